@@ -1,0 +1,140 @@
+"""One engine per database, and the only two ways in: reading() and transaction().
+
+Decision: nobody calls commit() but transaction(). A write transaction on SQLite begins IMMEDIATE,
+because a deferred one that turns into a write fails at once with SQLITE_BUSY, whatever the timeout.
+Decision: WAL only on an engine that cannot lose rows in it (3.51.3 or newer, or the mended 3.50.7
+and 3.44.6); otherwise the slower, safe DELETE journal.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+from fastapi import Depends
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from app.errors import Busy, StorageFull
+from app.settings import settings
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def sqlite_module() -> ModuleType:
+    """The newest SQLite at hand: the bundled one where it is installed, else Python's own."""
+    try:
+        # Linux only; elsewhere Python's own engine serves.
+        from pysqlite3 import dbapi2
+    except ImportError:
+        return sqlite3
+    return dbapi2  # type: ignore[no-any-return]
+
+
+def is_wal_safe(version: tuple[int, ...]) -> bool:
+    """False for the engines whose WAL reset can lose committed rows (3.7.0 to 3.51.2)."""
+    mended = {(3, 50): (3, 50, 7), (3, 44): (3, 44, 6)}
+    return version >= mended.get((version[0], version[1]), (3, 51, 3))
+
+
+def _on_connect(raw: Any, _record: Any) -> None:
+    raw.isolation_level = None  # The driver must not begin transactions by itself; _on_begin does.
+    cursor = raw.cursor()
+    journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        f"journal_mode = {journal}",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    is_write = connection.get_execution_options().get("is_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for SQLite or Postgres with our safety settings on every connection."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=20,
+            max_overflow=20,
+            pool_pre_ping=True,
+        )
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        parsed, module=sqlite_module(), pool_size=20, max_overflow=30,
+        connect_args={"check_same_thread": False},
+    )  # fmt: skip
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+@lru_cache(maxsize=4)
+def engine_for(url: str) -> Engine:
+    """The one engine of this process for that database."""
+    return make_engine(url)
+
+
+def engine() -> Engine:
+    """The engine of the settings' database."""
+    return engine_for(settings().database_url)
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A consistent look at the database that holds no write lock. Objects stay usable after it."""
+    with Session(engine(), expire_on_commit=False) as db:
+        yield db
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """All or nothing: commits when the block ends well. Keep it short, it holds the write lock."""
+    try:
+        with Session(engine().execution_options(is_write=True), expire_on_commit=False) as db:
+            yield db
+            db.commit()
+    except OperationalError as error:
+        raise clear_error(error) from error
+
+
+def clear_error(error: OperationalError) -> Exception:
+    """What a person can do about the engine's complaint, or the complaint itself."""
+    text = str(error.orig).lower()
+    if "is full" in text or "no space left" in text or "disk i/o error" in text:
+        return StorageFull()
+    if "locked" in text or "busy" in text:
+        return Busy()
+    return error
+
+
+def _request_reading() -> Iterator[Session]:
+    with reading() as db:
+        yield db
+
+
+def _request_transaction() -> Iterator[Session]:
+    with transaction() as db:
+        yield db
+
+
+# For pages that only look.
+ReadDb = Annotated[Session, Depends(_request_reading, scope="function")]
+# For verbs that write. Commit before the response leaves: the browser's next request must find
+# what it just wrote, and a failed commit must not answer 200.
+Db = Annotated[Session, Depends(_request_transaction, scope="function")]

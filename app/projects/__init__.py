@@ -1,0 +1,1 @@
+"""Records, a label set and encoder versions that belong together."""

@@ -1,0 +1,1 @@
+"""Texts and the fields they came with."""

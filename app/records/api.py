@@ -1,0 +1,5 @@
+"""The records room for programs."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/api/v1", tags=["records"])

@@ -1,0 +1,49 @@
+"""The database's tables, brought to this version at start-up, by one process at a time."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from app.database import engine
+
+ROOT = Path(__file__).resolve().parent.parent
+# Any number will do, as long as all our processes ask for the same one.
+ADVISORY_LOCK = 7_140_221
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _alone(connection: Connection) -> None:
+    """Hold off other processes that start at the same moment; SQLite's write lock does it alone."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+
+
+def upgrade(revision: str = "head") -> None:
+    """Bring the tables to `revision`, all or nothing."""
+    with engine().execution_options(is_write=True).begin() as connection:
+        _alone(connection)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(revision: str) -> None:
+    """Take the tables back to `revision`, all or nothing."""
+    with engine().execution_options(is_write=True).begin() as connection:
+        _alone(connection)
+        command.downgrade(_config(connection), revision)
+
+
+def is_current() -> bool:
+    """Whether the tables are at this version's newest revision."""
+    newest = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+    with engine().connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() == newest

@@ -1,0 +1,44 @@
+"""What differs between machines, read from the environment once (prefix LIKEWISE_)."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default; the README's table says the same."""
+
+    model_config = SettingsConfigDict(env_prefix="LIKEWISE_", env_file=None, extra="ignore")
+
+    data_dir: Path = Path(".likewise")
+    database_url: str = ""
+    database_url_file: Path | None = None
+    public_url: str = ""
+    is_https: bool = False
+    base_model: str = DEFAULT_MODEL
+    allow_model_downloads: bool = False
+    device: str = "auto"
+    min_labels: int = Field(default=25, ge=2)
+    session_size: int = Field(default=100, ge=1, le=1000)
+    max_upload_mb: int = Field(default=200, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _find_database(self) -> Self:
+        self.data_dir = self.data_dir.expanduser().resolve()
+        if self.database_url_file is not None:
+            self.database_url = self.database_url_file.read_text().strip()
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.data_dir / 'likewise.sqlite3'}"
+        return self
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process; tests clear the cache when they change the environment."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Pure numbers: texts, vectors and labels in, better vectors out. No web, no database, no settings."""

