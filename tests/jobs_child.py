@@ -1,0 +1,52 @@
+"""A worker process that the tests of the job engine start, hold, kill and stop.
+
+Arguments: database URL, data directory, then the jobs to start, each as KIND:ID. What its steps do
+goes to journal.txt in that directory, one line a step; "held" waits while the file hold exists.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from app import jobs
+
+
+def main(database_url: str, data_dir: Path, *wanted: str) -> None:
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    jobs.DRAIN_SECONDS = 1
+    engine = jobs.Engine(database_url, data_dir, listens_to=("light", "train"))
+
+    def note(line: str) -> None:
+        with (data_dir / "journal.txt").open("a") as journal:
+            journal.write(f"{line} {os.getpid()}\n")
+
+    def held(subject_id: int) -> None:
+        note(f"held {subject_id}")
+        while (data_dir / "hold").exists():
+            time.sleep(0.05)
+
+    def step(name: str) -> tuple[str, jobs.Step]:
+        return name, lambda subject_id: note(f"{name} {subject_id}")
+
+    def fail(subject_id: int, sentence: str) -> None:
+        note(f"failed {subject_id} {sentence}")
+
+    three = [step("first"), step("second"), step("third")]
+    engine.job("three", three, queue="light", on_failure=fail)
+    waiting = [step("first"), ("held", held), step("third")]
+    engine.job("waiting", waiting, queue="train", on_failure=fail)
+    engine.launch()
+    for kind, subject_id in (job.split(":") for job in wanted):
+        engine.start(kind, int(subject_id))
+    note("ready 0")
+    stopped.wait()
+    if not engine.stop():
+        os._exit(3)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
