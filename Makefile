@@ -1,0 +1,56 @@
+# Everything a person does with this repository. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet -c constraints.txt
+PORT ?= 8000
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Likewise needs Python 3.11 or newer, and none was found." >&2; exit 1; }
+	@echo "Installing what Likewise needs into $(VENV) (a few minutes, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing what the tests need ..."
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: $(VENV)/.installed  ## Install everything `make run` needs; start nothing
+
+.PHONY: run
+run: $(VENV)/.installed  ## Install, set up, load the sample project, serve on 127.0.0.1:8000 with a worker
+	@$(BIN)/likewise demo --no-wait
+	@exec $(BIN)/likewise serve --port $(PORT)
+
+.PHONY: test
+test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
+	$(BIN)/python -m pytest tests
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not numbers"
+
+.PHONY: test-all
+test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
+	$(BIN)/python -m pytest tests -m ""
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not browser and not numbers"
+
+.PHONY: check
+check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pip check
+	$(BIN)/python -m pytest -q tests/test_structure.py
+
+.PHONY: bench
+bench: $(VENV)/.installed-dev  ## The figures of the README, measured on this machine
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.PHONY: help
+help:  ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
