@@ -1,0 +1,171 @@
+"""From raw to tuned vectors, in NumPy alone, so that a process that serves pages needs no torch."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from app.similarity.vectors import Vectors, directions, unit_rows
+
+Floats = NDArray[np.float32]
+
+INPUT_SCALE = 8.0
+"""Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary pace."""
+
+
+class Head(Protocol):
+    """What tuning learned: how raw vectors become tuned ones, and what each record probably is."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a tuned vector."""
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Label ids, in the order of the columns of `suggest`."""
+
+    def tune(self, raw: Vectors) -> Vectors:
+        """Tuned vectors, (n, dimension) float32, rows of length 1, of raw ones, (n, d)."""
+
+    def suggest(self, raw: Vectors) -> Floats | None:
+        """The chance of each class for each record, (n, K) float32; None for a head without classes."""
+
+
+@dataclass(frozen=True)
+class RawHead:
+    """Leaves vectors as they are."""
+
+    dimension: int
+    classes: tuple[int, ...] = ()
+    kind: str = "raw"
+
+    def tune(self, raw: Vectors) -> Vectors:
+        return unit_rows(raw)
+
+    def suggest(self, raw: Vectors) -> Floats | None:
+        return None
+
+
+@dataclass(frozen=True)
+class EvidenceHead:
+    """A small network says what class a record shows evidence of; the evidence is appended to its vector.
+
+    The tuned vector is normalise(concat(x, strength * normalise(p - centre))), so its cosine is the weighted
+    mean of the raw cosine and of the agreement of class evidence. A record without evidence keeps its raw cosine.
+
+    hidden_weight (d, h), hidden_bias (h,), output_weight (h, K), output_bias (K,), centre (K,), all float32
+    temperature   divides the logits for `suggest`, so that its scores are chances of being right
+    """
+
+    hidden_weight: Floats
+    hidden_bias: Floats
+    output_weight: Floats
+    output_bias: Floats
+    centre: Floats
+    classes: tuple[int, ...]
+    strength: float = 1.0
+    temperature: float = 1.0
+    is_multi_label: bool = False
+    kind: str = "evidence"
+
+    @property
+    def dimension(self) -> int:
+        return self.hidden_weight.shape[0] + len(self.classes)
+
+    def tune(self, raw: Vectors) -> Vectors:
+        rows = unit_rows(raw)
+        evidence = directions(self._chances(self.logits(rows)) - self.centre)
+        return unit_rows(np.concatenate([rows, self.strength * evidence], axis=1))
+
+    def suggest(self, raw: Vectors) -> Floats | None:
+        return self._chances(self.logits(unit_rows(raw)) / np.float32(self.temperature))
+
+    def logits(self, rows: Vectors) -> Floats:
+        """What the network says before it is turned into chances, (n, K); rows of length 1."""
+        hidden = gelu(rows * np.float32(INPUT_SCALE) @ self.hidden_weight + self.hidden_bias)
+        return np.asarray(hidden @ self.output_weight + self.output_bias, dtype=np.float32)
+
+    def _chances(self, logits: Floats) -> Floats:
+        return sigmoid(logits) if self.is_multi_label else softmax(logits)
+
+
+@dataclass(frozen=True)
+class SkipConnectionHead:
+    """fc(x) * sigmoid(gates) + x: the baseline recipe. Knows no classes, so it suggests nothing.
+
+    weight (d, d), bias (d,), gates (d,), float32. Source: quaterion-models, SkipConnectionHead.
+    """
+
+    weight: Floats
+    bias: Floats
+    gates: Floats
+    classes: tuple[int, ...] = ()
+    kind: str = "skip_connection"
+
+    @property
+    def dimension(self) -> int:
+        return len(self.bias)
+
+    def tune(self, raw: Vectors) -> Vectors:
+        rows = unit_rows(raw)
+        return unit_rows((rows @ self.weight + self.bias) * sigmoid(self.gates) + rows)
+
+    def suggest(self, raw: Vectors) -> Floats | None:
+        return None
+
+
+def gelu(x: Floats) -> Floats:
+    """GELU by its tanh form, as torch has it under approximate="tanh"."""
+    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
+    return np.asarray(np.float32(0.5) * x * (1 + np.tanh(inner)), dtype=np.float32)
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + e^-x), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), dtype=np.float32)
+
+
+def softmax(x: Floats) -> Floats:
+    """Shares that sum to 1 by row."""
+    shifted = np.exp(x - x.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+KINDS: dict[str, type[RawHead] | type[EvidenceHead] | type[SkipConnectionHead]] = {
+    "raw": RawHead,
+    "evidence": EvidenceHead,
+    "skip_connection": SkipConnectionHead,
+}
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write a head as one safetensors file: arrays as tensors, everything else as its JSON metadata."""
+    if not isinstance(head, tuple(KINDS.values())):
+        raise ValueError(f"A head of kind {head.kind!r} cannot be saved.")
+    values = {field.name: getattr(head, field.name) for field in fields(head)}
+    tensors = {k: np.ascontiguousarray(v) for k, v in values.items() if isinstance(v, np.ndarray)}
+    plain = {k: v for k, v in values.items() if k not in tensors}
+    save_file(tensors, path, metadata={"likewise_head": json.dumps(plain)})
+
+
+def load_head(path: Path) -> Head:
+    """Read what `save_head` wrote. Raises ValueError for a file that is not a whole head.
+
+    A flipped bit goes unnoticed here: compare the file's hash before.
+    """
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            values = json.loads((opened.metadata() or {}).get("likewise_head", "{}"))
+            values |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        values["classes"] = tuple(values["classes"])
+        return KINDS[values["kind"]](**values)
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{Path(path).name} is not a whole head.") from error

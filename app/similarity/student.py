@@ -1,0 +1,75 @@
+"""The student: a small network that learns soft labels, and so carries them to any record. Loads torch."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.similarity.head import INPUT_SCALE, EvidenceHead
+from app.similarity.recipe import Recipe
+from app.similarity.examples import Examples, Report
+from app.similarity.vectors import Vectors
+
+
+def learn_evidence(
+    rows: Vectors,
+    soft: NDArray[np.float32],
+    examples: Examples,
+    recipe: Recipe,
+    report: Report,
+) -> EvidenceHead:
+    """A head whose network answers as the soft labels do: rows (n, d), soft (n, K), row by row."""
+    torch.manual_seed(recipe.seed)
+    network = nn.Sequential(
+        nn.Linear(rows.shape[1], recipe.hidden),
+        nn.GELU(approximate="tanh"),
+        nn.Dropout(recipe.dropout),
+        nn.Linear(recipe.hidden, soft.shape[1]),
+    )
+    inputs, targets = torch.from_numpy(rows) * INPUT_SCALE, torch.from_numpy(soft)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    for number in range(recipe.passes):
+        report(0.3 + 0.6 * number / recipe.passes, f"Learning, pass {number + 1} of {recipe.passes}")
+        _pass(network, optimiser, inputs, targets, recipe.batch_size, examples.is_multi_label)
+    return _in_numpy(network.eval(), inputs, examples, recipe)
+
+
+def _pass(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    inputs: Tensor,
+    targets: Tensor,
+    batch_size: int,
+    is_multi_label: bool,
+) -> None:
+    for batch in torch.randperm(len(inputs)).split(batch_size):
+        logits = network(inputs[batch])
+        if is_multi_label:
+            loss = functional.binary_cross_entropy_with_logits(logits, targets[batch])
+        else:
+            loss = functional.cross_entropy(logits, targets[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def _in_numpy(
+    network: nn.Module, inputs: Tensor, examples: Examples, recipe: Recipe
+) -> EvidenceHead:
+    with torch.no_grad():
+        logits = network(inputs)
+        chances = logits.sigmoid() if examples.is_multi_label else logits.softmax(dim=1)
+    arrays = {name: value.detach().numpy() for name, value in network.named_parameters()}
+    return EvidenceHead(
+        hidden_weight=np.ascontiguousarray(arrays["0.weight"].T),
+        hidden_bias=arrays["0.bias"].copy(),
+        output_weight=np.ascontiguousarray(arrays["3.weight"].T),
+        output_bias=arrays["3.bias"].copy(),
+        centre=chances.mean(dim=0).numpy(),
+        classes=examples.label_ids,
+        strength=recipe.strength,
+        is_multi_label=examples.is_multi_label,
+    )
