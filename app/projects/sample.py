@@ -1,0 +1,265 @@
+"""The sample project's records: messages to a made-up shop, written by chance but from a seed.
+
+A message is a core, which carries the intent, in the middle of what people say around it: a
+greeting, a lead, something beside the point that brushes another intent, a follow-up, an end.
+Every phrase is our own. Decision: nothing but the standard library, so that the same seed gives
+the same messages on every machine.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from random import Random
+
+from app.projects.sample_intents import INTENTS, PRAISE_OR_SUGGESTION, IntentWords
+from app.projects.sample_voice import Writer, draw_writer, write
+from app.projects.sample_words import (
+    ANGRY_ENDS,
+    ANGRY_LEADS,
+    ASIDES,
+    CHATTY,
+    CITIES,
+    COURIERS,
+    ENDS,
+    GOODS,
+    GREETINGS,
+    LEADS,
+    MONTHS,
+    NAMES,
+    NOTE_ASIDES,
+    NOTE_ENDS,
+    NOTE_LEADS,
+    PLANS,
+    PRAISE_LEADS,
+    REVIEW_LEADS,
+    STREETS,
+    Product,
+)
+
+SHORTEST, LONGEST = 6, 45  # words
+FIRST_DAY = date(2026, 1, 5)
+N_DAYS = 180
+# The chance that a message opens with what it is about, as a subject line or a heading.
+SUBJECT = {"email": 0.3, "chat": 0.08, "app review": 0.3}
+
+
+@dataclass(frozen=True)
+class SampleMessage:
+    """One message with its true intent; sent_at is an ISO date."""
+
+    external_id: str
+    text: str
+    intent: str
+    channel: str
+    product: str
+    sent_at: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who writes, about what, on which day: all that a phrase's slots may ask for."""
+
+    intent: IntentWords
+    product: Product
+    writer: Writer
+    day: date
+    days_ago: int
+    order: int
+    price: str
+
+
+def sample_messages(n: int = 3200, seed: int = 7) -> list[SampleMessage]:
+    """n messages in 8 intents of unequal size, in the order they were sent.
+
+    The same n and seed give the same messages; no text occurs twice.
+    """
+    rng = Random(seed)  # noqa: S311 - a sample, not a secret
+    days = sorted(FIRST_DAY + timedelta(days=rng.randrange(N_DAYS)) for _ in range(n))
+    intents = list(spread(n))
+    rng.shuffle(intents)
+    seen: set[str] = set()
+    return [
+        new_message(number, intent, day, seen, rng)
+        for number, (intent, day) in enumerate(zip(intents, days, strict=True), start=1)
+    ]
+
+
+def spread(n: int) -> Iterator[IntentWords]:
+    """n intents, each as often as its share says."""
+    total, upto, given = sum(intent.share for intent in INTENTS), 0, 0
+    for intent in INTENTS:
+        upto += intent.share
+        size = round(n * upto / total) - given
+        yield from [intent] * size
+        given += size
+
+
+def new_message(
+    number: int, intent: IntentWords, day: date, seen: set[str], rng: Random
+) -> SampleMessage:
+    """The next message, of a fitting length and unlike all seen; its text joins them."""
+    while True:
+        scene = draw_scene(intent, day, rng)
+        said = [fill(sentence, scene, rng) for sentence in compose(scene, rng)]
+        text = write(said, scene.writer, intent is PRAISE_OR_SUGGESTION, rng)
+        if SHORTEST <= len(text.split()) <= LONGEST and text not in seen:
+            break
+    seen.add(text)
+    return SampleMessage(
+        external_id=f"msg-{number:05d}",
+        text=text,
+        intent=intent.name,
+        channel=scene.writer.channel,
+        product=scene.product.name,
+        sent_at=day.isoformat(),
+    )
+
+
+def draw_scene(intent: IntentWords, day: date, rng: Random) -> Scene:
+    """A writer with a reason to write; what is said twice in a message must agree."""
+    return Scene(
+        intent=intent,
+        product=draw_product(intent, rng),
+        writer=draw_writer(intent is PRAISE_OR_SUGGESTION, rng),
+        day=day,
+        days_ago=rng.randint(5, 19),
+        order=rng.randint(40000, 98999),
+        price=price(rng),
+    )
+
+
+def draw_product(intent: IntentWords, rng: Random) -> Product:
+    """What the message is about; only a subscription can be cancelled."""
+    if intent.name == "Cancel subscription" or rng.random() < 0.2:
+        return rng.choice(PLANS)
+    return rng.choice(GOODS)
+
+
+def compose(scene: Scene, rng: Random) -> list[str]:
+    """The phrases of one message in order, slots still open."""
+    if scene.writer.channel == "phone note":
+        return compose_note(scene, rng)
+    middle = [rng.choice(scene.intent.cores)]
+    if rng.random() < {"terse": 0.3, "chatty": 0.8}.get(scene.writer.mood, 0.65):
+        middle.append(rng.choice(scene.intent.follow_ups))
+    if rng.random() < {"terse": 0.1, "chatty": 0.6}.get(scene.writer.mood, 0.35):
+        middle.insert(rng.randrange(len(middle) + 1), aside(ASIDES, scene.intent, rng))
+    return [*before(scene, rng), *middle, *after(scene.writer, rng)]
+
+
+def compose_note(scene: Scene, rng: Random) -> list[str]:
+    """What a colleague on the phone wrote down."""
+    parts = [rng.choice(NOTE_LEADS)] if rng.random() < 0.45 else []
+    parts.append(rng.choice(scene.intent.notes))
+    parts += [aside(NOTE_ASIDES, scene.intent, rng)] if rng.random() < 0.5 else []
+    parts += [rng.choice(NOTE_ENDS)] if rng.random() < 0.4 else []
+    return parts
+
+
+def aside(asides: dict[str, tuple[str, ...]], intent: IntentWords, rng: Random) -> str:
+    """Something true that is beside the point, from the world of another intent."""
+    return rng.choice(asides[rng.choice([theme for theme in asides if theme != intent.name])])
+
+
+def before(scene: Scene, rng: Random) -> list[str]:
+    """Greeting and lead."""
+    writer, is_glad = scene.writer, scene.intent is PRAISE_OR_SUGGESTION
+    parts = []
+    if rng.random() < SUBJECT[writer.channel]:
+        parts.append(rng.choice(scene.intent.subjects))
+    if writer.channel == "app review":
+        leads = PRAISE_LEADS if is_glad else REVIEW_LEADS
+        parts += [rng.choice(leads)] if rng.random() < 0.6 else []
+    elif rng.random() < {"terse": 0.1, "angry": 0.15, "polite": 0.9}.get(writer.mood, 0.45):
+        parts.append(rng.choice(GREETINGS) + ",")
+    if writer.mood == "angry":
+        parts += [rng.choice(ANGRY_LEADS)] if rng.random() < 0.6 else []
+    elif not is_glad and rng.random() < {"terse": 0.1, "chatty": 0.5}.get(writer.mood, 0.3):
+        parts.append(rng.choice(LEADS))
+    return parts
+
+
+def after(writer: Writer, rng: Random) -> list[str]:
+    """Small talk, temper or thanks, and perhaps a name."""
+    parts = [rng.choice(CHATTY)] if writer.mood == "chatty" and rng.random() < 0.6 else []
+    if writer.mood == "angry":
+        return parts + ([rng.choice(ANGRY_ENDS)] if rng.random() < 0.5 else [])
+    chance = {"terse": 0.08, "polite": 0.85}.get(writer.mood, 0.35)
+    if writer.channel != "app review" and rng.random() < chance:
+        parts.append(rng.choice(ENDS))
+    if writer.channel == "email" and writer.mood != "terse" and rng.random() < 0.3:
+        parts.append(rng.choice(NAMES))
+    return parts
+
+
+def fill(phrase: str, scene: Scene, rng: Random) -> str:
+    """The phrase with its slots filled and one of each `(a|b)` taken."""
+    while "<" in phrase or "(" in phrase:
+        phrase = re.sub(r"\(([^()]*)\)", lambda m: rng.choice(m[1].split("|")), phrase)
+        phrase = re.sub(r"<(\w+)>", lambda m: slot(m[1], scene, rng), phrase)
+    return re.sub(r" +", " ", phrase).strip()
+
+
+def slot(name: str, scene: Scene, rng: Random) -> str:
+    """A value for one slot: of the scene's product, of its day, or by chance."""
+    product, day = scene.product, scene.day
+    values = {
+        "item": product.items,
+        "brand": (product.brand,),
+        "fault": product.faults,
+        "dislike": product.dislikes,
+        "joy": product.joys,
+        "swap": product.swaps,
+        "pile": (product.pile,),
+        "goods": tuple(other.items[0] for other in GOODS if other is not product),
+        "plan": tuple(other.brand for other in PLANS if other is not product),
+        "name": NAMES,
+        "city": CITIES,
+        "courier": COURIERS,
+        "ago": long_ago(scene.days_ago),
+        "date": (spoken(day - timedelta(days=scene.days_ago), rng),),
+        "soon": (spoken(day + timedelta(days=rng.randint(2, 12)), rng),),
+        "month": (MONTHS[(day.month - rng.randint(2, 4)) % 12],),
+        "next": (MONTHS[day.month % 12],),
+        "order": spellings(scene.order),
+        "other": spellings(scene.order - rng.randint(900, 9000)),
+        "price": (scene.price,),
+        "days": (str(scene.days_ago),),
+        "mins": ("5", "ten", "20", "two"),
+        "num": tuple(str(digit) for digit in range(2, 6)),
+        "address": (f"{rng.randint(2, 118)} {rng.choice(STREETS)}",),
+    }
+    return rng.choice(values[name])
+
+
+def long_ago(days: int) -> tuple[str, ...]:
+    """Ways to say how long that is."""
+    if days < 8:
+        return (f"{days} days ago", "last week", "a week ago")
+    if days < 14:
+        return (f"{days} days ago", "over a week ago", "the week before last")
+    return ("over two weeks ago", "ages ago", f"{days} days ago")
+
+
+def spoken(day: date, rng: Random) -> str:
+    """A date as people write it."""
+    month = MONTHS[day.month - 1][: rng.choice((3, 9))]
+    return rng.choice((f"{day.day} {month}", f"the {ordinal(day.day)}", f"{month} {day.day}"))
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th ... 31st."""
+    ending = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def spellings(order: int) -> tuple[str, ...]:
+    """An order's number as people write it."""
+    return (f"#{order}", f"NF-{order}", f"order {order}", f"NF{order}", f"my order {order}")
+
+
+def price(rng: Random) -> str:
+    """An amount as people write it."""
+    pounds = rng.randint(12, 160)
+    return rng.choice((f"£{pounds}", f"£{pounds}.{rng.randint(1, 9)}0", f"£{pounds}.99"))
