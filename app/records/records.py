@@ -1,0 +1,90 @@
+"""Looking records up, paging through them, and what their annotations agree on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.models import Consensus, Record
+from app.records.filters import Filters, conditions
+
+PAGE_SIZE = 50
+# Both databases take many more parameters in one statement; small lists plan faster.
+IDS_AT_ONCE = 500
+# Field names are gathered from so many of the oldest and of the newest records.
+FIELDS_SEEN_IN = 200
+
+
+@dataclass(frozen=True)
+class Page:
+    """Records in the order of their ids; `next_after_id` leads to the following page, if any."""
+
+    records: list[Record]
+    next_after_id: int | None
+
+
+def find_record(db: Session, project_id: int, record_id: int) -> Record:
+    """The record. Raises NotFound when it is unknown or another project's."""
+    record = db.scalar(
+        select(Record).where(Record.project_id == project_id, Record.id == record_id)
+    )
+    if record is None:
+        raise NotFound("record")
+    return record
+
+
+def records_of(db: Session, ids: Iterable[int]) -> dict[int, Record]:
+    """The records with these ids; an unknown id is simply missing."""
+    found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in _chunks(ids))
+    return {record.id: record for record in chain.from_iterable(found)}
+
+
+def browse(
+    db: Session, project_id: int, filters: Filters, after_id: int = 0, limit: int = PAGE_SIZE
+) -> Page:
+    """The first `limit` matching records whose id is greater than `after_id`."""
+    matching = select(Record).where(*conditions(project_id, filters), Record.id > after_id)
+    records = list(db.scalars(matching.order_by(Record.id).limit(limit + 1)))
+    has_more = len(records) > limit
+    return Page(records[:limit], records[limit - 1].id if has_more else None)
+
+
+def count(db: Session, project_id: int, filters: Filters) -> int:
+    """Number of matching records."""
+    matching = select(func.count()).select_from(Record).where(*conditions(project_id, filters))
+    return db.scalar(matching) or 0
+
+
+def field_names(db: Session, project_id: int) -> list[str]:
+    """Names of the fields that the project's oldest and newest records carry, in file order."""
+    ours = select(Record.fields).where(Record.project_id == project_id).limit(FIELDS_SEEN_IN)
+    oldest = db.scalars(ours.order_by(Record.id))
+    newest = db.scalars(ours.order_by(Record.id.desc()))
+    return list(dict.fromkeys(name for fields in chain(oldest, newest) for name in fields))
+
+
+def consensus_of(db: Session, record_ids: Iterable[int]) -> dict[int, list[int | None]]:
+    """Label ids that each record's annotations agree on; [None] is "none of these".
+
+    An unlabeled record, a tie included, is missing.
+    """
+    agreed: dict[int, list[int | None]] = {}
+    for some in _chunks(record_ids):
+        rows = db.execute(
+            select(Consensus.record_id, Consensus.label_id)
+            .where(Consensus.record_id.in_(some))
+            .order_by(Consensus.id)
+        )
+        for record_id, label_id in rows:
+            agreed.setdefault(record_id, []).append(label_id)
+    return agreed
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    # NumPy's int64 is no int to the database drivers.
+    plain = (int(each) for each in ids)
+    while some := list(islice(plain, IDS_AT_ONCE)):
+        yield some

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from app.database import reading, transaction
+from app.errors import NotFound
+from app.models import Act, Consensus, Label
+from app.records.filters import Filters
+from app.records.records import (
+    browse,
+    consensus_of,
+    count,
+    field_names,
+    find_record,
+    records_of,
+)
+from tests.conftest import make_project
+from tests.records.test_filters import make_records
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(database: str) -> None:
+    project = make_project()
+    ids = make_records(project.id, [f"text {number}" for number in range(7)])
+    seen: list[int] = []
+    after: int | None = 0
+
+    with reading() as db:
+        while after is not None:
+            page = browse(db, project.id, Filters(keyword="text"), after, limit=3)
+            seen += [record.id for record in page.records]
+            after = page.next_after_id
+
+        assert count(db, project.id, Filters()) == 7
+    assert seen == ids
+
+
+def test_a_record_is_found_in_its_own_project_only(database: str) -> None:
+    ours, theirs = make_project(), make_project("theirs")
+    [mine], [other] = make_records(ours.id, ["mine"]), make_records(theirs.id, ["other"])
+
+    with reading() as db:
+        assert find_record(db, ours.id, mine).text == "mine"
+        with pytest.raises(NotFound, match="no such record"):
+            find_record(db, ours.id, other)
+
+
+def test_many_records_are_looked_up_by_numpy_ids(database: str) -> None:
+    project = make_project()
+    ids = make_records(project.id, [f"text {number}" for number in range(1200)])
+
+    with reading() as db:
+        found = records_of(db, np.asarray([*ids, 10**6], dtype=np.int64))
+
+    assert {each: found[each].text for each in ids[:2]} == {ids[0]: "text 0", ids[1]: "text 1"}
+    assert sorted(found) == ids
+
+
+def test_consensus_lists_labels_and_none_and_leaves_out_the_unlabeled(database: str) -> None:
+    project = make_project(is_multi_label=True)
+    both, none, unlabeled = make_records(project.id, ["a", "b", "c"])
+    with transaction() as db:
+        labels = [
+            Label(project_id=project.id, name=name, name_key=name, colour=0, position=0)
+            for name in ("x", "y")
+        ]
+        act = Act(project_id=project.id, kind="single", key="1")
+        db.add_all([*labels, act])
+        db.flush()
+        for record_id, label_id in [(both, labels[0].id), (both, labels[1].id), (none, None)]:
+            db.add(
+                Consensus(
+                    project_id=project.id, record_id=record_id, label_id=label_id, act_id=act.id
+                )
+            )
+
+    with reading() as db:
+        agreed = consensus_of(db, [both, none, unlabeled])
+
+    assert agreed == {both: [labels[0].id, labels[1].id], none: [None]}
+
+
+def test_field_names_come_once_in_file_order(database: str) -> None:
+    project = make_project()
+    make_records(project.id, ["a", "b"], split=["train", "test"], Author=["x", "y"])
+
+    with reading() as db:
+        assert sorted(field_names(db, project.id)) == ["Author", "split"]
