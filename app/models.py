@@ -331,10 +331,15 @@ class Embedding(Base):
     """The raw vector of a record's text: float32, little-endian, length 1, as bytes.
 
     `content_hash` tells which text it is of: where it differs from the record's, it is stale.
+    `embedded_at` tells which index revisions hold this vector: those that were read later.
     """
 
     __tablename__ = "embeddings"
-    __table_args__ = (Index("ix_embeddings_content_hash", "encoder_id", "content_hash"),)
+    __table_args__ = (
+        # With the record's id, so that counting what is missing reads no vectors.
+        Index("ix_embeddings_content_hash", "encoder_id", "content_hash", "record_id"),
+        Index("ix_embeddings_embedded_at", "encoder_id", "embedded_at"),
+    )
 
     encoder_id: Mapped[int] = mapped_column(
         ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True
@@ -343,6 +348,7 @@ class Embedding(Base):
         ForeignKey("records.id", ondelete="CASCADE"), primary_key=True
     )
     content_hash: Mapped[str] = mapped_column(String(64))
+    embedded_at: Mapped[datetime] = mapped_column(default=utc_now)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -285,6 +285,7 @@ def upgrade() -> None:
         sa.Column("encoder_id", sa.Integer(), nullable=False),
         sa.Column("record_id", sa.Integer(), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.Column("embedded_at", TIME, nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["encoder_id"],
@@ -302,7 +303,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("embeddings", schema=None) as batch_op:
         batch_op.create_index(
-            "ix_embeddings_content_hash", ["encoder_id", "content_hash"], unique=False
+            "ix_embeddings_content_hash", ["encoder_id", "content_hash", "record_id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_embeddings_embedded_at", ["encoder_id", "embedded_at"], unique=False
         )
 
     op.create_table(
@@ -802,6 +806,7 @@ def downgrade() -> None:
 
     op.drop_table("label_changes")
     with op.batch_alter_table("embeddings", schema=None) as batch_op:
+        batch_op.drop_index("ix_embeddings_embedded_at")
         batch_op.drop_index("ix_embeddings_content_hash")
 
     op.drop_table("embeddings")
