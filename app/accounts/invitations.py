@@ -1,0 +1,122 @@
+"""One-time links: whoever opens one first chooses a password, and is in."""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.access import hashed
+from app.accounts.audit import note
+from app.accounts.passwords import checked, kept
+from app.accounts.users import add_user, checked_name, checked_role, end_logins, user_by_id
+from app.errors import Conflict, NotFound
+from app.models import Invitation, User, utc_now
+
+LASTS = timedelta(days=7)
+# A fresh one is printed whenever the server starts, so it need not live long.
+FIRST_LASTS = timedelta(hours=1)
+
+
+class UsedUp(Conflict):
+    """The link was used or replaced, or its time is over."""
+
+    def __init__(self) -> None:
+        super().__init__("This link was used already or has expired. Ask an admin for a new one.")
+
+
+def invite(db: Session, role: str, by: User | None = None, user: User | None = None) -> str:
+    """A new link's token (the link is /welcome/{token}): for anyone, or for this user alone.
+
+    Only its hash is kept, so it is shown once.
+    """
+    token = secrets.token_urlsafe(32)
+    lasts = LASTS if by or user else FIRST_LASTS
+    db.add(
+        Invitation(
+            token_hash=hashed(token),
+            role=checked_role(role),
+            user_id=user.id if user else None,
+            invited_by_id=by.id if by else None,
+            expires_at=utc_now() + lasts,
+        )
+    )
+    note(db, "invited", user_id=by.id if by else None, role=role, of=user.id if user else None)
+    return token
+
+
+def first_admin_link(db: Session) -> str | None:
+    """A fresh token for the first admin, or None when somebody can log in already.
+
+    Older ones that nobody used stop working, so that at most one is out.
+    """
+    if has_users(db):
+        return None
+    db.execute(
+        update(Invitation)
+        .where(_is_first(), Invitation.used_at.is_(None))
+        .values(used_at=utc_now())
+    )
+    return invite(db, "admin")
+
+
+def has_users(db: Session) -> bool:
+    """Whether there is anybody who could log in."""
+    return bool(db.scalar(select(func.count()).where(User.password_hash.is_not(None))))
+
+
+def open_invitation(db: Session, token: str) -> Invitation:
+    """The invitation of this token. Raises NotFound or UsedUp."""
+    invitation = db.scalar(select(Invitation).where(Invitation.token_hash == hashed(token)))
+    if invitation is None:
+        raise NotFound("link")
+    is_over = invitation.used_at is not None or invitation.expires_at <= utc_now()
+    if is_over or (_is_for_first(invitation) and has_users(db)):
+        raise UsedUp
+    return invitation
+
+
+def accept(db: Session, token: str, name: str, password: str) -> User:
+    """Use the link up: a new user of its role, or a new password for the user it was made for.
+
+    `name` is ignored in the latter case. Of two browsers that race, one gets UsedUp.
+    Raises Invalid for an unusable name or password (the link stays good), NotFound, UsedUp.
+    """
+    # Hashed before the first statement, which takes the database's write lock.
+    password_hash = kept(checked(password, name))
+    now = utc_now()
+    claimed = db.execute(
+        update(Invitation)
+        .where(
+            Invitation.token_hash == hashed(token),
+            Invitation.used_at.is_(None),
+            Invitation.expires_at > now,
+        )
+        .values(used_at=now)
+    )
+    if claimed.rowcount != 1:  # type: ignore[attr-defined]
+        open_invitation(db, token)
+        raise UsedUp
+    invitation = db.scalars(select(Invitation).where(Invitation.token_hash == hashed(token))).one()
+    return _user_of(db, invitation, name, password_hash)
+
+
+def _user_of(db: Session, invitation: Invitation, name: str, password_hash: str) -> User:
+    if invitation.user_id is not None:
+        user = user_by_id(db, invitation.user_id)
+        user.password_hash = password_hash
+        end_logins(db, user)
+        note(db, "password set", user_id=user.id, of=user.id)
+        return user
+    if _is_for_first(invitation) and has_users(db):
+        raise UsedUp
+    by = db.get(User, invitation.invited_by_id) if invitation.invited_by_id else None
+    return add_user(db, checked_name(name), invitation.role, password_hash, by)
+
+
+def _is_for_first(invitation: Invitation) -> bool:
+    return invitation.invited_by_id is None and invitation.user_id is None
+
+
+def _is_first() -> ColumnElement[bool]:
+    return Invitation.invited_by_id.is_(None) & Invitation.user_id.is_(None)

@@ -1,0 +1,131 @@
+"""Users: who they are, what they may do, and when they no longer may."""
+
+import unicodedata
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.audit import note
+from app.accounts.passwords import checked, kept
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Login, User
+
+ROLES = ("admin", "reviewer", "annotator")
+LONGEST_NAME = 60
+
+
+def name_key(name: str) -> str:
+    """What makes two names one user: letters without case or width."""
+    return unicodedata.normalize("NFKC", name).casefold().strip()
+
+
+def checked_name(name: str) -> str:
+    """The name, tidied. Raises Invalid when nobody could read or type it."""
+    clean = unicodedata.normalize("NFC", name).strip()
+    if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
+        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters that can be seen.")
+    return clean
+
+
+def checked_role(role: str) -> str:
+    """The role, if there is one of that name. Raises Invalid."""
+    if role not in ROLES:
+        raise Invalid(f"A role is one of {', '.join(ROLES)}.")
+    return role
+
+
+def create_user(
+    db: Session, name: str, role: str, password: str | None = None, by: User | None = None
+) -> User:
+    """A new user; without a password they come in through an invitation. by=None: the operator.
+
+    Raises Invalid for an unusable name, role or password; Conflict when the name is taken.
+    """
+    clean = checked_name(name)
+    # Hashed before the first statement, which takes the database's write lock.
+    password_hash = kept(checked(password, clean)) if password is not None else None
+    return add_user(db, clean, role, password_hash, by)
+
+
+def add_user(db: Session, name: str, role: str, password_hash: str | None, by: User | None) -> User:
+    """create_user(), when the password was hashed before."""
+    if db.scalar(select(User.id).where(User.name_key == name_key(name))) is not None:
+        raise Conflict(f"There is a user named “{name}” already.")
+    user = User(
+        name=name, name_key=name_key(name), role=checked_role(role), password_hash=password_hash
+    )
+    db.add(user)
+    db.flush()
+    note(db, "user created", user_id=by.id if by else None, of=user.id, role=role)
+    return user
+
+
+def find_user(db: Session, name: str) -> User:
+    """The user of that name, written in any case. Raises NotFound."""
+    user = db.scalar(select(User).where(User.name_key == name_key(name)))
+    if user is None:
+        raise NotFound("user")
+    return user
+
+
+def user_by_id(db: Session, user_id: int) -> User:
+    """The user of that id. Raises NotFound."""
+    user = db.get(User, user_id)
+    if user is None:
+        raise NotFound("user")
+    return user
+
+
+def every_user(db: Session) -> Sequence[User]:
+    """All users, the active ones first, by name."""
+    return db.scalars(select(User).order_by(User.is_active.desc(), User.name_key)).all()
+
+
+def set_password(db: Session, user: User, password: str, by: User | None = None) -> None:
+    """From now on this password; every browser of the user is logged out. by=None: the operator."""
+    password_hash = kept(checked(password, user.name))
+    user = user_by_id(db, user.id)
+    user.password_hash = password_hash
+    end_logins(db, user)
+    note(db, "password set", user_id=by.id if by else None, of=user.id)
+
+
+def change_role(db: Session, user: User, role: str, by: User | None) -> None:
+    """From now on this role; every browser of the user is logged out."""
+    if user.role == checked_role(role):
+        return
+    _keep_an_admin(db, user)
+    user.role = role
+    end_logins(db, user)
+    note(db, "role changed", user_id=by.id if by else None, of=user.id, role=role)
+
+
+def disable(db: Session, user: User, by: User | None) -> None:
+    """The user may no longer come in, at once; what they labeled stays."""
+    _keep_an_admin(db, user)
+    user.is_active = False
+    end_logins(db, user)
+    note(db, "user disabled", user_id=by.id if by else None, of=user.id)
+
+
+def enable(db: Session, user: User, by: User | None) -> None:
+    """The user may come in again."""
+    user.is_active = True
+    note(db, "user enabled", user_id=by.id if by else None, of=user.id)
+
+
+def end_logins(db: Session, user: User) -> None:
+    """Log the user out everywhere."""
+    db.execute(delete(Login).where(Login.user_id == user.id))
+
+
+def _keep_an_admin(db: Session, user: User) -> None:
+    others = db.scalar(
+        select(func.count()).where(
+            User.role == "admin", User.is_active, User.password_hash.is_not(None),
+            User.id != user.id,
+        )
+    )  # fmt: skip
+    if user.role == "admin" and not others:
+        raise Conflict("This is the last admin; make somebody else an admin first.")

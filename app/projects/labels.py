@@ -1,0 +1,92 @@
+"""The label set of a project: what it offers, and how a label gets into it."""
+
+import unicodedata
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid
+from app.models import Label, LabelChange, User
+
+N_COLOURS = 20
+LONGEST_NAME = 200
+
+
+def label_set(db: Session, project_id: int) -> list[Label]:
+    """The labels that people may give now, by position: neither retired nor merged."""
+    return [label for label in every_label(db, project_id) if is_offered(label)]
+
+
+def every_label(db: Session, project_id: int) -> list[Label]:
+    """All labels that the project ever had, by position."""
+    return list(
+        db.scalars(
+            select(Label).where(Label.project_id == project_id).order_by(Label.position, Label.id)
+        )
+    )
+
+
+def is_offered(label: Label) -> bool:
+    """Whether people may give this label now."""
+    return label.retired_at is None and label.merged_into_id is None
+
+
+def name_key(name: str) -> str:
+    """What makes two names one label: letters without case, composed alike."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def clean_name(name: str) -> str:
+    """The name with single spaces. Raises Invalid when it is empty or too long."""
+    clean = " ".join(unicodedata.normalize("NFC", name).split())
+    if not clean or len(clean) > LONGEST_NAME:
+        raise Invalid(f"A label's name has 1 to {LONGEST_NAME} characters.")
+    return clean
+
+
+def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label:
+    """A new label at the end of the set, in the next colour; the change is logged.
+
+    Raises Conflict when the project has a label of that name, however it is written.
+    """
+    clean = clean_name(name)
+    present = db.scalar(
+        select(Label).where(Label.project_id == project_id, Label.name_key == name_key(clean))
+    )
+    if present is not None:
+        raise Conflict(_taken(present))
+    position = db.scalar(
+        select(func.coalesce(func.max(Label.position) + 1, 0)).where(Label.project_id == project_id)
+    )
+    label = Label(
+        project_id=project_id,
+        name=clean,
+        name_key=name_key(clean),
+        colour=(position or 0) % N_COLOURS,
+        position=position or 0,
+    )
+    db.add(label)
+    db.flush()
+    db.add(
+        LabelChange(
+            project_id=project_id,
+            label_id=label.id,
+            user_id=by.id if by else None,
+            kind="add",
+            after={"name": clean, "colour": label.colour},
+        )
+    )
+    return label
+
+
+def _taken(label: Label) -> str:
+    if label.merged_into_id is not None:
+        return f"The label “{label.name}” was merged into another; restore it to use it again."
+    if label.retired_at is not None:
+        return f"The label “{label.name}” is retired; restore it to use it again."
+    return f"There is a label “{label.name}” already."
+
+
+def label_key(position: int) -> str:
+    """The key for the label at this place in the set: 1 to 9, then 0, then none."""
+    return str((position + 1) % 10) if 0 <= position < 10 else ""

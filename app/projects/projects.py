@@ -1,0 +1,76 @@
+"""Create and find projects."""
+
+import re
+import unicodedata
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts.audit import note
+from app.errors import Invalid, NotFound
+from app.models import Project, User
+from app.settings import settings
+
+LONGEST_NAME = 120
+# Room below the column's 80 characters for a number that makes the slug unique.
+LONGEST_SLUG = 70
+
+
+def create_project(
+    db: Session,
+    name: str,
+    *,
+    is_multi_label: bool = False,
+    base_model: str | None = None,
+    by: User | None = None,
+    is_sample: bool = False,
+) -> Project:
+    """A new, empty project; its slug is made from the name, with a number if that is taken.
+
+    Raises Invalid when the name is empty or longer than 120 characters.
+    """
+    clean = " ".join(name.split())
+    if not clean or len(clean) > LONGEST_NAME:
+        raise Invalid(f"A project's name has 1 to {LONGEST_NAME} characters.")
+    project = Project(
+        name=clean,
+        slug=_free_slug(db, clean),
+        is_multi_label=is_multi_label,
+        is_sample=is_sample,
+        base_model=_checked_model(base_model),
+        min_labels=settings().min_labels,
+    )
+    db.add(project)
+    db.flush()
+    note(db, "project created", user_id=by.id if by else None, project_id=project.id)
+    return project
+
+
+def find_project(db: Session, slug: str) -> Project:
+    """The project of that slug, whoever asks. Raises NotFound."""
+    project = db.scalar(select(Project).where(Project.slug == slug))
+    if project is None:
+        raise NotFound("project")
+    return project
+
+
+def slug_of(name: str) -> str:
+    """The name as it can stand in a URL: plain small letters, digits and hyphens."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "project"
+
+
+def _free_slug(db: Session, name: str) -> str:
+    slug = slug_of(name)
+    taken = set(db.scalars(select(Project.slug).where(Project.slug.startswith(slug))))
+    if slug not in taken:
+        return slug
+    # Among len(taken) + 1 numbers, one at least is free.
+    return next(f"{slug}-{n}" for n in range(2, len(taken) + 3) if f"{slug}-{n}" not in taken)
+
+
+def _checked_model(base_model: str | None) -> str:
+    model = (base_model or "").strip() or settings().base_model
+    if len(model) > 300 or any(ord(letter) < 32 for letter in model):
+        raise Invalid("A base model is named by at most 300 characters, in one line.")
+    return model
