@@ -1,0 +1,163 @@
+"""Raw vectors for the records that lack one.
+
+Decision: what is missing is derived, never noted: a record without an embedding of its present
+text. So embedding resumes after whatever happened, and a changed text is embedded again by itself.
+Decision: only the speed is kept elsewhere, in a small file that the worker replaces and pages
+read, because nothing depends on it.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from app.database import reading, transaction
+from app.jobs import failpoint
+from app.models import Embedding, Encoder, Project, Record
+from app.search.base_models import encoder_of
+from app.search.encoders import find_raw_encoder, raw_encoder
+from app.search.pace import Pace, pace_of
+from app.search.vectors import as_bytes, chunks, store_vectors, vectors_by_hash
+
+# Texts that go to the encoder at once. They are of like length, so little goes into padding, and
+# few enough that a killed worker loses seconds.
+SLICE = 256
+# What one round looks at: enough to sort by length well, little enough to hold in memory.
+ROUND = 20_000
+
+Report = Callable[[int, int], None]
+Missing = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class EmbeddingProgress:
+    """How far embedding is. per_second counts records, now; None when nothing is moving.
+
+    error  why the worker stopped embedding, if it did; it tries again by itself
+    """
+
+    n_done: int
+    n_total: int
+    per_second: float | None
+    seconds_left: float | None
+    error: str | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every record has the vector of its present text."""
+        return self.n_done >= self.n_total
+
+
+def progress(db: Session, project: Project) -> EmbeddingProgress:
+    """Counted in the database; speed and trouble as the worker last said."""
+    n_total = _n_records(db, project.id)
+    n_left = n_missing(db, project) if n_total else 0
+    said = pace_of(project.id)
+    rate = said.per_second if n_left else None
+    return EmbeddingProgress(
+        n_done=n_total - n_left,
+        n_total=n_total,
+        per_second=rate,
+        seconds_left=n_left / rate if rate else None,
+        error=said.error if n_left else None,
+    )
+
+
+def n_missing(db: Session, project: Project) -> int:
+    """How many records have no vector of their present text."""
+    encoder = find_raw_encoder(db, project)
+    if encoder is None:
+        return _n_records(db, project.id)
+    lacking = select(func.count()).select_from(Record).where(*_lacking(encoder))
+    return db.scalar(lacking) or 0
+
+
+def embed_missing(project_id: int, report: Report, at_most: int | None = None) -> None:
+    """Give records that lack one their vector: all of them, or at most so many.
+
+    report  is told (n_done, n_total) before each slice and at the end, and may raise to stop;
+            what is stored by then stays
+
+    Equal texts are embedded once. Raises BaseModelMissing.
+    """
+    with transaction() as db:
+        project = db.get_one(Project, project_id)
+        encoder = raw_encoder(db, project)
+    with Pace(project_id) as pace:
+        for some in _slices(encoder, at_most):
+            report(*_counted(project))
+            pace.add(_embed(encoder, some))
+        report(*_counted(project))
+
+
+def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:
+    """What is missing, in slices of texts of like length, while there is any."""
+    n_left = at_most
+    while n_left is None or n_left > 0:
+        missing = _missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
+        if not missing:
+            return
+        slices = list(chunks(missing, SLICE))
+        # In any order, so that the first ones tell how long all will take: nothing to guess here.
+        random.Random(len(missing)).shuffle(slices)  # noqa: S311
+        yield from slices
+        n_left = None if n_left is None else n_left - len(missing)
+
+
+def _missing(encoder: Encoder, at_most: int) -> list[Missing]:
+    """(id, content hash) of the oldest records that lack a vector, the shortest text first."""
+    oldest = (
+        select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
+        .where(*_lacking(encoder))
+        .order_by(Record.id)
+        .limit(at_most)
+        .subquery()
+    )
+    with reading() as db:
+        rows = db.execute(select(oldest.c.id, oldest.c.content_hash).order_by(oldest.c.length))
+        return [(record_id, content_hash) for record_id, content_hash in rows]
+
+
+def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
+    """Store the vectors of a slice; how many records got one."""
+    with reading() as db:
+        vectors = vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
+        texts = _texts(db, [each for each, content_hash in some if content_hash not in vectors])
+    if texts:
+        encoded = encoder_of(encoder.base_model).encode(list(texts.values()))
+        vectors |= dict(zip(texts, as_bytes(encoded), strict=True))
+    # A text that changed since we looked is not among them, and its record is still missing.
+    known = [(each, content_hash) for each, content_hash in some if content_hash in vectors]
+    failpoint("embed.before_store")
+    store_vectors(encoder.id, known, vectors)
+    failpoint("embed.after_store")
+    return len(known)
+
+
+def _texts(db: Session, record_ids: list[int]) -> dict[str, str]:
+    """One text for each content hash, as it is now."""
+    rows = db.execute(select(Record.content_hash, Record.text).where(Record.id.in_(record_ids)))
+    return {row.content_hash: row.text for row in rows}
+
+
+def _counted(project: Project) -> tuple[int, int]:
+    with reading() as db:
+        n_total = _n_records(db, project.id)
+        return n_total - n_missing(db, project), n_total
+
+
+def _n_records(db: Session, project_id: int) -> int:
+    counted = select(func.count()).select_from(Record).where(Record.project_id == project_id)
+    return db.scalar(counted) or 0
+
+
+def _lacking(encoder: Encoder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Conditions on Record: of this project, and without an embedding of the present text."""
+    has_vector = exists().where(
+        Embedding.encoder_id == encoder.id,
+        Embedding.content_hash == Record.content_hash,
+        Embedding.record_id == Record.id,
+    )
+    return Record.project_id == encoder.project_id, ~has_vector

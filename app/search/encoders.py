@@ -1,0 +1,194 @@
+"""Which encoder version search uses: versions, activations, rolling back.
+
+Decision: activations are events, and the newest one holds. Rolling back is another event, whose
+reason is ROLL_BACK; that is how a second roll back knows to go further back instead of forth.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import StoredFile
+from app.errors import Conflict, NotFound
+from app.models import Activation, Artifact, Encoder, Project, User, utc_now
+
+ROLL_BACK = "Rolled back"
+FIRST = "The first version"
+
+
+def raw_encoder(db: Session, project: Project) -> Encoder:
+    """The project's raw version, made and activated here if there is none yet."""
+    found = find_raw_encoder(db, project)
+    if found is not None:
+        return found
+    _hold(db, project)
+    # Another worker may have been quicker, while we waited.
+    found = find_raw_encoder(db, project)
+    return found or publish(db, project, kind="raw", raw_encoder=None, files={}, n_records=0)
+
+
+def find_raw_encoder(db: Session, project: Project) -> Encoder | None:
+    """The version that holds the project's embeddings, or None before the worker began."""
+    of_base = (Encoder.project_id == project.id, Encoder.kind == "raw")
+    newest = select(Encoder).where(*of_base, Encoder.base_model == project.base_model)
+    return db.scalar(newest.order_by(Encoder.number.desc()).limit(1))
+
+
+def active_encoder(db: Session, project_id: int) -> Encoder | None:
+    """The version that search uses now, or None before the first one."""
+    return db.scalar(
+        select(Encoder)
+        .join(Activation, Activation.encoder_id == Encoder.id)
+        .where(Activation.project_id == project_id)
+        .order_by(Activation.id.desc())
+        .limit(1)
+    )
+
+
+def find_encoder(db: Session, project_id: int, encoder_id: int) -> Encoder:
+    """The version with this id. Raises NotFound when it is unknown or another project's."""
+    return _only(db, project_id, Encoder.id, encoder_id)
+
+
+def find_version(db: Session, project_id: int, number: int) -> Encoder:
+    """The version with this number within the project. Raises NotFound."""
+    return _only(db, project_id, Encoder.number, number)
+
+
+def _only(db: Session, project_id: int, column: object, value: int) -> Encoder:
+    # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
+    found = None
+    if 0 < value < 2**31:
+        wanted = select(Encoder).where(Encoder.project_id == project_id, column == value)  # type: ignore[arg-type]
+        found = db.scalar(wanted)
+    if found is None:
+        raise NotFound("version")
+    return found
+
+
+def versions(db: Session, project_id: int) -> list[Encoder]:
+    """Every version of the project, the newest first."""
+    ours = select(Encoder).where(Encoder.project_id == project_id)
+    return list(db.scalars(ours.order_by(Encoder.number.desc())))
+
+
+def publish(
+    db: Session,
+    project: Project,
+    *,
+    kind: str,
+    raw_encoder: Encoder | None,
+    files: Mapping[str, StoredFile],
+    n_records: int,
+    read_at: datetime | None = None,
+) -> Encoder:
+    """A new, whole version of these files; it is not active yet, unless it is the project's first.
+
+    raw_encoder  whose embeddings it reads; None for a raw version itself
+    files        by kind: head, index, suggestions
+    n_records    how many records the index and the suggestions hold
+    read_at      before the embeddings in the index were read (now, if they just were): vectors
+                 that are newer count as lacking, and the worker writes the next revision
+    """
+    _hold(db, project)
+    encoder = Encoder(
+        project_id=project.id,
+        number=_next_number(db, project.id),
+        kind=kind,
+        base_model=project.base_model if raw_encoder is None else raw_encoder.base_model,
+        raw_encoder_id=None if raw_encoder is None else raw_encoder.id,
+    )
+    db.add(encoder)
+    db.flush()
+    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
+    if active_encoder(db, project.id) is None:
+        activate(db, encoder, by=None, reason=FIRST)
+    return encoder
+
+
+def add_artifacts(
+    db: Session,
+    encoder_id: int,
+    files: Mapping[str, StoredFile],
+    *,
+    revision: int,
+    n_records: int,
+    read_at: datetime | None,
+) -> None:
+    """Name a revision's files, by kind, in the database: from now on they can be loaded."""
+    db.add_all(
+        Artifact(
+            encoder_id=encoder_id,
+            kind=kind,
+            revision=revision,
+            file=stored.file,
+            sha256=stored.sha256,
+            n_bytes=stored.n_bytes,
+            n_records=n_records,
+            created_at=read_at or utc_now(),
+        )
+        for kind, stored in files.items()
+    )
+    db.flush()
+
+
+def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
+    """From now on search uses this version. by: None means the worker, not a person."""
+    activation = Activation(
+        project_id=encoder.project_id,
+        encoder_id=encoder.id,
+        user_id=None if by is None else by.id,
+        reason=reason,
+    )
+    db.add(activation)
+    db.flush()
+    return activation
+
+
+def roll_back(db: Session, project: Project, by: User | None) -> Encoder:
+    """Activate the version that was active before the present one; again: the one before that.
+
+    Raises Conflict if there is none.
+    """
+    _hold(db, project)
+    trail = _trail(db, project.id)
+    if len(trail) < 2:
+        raise Conflict("There is no earlier version to go back to.")
+    encoder = find_encoder(db, project.id, trail[-2])
+    activate(db, encoder, by, ROLL_BACK)
+    return encoder
+
+
+def can_roll_back(db: Session, project_id: int) -> bool:
+    """Whether roll_back() would find an earlier version."""
+    return len(_trail(db, project_id)) > 1
+
+
+def _trail(db: Session, project_id: int) -> list[int]:
+    """Encoder ids from the first activation to the present one, without what was rolled back."""
+    events = db.execute(
+        select(Activation.encoder_id, Activation.reason)
+        .where(Activation.project_id == project_id)
+        .order_by(Activation.id)
+    )
+    trail: list[int] = []
+    for encoder_id, reason in events:
+        if reason == ROLL_BACK:
+            trail.pop()
+        elif trail[-1:] != [encoder_id]:
+            trail.append(encoder_id)
+    return trail
+
+
+def _next_number(db: Session, project_id: int) -> int:
+    newest = db.scalar(select(func.max(Encoder.number)).where(Encoder.project_id == project_id))
+    return (newest or 0) + 1
+
+
+def _hold(db: Session, project: Project) -> None:
+    """One at a time: Postgres locks the row; SQLite's write transactions are alone anyway."""
+    # FOR NO KEY UPDATE, so that records may be stored meanwhile.
+    held = select(Project.id).where(Project.id == project.id)
+    db.execute(held.with_for_update(key_share=True))

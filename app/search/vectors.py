@@ -1,0 +1,113 @@
+"""Raw vectors in the database: reading them as matrices, storing them in short transactions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.database import transaction
+from app.models import Embedding, Record, utc_now
+from app.similarity.vectors import Vectors
+
+# With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
+ROWS_PER_WRITE = 500
+IDS_AT_ONCE = 500
+STORED = np.dtype("<f4")
+
+T = TypeVar("T")
+
+
+def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[NDArray[np.int64], Vectors]:
+    """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
+
+    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.
+    """
+    rows = db.execute(
+        select(Embedding.record_id, Embedding.vector)
+        .where(Embedding.encoder_id == raw_encoder_id)
+        .order_by(Embedding.record_id)
+    ).all()
+    return np.array([row[0] for row in rows], np.int64), as_matrix([row[1] for row in rows])
+
+
+def vectors_of(
+    db: Session, raw_encoder_id: int, record_ids: Iterable[int]
+) -> tuple[list[int], Vectors]:
+    """The ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
+    found: dict[int, bytes] = {}
+    for some in chunks([int(each) for each in record_ids], IDS_AT_ONCE):
+        rows = db.execute(
+            select(Embedding.record_id, Embedding.vector).where(
+                Embedding.encoder_id == raw_encoder_id, Embedding.record_id.in_(some)
+            )
+        )
+        found |= {row.record_id: row.vector for row in rows}
+    ids = sorted(found)
+    return ids, as_matrix([found[each] for each in ids])
+
+
+def as_matrix(stored: Sequence[bytes]) -> Vectors:
+    """(n, d) float32 of n vectors as bytes; (0, 0) of none."""
+    if not stored:
+        return np.empty((0, 0), np.float32)
+    return np.frombuffer(b"".join(stored), STORED).reshape(len(stored), -1).astype(np.float32)
+
+
+def as_bytes(vectors: Vectors) -> list[bytes]:
+    """One value for the database per row."""
+    return [row.tobytes() for row in vectors.astype(STORED)]
+
+
+def vectors_by_hash(db: Session, raw_encoder_id: int, hashes: Iterable[str]) -> dict[str, bytes]:
+    """The vectors that texts with these content hashes already have."""
+    same = select(Embedding.content_hash, Embedding.vector).where(
+        Embedding.encoder_id == raw_encoder_id, Embedding.content_hash.in_(list(hashes))
+    )
+    return {row.content_hash: row.vector for row in db.execute(same)}
+
+
+def store_vectors(
+    raw_encoder_id: int, rows: Sequence[tuple[int, str]], vectors: Mapping[str, bytes]
+) -> None:
+    """Give each (record id, content hash) the vector of its hash, in place of an older one."""
+    for some in chunks(rows, ROWS_PER_WRITE):
+        with transaction() as db:
+            present = _still_there(db, [record_id for record_id, _ in some])
+            values = [
+                {
+                    "encoder_id": raw_encoder_id,
+                    "record_id": record_id,
+                    "content_hash": content_hash,
+                    "embedded_at": utc_now(),
+                    "vector": vectors[content_hash],
+                }
+                for record_id, content_hash in some
+                if record_id in present
+            ]
+            if values:
+                db.execute(_upsert(db), values)
+
+
+def _still_there(db: Session, record_ids: list[int]) -> set[int]:
+    """Records may be deleted while the encoder thinks; the others are held until we stored."""
+    present = select(Record.id).where(Record.id.in_(record_ids)).order_by(Record.id)
+    return set(db.scalars(present.with_for_update(read=True, key_share=True)))
+
+
+def _upsert(db: Session) -> Insert:
+    insert: Any = postgresql.insert if db.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = insert(Embedding)
+    new = {name: statement.excluded[name] for name in ("content_hash", "embedded_at", "vector")}
+    return statement.on_conflict_do_update(  # type: ignore[no-any-return]
+        index_elements=["encoder_id", "record_id"], set_=new
+    )
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Consecutive parts of at most `size` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
