@@ -11,15 +11,16 @@ import threading
 import time
 from pathlib import Path
 
-from app import jobs
+from app import engine as engines
+from app.jobs import Step
 
 
 def main(database_url: str, data_dir: Path, *wanted: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    jobs.DRAIN_SECONDS = 1
-    jobs.POLL_SECONDS = 0.1
-    engine = jobs.Engine(database_url, data_dir, listens_to=("light", "train"))
+    engines.DRAIN_SECONDS = 1
+    engines.POLL_SECONDS = 0.1
+    engine = engines.Engine(database_url, data_dir, listens_to=("light", "train"))
 
     def note(line: str) -> None:
         with (data_dir / "journal.txt").open("a") as journal:
@@ -30,7 +31,7 @@ def main(database_url: str, data_dir: Path, *wanted: str) -> None:
         while (data_dir / "hold").exists():
             time.sleep(0.05)
 
-    def step(name: str) -> tuple[str, jobs.Step]:
+    def step(name: str) -> tuple[str, Step]:
         return name, lambda subject_id: note(f"{name} {subject_id}")
 
     def fail(subject_id: int, sentence: str) -> None:

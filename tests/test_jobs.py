@@ -17,10 +17,11 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
-from app import jobs, leases
+from app import engine, jobs, leases
 from app.database import make_engine
+from app.engine import Engine
 from app.errors import AppError
-from app.jobs import Engine, JobCancelled, workers
+from app.jobs import JobCancelled, workers
 
 CHILD = Path(__file__).with_name("jobs_child.py")
 
@@ -198,7 +199,7 @@ def shop(
     data_dir = tmp_path_factory.mktemp("shop")
     shop = Shop(new_url(data_dir), data_dir)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "POLL_SECONDS", 0.1)
+        patch.setattr(engine, "POLL_SECONDS", 0.1)
         shop.engine.launch()
     yield shop
     assert shop.engine.stop()
@@ -336,6 +337,6 @@ def test_before_any_worker_there_is_none(url: str, tmp_path: Path) -> None:
 
 
 def test_pages_do_not_load_the_job_engine() -> None:
-    check = "import sys, app.jobs; sys.exit('dbos' in sys.modules or 'torch' in sys.modules)"
+    check = "import sys, app.main; sys.exit('dbos' in sys.modules or 'torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
