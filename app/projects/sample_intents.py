@@ -47,7 +47,7 @@ WHERE_IS_MY_ORDER = IntentWords(
         I'm still waiting for (the|my) <item> I ordered (on <date>|<ago>)
         It's been <days> days and there's (no sign of|still no) <item> (here|)
         Your system says delivered, (but there's nothing here|my doormat disagrees)
-        The courier's photo shows a (red|blue|glass) door. Mine's (green|white). So where's my <item>
+        The courier's photo shows a (red|glass) door. Mine's (green|white). So where's my <item>
         (Should I|Do I) stay in for the <item> (today|tomorrow) or is it (next week|late) again
         I keep (checking the hallway|refreshing the page|looking out the window) for this <item>
         You said 2 to 3 days. That was <ago>
@@ -309,7 +309,7 @@ BROKEN_OR_FAULTY = IntentWords(
         It's only been <days> days and <fault>
         <fault>, (what now|what am I supposed to do with that)
         I was so (happy with|pleased about) the <item> until <fault>
-        Second <item> (from you|), same thing: <fault>
+        Second <item>( from you|), same thing: <fault>
         Is there a trick to this? <fault>
         The <item> is (faulty|no good|a dud). <fault>
         Not sure if I'm doing it wrong but <fault>
@@ -330,7 +330,7 @@ BROKEN_OR_FAULTY = IntentWords(
         What should I try?
         The last one from you ran for years
         It's a shame because I like it otherwise
-        Bought on <order>
+        It was <order>
         Is there anyone who can fix it near <city>?
     """),
     notes=lines("""

@@ -37,7 +37,7 @@ def draw_writer(is_glad: bool, rng: Random) -> Writer:
         is_american=channel != "phone note" and rng.random() < 0.22,
         is_lower=is_lower,
         drops_apostrophes=rng.random() < (0.55 if is_lower else 0.08),
-        runs_on=rng.random() < (0.4 if is_lower else 0.12),
+        runs_on=channel != "phone note" and rng.random() < (0.4 if is_lower else 0.12),
         ends_open=rng.randrange(100) < OPEN_END[channel],
         slips=rng.choice((0.0, 0.0, 0.0, 0.02, 0.05, 0.1)) * (1.4 if is_lower else 1.0),
     )
@@ -72,6 +72,8 @@ def join(sentences: list[str], writer: Writer, rng: Random) -> str:
 
 def mark(writer: Writer, last: bool, rng: Random) -> str:
     """What this writer puts after a sentence."""
+    if writer.channel == "phone note":
+        return "" if last and writer.ends_open else "."
     if last:
         return "" if writer.ends_open else rng.choices((".", "!", "..."), (85, 10, 5))[0]
     if writer.runs_on:

@@ -287,7 +287,6 @@ LEADS = lines("""
     Spoke to <name> (on <date>|last week), who said to write in
     Your chat bot couldn't help
     I've been a customer since (2016|2018|2020|day one)
-    So I was at work in <city> when I (saw|noticed) it
     Maybe I'm being daft
     I've looked through the FAQ
     I hope you can help
@@ -365,7 +364,7 @@ NOTE_LEADS = lines("""
 """)
 NOTE_ASIDES = {
     "Where is my order": ("Last parcel came fine", "Asked about delivery times in passing"),
-    "Return or refund": ("Not about a refund", "Doesn't want to send it back"),
+    "Return or refund": ("Not about a refund", "Knows how returns work"),
     "Payment problem": ("Paid by card, no issue", "Invoice is fine"),
     "Account access": ("Could log in ok", "No account, orders as guest"),
     "Broken or faulty": ("Her <goods> is still working", "Nothing broken"),
