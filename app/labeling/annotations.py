@@ -1,0 +1,192 @@
+"""What people say about records: said in acts, each stored once, withdrawn and restored whole.
+
+Decision: an act that was done with the same key before is answered with what it did then, so that
+a browser may send it again whenever it is unsure. Annotations are never changed but for their
+withdrawal, and never deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid, NotFound
+from app.labeling.consensus import settle
+from app.labeling.says import chunks
+from app.models import (
+    Act,
+    Annotation,
+    Encoder,
+    Label,
+    LabelingSession,
+    Project,
+    Record,
+    utc_now,
+)
+
+Verdict = Literal["label", "none", "skip", "not_similar"]
+MOST_AT_ONCE = 1_000
+KEY_LENGTH = 80
+
+
+@dataclass(frozen=True)
+class Say:
+    """One user's judgement of one record, with what the user saw when judging.
+
+    label_ids         one in a single-label project, any number from 1 in a multi-label one;
+                      empty for every verdict but label
+    rank, similarity  the record's place in the session
+    milliseconds      time that the record was before the user's eyes
+    """
+
+    record_id: int
+    verdict: Verdict
+    label_ids: tuple[int, ...] = ()
+    rank: int | None = None
+    similarity: float | None = None
+    suggestion_id: int | None = None
+    suggestion_score: float | None = None
+    encoder_id: int | None = None
+    milliseconds: int | None = None
+
+
+def annotate(
+    db: Session,
+    project: Project,
+    user_id: int,
+    says: Sequence[Say],
+    *,
+    key: str,
+    source: Literal["single", "page"] = "single",
+    session_id: int | None = None,
+) -> Act:
+    """Store what a user says, as one act that undo takes back as one.
+
+    With a key that this user sent before, nothing is stored and the first act is returned.
+    Raises NotFound for records, labels and sessions that are not the project's, Conflict for a
+    retired label, Invalid for a say that makes no sense.
+    """
+    if (done := find_act(db, user_id, key)) is not None:
+        return done
+    _check(db, project, says, session_id)
+    act = begin_act(db, project.id, user_id, kind=source, key=key, session_id=session_id)
+    if act is None:
+        return _the_act(db, user_id, key)
+    rows = [row for say in says for row in _rows(act, say, source)]
+    db.execute(insert(Annotation), rows)
+    settle(db, project.id, [say.record_id for say in says])
+    return act
+
+
+def find_act(db: Session, user_id: int, key: str) -> Act | None:
+    """What this user did with this key, if it was done."""
+    return db.scalar(select(Act).where(Act.user_id == user_id, Act.key == key))
+
+
+def begin_act(
+    db: Session, project_id: int, user_id: int, *, kind: str, key: str, session_id: int | None
+) -> Act | None:
+    """A new act of this user, or None where another request with the same key came first."""
+    if not 0 < len(key) <= KEY_LENGTH:
+        raise Invalid(f"The key is 1 to {KEY_LENGTH} characters long.")
+    act = Act(
+        project_id=project_id, user_id=user_id, session_id=session_id, kind=kind, key=key,
+        acted_at=_after_every_undo(db, project_id, user_id),
+    )  # fmt: skip
+    try:
+        with db.begin_nested():
+            db.add(act)
+    except IntegrityError:
+        return None
+    return act
+
+
+def _after_every_undo(db: Session, project_id: int, user_id: int) -> Any:
+    """Now, or just after the user's latest undo should a clock have gone back: it clears redo."""
+    latest = db.scalar(
+        select(func.max(Act.undone_at)).where(Act.project_id == project_id, Act.user_id == user_id)
+    )
+    now = utc_now()
+    return now if latest is None else max(now, latest + timedelta(microseconds=1))
+
+
+def _the_act(db: Session, user_id: int, key: str) -> Act:
+    act = find_act(db, user_id, key)
+    if act is None:
+        raise Conflict("Another request with the same key is still under way. Try again.")
+    return act
+
+
+def _rows(act: Act, say: Say, source: str) -> list[dict[str, Any]]:
+    row = {
+        "act_id": act.id, "project_id": act.project_id, "record_id": say.record_id,
+        "user_id": act.user_id, "verdict": say.verdict, "source": source,
+        "session_id": act.session_id, "rank": say.rank, "similarity": say.similarity,
+        "encoder_id": say.encoder_id, "suggestion_id": say.suggestion_id,
+        "suggestion_score": say.suggestion_score, "milliseconds": say.milliseconds,
+        "annotated_at": act.acted_at, "withdrawn_at": None,
+    }  # fmt: skip
+    label_ids: list[int | None] = [*sorted(set(say.label_ids))] or [None]
+    return [row | {"label_id": label_id} for label_id in label_ids]
+
+
+def _check(db: Session, project: Project, says: Sequence[Say], session_id: int | None) -> None:
+    if not 0 < len(says) <= MOST_AT_ONCE:
+        raise Invalid(f"One act is about 1 to {MOST_AT_ONCE:,} records, not {len(says):,}.")
+    if len({say.record_id for say in says}) != len(says):
+        raise Invalid("A record is named twice.")
+    for say in says:
+        _check_one(say, project.is_multi_label)
+    check_records(db, project.id, [say.record_id for say in says])
+    _check_labels(db, project.id, says)
+    _check_provenance(db, project.id, says, session_id)
+
+
+def _check_one(say: Say, is_multi: bool) -> None:
+    if say.verdict != "label":
+        if say.label_ids:
+            raise Invalid("Only the verdict “label” carries labels.")
+    elif not say.label_ids:
+        raise Invalid("The verdict “label” needs a label.")
+    elif len(say.label_ids) > 1 and not is_multi:
+        raise Invalid("A record of this project carries one label.")
+
+
+def check_records(db: Session, project_id: int, record_ids: Sequence[int]) -> None:
+    """Raises NotFound unless every record is the project's."""
+    for chunk in chunks(record_ids):
+        ours = select(func.count()).where(Record.project_id == project_id, Record.id.in_(chunk))
+        if db.scalar(ours) != len(chunk):
+            raise NotFound("record")
+
+
+def _check_labels(db: Session, project_id: int, says: Sequence[Say]) -> None:
+    given = {label_id for say in says for label_id in say.label_ids}
+    suggested = {say.suggestion_id for say in says if say.suggestion_id is not None}
+    named = given | suggested
+    if not named:
+        return
+    found = db.scalars(select(Label).where(Label.project_id == project_id, Label.id.in_(named)))
+    labels = {label.id: label for label in found}
+    if named - labels.keys():
+        raise NotFound("label")
+    for label_id in sorted(given):
+        if labels[label_id].retired_at is not None:
+            raise Conflict(f"The label “{labels[label_id].name}” was retired. Choose another.")
+
+
+def _check_provenance(
+    db: Session, project_id: int, says: Sequence[Say], session_id: int | None
+) -> None:
+    if session_id is not None:
+        found = db.get(LabelingSession, session_id)
+        if found is None or found.project_id != project_id:
+            raise NotFound("session")
+    for encoder_id in {say.encoder_id for say in says if say.encoder_id is not None}:
+        encoder = db.get(Encoder, encoder_id)
+        if encoder is None or encoder.project_id != project_id:
+            raise NotFound("version")

@@ -1,0 +1,150 @@
+"""What people agree on: the label of a record, recomputed from its current says.
+
+Decision: in a single-label project the label with most voices wins, and a tie means unlabeled;
+"none of these" is a voice like a label; skip is none. In a multi-label project every label that
+more than half of the voters carry. Imported says and rules count only while no person has spoken.
+Decision: act_id is the act since which they agree, so that one more voice for the same label is
+not a changed label.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.labeling.says import CurrentSay, chunks, current_says
+from app.models import Consensus, Label, Project, Record
+
+# label id (None: none of these) → the act since which it is agreed
+Agreed = dict[int | None, int]
+
+
+def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
+    """Bring the consensus rows of these records in line with what people currently say.
+
+    Call it in the transaction that changed annotations. A merged label counts for its target.
+    """
+    is_multi = _is_multi_label(db, project_id)
+    targets = merge_targets(db, project_id)
+    for chunk in chunks(record_ids):
+        _hold(db, chunk)
+        _store(db, project_id, chunk, agreements(db, chunk, targets, is_multi))
+
+
+def agreements(
+    db: Session, record_ids: Iterable[int], targets: Mapping[int, int], is_multi: bool
+) -> dict[int, Agreed]:
+    """What the consensus of these records should read; records without consensus are missing."""
+    says = current_says(db, record_ids)
+    found = {record_id: agreed(of, targets, is_multi) for record_id, of in says.items()}
+    return {record_id: labels for record_id, labels in found.items() if labels}
+
+
+def recomputed(db: Session, project_id: int, record_ids: Iterable[int]) -> dict[int, Agreed]:
+    """The consensus that these records should have, for comparing with what is stored."""
+    targets = merge_targets(db, project_id)
+    return agreements(db, record_ids, targets, _is_multi_label(db, project_id))
+
+
+def agreed(says: Sequence[CurrentSay], targets: Mapping[int, int], is_multi: bool) -> Agreed:
+    """The labels that these says agree on, each with the act since which they do.
+
+    says     oldest act first
+    targets  merged label → the label that it now counts for
+    """
+    voices = [say for say in says if say.verdict != "skip"]
+    since: Agreed = {}
+    for n, newest in enumerate(voices, 1):
+        heard = [_candidates(say, targets) for say in _heard(voices[:n])]
+        winners = _winners(heard, is_multi)
+        since = {label_id: since.get(label_id, newest.act_id) for label_id in winners}
+    return since
+
+
+def _heard(voices: Sequence[CurrentSay]) -> Sequence[CurrentSay]:
+    people = [say for say in voices if say.is_person]
+    return people or voices
+
+
+def _candidates(say: CurrentSay, targets: Mapping[int, int]) -> frozenset[int | None]:
+    if say.verdict == "none":
+        return frozenset({None})
+    return frozenset(targets.get(label_id, label_id) for label_id in say.label_ids)
+
+
+def _winners(heard: Sequence[frozenset[int | None]], is_multi: bool) -> set[int | None]:
+    counts = Counter(label_id for candidates in heard for label_id in candidates)
+    if is_multi:
+        return {label_id for label_id, n in counts.items() if 2 * n > len(heard)}
+    best = counts.most_common(2)
+    if not best or (len(best) == 2 and best[0][1] == best[1][1]):
+        return set()
+    return {best[0][0]}
+
+
+def merge_targets(db: Session, project_id: int) -> dict[int, int]:
+    """Merged label → the label that it counts for in the end, chains followed."""
+    merged = db.execute(
+        select(Label.id, Label.merged_into_id).where(
+            Label.project_id == project_id, Label.merged_into_id.is_not(None)
+        )
+    )
+    into = {label_id: target for label_id, target in merged if target is not None}
+    targets: dict[int, int] = {}
+    for label_id in into:
+        target = into[label_id]
+        while target in into:
+            target = into[target]
+        targets[label_id] = target
+    return targets
+
+
+def _is_multi_label(db: Session, project_id: int) -> bool:
+    return bool(db.scalar(select(Project.is_multi_label).where(Project.id == project_id)))
+
+
+def _hold(db: Session, record_ids: Sequence[int]) -> None:
+    """Let two users who label one record at once settle it one after the other (Postgres)."""
+    db.flush()
+    db.execute(
+        select(Record.id)
+        .where(Record.id.in_(record_ids))
+        .order_by(Record.id)
+        .with_for_update(key_share=True)
+    )
+
+
+def _store(
+    db: Session, project_id: int, record_ids: Sequence[int], wanted: Mapping[int, Agreed]
+) -> None:
+    stored = db.execute(
+        select(Consensus.id, Consensus.record_id, Consensus.label_id, Consensus.act_id).where(
+            Consensus.record_id.in_(record_ids)
+        )
+    )
+    missing = {
+        (record_id, label_id, act_id)
+        for record_id, labels in wanted.items()
+        for label_id, act_id in labels.items()
+    }
+    stale = []
+    for row_id, *row in stored:
+        if tuple(row) in missing:
+            missing.discard((row[0], row[1], row[2]))
+        else:
+            stale.append(row_id)
+    for chunk in chunks(stale):
+        db.execute(delete(Consensus).where(Consensus.id.in_(chunk)))
+    if missing:
+        ordered = sorted(missing, key=lambda row: (row[0], row[1] or 0))
+        db.execute(insert(Consensus), [_row(project_id, *row) for row in ordered])
+
+
+def _row(project_id: int, record_id: int, label_id: int | None, act_id: int) -> dict[str, object]:
+    return {
+        "project_id": project_id,
+        "record_id": record_id,
+        "label_id": label_id,
+        "act_id": act_id,
+    }

@@ -1,0 +1,76 @@
+"""What each user currently says about a record, read off the append-only annotations."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import Annotation
+
+CHUNK = 500
+PEOPLE = ("single", "page")
+
+
+@dataclass(frozen=True)
+class CurrentSay:
+    """The newest thing that one voter says about a record.
+
+    label_ids  the labels as they were given, sorted; empty for none and skip
+    is_person  False for what came with a file or from a rule: it yields to people
+
+    A user's file and a user's hand are two voters, so that importing a file again never replaces
+    what the user decided by hand.
+    """
+
+    user_id: int | None
+    act_id: int
+    verdict: str
+    label_ids: tuple[int, ...]
+    is_person: bool
+
+
+def chunks(ids: Iterable[int]) -> list[list[int]]:
+    """The ids sorted, each once, in lists short enough for one SQL statement."""
+    ordered = sorted({int(i) for i in ids})
+    return [ordered[i : i + CHUNK] for i in range(0, len(ordered), CHUNK)]
+
+
+def current_says(db: Session, record_ids: Iterable[int]) -> dict[int, list[CurrentSay]]:
+    """Each record's current says, oldest act first; records that nobody spoke about are missing.
+
+    Withdrawn says and "not similar" (it is about the seed, not the record) are no says.
+    """
+    says: dict[int, list[CurrentSay]] = {}
+    for chunk in chunks(record_ids):
+        says |= _says_of(db, chunk)
+    return says
+
+
+def _says_of(db: Session, record_ids: Sequence[int]) -> dict[int, list[CurrentSay]]:
+    rows = db.execute(
+        select(
+            Annotation.record_id, Annotation.user_id, Annotation.act_id, Annotation.verdict,
+            Annotation.label_id, Annotation.source,
+        )
+        .where(
+            Annotation.record_id.in_(record_ids),
+            Annotation.withdrawn_at.is_(None),
+            Annotation.verdict != "not_similar",
+        )
+    )  # fmt: skip
+    newest: dict[tuple[int, int | None, bool], tuple[int, str, list[int]]] = {}
+    for record_id, user_id, act_id, verdict, label_id, source in rows:
+        voter = (record_id, user_id, source in PEOPLE)
+        if voter not in newest or newest[voter][0] < act_id:
+            newest[voter] = (act_id, verdict, [])
+        if newest[voter][0] == act_id and label_id is not None:
+            newest[voter][2].append(label_id)
+    says: dict[int, list[CurrentSay]] = defaultdict(list)
+    for (record_id, user_id, is_person), (act_id, verdict, label_ids) in newest.items():
+        labels = tuple(sorted(label_ids))
+        says[record_id].append(CurrentSay(user_id, act_id, verdict, labels, is_person))
+    for of_record in says.values():
+        of_record.sort(key=lambda say: say.act_id)
+    return dict(says)

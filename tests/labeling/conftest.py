@@ -1,0 +1,94 @@
+"""Records, labels and users to label with, made straight in the tables."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from app.database import reading, transaction
+from app.labeling.annotations import Say, annotate
+from app.models import Act, Label, Project, Record, User
+from app.records.records import consensus_of
+from tests.conftest import make_project, make_user
+
+
+@dataclass
+class Desk:
+    """A project with records and labels, and two people at it."""
+
+    project: Project
+    records: list[int]
+    labels: list[int]
+    ada: User
+    ben: User
+
+    def label(
+        self, user: User, *pairs: tuple[int, int | None], key: str, source: str = "single"
+    ) -> Act:
+        """One act: (record's position, label's position or None for none of these)."""
+        says = [
+            Say(self.records[r], "none")
+            if label is None
+            else Say(self.records[r], "label", (self.labels[label],))
+            for r, label in pairs
+        ]
+        with transaction() as db:
+            return annotate(db, self.project, user.id, says, key=key, source=source)  # type: ignore[arg-type]
+
+    def consensus(self, position: int) -> list[int | None] | None:
+        """The labels' positions that the record's annotations agree on; None: unlabeled."""
+        with reading() as db:
+            found = consensus_of(db, [self.records[position]]).get(self.records[position])
+        if found is None:
+            return None
+        return [None if each is None else self.labels.index(each) for each in found]
+
+
+def add_records(project: Project, texts: Sequence[str]) -> list[int]:
+    with transaction() as db:
+        rows = [
+            Record(
+                project_id=project.id,
+                external_id=f"r{i}",
+                text=text,
+                content_hash=hashlib.sha256(text.encode()).hexdigest(),
+            )
+            for i, text in enumerate(texts)
+        ]
+        db.add_all(rows)
+        db.flush()
+        return [row.id for row in rows]
+
+
+def add_labels(project: Project, names: Sequence[str]) -> list[int]:
+    with transaction() as db:
+        rows = [
+            Label(project_id=project.id, name=n, name_key=n.casefold(), colour=i, position=i)
+            for i, n in enumerate(names)
+        ]
+        db.add_all(rows)
+        db.flush()
+        return [row.id for row in rows]
+
+
+def make_desk(*, is_multi_label: bool = False, n_records: int = 12) -> Desk:
+    project = make_project(is_multi_label=is_multi_label)
+    texts = [f"message number {i}" for i in range(n_records)]
+    return Desk(
+        project,
+        add_records(project, texts),
+        add_labels(project, ["billing", "delivery", "returns"]),
+        make_user("ada", "admin"),
+        make_user("ben", "annotator"),
+    )
+
+
+@pytest.fixture
+def desk(database: str) -> Desk:
+    return make_desk()
+
+
+@pytest.fixture
+def multi_desk(database: str) -> Desk:
+    return make_desk(is_multi_label=True)

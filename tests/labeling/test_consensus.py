@@ -1,0 +1,136 @@
+from sqlalchemy import select
+
+from app.database import reading, transaction
+from app.labeling.annotations import Say, annotate
+from app.labeling.consensus import agreed, recomputed, settle
+from app.labeling.says import CurrentSay
+from app.models import Act, Annotation, Consensus
+from tests.conftest import make_user
+from tests.labeling.conftest import Desk
+
+
+def say(
+    user: int, act: int, *labels: int, verdict: str = "label", person: bool = True
+) -> CurrentSay:
+    return CurrentSay(user, act, verdict, labels, person)
+
+
+def imported(desk: Desk, position: int, label: int) -> int:
+    """What the exchange room does with a label cell of a file."""
+    with transaction() as db:
+        act = Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1")
+        db.add(act)
+        db.flush()
+        db.add(
+            Annotation(
+                act_id=act.id, project_id=desk.project.id, record_id=desk.records[position],
+                user_id=desk.ada.id, verdict="label", label_id=desk.labels[label], source="import",
+            )
+        )  # fmt: skip
+        settle(db, desk.project.id, [desk.records[position]])
+        return act.id
+
+
+def test_two_people_who_disagree_leave_the_record_unlabeled(desk: Desk) -> None:
+    desk.label(desk.ada, (0, 0), key="a")
+    assert desk.consensus(0) == [0]
+
+    desk.label(desk.ben, (0, 1), key="b")
+    assert desk.consensus(0) is None
+
+    desk.label(make_user("cy", "annotator"), (0, 1), key="c")
+    assert desk.consensus(0) == [1]
+
+
+def test_none_of_these_is_a_voice_and_skip_is_none(desk: Desk) -> None:
+    desk.label(desk.ada, (0, None), key="a")
+    assert desk.consensus(0) == [None]
+
+    with transaction() as db:
+        skip = [Say(desk.records[0], "skip")]
+        annotate(db, desk.project, desk.ben.id, skip, key="b")
+    assert desk.consensus(0) == [None]
+
+    desk.label(desk.ben, (0, 2), key="c")
+    assert desk.consensus(0) is None
+
+
+def test_a_newer_say_of_the_same_person_replaces_the_older(desk: Desk) -> None:
+    desk.label(desk.ada, (0, 0), key="a")
+    desk.label(desk.ada, (0, 2), key="b")
+
+    assert desk.consensus(0) == [2]
+
+
+def test_not_similar_says_nothing_about_the_record_itself(desk: Desk) -> None:
+    desk.label(desk.ada, (0, 0), key="a")
+
+    with transaction() as db:
+        says = [Say(desk.records[0], "not_similar"), Say(desk.records[1], "not_similar")]
+        annotate(db, desk.project, desk.ada.id, says, key="b")
+
+    assert desk.consensus(0) == [0]
+    assert desk.consensus(1) is None
+
+
+def test_a_file_yields_to_people_and_to_its_own_importer(desk: Desk) -> None:
+    imported(desk, 0, 0)
+    assert desk.consensus(0) == [0]
+
+    desk.label(desk.ben, (0, 1), key="b")
+    assert desk.consensus(0) == [1]
+
+    desk.label(desk.ada, (1, 1), key="a")
+    imported_again = desk.label(desk.ada, (1, 1), key="c")
+    assert imported_again.kind == "single"
+    assert desk.consensus(1) == [1]
+
+
+def test_labels_that_more_than_half_carry_are_agreed_in_a_multi_label_project(
+    multi_desk: Desk,
+) -> None:
+    record, (a, b, c) = multi_desk.records[0], multi_desk.labels
+    with transaction() as db:
+        annotate(db, multi_desk.project, multi_desk.ada.id, [Say(record, "label", (a, b))], key="1")
+    assert multi_desk.consensus(0) == [0, 1]
+
+    with transaction() as db:
+        annotate(db, multi_desk.project, multi_desk.ben.id, [Say(record, "label", (b, c))], key="2")
+    assert multi_desk.consensus(0) == [1]
+
+
+def test_the_act_since_which_people_agree_does_not_move_with_one_more_voice(desk: Desk) -> None:
+    first = desk.label(desk.ada, (0, 1), key="a")
+    desk.label(desk.ben, (0, 1), key="b")
+
+    with reading() as db:
+        assert db.scalars(select(Consensus.act_id)).all() == [first.id]
+
+
+def test_agreement_by_hand() -> None:
+    one, two, three = 11, 12, 13
+    tie = [say(1, 1, one), say(2, 2, two)]
+
+    assert agreed([say(1, 1, one)], {}, False) == {one: 1}
+    assert agreed(tie, {}, False) == {}
+    assert agreed([*tie, say(3, 3, two)], {}, False) == {two: 3}
+    assert agreed(tie, {one: two}, False) == {two: 1}
+    assert agreed([say(1, 1, one, person=False), say(2, 2, two)], {}, False) == {two: 2}
+    assert agreed([say(1, 1, one, person=False), say(2, 2, one)], {}, False) == {one: 1}
+    assert agreed([say(1, 1, one, two), say(2, 2, two, three)], {}, True) == {two: 1}
+    assert agreed([say(1, 1, verdict="skip")], {}, True) == {}
+
+
+def test_stored_consensus_is_what_a_fresh_look_gives(desk: Desk) -> None:
+    for i in range(12):
+        desk.label(desk.ada, (i, i % 3), key=f"a{i}")
+        desk.label(desk.ben, (i, i % 2), key=f"b{i}")
+
+    with reading() as db:
+        fresh = recomputed(db, desk.project.id, desk.records)
+        rows = db.execute(select(Consensus.record_id, Consensus.label_id, Consensus.act_id)).all()
+    stored: dict[int, dict[int | None, int]] = {}
+    for record_id, label_id, act_id in rows:
+        stored.setdefault(record_id, {})[label_id] = act_id
+    assert stored == fresh
+    assert len(stored) == 4
