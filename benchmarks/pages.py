@@ -190,9 +190,8 @@ def main() -> None:
     options = parser.parse_args()
     result = run(options.records, options.rounds)
     for row in result["pages"]:
-        print(
-            f"{row['page']:24} n {row['n']:3}  p50 {row['p50_ms']:7.1f} ms  p95 {row['p95_ms']:7.1f} ms"
-        )
+        times = f"p50 {row['p50_ms']:7.1f} ms  p95 {row['p95_ms']:7.1f} ms"
+        print(f"{row['page']:24} n {row['n']:3}  {times}")
     print("torch in the web process:", "yes" if result["torch_in_web"] else "no")
     options.json.parent.mkdir(exist_ok=True)
     options.json.write_text(json.dumps(result, indent=2) + "\n")
