@@ -18,10 +18,11 @@ ROWS_PER_WRITE = 500
 IDS_AT_ONCE = 500
 STORED = np.dtype("<f4")
 
+Ids = NDArray[np.int64]
 T = TypeVar("T")
 
 
-def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[NDArray[np.int64], Vectors]:
+def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
     """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
 
     (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.

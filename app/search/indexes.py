@@ -1,0 +1,141 @@
+"""The versions that this process has open: whole, checked, and swapped at the next request."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, located
+from app.errors import Conflict
+from app.models import Artifact, Encoder
+from app.search.suggestions import NONE, Suggestions, load_suggestions
+from app.settings import settings
+from app.similarity.head import Head, RawHead, load_head
+from app.similarity.index import VectorIndex
+
+log = structlog.get_logger()
+
+MOST_OPEN = 8
+
+
+class NotIndexed(Conflict):
+    """Nothing can be found yet: no record of the project has been embedded and indexed."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing to search yet: the records are still being embedded.")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One revision of an encoder version, whole. `files` are its artifacts' names."""
+
+    encoder: Encoder
+    revision: int
+    index: VectorIndex
+    head: Head
+    suggestions: Suggestions
+
+
+# What was the newest set of files when this was opened; after damage it may be an older revision.
+_open: OrderedDict[tuple[str, int], tuple[tuple[str, ...], Version]] = OrderedDict()
+_opening = threading.Lock()
+
+
+def open_version(db: Session, encoder_id: int) -> Version:
+    """The newest whole revision of that version, checked against its sha256 when it is opened.
+
+    While one thread opens the next revision, the others are answered from the one before.
+
+    Raises NotIndexed before the first revision, Damaged if no revision is whole.
+    """
+    artifacts = _artifacts(db, encoder_id)
+    newest = tuple(artifact.file for artifact in _of_newest(artifacts))
+    key = (settings().database_url, encoder_id)
+    before = _open.get(key)
+    if before is not None and before[0] == newest:
+        return before[1]
+    if not _opening.acquire(blocking=before is None):
+        assert before is not None
+        return before[1]
+    try:
+        return _swap(db, key, newest, artifacts)
+    finally:
+        _opening.release()
+
+
+def _swap(
+    db: Session, key: tuple[str, int], newest: tuple[str, ...], artifacts: Sequence[Artifact]
+) -> Version:
+    before = _open.get(key)
+    if before is not None and before[0] == newest:
+        return before[1]  # Another thread opened it while this one waited.
+    try:
+        version = _newest_whole(db.get_one(Encoder, key[1]), artifacts)
+    except Damaged:
+        if before is None:
+            raise
+        log.exception("search.version_damaged", encoder_id=key[1])
+        version = before[1]  # Its files are mapped, and were whole.
+    _open[key] = (newest, version)
+    _open.move_to_end(key)
+    while len(_open) > MOST_OPEN:
+        _open.popitem(last=False)
+    return version
+
+
+def _artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
+    """The version's files, the newest revision first."""
+    named = select(Artifact).where(
+        Artifact.encoder_id == encoder_id, Artifact.kind.in_(("head", "index", "suggestions"))
+    )
+    return db.scalars(named.order_by(Artifact.revision.desc(), Artifact.kind)).all()
+
+
+def _of_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    newest = max((each.revision for each in artifacts if each.kind == "index"), default=0)
+    return [each for each in artifacts if each.kind == "head" or each.revision == newest]
+
+
+def _newest_whole(encoder: Encoder, artifacts: Sequence[Artifact]) -> Version:
+    """Raises Damaged for the newest revision if none is whole."""
+    revisions = [each.revision for each in artifacts if each.kind == "index"]
+    if not revisions:
+        raise NotIndexed
+    first_trouble: Damaged | None = None
+    for revision in revisions:
+        files = {
+            each.kind: each
+            for each in artifacts
+            if each.kind == "head" or each.revision == revision
+        }
+        try:
+            return _load(encoder, revision, files)
+        except Damaged as trouble:
+            log.error("search.revision_damaged", encoder_id=encoder.id, revision=revision)
+            first_trouble = first_trouble or trouble
+    assert first_trouble is not None
+    raise first_trouble
+
+
+def _load(encoder: Encoder, revision: int, files: dict[str, Artifact]) -> Version:
+    checked = {kind: _checked(artifact) for kind, artifact in files.items()}
+    try:
+        index = VectorIndex.load(checked["index"])
+        head: Head = RawHead(index.dimension)
+        if "head" in checked:
+            head = load_head(checked["head"])
+        suggestions = load_suggestions(checked["suggestions"]) if "suggestions" in checked else NONE
+    except ValueError as error:
+        raise Damaged(files["index"].file) from error
+    if index.n_records != files["index"].n_records or index.dimension != head.dimension:
+        raise Damaged(files["index"].file)
+    return Version(encoder, revision, index, head, suggestions)
+
+
+def _checked(artifact: Artifact) -> Path:
+    return located(artifact.file, artifact.sha256)

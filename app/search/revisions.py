@@ -1,0 +1,142 @@
+"""The files of a version: written whole as the next revision, by the worker.
+
+Decision: a revision is never changed. When records arrive or change, the worker writes the next
+one, and each process goes over to it at its next request (app.search.indexes); the revision before
+is kept, and serves again if the newest file turns out to be damaged.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import StoredFile, located, store
+from app.database import reading, transaction
+from app.jobs import failpoint
+from app.models import Artifact, Embedding, Encoder, utc_now
+from app.search.encoders import add_artifacts
+from app.search.suggestions import Suggestions, save_suggestions
+from app.search.vectors import Ids, raw_vectors
+from app.settings import settings
+from app.similarity.head import Head, RawHead, load_head, save_head
+from app.similarity.index import VectorIndex
+from app.similarity.vectors import Vectors
+
+REVISED = ("index", "suggestions")
+# While records still arrive, the next revision is worth its time when there is so much more.
+GROWTH = 1.5
+
+
+def raw_encoder_id(encoder: Encoder) -> int:
+    """Whose embeddings this version reads: its raw version's, or its own."""
+    return encoder.raw_encoder_id or encoder.id
+
+
+def newest_index(db: Session, encoder_id: int) -> Artifact | None:
+    """The index of the newest revision, or None before the first one."""
+    return db.scalar(
+        select(Artifact)
+        .where(Artifact.encoder_id == encoder_id, Artifact.kind == "index")
+        .order_by(Artifact.revision.desc())
+        .limit(1)
+    )
+
+
+def needs_index(db: Session, encoder: Encoder) -> bool:
+    """Whether embeddings came, went or changed since the newest revision, or its files are gone."""
+    of_raw = Embedding.encoder_id == raw_encoder_id(encoder)
+    n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
+    newest = newest_index(db, encoder.id)
+    if n_embedded == 0 or newest is None:
+        return n_embedded > 0
+    if newest.n_records != n_embedded or not _is_in_place(db, newest):
+        return True
+    last = db.scalar(select(func.max(Embedding.embedded_at)).where(of_raw))
+    return last is not None and last > newest.created_at
+
+
+def is_worth_writing(db: Session, encoder: Encoder) -> bool:
+    """Whether, with records still missing, the next revision would hold half as many again."""
+    of_raw = Embedding.encoder_id == raw_encoder_id(encoder)
+    n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
+    newest = newest_index(db, encoder.id)
+    return n_embedded > 0 and (newest is None or n_embedded >= GROWTH * newest.n_records)
+
+
+def _is_in_place(db: Session, newest: Artifact) -> bool:
+    """Cheap: the sizes. What is inside is checked by whoever loads it."""
+    of_revision = select(Artifact).where(
+        Artifact.encoder_id == newest.encoder_id, Artifact.revision == newest.revision
+    )
+    paths = [
+        (settings().data_dir / artifact.file, artifact.n_bytes)
+        for artifact in db.scalars(of_revision)
+        if artifact.kind in REVISED
+    ]
+    return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)
+
+
+def write_index(encoder_id: int) -> None:
+    """Write the version's next revision, of every record that has its vector; nothing if none has.
+
+    Raises Damaged if the version's head is not what the database says.
+    """
+    read_at = utc_now()
+    with reading() as db:
+        encoder = db.get_one(Encoder, encoder_id)
+        head_file = db.scalar(
+            select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
+        )
+        ids, vectors = raw_vectors(db, raw_encoder_id(encoder))
+    if len(ids) == 0:
+        return
+    head: Head = RawHead(vectors.shape[1])
+    if head_file is not None:
+        head = load_head(located(head_file.file, head_file.sha256))
+    failpoint("index.before_store")
+    files = store_revision(head, ids, vectors)
+    failpoint("index.after_store")
+    with transaction() as db:
+        encoder = db.get_one(Encoder, encoder_id, with_for_update=True)
+        newest = newest_index(db, encoder_id)
+        revision = 1 if newest is None else newest.revision + 1
+        add_artifacts(db, encoder_id, files, revision=revision, n_records=len(ids), read_at=read_at)
+        old = _forget_revisions(db, encoder_id, before=revision - 1)
+    failpoint("index.after_publish")
+    for file in old:
+        (settings().data_dir / file).unlink(missing_ok=True)
+
+
+def store_revision(head: Head, ids: Ids, vectors: Vectors) -> dict[str, StoredFile]:
+    """Write the index, and the suggestions of a head that makes some. By kind of artifact.
+
+    ids (n,) int64, ascending; vectors (n, d) float32, raw. Not published yet.
+    """
+    index = VectorIndex.build(ids, head.tune(vectors))
+    files = {"index": store("index", index.save)}
+    chances = head.suggest(vectors)
+    if chances is not None:
+        suggestions = Suggestions(ids, head.classes, chances.astype("float16"))
+        files["suggestions"] = store(
+            "suggestions", lambda path: save_suggestions(suggestions, path)
+        )
+    return files
+
+
+def store_version(head: Head, ids: Ids, vectors: Vectors) -> Mapping[str, StoredFile]:
+    """Everything that a new version is published with: its head, and its first revision."""
+    return {"head": store("head", lambda path: save_head(head, path))} | store_revision(
+        head, ids, vectors
+    )
+
+
+def _forget_revisions(db: Session, encoder_id: int, before: int) -> Sequence[str]:
+    """Take older revisions out of the database; returns their files."""
+    older = (
+        Artifact.encoder_id == encoder_id,
+        Artifact.kind.in_(REVISED),
+        Artifact.revision < before,
+    )
+    files = db.scalars(select(Artifact.file).where(*older)).all()
+    db.execute(delete(Artifact).where(*older))
+    return files
