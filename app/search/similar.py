@@ -1,0 +1,164 @@
+"""From a record, several records, a label or a text to its nearest neighbours."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Consensus, Label, Project, Record
+from app.records.filters import Filters, matching_ids
+from app.search.base_models import encoder_of
+from app.search.encoders import active_encoder, find_encoder
+from app.search.indexes import NotIndexed, Version, open_version
+from app.search.revisions import raw_encoder_id
+from app.search.vectors import Ids, chunks, vectors_of
+from app.similarity.vectors import SHORTEST_ROW, Vectors
+
+MOST = 1000
+LONGEST_TEXT = 20_000
+IDS_AT_ONCE = 500
+
+SeedKind = Literal["record", "selection", "label", "text"]
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What the neighbours shall be near to.
+
+    kind        record, selection: record_ids; label: label_id; text: text
+    record_ids  several stand for the mean of their vectors
+    """
+
+    kind: SeedKind
+    record_ids: tuple[int, ...] = ()
+    label_id: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A neighbour: its cosine to the seed in [-1, 1], and its rank from 1."""
+
+    record_id: int
+    similarity: float
+    rank: int
+
+
+def similar(
+    db: Session,
+    project: Project,
+    seed: Seed,
+    k: int,
+    filters: Filters | None = None,
+    encoder_id: int | None = None,
+    *,
+    with_seed: bool = False,
+) -> list[Hit]:
+    """The k records nearest to the seed by exact cosine, most similar first.
+
+    filters     hold inside the search: fewer than k come back only if fewer match
+    encoder_id  a version of this project; None means the active one
+    with_seed   whether the seed's own records may be among them
+
+    Raises NotFound for a record, label or version that is unknown or another project's, Invalid
+    for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
+    Damaged, BaseModelMissing.
+    """
+    version = pinned_version(db, project, encoder_id)
+    query = _query(db, project, version, seed)
+    filters = filters or Filters()
+    among = None if filters.is_empty else matching_ids(db, project.id, filters)
+    without = [] if with_seed else list(seed.record_ids)
+    while True:
+        ids, similarities = version.index.search(
+            query, k, among=among, without=np.array(without, np.int64) if without else None
+        )
+        present = _present(db, project.id, ids[0])
+        if len(present) == ids.shape[1]:
+            break
+        # Deleted since the index was written: ask for others in their place.
+        without += [each for each in ids[0].tolist() if each not in present]
+    found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
+    return [Hit(each, similarity, rank) for rank, (each, similarity) in enumerate(found, start=1)]
+
+
+def pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
+    """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
+    if encoder_id is not None:
+        return open_version(db, find_encoder(db, project.id, encoder_id).id)
+    encoder = active_encoder(db, project.id)
+    if encoder is None:
+        raise NotIndexed
+    return open_version(db, encoder.id)
+
+
+def _query(db: Session, project: Project, version: Version, seed: Seed) -> Vectors:
+    """(1, d) float32: the seed as the version sees it."""
+    if seed.kind == "text":
+        return _of_text(version, seed.text)
+    if seed.kind == "label":
+        return _of_label(db, project, version, seed.label_id)
+    return _of_records(db, project, version, seed.record_ids)
+
+
+def _of_text(version: Version, text: str) -> Vectors:
+    if not text.strip():
+        raise Invalid("Write a few words to search for.")
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
+    return version.head.tune(encoder_of(version.encoder.base_model).encode([text.strip()]))
+
+
+def _of_label(db: Session, project: Project, version: Version, label_id: int | None) -> Vectors:
+    label = db.scalar(
+        select(Label).where(Label.project_id == project.id, Label.id == (label_id or 0))
+    )
+    if label is None:
+        raise NotFound("label")
+    labeled = select(Consensus.record_id).where(
+        Consensus.project_id == project.id, Consensus.label_id == label.id
+    )
+    ids = np.intersect1d(np.array(db.scalars(labeled).all(), np.int64), version.index.ids)
+    if len(ids) == 0:
+        raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
+    return _mean(version.index.vectors(ids))
+
+
+def _of_records(
+    db: Session, project: Project, version: Version, record_ids: tuple[int, ...]
+) -> Vectors:
+    wanted = np.unique(np.array(record_ids, np.int64))
+    if len(wanted) == 0:
+        raise Invalid("Choose at least one record.")
+    if len(_present(db, project.id, wanted)) < len(wanted):
+        raise NotFound("record")
+    indexed = np.intersect1d(wanted, version.index.ids)
+    vectors = [version.index.vectors(indexed)]
+    # Embedded after the revision was written: its vector is in the database already.
+    late, raw = vectors_of(
+        db, raw_encoder_id(version.encoder), np.setdiff1d(wanted, indexed).tolist()
+    )
+    if late:
+        vectors.append(version.head.tune(raw))
+    if len(indexed) + len(late) == 0:
+        raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
+    return _mean(np.concatenate(vectors))
+
+
+def _mean(vectors: Vectors) -> Vectors:
+    mean = np.asarray(vectors.mean(axis=0, keepdims=True), np.float32)
+    if np.linalg.norm(mean) < SHORTEST_ROW:
+        raise Invalid("These records point in opposite directions; choose fewer of them.")
+    return mean
+
+
+def _present(db: Session, project_id: int, ids: Ids) -> set[int]:
+    """Which of these are records of the project."""
+    present: set[int] = set()
+    for some in chunks(ids.tolist(), IDS_AT_ONCE):
+        here = select(Record.id).where(Record.project_id == project_id, Record.id.in_(some))
+        present |= set(db.scalars(here))
+    return present
