@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,15 @@ from app.models import Embedding, Encoder, Project, Record
 from app.search.base_models import encoder_of
 from app.search.encoders import find_raw_encoder, raw_encoder
 from app.search.pace import Pace, pace_of
-from app.search.vectors import as_bytes, chunks, store_vectors, vectors_by_hash
+from app.search.vectors import (
+    Ids,
+    as_bytes,
+    as_matrix,
+    chunks,
+    store_vectors,
+    vectors_by_hash,
+)
+from app.similarity.vectors import Vectors
 
 # Texts that go to the encoder at once. They are of like length, so little goes into padding, and
 # few enough that a killed worker loses seconds.
@@ -72,6 +81,19 @@ def n_missing(db: Session, project: Project) -> int:
         return _n_records(db, project.id)
     lacking = select(func.count()).select_from(Record).where(*_lacking(encoder))
     return db.scalar(lacking) or 0
+
+
+def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
+    """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
+
+    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.
+    """
+    rows = db.execute(
+        select(Embedding.record_id, Embedding.vector)
+        .where(Embedding.encoder_id == raw_encoder_id)
+        .order_by(Embedding.record_id)
+    ).all()
+    return np.array([row[0] for row in rows], np.int64), as_matrix([row[1] for row in rows])
 
 
 def embed_missing(project_id: int, report: Report, at_most: int | None = None) -> None:

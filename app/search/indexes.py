@@ -1,11 +1,16 @@
-"""The versions that this process has open: whole, checked, and swapped at the next request."""
+"""What a version is searched with: the files it consists of, and those that this process has open.
+
+A version is opened whole and checked, and a newer revision is gone over to at the next request.
+"""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,13 +18,16 @@ from sqlalchemy.orm import Session
 from app.artifacts import Damaged, located
 from app.errors import Conflict
 from app.models import Artifact, Encoder
-from app.search.suggestions import NONE, Suggestions, load_suggestions
+from app.search.suggestions import NONE, Suggestions, load_suggestions, save_suggestions
+from app.search.vectors import Ids
 from app.settings import settings
 from app.similarity.head import Head, RawHead, load_head
 from app.similarity.index import VectorIndex
+from app.similarity.vectors import Vectors
 
 log = structlog.get_logger()
 
+REVISED = ("index", "suggestions")
 MOST_OPEN = 8
 
 
@@ -39,6 +47,21 @@ class Version:
     index: VectorIndex
     head: Head
     suggestions: Suggestions
+
+
+def version_files(head: Head, ids: Ids, vectors: Vectors) -> dict[str, Callable[[Path], None]]:
+    """What writes a revision's files, by kind of artifact: index, and suggestions if it makes any.
+
+    ids (n,) int64, ascending; vectors (n, d) float32, raw
+    """
+    files: dict[str, Callable[[Path], None]] = {
+        "index": VectorIndex.build(ids, head.tune(vectors)).save
+    }
+    chances = head.suggest(vectors)
+    if chances is not None:
+        suggestions = Suggestions(ids, head.classes, chances.astype(np.float16))
+        files["suggestions"] = partial(save_suggestions, suggestions)
+    return files
 
 
 # What was the newest set of files when this was opened; after damage it may be an older revision.
@@ -91,7 +114,7 @@ def _swap(
 def _artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
     """The version's files, the newest revision first."""
     named = select(Artifact).where(
-        Artifact.encoder_id == encoder_id, Artifact.kind.in_(("head", "index", "suggestions"))
+        Artifact.encoder_id == encoder_id, Artifact.kind.in_(("head", *REVISED))
     )
     return db.scalars(named.order_by(Artifact.revision.desc(), Artifact.kind)).all()
 

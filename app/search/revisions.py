@@ -5,24 +5,21 @@ one, and each process goes over to it at its next request (app.search.indexes); 
 is kept, and serves again if the newest file turns out to be damaged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.artifacts import StoredFile, located, store
+from app.artifacts import located, store
 from app.database import reading, transaction
 from app.jobs import failpoint
 from app.models import Artifact, Embedding, Encoder, utc_now
+from app.search.embedding import raw_vectors
 from app.search.encoders import add_artifacts
-from app.search.suggestions import Suggestions, save_suggestions
-from app.search.vectors import Ids, raw_vectors
+from app.search.indexes import REVISED, version_files
 from app.settings import settings
-from app.similarity.head import Head, RawHead, load_head, save_head
-from app.similarity.index import VectorIndex
-from app.similarity.vectors import Vectors
+from app.similarity.head import Head, RawHead, load_head
 
-REVISED = ("index", "suggestions")
 # While records still arrive, the next revision is worth its time when there is so much more.
 GROWTH = 1.5
 
@@ -94,7 +91,8 @@ def write_index(encoder_id: int) -> None:
     if head_file is not None:
         head = load_head(located(head_file.file, head_file.sha256))
     failpoint("index.before_store")
-    files = store_revision(head, ids, vectors)
+    written = version_files(head, ids, vectors)
+    files = {kind: store(kind, write) for kind, write in written.items()}
     failpoint("index.after_store")
     with transaction() as db:
         encoder = db.get_one(Encoder, encoder_id, with_for_update=True)
@@ -105,29 +103,6 @@ def write_index(encoder_id: int) -> None:
     failpoint("index.after_publish")
     for file in old:
         (settings().data_dir / file).unlink(missing_ok=True)
-
-
-def store_revision(head: Head, ids: Ids, vectors: Vectors) -> dict[str, StoredFile]:
-    """Write the index, and the suggestions of a head that makes some. By kind of artifact.
-
-    ids (n,) int64, ascending; vectors (n, d) float32, raw. Not published yet.
-    """
-    index = VectorIndex.build(ids, head.tune(vectors))
-    files = {"index": store("index", index.save)}
-    chances = head.suggest(vectors)
-    if chances is not None:
-        suggestions = Suggestions(ids, head.classes, chances.astype("float16"))
-        files["suggestions"] = store(
-            "suggestions", lambda path: save_suggestions(suggestions, path)
-        )
-    return files
-
-
-def store_version(head: Head, ids: Ids, vectors: Vectors) -> Mapping[str, StoredFile]:
-    """Everything that a new version is published with: its head, and its first revision."""
-    return {"head": store("head", lambda path: save_head(head, path))} | store_revision(
-        head, ids, vectors
-    )
 
 
 def _forget_revisions(db: Session, encoder_id: int, before: int) -> Sequence[str]:

@@ -22,19 +22,6 @@ Ids = NDArray[np.int64]
 T = TypeVar("T")
 
 
-def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
-    """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
-
-    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.
-    """
-    rows = db.execute(
-        select(Embedding.record_id, Embedding.vector)
-        .where(Embedding.encoder_id == raw_encoder_id)
-        .order_by(Embedding.record_id)
-    ).all()
-    return np.array([row[0] for row in rows], np.int64), as_matrix([row[1] for row in rows])
-
-
 def vectors_of(
     db: Session, raw_encoder_id: int, record_ids: Iterable[int]
 ) -> tuple[list[int], Vectors]:
