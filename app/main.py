@@ -1,20 +1,19 @@
-"""create_app(): the routers, static files, clear error answers, the same-origin check, health."""
+"""create_app(): the routers, static files, the same-origin check, health."""
 
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts import api as accounts_api
+from app.accounts import me_pages as me
 from app.accounts import pages as accounts
-from app.errors import AppError, LoginNeeded
+from app.accounts import users_pages as users
+from app.answers import HANDLERS, HEADERS, SAFE_METHODS, problem
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
-from app.html import STATIC, render, wants_fragment
+from app.html import STATIC
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling
 from app.overview import api as overview_api
@@ -28,20 +27,9 @@ from app.training import api as training_api
 from app.training import pages as training
 
 ROOMS = (
-    accounts, overview, records, search, labeling, training, exchange,
+    accounts, me, users, overview, records, search, labeling, training, exchange,
     accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
 )  # fmt: skip
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 
 
 class Guard:
@@ -67,19 +55,27 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_headers(message, request.url.path)
+                add_headers(message, request)
             await send(message)
 
         await self.app(scope, receive, with_headers)
 
 
-def add_headers(message: Message, path: str) -> None:
+def add_headers(message: Message, request: Request) -> None:
     """Our security headers, and caching for what never changes under its URL."""
-    cache = "public, max-age=31536000, immutable" if path.startswith("/static/") else "no-store"
     present = {name.lower() for name, _ in message["headers"]}
-    for name, value in {**HEADERS, "Cache-Control": cache}.items():
+    for name, value in {**HEADERS, "Cache-Control": _cache_of(request)}.items():
         if name.lower().encode() not in present:
             message["headers"].append((name.lower().encode(), value.encode()))
+
+
+def _cache_of(request: Request) -> str:
+    path = request.url.path
+    if not path.startswith("/static/"):
+        return "no-store"
+    # Our files are asked for with their fingerprint; vendored ones carry a version in their name.
+    is_fixed = "v" in request.query_params or path.startswith("/static/vendor/")
+    return "public, max-age=31536000, immutable" if is_fixed else "no-cache"
 
 
 def is_same_origin(request: Request) -> bool:
@@ -93,47 +89,7 @@ def is_same_origin(request: Request) -> bool:
     if origin is None:
         return False
     ours = urlsplit(settings().public_url).netloc or request.headers.get("Host", "")
-    return urlsplit(origin).netloc == ours
-
-
-def problem(status: int, sentence: str) -> JSONResponse:
-    """An error for programs, as RFC 9457 says."""
-    content = {"type": "about:blank", "title": sentence, "status": status}
-    return JSONResponse(content, status, media_type="application/problem+json")
-
-
-def answer_error(request: Request, status: int, sentence: str) -> Response:
-    """The same sentence for everyone: problem+json, a fragment, or a page."""
-    if request.url.path.startswith("/api/") or "application/json" in request.headers.get(
-        "Accept", ""
-    ):
-        return problem(status, sentence)
-    template = "_notice.html" if wants_fragment(request) else "error.html"
-    return render(request, template, status=status, sentence=sentence, error_status=status)
-
-
-def on_app_error(request: Request, error: Exception) -> Response:
-    """What a person can mend."""
-    assert isinstance(error, AppError)
-    is_page = not request.url.path.startswith("/api/") and not wants_fragment(request)
-    if isinstance(error, LoginNeeded) and is_page and request.method == "GET":
-        return RedirectResponse(f"/login?next={request.url.path}", 303)
-    return answer_error(request, error.status, error.sentence)
-
-
-def on_http_error(request: Request, error: Exception) -> Response:
-    """Unknown addresses and methods."""
-    assert isinstance(error, HTTPException)
-    sentence = "There is no such page." if error.status_code == 404 else str(error.detail)
-    return answer_error(request, error.status_code, sentence)
-
-
-def on_invalid(request: Request, error: Exception) -> Response:
-    """The first value that could not be read, named."""
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return answer_error(request, 422, f"{where}: {first['msg']}.")
+    return bool(ours) and urlsplit(origin).netloc == ours
 
 
 def health() -> dict[str, str]:
@@ -151,7 +107,6 @@ def create_app() -> FastAPI:
     app.add_api_route("/health", health, include_in_schema=False)
     for room in ROOMS:
         app.include_router(room.router)
-    app.add_exception_handler(AppError, on_app_error)
-    app.add_exception_handler(HTTPException, on_http_error)
-    app.add_exception_handler(RequestValidationError, on_invalid)
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     return app

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
@@ -47,36 +47,37 @@ def _by_cookie(db: Session, token: str) -> tuple[User | None, bool]:
     return row.User, row.Login.seen_at < utc_now() - TOUCH_EVERY
 
 
-def _by_token(db: Session, token: str) -> User | None:
-    return db.scalar(
-        select(User).join(ApiToken, ApiToken.user_id == User.id).where(
+def _by_token(db: Session, token: str) -> tuple[User | None, bool]:
+    row = db.execute(
+        select(ApiToken, User).join(User, User.id == ApiToken.user_id).where(
             ApiToken.token_hash == hashed(token),
             ApiToken.revoked_at.is_(None),
             ApiToken.expires_at > utc_now(),
             User.is_active,
         )
-    )  # fmt: skip
+    ).first()  # fmt: skip
+    if row is None:
+        return None, False
+    used_at = row.ApiToken.used_at
+    return row.User, used_at is None or used_at < utc_now() - TOUCH_EVERY
 
 
 def _touch(token: str) -> None:
+    now, it = utc_now(), hashed(token)
     with transaction() as db:
-        login = db.scalar(select(Login).where(Login.token_hash == hashed(token)))
-        if login is not None:
-            login.seen_at = utc_now()
+        db.execute(update(Login).where(Login.token_hash == it).values(seen_at=now))
+        db.execute(update(ApiToken).where(ApiToken.token_hash == it).values(used_at=now))
 
 
 def maybe_user(request: Request) -> User | None:
     """The user who asks, or None."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    cookie = request.cookies.get(cookie_name(), "")
-    is_stale = False
+    is_program = scheme.lower() == "bearer"
+    token = bearer.strip() if is_program else request.cookies.get(cookie_name(), "")
     with reading() as db:
-        if scheme.lower() == "bearer":
-            user = _by_token(db, bearer.strip())
-        else:
-            user, is_stale = _by_cookie(db, cookie) if cookie else (None, False)
+        user, is_stale = (_by_token if is_program else _by_cookie)(db, token)
     if is_stale:
-        _touch(cookie)
+        _touch(token)
     request.state.user = user
     return user
 

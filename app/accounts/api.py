@@ -1,5 +1,90 @@
 """The accounts room for programs."""
 
+from datetime import datetime
+from typing import Annotated, Any
+
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.access import Admin, CurrentUser
+from app.accounts.tokens import LONGEST_DAYS, create_token, revoke, tokens_of
+from app.accounts.users import every_user
+from app.database import Db, ReadDb
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
+
+
+class UserAnswer(BaseModel):
+    """A user, without anything secret."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    id: int
+    name: str
+    role: str
+    is_active: bool
+    created_at: datetime
+
+
+class MeAnswer(UserAnswer):
+    """The user who asks."""
+
+    preferences: dict[str, Any]
+
+
+class TokenAnswer(BaseModel):
+    """A token as it is remembered: by the beginning of it."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    id: int
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+class TokenBody(BaseModel):
+    """What a new token is for, and for how long."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 90
+
+
+class NewToken(BaseModel):
+    """The token itself; there is no way to see it again."""
+
+    token: str
+
+
+@router.get("/me")
+def read_me(user: CurrentUser) -> MeAnswer:
+    """Who I am."""
+    return MeAnswer.model_validate(user)
+
+
+@router.get("/tokens")
+def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenAnswer]:
+    """My tokens that were not revoked."""
+    return [TokenAnswer.model_validate(token) for token in tokens_of(db, user)]
+
+
+@router.post("/tokens", status_code=201)
+def add_token(user: CurrentUser, db: Db, body: TokenBody) -> NewToken:
+    """A new token of mine, told this once."""
+    return NewToken(token=create_token(db, user, body.name, body.days))
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+def delete_token(user: CurrentUser, db: Db, token_id: int) -> None:
+    """End a token of mine, at once."""
+    revoke(db, user, token_id)
+
+
+@router.get("/users")
+def list_users(admin: Admin, db: ReadDb) -> list[UserAnswer]:
+    """Everyone. For admins."""
+    return [UserAnswer.model_validate(user) for user in every_user(db)]

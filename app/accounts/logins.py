@@ -47,15 +47,26 @@ class TooManyTries(AppError):
 def log_in(name: str, password: str, address: str) -> str:
     """The cookie's value for this user, a new one each time. Raises WrongPassword, TooManyTries."""
     key = name_key(name)[:120]
-    attempt_id = _count_try(key, address)
     with reading() as db:
         user = db.scalar(select(User).where(User.name_key == key, User.is_active))
-    if not is_right(user.password_hash if user else None, password) or user is None:
+    _check(key, user, password, address)
+    assert user is not None
+    with transaction() as db:
+        return begin_login(db, user)
+
+
+def check_password(user: User, password: str, address: str) -> None:
+    """Nothing, if it is this user's password. Raises WrongPassword, TooManyTries."""
+    _check(user.name_key, user, password, address)
+
+
+def _check(key: str, user: User | None, password: str, address: str) -> None:
+    attempt_id = _count_try(key, address)
+    if not is_right(user.password_hash if user else None, password):
         raise WrongPassword
     with transaction() as db:
         # Only this try is forgiven: knowing one password must not reset the count of the others.
         db.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
-        return begin_login(db, user)
 
 
 def begin_login(db: Session, user: User) -> str:

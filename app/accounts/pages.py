@@ -1,5 +1,127 @@
-"""The accounts room for people."""
+"""The accounts room for people: log in, log out, and come in through a one-time link."""
 
-from fastapi import APIRouter
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts.access import LONGEST, cookie_name, maybe_user
+from app.accounts.invitations import accept, has_users, open_invitation
+from app.accounts.logins import TooManyTries, WrongPassword, begin_login, log_in, log_out
+from app.accounts.users import user_by_id
+from app.database import Db, ReadDb
+from app.errors import AppError, Conflict, Invalid
+from app.html import render
+from app.models import User
+from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
+MaybeUser = Annotated[User | None, Depends(maybe_user)]
+Text = Annotated[str, Form()]
+NextOfQuery = Annotated[str, Query(alias="next")]
+NextOfForm = Annotated[str, Form(alias="next")]
+
+
+def local_path(path: str) -> str:
+    """The path, if it leads to a page of ours, else "/": a link must not send people elsewhere."""
+    parts = urlsplit(path)
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours and not parts.scheme and not parts.netloc else "/"
+
+
+def with_cookie(response: Response, token: str) -> Response:
+    """The response, from which on this browser is logged in."""
+    response.set_cookie(
+        cookie_name(), token, max_age=int(LONGEST.total_seconds()), path="/",
+        secure=settings().is_https, httponly=True, samesite="lax",
+    )  # fmt: skip
+    return response
+
+
+def address_of(request: Request) -> str:
+    """The peer's address, as the server saw it; headers that anybody can write are not asked."""
+    return request.client.host if request.client else ""
+
+
+@router.get("/login")
+def show_login(
+    request: Request, db: ReadDb, user: MaybeUser, next_path: NextOfQuery = "/"
+) -> Response:
+    """The form; or where one wanted to go, when one is in already."""
+    if user is not None:
+        return RedirectResponse(local_path(next_path), 303)
+    return _login_form(request, local_path(next_path), is_new=not has_users(db))
+
+
+@router.post("/login")
+def log_in_here(
+    request: Request, name: Text, password: Text, next_path: NextOfForm = "/"
+) -> Response:
+    """Log in and go on, or show the form again with what is wrong."""
+    try:
+        token = log_in(name, password, address_of(request))
+    except (WrongPassword, TooManyTries) as error:
+        return _login_form(request, local_path(next_path), error=error, name=name)
+    return with_cookie(RedirectResponse(local_path(next_path), 303), token)
+
+
+def _login_form(
+    request: Request,
+    next_path: str,
+    *,
+    is_new: bool = False,
+    error: AppError | None = None,
+    name: str = "",
+) -> HTMLResponse:
+    answer = render(
+        request, "accounts/login.html", status=error.status if error else 200, next=next_path,
+        is_new=is_new, error=error.sentence if error else None, name=name,
+    )  # fmt: skip
+    if isinstance(error, TooManyTries):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
+
+
+@router.post("/logout")
+def log_out_here(request: Request, db: Db) -> Response:
+    """End this login on the server, and forget the cookie."""
+    log_out(db, request.cookies.get(cookie_name(), ""))
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(
+        cookie_name(), path="/", secure=settings().is_https, httponly=True, samesite="lax"
+    )
+    return response
+
+
+@router.get("/welcome/{token}")
+def show_welcome(request: Request, token: str, db: ReadDb) -> Response:
+    """Choose a name and a password. Raises NotFound, UsedUp."""
+    return _welcome_form(request, db, token)
+
+
+@router.post("/welcome/{token}")
+def accept_welcome(
+    request: Request, token: str, db: Db, password: Text, name: Text = ""
+) -> Response:
+    """Use the link up and come in."""
+    try:
+        user = accept(db, token, name, password)
+    except (Invalid, Conflict) as error:
+        db.rollback()  # The link stays good; it is looked up again, which says if it is not.
+        return _welcome_form(request, db, token, error=error, name=name)
+    return with_cookie(RedirectResponse("/", 303), begin_login(db, user))
+
+
+def _welcome_form(
+    request: Request, db: Session, token: str, error: AppError | None = None, name: str = ""
+) -> HTMLResponse:
+    invitation = open_invitation(db, token)
+    invited = user_by_id(db, invitation.user_id) if invitation.user_id else None
+    return render(
+        request, "accounts/welcome.html", status=error.status if error else 200, token=token,
+        role=invitation.role, invited=invited, is_first=not has_users(db),
+        error=error.sentence if error else None, name=name,
+    )  # fmt: skip

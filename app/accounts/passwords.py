@@ -15,8 +15,7 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=32 * 1024, parallelism=1)
 # Each hash takes 32 MiB and a core: fifty logins at once must not starve the pages.
 _at_once = threading.BoundedSemaphore(2)
 # Long passwords that everybody tries; anything shorter is refused by its length.
-COMMON = frozenset(
-  {
+COMMON = {
     "123456789012", "1234567890123", "12345678901234", "123456789123", "1234567891011",
     "012345678910", "0123456789ab", "111111111111", "000000000000", "123123123123",
     "1q2w3e4r5t6y", "1qaz2wsx3edc", "1q2w3e4r5t6y7u", "qazwsxedcrfv", "qwertyuiop12",
@@ -29,8 +28,7 @@ COMMON = frozenset(
     "iloveyou1234", "iloveyouiloveyou", "correcthorsebatterystaple", "trustno1trustno1",
     "football1234", "basketball12", "superman1234", "unknownunknown", "testtesttest",
     "test12345678", "secretsecret", "secret123456",
-  }
-)  # fmt: skip
+}  # fmt: skip
 
 
 def checked(password: str, name: str = "") -> str:
@@ -44,7 +42,7 @@ def checked(password: str, name: str = "") -> str:
     if len(password) > LONGEST:
         raise Invalid(f"A password has at most {LONGEST} characters.")
     plain = password.casefold()
-    words = {"likewise", name.casefold()} - {""}
+    words = {"likewise", name.casefold() if len(name) > 3 else "likewise"}
     rest = min(len(plain.replace(word, "")) for word in words)
     if plain in COMMON or len(set(plain)) < 4 or rest < 6:
         raise Invalid("That password is one of the first that anybody would try.")

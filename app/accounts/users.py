@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -17,7 +18,8 @@ LONGEST_NAME = 60
 
 def name_key(name: str) -> str:
     """What makes two names one user: letters without case or width."""
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    # Postgres takes no NUL in a text, not even in one that it only compares.
+    return unicodedata.normalize("NFKC", name.replace("\0", "")).casefold().strip()
 
 
 def checked_name(name: str) -> str:
@@ -80,6 +82,12 @@ def user_by_id(db: Session, user_id: int) -> User:
 def every_user(db: Session) -> Sequence[User]:
     """All users, the active ones first, by name."""
     return db.scalars(select(User).order_by(User.is_active.desc(), User.name_key)).all()
+
+
+def last_seen(db: Session) -> dict[int, datetime]:
+    """When each user who is logged in somewhere was last seen (UTC), by user id."""
+    seen = select(Login.user_id, func.max(Login.seen_at)).group_by(Login.user_id)
+    return {row[0]: row[1] for row in db.execute(seen)}
 
 
 def set_password(db: Session, user: User, password: str, by: User | None = None) -> None:

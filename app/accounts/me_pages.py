@@ -1,0 +1,90 @@
+"""The accounts room for people: one's own password, tokens and preferences."""
+
+import json
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Form, Request
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts.access import CurrentUser
+from app.accounts.logins import begin_login, check_password
+from app.accounts.pages import address_of, with_cookie
+from app.accounts.tokens import create_token, revoke, tokens_of
+from app.accounts.users import set_password, user_by_id
+from app.database import Db, ReadDb
+from app.errors import AppError, Invalid
+from app.html import render, see
+from app.models import User
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form()]
+MOST_PREFERENCES = 8192  # bytes of JSON
+
+
+@router.get("/me")
+def show_me(request: Request, user: CurrentUser, db: ReadDb, changed: bool = False) -> Response:
+    """My settings."""
+    return _page(request, db, user, has_changed=changed)
+
+
+@router.post("/me/password")
+def change_my_password(
+    request: Request, user: CurrentUser, db: Db, present: Text, password: Text
+) -> Response:
+    """A new password: every other browser is logged out, this one gets a new login."""
+    try:
+        check_password(user, present, address_of(request))
+        set_password(db, user, password, by=user)
+    except AppError as error:
+        return _page(request, db, user, error=error)
+    return with_cookie(RedirectResponse("/me?changed=true", 303), begin_login(db, user))
+
+
+@router.post("/me/tokens")
+def create_my_token(
+    request: Request, user: CurrentUser, db: Db, name: Text, days: Annotated[int, Form()] = 90
+) -> Response:
+    """A new token, shown this once."""
+    token = create_token(db, user, name, days)
+    return _page(request, db, user, token=token)
+
+
+@router.post("/me/tokens/{token_id}/revoke")
+def revoke_my_token(request: Request, user: CurrentUser, db: Db, token_id: int) -> Response:
+    """The token ends at once."""
+    revoke(db, user, token_id)
+    return see(request, "show_me")
+
+
+@router.post("/me/preferences")
+def keep_my_preferences(
+    user: CurrentUser, db: Db, changes: Annotated[dict[str, Any], Body()]
+) -> dict[str, Any]:
+    """Keep these keys beside the ones that are there; null forgets one. Answers with them all."""
+    if not all(re.fullmatch(r"[a-z_]{1,40}", key) for key in changes):
+        raise Invalid("A preference is named by small letters and underscores.")
+    row = user_by_id(db, user.id)
+    merged = {k: v for k, v in {**row.preferences, **changes}.items() if v is not None}
+    if len(json.dumps(merged)) > MOST_PREFERENCES:
+        raise Invalid(f"Preferences take at most {MOST_PREFERENCES} bytes.")
+    row.preferences = merged
+    return merged
+
+
+def _page(
+    request: Request,
+    db: Session,
+    user: User,
+    *,
+    error: AppError | None = None,
+    token: str | None = None,
+    has_changed: bool = False,
+) -> Response:
+    return render(
+        request, "accounts/me.html", status=error.status if error else 200,
+        error=error.sentence if error else None, token=token, tokens=tokens_of(db, user),
+        has_changed=has_changed,
+    )  # fmt: skip

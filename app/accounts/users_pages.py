@@ -1,0 +1,82 @@
+"""The accounts room for admins: who is there, who may come in, who no longer may."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts.access import Admin
+from app.accounts.invitations import invite
+from app.accounts.users import (
+    ROLES,
+    change_role,
+    disable,
+    enable,
+    every_user,
+    last_seen,
+    user_by_id,
+)
+from app.database import Db, ReadDb
+from app.html import render, see
+from app.settings import settings
+
+router = APIRouter(include_in_schema=False)
+Text = Annotated[str, Form()]
+
+
+def welcome_url(request: Request, token: str) -> str:
+    """The link to hand over; the public address is ours to know, not the Host header's."""
+    base = settings().public_url.rstrip("/") or str(request.base_url).rstrip("/")
+    return f"{base}/welcome/{token}"
+
+
+@router.get("/users")
+def show_users(request: Request, admin: Admin, db: ReadDb) -> Response:
+    """Everyone, and a form to invite more."""
+    return _page(request, db)
+
+
+@router.post("/users/invitations")
+def invite_user(request: Request, admin: Admin, db: Db, role: Text) -> Response:
+    """A link for somebody new, shown this once."""
+    link = welcome_url(request, invite(db, role, by=admin))
+    return _page(request, db, link=link, link_is_for=f"a new {role}")
+
+
+@router.post("/users/{user_id}/invitation")
+def invite_to_reset(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
+    """A link with which this user chooses a new password, shown this once."""
+    user = user_by_id(db, user_id)
+    link = welcome_url(request, invite(db, user.role, by=admin, user=user))
+    return _page(request, db, link=link, link_is_for=user.name)
+
+
+@router.post("/users/{user_id}/role")
+def set_users_role(request: Request, admin: Admin, db: Db, user_id: int, role: Text) -> Response:
+    """From now on this role."""
+    change_role(db, user_by_id(db, user_id), role, by=admin)
+    return see(request, "show_users")
+
+
+@router.post("/users/{user_id}/disable")
+def disable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
+    """Out, at once."""
+    disable(db, user_by_id(db, user_id), by=admin)
+    return see(request, "show_users")
+
+
+@router.post("/users/{user_id}/enable")
+def enable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
+    """In again."""
+    enable(db, user_by_id(db, user_id), by=admin)
+    return see(request, "show_users")
+
+
+def _page(
+    request: Request, db: Session, link: str | None = None, link_is_for: str = ""
+) -> Response:
+    return render(
+        request, "accounts/users.html", users=every_user(db), seen=last_seen(db), roles=ROLES,
+        link=link, link_is_for=link_is_for,
+    )  # fmt: skip

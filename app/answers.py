@@ -1,0 +1,114 @@
+"""How errors are answered: the same clear sentence for pages, fragments and programs."""
+
+import errno
+import logging
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from app.database import clear_error
+from app.errors import AppError, Busy, LoginNeeded, StorageFull
+from app.html import render, wants_fragment
+
+log = logging.getLogger(__name__)
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def problem(status: int, sentence: str) -> JSONResponse:
+    """An error for programs, as RFC 9457 says."""
+    content = {"type": "about:blank", "title": sentence, "status": status}
+    return JSONResponse(content, status, media_type="application/problem+json")
+
+
+def answer_error(request: Request, status: int, sentence: str) -> Response:
+    """The same sentence for everyone: problem+json, a fragment, or a page."""
+    if request.url.path.startswith("/api/") or "application/json" in request.headers.get(
+        "Accept", ""
+    ):
+        return problem(status, sentence)
+    template = "_notice.html" if wants_fragment(request) else "error.html"
+    return render(request, template, status=status, sentence=sentence, error_status=status)
+
+
+def on_app_error(request: Request, error: Exception) -> Response:
+    """What a person can mend."""
+    assert isinstance(error, AppError)
+    is_page = not request.url.path.startswith("/api/") and not wants_fragment(request)
+    if isinstance(error, LoginNeeded) and is_page and request.method in SAFE_METHODS:
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?next={quote(here)}", 303)
+    answer = answer_error(request, error.status, error.sentence)
+    if isinstance(error, LoginNeeded):
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Busy):
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def on_database_error(request: Request, error: Exception) -> Response:
+    """The database is full, busy, or not there."""
+    assert isinstance(error, OperationalError)
+    known = clear_error(error)
+    return (
+        on_app_error(request, known) if isinstance(known, AppError) else on_accident(request, error)
+    )
+
+
+def on_system_error(request: Request, error: Exception) -> Response:
+    """A full disk is the operator's to mend; anything else is an accident."""
+    assert isinstance(error, OSError)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return on_app_error(request, StorageFull())
+    return on_accident(request, error)
+
+
+def on_accident(request: Request, error: Exception) -> Response:
+    """Our fault: the log has the details under a number, the page has only the number."""
+    incident = uuid4().hex[:8]
+    log.error("Incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
+    sentence = f"Something went wrong on our side; the server's log tells more about {incident}."
+    answer = answer_error(request, 500, sentence)
+    # This answer is sent from outside of Guard.
+    answer.headers.update({**HEADERS, "Cache-Control": "no-store"})
+    return answer
+
+
+def on_http_error(request: Request, error: Exception) -> Response:
+    """Unknown addresses and methods."""
+    assert isinstance(error, HTTPException)
+    sentence = "There is no such page." if error.status_code == 404 else str(error.detail)
+    return answer_error(request, error.status_code, sentence)
+
+
+def on_invalid(request: Request, error: Exception) -> Response:
+    """The first value that could not be read, named."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return answer_error(request, 422, f"{where}: {first['msg']}.")
+
+
+HANDLERS = {
+    AppError: on_app_error,
+    HTTPException: on_http_error,
+    RequestValidationError: on_invalid,
+    OperationalError: on_database_error,
+    OSError: on_system_error,
+    Exception: on_accident,
+}
