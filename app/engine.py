@@ -164,6 +164,7 @@ class Engine:
         logger = logging.getLogger("dbos")
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())  # Else DBOS adds one that prints.
+        logger.addFilter(_is_news)
         DBOS(config=self._config())
         for kind in self._kinds.values():
             workflow = DBOS.workflow(name=kind.name, max_recovery_attempts=MAX_RESTARTS)
@@ -238,12 +239,18 @@ def _take_step(kind: str, name: str, action: Step, subject_id: int) -> dict[str,
     except JobCancelled:
         return {"cancelled": name}
     except AppError as error:
+        log.warning("Step %s of %s %d failed: %s", name, kind, subject_id, error)
         return {"failed": error.sentence}
     except Exception as error:  # The worker's edge: whatever went wrong is written on the row.
         log.exception("Step %s of %s %d failed", name, kind, subject_id)
         return {"failed": f"The step {name} failed: {type(error).__name__}: {error}"}
     failpoint(f"{kind}.{name}.after")
     return None
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for a failure that _take_step has logged already, with its cause."""
+    return not (record.exc_info and record.exc_info[0] is JobFailed)
 
 
 def _job_id(kind: str, subject_id: int, attempt: int) -> str:

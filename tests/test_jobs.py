@@ -36,21 +36,26 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def new_url(backend: str, request: pytest.FixtureRequest) -> Callable[[Path], str]:
-    """Makes a fresh database each time."""
+def new_url(backend: str, request: pytest.FixtureRequest) -> Iterator[Callable[[Path], str]]:
+    """Makes a fresh database each time, and drops those on a server at the end."""
     if backend == "sqlite":
-        return lambda data_dir: f"sqlite:///{data_dir / 'likewise.sqlite3'}"
+        yield lambda data_dir: f"sqlite:///{data_dir / 'likewise.sqlite3'}"
+        return
     server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    names: list[str] = []
 
     def create(_data_dir: Path) -> str:
-        name = f"jobs_{uuid4().hex}"
-        admin = create_engine(server, isolation_level="AUTOCOMMIT")
+        names.append(f"jobs_{uuid4().hex}")
         with admin.connect() as db:
-            db.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        return server.set(database=name).render_as_string(hide_password=False)
+            db.execute(text(f"CREATE DATABASE {names[-1]}"))
+        return server.set(database=names[-1]).render_as_string(hide_password=False)
 
-    return create
+    yield create
+    with admin.connect() as db:
+        for name in names:
+            db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
 
 
 @pytest.fixture
@@ -231,10 +236,13 @@ def test_a_failed_step_says_once_why(shop: Shop) -> None:
     assert ("never", 11) not in shop.done
 
 
-def test_an_unexpected_error_names_its_step(shop: Shop) -> None:
+def test_an_unexpected_error_names_its_step_and_is_logged_once(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     shop.carry_out("broken", 12)
 
     assert (12, "The step step0 failed: ValueError: no such column") in shop.failures
+    assert [record.getMessage() for record in caplog.records] == ["Step step0 of broken 12 failed"]
 
 
 def test_a_cancelled_job_ends_without_failing(shop: Shop) -> None:
