@@ -31,12 +31,12 @@ run: $(VENV)/.installed  ## Install, set up, load the sample project, serve on 1
 .PHONY: test
 test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
 	$(BIN)/python -m pytest tests
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not numbers"
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not once"
 
 .PHONY: test-all
 test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
 	$(BIN)/python -m pytest tests -m ""
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not browser and not numbers"
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not browser and not once"
 
 .PHONY: check
 check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, dependencies
