@@ -91,13 +91,13 @@ def merge_targets(db: Session, project_id: int) -> dict[int, int]:
         )
     )
     into = {label_id: target for label_id, target in merged if target is not None}
-    targets: dict[int, int] = {}
-    for label_id in into:
-        target = into[label_id]
-        while target in into:
-            target = into[target]
-        targets[label_id] = target
-    return targets
+    return {label_id: _end(into, target) for label_id, target in into.items()}
+
+
+def _end(into: Mapping[int, int], label_id: int) -> int:
+    while label_id in into:
+        label_id = into[label_id]
+    return label_id
 
 
 def _is_multi_label(db: Session, project_id: int) -> bool:

@@ -1,0 +1,170 @@
+"""A session's rows as one user sees them, and how far the session is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged
+from app.labeling.consensus import merge_targets
+from app.labeling.says import PEOPLE
+from app.labeling.standing import Standing, standings
+from app.models import Annotation, Consensus, LabelingSession, Project, Record, SessionItem
+from app.projects.labels import label_set
+from app.records.records import records_of
+from app.search.indexes import NotIndexed, open_version
+from app.search.suggestions import Suggestion
+
+PAGE = 100
+# A multi-label version suggests every label that it gives at least this chance.
+LIKELY = 0.5
+MOST_SUGGESTED = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    """One row. suggestions: best first; at most one in a single-label project."""
+
+    rank: int
+    similarity: float | None
+    record: Record
+    standing: Standing
+    suggestions: tuple[Suggestion, ...] = ()
+
+
+@dataclass(frozen=True)
+class SessionProgress:
+    """How far a session is.
+
+    n_decided  records that this user said something about, skips included
+    n_labeled  records with consensus
+    by_label   label id (None: none of these) → records of the session with that consensus
+    """
+
+    n_records: int
+    n_decided: int
+    n_labeled: int
+    by_label: dict[int | None, int] = field(default_factory=dict)
+
+
+def items(
+    db: Session, project: Project, session: LabelingSession, user_id: int, start: int = 0,
+    limit: int = PAGE,
+) -> list[Item]:  # fmt: skip
+    """The rows with ranks start to start + limit - 1, in order; a deleted record is missing."""
+    places = db.scalars(
+        select(SessionItem)
+        .where(
+            SessionItem.session_id == session.id,
+            SessionItem.rank >= start,
+            SessionItem.rank < start + limit,
+        )
+        .order_by(SessionItem.rank)
+    ).all()
+    ids = [place.record_id for place in places]
+    records = records_of(db, ids)
+    standing = standings(db, ids, user_id, session.id)
+    suggested = suggestions_of(db, project, session.encoder_id, ids)
+    return [
+        Item(
+            place.rank, place.similarity, records[place.record_id], standing[place.record_id],
+            tuple(suggested.get(place.record_id, ())),
+        )
+        for place in places
+        if place.record_id in records
+    ]  # fmt: skip
+
+
+def suggestions_of(
+    db: Session, project: Project, encoder_id: int | None, record_ids: Sequence[int]
+) -> dict[int, list[Suggestion]]:
+    """What a version suggests for these records, in labels that can be given now.
+
+    Without a version, or where its files are damaged, there is nothing to suggest: people can
+    still label.
+    """
+    if encoder_id is None:
+        return {}
+    try:
+        suggestions = open_version(db, encoder_id).suggestions
+    except (NotIndexed, Damaged):
+        return {}
+    targets = merge_targets(db, project.id)
+    offered = {label.id for label in label_set(db, project.id)}
+    if project.is_multi_label:
+        ranked = suggestions.ranked(record_ids, at_most=MOST_SUGGESTED, at_least=LIKELY)
+    else:
+        ranked = suggestions.ranked(record_ids, at_most=1)
+    now = {i: _offered(found, targets, offered) for i, found in ranked.items()}
+    return {i: found for i, found in now.items() if found}
+
+
+def _offered(
+    found: Sequence[Suggestion], targets: Mapping[int, int], offered: set[int]
+) -> list[Suggestion]:
+    now = [Suggestion(targets.get(each.label_id, each.label_id), each.score) for each in found]
+    first: dict[int, Suggestion] = {}
+    for each in now:
+        if each.label_id in offered:
+            first.setdefault(each.label_id, each)
+    return list(first.values())
+
+
+def session_progress(db: Session, session: LabelingSession, user_id: int) -> SessionProgress:
+    """Counted over the whole session."""
+    rows = db.execute(
+        select(Consensus.label_id, func.count())
+        .join(SessionItem, SessionItem.record_id == Consensus.record_id)
+        .where(SessionItem.session_id == session.id)
+        .group_by(Consensus.label_id)
+    )
+    labeled = (
+        select(func.count(Consensus.record_id.distinct()))
+        .join(SessionItem, SessionItem.record_id == Consensus.record_id)
+        .where(SessionItem.session_id == session.id)
+    )
+    return SessionProgress(
+        n_records=session.n_records,
+        n_decided=_n_decided(db, session, user_id),
+        n_labeled=db.scalar(labeled) or 0,
+        by_label=dict(rows.all()),
+    )
+
+
+def _n_decided(db: Session, session: LabelingSession, user_id: int) -> int:
+    decided = (
+        select(func.count())
+        .select_from(SessionItem)
+        .where(SessionItem.session_id == session.id, _is_decided(session, user_id))
+    )
+    return db.scalar(decided) or 0
+
+
+def first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
+    """The rank where the user goes on: the first record they said nothing about, else the first."""
+    rank = db.scalar(
+        select(func.min(SessionItem.rank)).where(
+            SessionItem.session_id == session.id, ~_is_decided(session, user_id)
+        )
+    )
+    return rank or 0
+
+
+def _is_decided(session: LabelingSession, user_id: int) -> ColumnElement[bool]:
+    return exists().where(
+        Annotation.record_id == SessionItem.record_id,
+        Annotation.user_id == user_id,
+        Annotation.source.in_(PEOPLE),
+        Annotation.withdrawn_at.is_(None),
+        (Annotation.verdict != "not_similar") | (Annotation.session_id == session.id),
+    )
+
+
+def position_of(db: Session, session: LabelingSession, record_id: int) -> int | None:
+    """The record's rank in the session, or None when it is not in it."""
+    return db.scalar(
+        select(SessionItem.rank).where(
+            SessionItem.session_id == session.id, SessionItem.record_id == record_id
+        )
+    )
