@@ -1,0 +1,58 @@
+"""Flags and comments on records: acts like any other, so undo takes them back."""
+
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid
+from app.labeling.annotations import begin_act, check_records, find_act
+from app.labeling.undoing import undo
+from app.models import Act, Project, Remark
+
+LONGEST_COMMENT = 5_000
+
+
+def remark(
+    db: Session,
+    project: Project,
+    user_id: int,
+    record_id: int,
+    kind: Literal["flag", "comment"],
+    *,
+    key: str,
+    body: str = "",
+    session_id: int | None = None,
+) -> Act | None:
+    """Flag a record or write about it; flagging what the user flagged takes the flag off again.
+
+    Idempotent by (user, key) like annotate(). Raises NotFound, Invalid.
+    """
+    if (done := find_act(db, user_id, key)) is not None:
+        return done
+    check_records(db, project.id, [record_id])
+    words = body.strip().replace("\0", "")
+    if kind == "comment" and not 0 < len(words) <= LONGEST_COMMENT:
+        raise Invalid(f"A comment has 1 to {LONGEST_COMMENT:,} characters.")
+    flagged = _own_flag(db, user_id, record_id) if kind == "flag" else None
+    if flagged is not None:
+        return undo(db, project, user_id, act_id=flagged)
+    act = begin_act(db, project.id, user_id, kind="remark", key=key, session_id=session_id)
+    if act is not None:
+        db.add(
+            Remark(
+                act_id=act.id, project_id=project.id, record_id=record_id, user_id=user_id,
+                kind=kind, body=words,
+            )
+        )  # fmt: skip
+    return act or find_act(db, user_id, key)
+
+
+def _own_flag(db: Session, user_id: int, record_id: int) -> int | None:
+    """The act with which this user flagged the record, if the flag stands."""
+    return db.scalar(
+        select(Remark.act_id).where(
+            Remark.record_id == record_id, Remark.user_id == user_id, Remark.kind == "flag",
+            Remark.withdrawn_at.is_(None),
+        )
+    )  # fmt: skip
