@@ -1,1 +1,1 @@
-"""Pure numbers: texts, vectors and labels in, better vectors out. No web, no database, no settings."""
+"""Pure numbers: texts, vectors and labels in, better vectors out. No web, database or settings."""

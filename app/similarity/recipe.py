@@ -12,6 +12,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "alpha": (0.0, 0.9999),
     "steps": (1, 1000),
     "prior_power": (0.0, 1.0),
+    "second_look": (0.0, 1.0),
     "softness": (0.05, 1.0),
     "hidden": (1, 4096),
     "dropout": (0.0, 0.9),
@@ -30,13 +31,16 @@ RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a head is tuned; two runs of one recipe on the same labels and vectors give the same head.
+    """How a head is tuned; two runs of one recipe on the same labels and vectors give the same
+    head.
 
-    head           labels travel through the neighbour graph (neighbours, alpha, steps, prior_power), are
-                   sharpened to p^(1/softness), and a small network learns them (hidden .. weight_decay);
-                   strength is the weight of class evidence in the tuned vector
-    skip_triplet   the baseline: a skip connection learned from labeled records alone, by batch-hard triplet loss
-                   (margin .. patience)
+    head          labels travel through the neighbour graph (neighbours .. second_look), are
+                  sharpened to p^(1/softness), and a small network learns them (hidden ..
+                  weight_decay); strength is the weight of class evidence in the tuned vector
+    skip_triplet  the baseline: a skip connection learned from labeled records alone, by
+                  batch-hard triplet loss (margin .. patience)
+
+    prior_power None: hidden examples decide, see `app.similarity.prior`.
     """
 
     method: Method = "head"
@@ -44,7 +48,8 @@ class Recipe:
     neighbours: int = 15
     alpha: float = 0.99
     steps: int = 60
-    prior_power: float = 0.0
+    prior_power: float | None = None
+    second_look: float = 0.3
     softness: float = 0.25
     hidden: int = 256
     dropout: float = 0.1
@@ -61,9 +66,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
-            raise ValueError(f"A recipe's method is one of {', '.join(METHODS)}, not {self.method!r}.")
+            raise ValueError(f"A recipe's method is {' or '.join(METHODS)}, not {self.method!r}.")
         for field in fields(self):
-            if field.name != "method":
+            is_open = field.name == "prior_power" and self.prior_power is None
+            if field.name != "method" and not is_open:
                 _check(field.name, getattr(self, field.name), is_whole=field.type is int)
 
     def as_json(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ ITERATIONS = 20
 
 
 def representatives(vectors: Vectors, k: int, seed: int = 0) -> NDArray[np.int64]:
-    """Rows nearest to the k centroids of k-means, biggest cluster first: (min(k, n),) int64, no row twice.
+    """Rows nearest to the k centroids of k-means, biggest cluster first: (min(k, n),) int64, no
+    row twice.
 
     Centroids come from at most 20,000 rows, drawn by seed; the nearest rows are sought among all.
 
@@ -58,9 +59,11 @@ def _nearest_distinct(
 
 
 def uncertainty(p: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How unsure each row of suggestions is, (n,) float32 in [0, 1]: 1 - (best share - second best share).
+    """How unsure each row of suggestions is, (n,) float32 in [0, 1]: 1 - (best share - second best
+    share).
 
-    p  (n, K) float32, shares of the classes; with fewer than two classes there is nothing to be unsure about: 0
+    p  (n, K) float32, shares of the classes; with fewer than two classes there is nothing to be
+       unsure about: 0
     """
     if p.shape[1] < 2:
         return np.zeros(len(p), np.float32)

@@ -1,4 +1,5 @@
-"""The student: a small network that learns soft labels, and so carries them to any record. Loads torch."""
+"""The student: a small network that learns soft labels, and so carries them to any record. Loads
+torch."""
 
 import numpy as np
 import torch
@@ -6,9 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.similarity.examples import Examples, Report
 from app.similarity.head import INPUT_SCALE, EvidenceHead
 from app.similarity.recipe import Recipe
-from app.similarity.examples import Examples, Report
 from app.similarity.vectors import Vectors
 
 
@@ -32,7 +33,9 @@ def learn_evidence(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     for number in range(recipe.passes):
-        report(0.3 + 0.6 * number / recipe.passes, f"Learning, pass {number + 1} of {recipe.passes}")
+        report(
+            0.3 + 0.6 * number / recipe.passes, f"Learning, pass {number + 1} of {recipe.passes}"
+        )
         _pass(network, optimiser, inputs, targets, recipe.batch_size, examples.is_multi_label)
     return _in_numpy(network.eval(), inputs, examples, recipe)
 
@@ -45,14 +48,14 @@ def _pass(
     batch_size: int,
     is_multi_label: bool,
 ) -> None:
-    for batch in torch.randperm(len(inputs)).split(batch_size):
+    for batch in torch.split(torch.randperm(len(inputs)), batch_size):
         logits = network(inputs[batch])
         if is_multi_label:
             loss = functional.binary_cross_entropy_with_logits(logits, targets[batch])
         else:
             loss = functional.cross_entropy(logits, targets[batch])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 

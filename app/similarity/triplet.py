@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.similarity.examples import Examples, Report
 from app.similarity.head import SkipConnectionHead
 from app.similarity.recipe import Recipe
-from app.similarity.examples import Examples, Report
 from app.similarity.vectors import Vectors
 
 FIRST_GATE = -4.0
@@ -31,8 +31,9 @@ def learn_skip_connection(
 ) -> SkipConnectionHead:
     """A head that moves labeled records towards their class. rows (m, d): the examples' vectors.
 
-    Stops when the loss has not fallen for `patience` epochs. Two records are of one class when their labels
-    are equal. Source: quaterion, SkipConnectionHead and TripletLoss(mining="hard"), as in its notebook.
+    Stops when the loss has not fallen for `patience` epochs. Two records are of one class when
+    their labels are equal. Source: quaterion, SkipConnectionHead and TripletLoss(mining="hard"),
+    as in its notebook.
     """
     torch.manual_seed(recipe.seed)
     network = _SkipConnection(rows.shape[1])
@@ -59,7 +60,7 @@ def _epoch(
     recipe: Recipe,
 ) -> float:
     losses = []
-    for batch in torch.randperm(len(inputs)).split(recipe.triplet_batch_size):
+    for batch in torch.split(torch.randperm(len(inputs)), recipe.triplet_batch_size):
         if len(batch) < SMALLEST_BATCH:
             continue
         loss = batch_hard_loss(network(inputs[batch]), classes[batch], recipe.margin)
@@ -71,7 +72,8 @@ def _epoch(
 
 
 def batch_hard_loss(vectors: Tensor, classes: Tensor, margin: float) -> Tensor:
-    """Mean of max(0, (hardest positive - hardest negative) / mean hardest negative + margin), by 1 - cosine."""
+    """Mean of max(0, (hardest positive - hardest negative) / mean hardest negative + margin), by 1
+    - cosine."""
     unit = functional.normalize(vectors, dim=-1)
     far = 1 - unit @ unit.T
     same = classes[:, None] == classes[None]

@@ -7,14 +7,15 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from app.similarity.calibration import best_temperature, trusted
-from app.similarity.examples import Examples as Examples
-from app.similarity.examples import Report as Report
-from app.similarity.examples import n_answers
+from app.similarity.examples import Examples, Report, n_answers
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import EvidenceHead, Head, RawHead
-from app.similarity.recipe import Recipe as Recipe
+from app.similarity.prior import settled
+from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 from app.similarity.vectors import Vectors, unit_rows
+
+__all__ = ["Examples", "Recipe", "Report", "tune"]
 
 
 def tune(
@@ -26,7 +27,8 @@ def tune(
 ) -> Head:
     """The head that these examples teach.
 
-    vectors  (n, d) float32, raw, of all records, labeled or not: those without a label teach as well
+    vectors  (n, d) float32, raw, of all records, labeled or not: those without a label teach as
+             well
     graph    `neighbour_graph(vectors, recipe.neighbours)`, if somebody kept it
 
     With fewer than two labels in use there is nothing to tell apart, and the raw head comes back.
@@ -45,6 +47,7 @@ def tune(
         report(0.0, "Finding each record's neighbours")
         graph = neighbour_graph(rows, recipe.neighbours)
     report(0.2, "Carrying labels to their neighbours")
+    recipe = settled(recipe, graph, examples)
     soft = soft_labels(graph, examples, recipe)
     head = evidence_head(rows, soft, examples, recipe, report)
     report(0.9, "Measuring how far suggestions can be trusted")

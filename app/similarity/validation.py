@@ -1,8 +1,8 @@
 """Validation: is tuned better than raw, on records that training did not see?
 
-Decision: a hidden example is ranked among hidden examples alone, and never its own group. Ranked among those
-that training saw, a tuned vector would look better than the next session will be, for their evidence is their
-own label.
+Decision: a hidden example is ranked among hidden examples alone, and never its own group. Ranked
+among those that training saw, a tuned vector would look better than the next session will be, for
+their evidence is their own label.
 """
 
 import numpy as np
@@ -22,6 +22,7 @@ from app.similarity.examples import Examples, Report, n_answers
 from app.similarity.folds import Fold, folds
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head, RawHead
+from app.similarity.prior import settled
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 from app.similarity.tuning import evidence_head, tune
@@ -45,11 +46,13 @@ def compare(
     report: Report,
     graph: sp.csr_matrix | None = None,
 ) -> Comparison:
-    """Raw against tuned by cross-validation: each example is hidden in turn, and asks for its neighbours.
+    """Raw against tuned by cross-validation: each example is hidden in turn, and asks for its
+    neighbours.
 
-    Arguments as for `tune`. Scores are r_precision, top_k and accuracy, raw and tuned on the same queries with
-    the same k, each example counted once. Accuracy asks whether the head suggests the label of a hidden
-    example; raw, whether the nearest shown example has it. is_better says that r_precision did not fall.
+    Arguments as for `tune`. Scores are r_precision, top_k and accuracy, raw and tuned on the same
+    queries with the same k, each example counted once. Accuracy asks whether the head suggests the
+    label of a hidden example; raw, whether the nearest shown example has it. is_better says that
+    r_precision did not fall.
 
     Without enough to measure by there are no scores, is_better is False, and the sentence says why.
     """
@@ -72,7 +75,8 @@ def compare(
 
 
 class _Answers:
-    """What each example got when it was hidden: a column per example, a row per draw, NaN where not asked."""
+    """What each example got when it was hidden: a column per example, a row per draw, NaN where
+    not asked."""
 
     def __init__(self, n_examples: int) -> None:
         self._n = n_examples
@@ -85,7 +89,8 @@ class _Answers:
         hits = ranked_hits(vectors, known.answers_or_classes(), groups=known.groups)
         suggested = _suggested(head, rows, examples.taken(shown), known, vectors)
         self._keep("r_precision", hidden, r_precision_each(hits))
-        # A query without a like neighbour says nothing about an encoder, so it is asked neither question.
+        # A query without a like neighbour says nothing about an encoder, so it is asked neither
+        # question.
         self._keep("top_k", hidden, np.where(hits.any(axis=1), top_k_each(hits, k), np.nan))
         self._keep("accuracy", hidden, agreement(suggested, known.answers()))
 
@@ -110,11 +115,12 @@ def _mean_of_draws(values: Floats) -> Floats:
 def _suggested(
     head: Head, rows: Vectors, shown: Examples, hidden: Examples, vectors: Vectors
 ) -> NDArray[np.bool_]:
-    """(q, K) bool: what the head suggests, or where it suggests nothing, the nearest shown example has."""
+    """(q, K) bool: what the head suggests, or where it suggests nothing, the nearest shown example
+    has."""
     chances = head.suggest(rows[hidden.rows])
     if chances is None:
         nearest = (vectors @ head.tune(rows[shown.rows]).T).argmax(axis=1)
-        return shown.answers()[nearest]
+        return np.asarray(shown.answers()[nearest])
     if hidden.is_multi_label:
         return np.asarray(chances > 0.5)
     return np.asarray(np.eye(chances.shape[1], dtype=bool)[chances.argmax(axis=1)])
@@ -143,11 +149,13 @@ def _can_ask(hidden: Examples) -> NDArray[np.bool_]:
     nothing = np.ones((len(hidden), 1), np.float32)
     if len(hidden) < 2:
         return np.zeros(len(hidden), bool)
-    return ranked_hits(nothing, hidden.answers_or_classes(), groups=hidden.groups).any(axis=1)
+    hits = ranked_hits(nothing, hidden.answers_or_classes(), groups=hidden.groups)
+    return np.asarray(hits.any(axis=1))
 
 
 def _sensible_k(examples: Examples, drawn: list[Fold]) -> int:
-    """About as many as a hidden example has others like it: beyond, every ranking would score the same."""
+    """About as many as a hidden example has others like it: beyond, every ranking would score the
+    same."""
     fewest = min(len(hidden) for _, hidden in drawn)
     return max(1, min(MOST_NEIGHBOURS, fewest // n_answers(examples)))
 
@@ -158,6 +166,7 @@ def _fold_head(
     """As `tune` would learn it, from fewer rows and not calibrated."""
     if graph is None or recipe.method != "head" or n_answers(shown) < 2:
         return tune(rows, shown, recipe, report, graph)
+    recipe = settled(recipe, graph, shown)
     soft = soft_labels(graph, shown, recipe)
     studied = np.arange(len(rows))
     if len(rows) > MOST_STUDIED:
@@ -179,9 +188,9 @@ def _part(report: Report, number: int, n_parts: int) -> Report:
 def _comparison(raw: tuple[Score, ...], tuned: tuple[Score, ...]) -> Comparison:
     before, after = raw[0], tuned[0]
     is_better = after.value >= before.value
+    word = "worse" if not is_better else "better" if after.value > before.value else "as good"
     sentence = (
-        f"Tuned is {'better' if after.value > before.value else 'as good' if is_better else 'worse'}: "
-        f"r_precision {after.value:.3f} against {before.value:.3f} raw, "
-        f"on {after.n} labeled records that were hidden from training."
+        f"Tuned is {word}: r_precision {after.value:.3f} against {before.value:.3f} raw, on "
+        f"{after.n} labeled records that were hidden from training."
     )
     return Comparison(raw, tuned, is_better, sentence)

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-"""(n, d) float32; unless a docstring says otherwise rows have length 1, so a dot product is the cosine."""
+"""(n, d) float32; unless a docstring says otherwise rows have length 1, so a dot product is the
+cosine."""
 
 SHORTEST_ROW = 1e-6
 """Below this length a row has no direction worth naming."""
