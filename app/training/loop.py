@@ -1,0 +1,194 @@
+"""THE HEART: what people said becomes what search uses.
+
+collect → tune → evaluate → reindex → activate:
+
+    collect   freezes the examples: labeled records, their labels, what must not be split, and the
+              pool of all records with a vector
+    tune      learns a head from them; unlabeled records teach as well
+    evaluate  raw against tuned, by cross-validation, on the same queries with the same k
+    reindex   index and suggestions of every record that has a vector by now
+    activate  one transaction: the version, its evaluations, the verdict, and, if it did not
+              measure worse, its activation
+
+Each step is a function of the run's id and safe to repeat: a killed run goes on at its last step,
+whose result did not count before it was whole. The database is touched at the ends of a step
+only; no lock is held while it thinks. Results wait in the run's own folder (app.training.workspace)
+until activate makes them artifacts of a version. A step whose result is there already is done.
+
+app.training.verdict says when a version is activated.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.artifacts import StoredFile, store
+from app.database import reading, transaction
+from app.errors import Conflict
+from app.jobs import JobCancelled, Step
+from app.models import Encoder, Project, TrainingRun, utc_now
+from app.search.embedding import raw_vectors
+from app.search.encoders import find_raw_encoder
+from app.search.indexes import version_files
+from app.similarity.examples import Examples
+from app.similarity.head import load_head, save_head
+from app.similarity.recipe import Recipe
+from app.similarity.tuning import tune as learn
+from app.similarity.validation import compare
+from app.similarity.vectors import Vectors
+from app.training import runs, workspace
+from app.training.graphs import shared_graph
+from app.training.publishing import publish_version
+from app.training.report import RunReport
+from app.training.snapshot import freeze, load_snapshot
+from app.training.verdict import judge, load_comparison, save_comparison
+
+Work = Callable[[TrainingRun, RunReport], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph."""
+
+    vectors: Vectors
+    examples: Examples
+    recipe: Recipe
+    graph: sp.csr_matrix | None
+
+
+def _stage(name: str) -> Callable[[Work], Step]:
+    """Make a step of what one stage does: it begins it on the row, and minds cancelling."""
+
+    def as_step(work: Work) -> Step:
+        @functools.wraps(work)
+        def step(run_id: int) -> None:
+            try:
+                run = runs.begin(run_id, name)
+                if run is not None:
+                    work(run, RunReport(run_id, name))
+                else:
+                    workspace.clear(run_id)
+            except JobCancelled:
+                runs.end_cancelled(run_id)
+                raise
+
+        return step
+
+    return as_step
+
+
+@_stage("collect")
+def collect(run: TrainingRun, report: RunReport) -> None:
+    """Freeze what the run learns from, and note on the row what that was."""
+    with reading() as db:
+        project = db.get_one(Project, run.project_id)
+        snapshot = freeze(db, project, _raw(db, project))
+    workspace.keep(run.id, "collect", workspace.SNAPSHOT, snapshot.save)
+    with transaction() as db:
+        db.execute(
+            update(TrainingRun)
+            .where(TrainingRun.id == run.id)
+            .values(
+                n_examples=len(snapshot.record_ids),
+                last_act_id=snapshot.last_act_id,
+                snapshot_hash=snapshot.hash,
+            )
+        )
+    report.say(
+        f"Learning from {len(snapshot.record_ids):,} labeled records with "
+        f"{len(snapshot.label_ids)} labels, among {len(snapshot.pool):,} records."
+    )
+
+
+@_stage("tune")
+def tune(run: TrainingRun, report: RunReport) -> None:
+    """Learn the head."""
+    if workspace.has(run.id, workspace.HEAD):
+        return
+    material = _material(run, report)
+    head = learn(material.vectors, material.examples, material.recipe, report, graph=material.graph)
+    workspace.keep(run.id, "tune", workspace.HEAD, lambda path: save_head(head, path))
+
+
+@_stage("evaluate")
+def evaluate(run: TrainingRun, report: RunReport) -> None:
+    """Measure raw against tuned on records that the heads of the comparison did not see."""
+    if workspace.has(run.id, workspace.COMPARISON):
+        return
+    material = _material(run, report)
+    comparison = compare(
+        material.vectors, material.examples, material.recipe, report, graph=material.graph
+    )
+    workspace.keep(
+        run.id, "evaluate", workspace.COMPARISON, lambda path: save_comparison(comparison, path)
+    )
+    report.say(comparison.sentence)
+
+
+@_stage("reindex")
+def reindex(run: TrainingRun, report: RunReport) -> None:
+    """Tuned vectors of every record that has a raw one by now: index and suggestions."""
+    if workspace.has(run.id, workspace.FILES):
+        return
+    head = load_head(workspace.path_of(run.id, workspace.HEAD))
+    read_at = utc_now()
+    with reading() as db:
+        raw = _raw(db, db.get_one(Project, run.project_id))
+        ids, vectors = raw_vectors(db, raw.id)
+    writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
+    files: dict[str, StoredFile] = {}
+    for kind, write in writers.items():
+        report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")
+        files[kind] = store(kind, write)
+    workspace.keep_indexed(run.id, workspace.Indexed(files, len(ids), read_at))
+
+
+@_stage("activate")
+def activate(run: TrainingRun, report: RunReport) -> None:
+    """Publish the version whole, with its figures and the verdict, all at once."""
+    snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
+    comparison = load_comparison(workspace.path_of(run.id, workspace.COMPARISON))
+    verdict = judge(comparison, snapshot, is_forced=run.is_forced)
+    report(0.5, "Publishing the version")
+    publish_version(run.id, comparison, verdict)
+    workspace.clear(run.id)
+
+
+STEPS: tuple[tuple[str, Step], ...] = (
+    ("collect", collect),
+    ("tune", tune),
+    ("evaluate", evaluate),
+    ("reindex", reindex),
+    ("activate", activate),
+)
+
+
+def _raw(db: Session, project: Project) -> Encoder:
+    raw = find_raw_encoder(db, project)
+    if raw is None:
+        raise Conflict("No record has been embedded yet, so there is nothing to learn from.")
+    return raw
+
+
+def _material(run: TrainingRun, report: RunReport) -> Material:
+    """The same for every try: what has arrived since collect stays out."""
+    report(0.0, "Reading vectors")
+    snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
+    recipe = Recipe.from_json(run.recipe)
+    with reading() as db:
+        project = db.get_one(Project, run.project_id)
+        raw = _raw(db, project)
+        ids, vectors = raw_vectors(db, raw.id)
+    frozen = np.isin(ids, snapshot.pool, assume_unique=True)
+    ids, vectors = ids[frozen], vectors[frozen]
+    graph = None
+    if recipe.method == "head":
+        report(0.0, "Finding each record's neighbours")
+        graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
+    examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
+    return Material(vectors, examples, recipe, graph)

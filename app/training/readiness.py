@@ -1,0 +1,150 @@
+"""When a run can start, when one starts by itself, and in plain words what is missing.
+
+Decision: a person may start a run as soon as there is anything to learn: two labels of two records
+each, with vectors. By itself a run starts later, when `min_labels` labels have changed since the
+last run, however that run ended: one that failed or was refused is not tried again on the same
+labels, unless a person asks.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Consensus, Embedding, Project, Record, TrainingRun
+from app.projects.labels import label_set
+from app.search.encoders import find_raw_encoder
+
+MOVING = ("queued", "running")
+LEAST_RECORDS = 2
+LEAST_LABELS = 2
+# Of the records, this share has a vector before a run starts by itself: what is missing then is
+# what arrived just now, and gets its tuned vector later.
+WHOLE_ENOUGH = 0.9
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Can a run start (is_ready), would one start by itself (is_due), and what is missing.
+
+    n_labeled   records with consensus
+    n_changed   those whose consensus is newer than the last run
+    needed      how many must change before a run starts by itself
+    missing     noun phrases, such as "7 more labeled records"; of what stops a run altogether if
+                it is not ready, else of what a run waits for before it starts by itself
+    moving      the number of the run that is queued or running
+    """
+
+    is_ready: bool
+    is_due: bool
+    n_labeled: int
+    n_changed: int
+    needed: int
+    missing: tuple[str, ...]
+    moving: int | None
+
+
+def readiness(db: Session, project: Project) -> Readiness:
+    """How the project stands between its last run and the next one."""
+    n_changed = changed_since_last(db, project.id)
+    blocking = _blocking(db, project)
+    waiting = _waiting(db, project, n_changed)
+    moving = moving_run(db, project.id)
+    is_ready = not blocking
+    return Readiness(
+        is_ready=is_ready,
+        is_due=is_ready and not waiting and moving is None and project.trains_itself,
+        n_labeled=_n_labeled(db, project.id, after=0),
+        n_changed=n_changed,
+        needed=project.min_labels,
+        missing=blocking or waiting,
+        moving=None if moving is None else moving.number,
+    )
+
+
+def due_projects(db: Session) -> list[Project]:
+    """Projects for which a run should start by itself now. Cheap: asked several times a second."""
+    candidates = db.scalars(select(Project).where(Project.trains_itself)).all()
+    return [
+        project
+        for project in candidates
+        if changed_since_last(db, project.id) >= project.min_labels
+        and readiness(db, project).is_due
+    ]
+
+
+def moving_run(db: Session, project_id: int) -> TrainingRun | None:
+    """The run that is queued or running; there is at most one."""
+    return db.scalar(
+        select(TrainingRun).where(
+            TrainingRun.project_id == project_id, TrainingRun.status.in_(MOVING)
+        )
+    )
+
+
+def changed_since_last(db: Session, project_id: int) -> int:
+    """Records whose consensus is newer than what the last run, ended in whatever way, saw."""
+    seen = db.scalar(
+        select(func.max(TrainingRun.last_act_id)).where(
+            TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
+        )
+    )
+    return _n_labeled(db, project_id, after=seen or 0)
+
+
+def _n_labeled(db: Session, project_id: int, *, after: int) -> int:
+    labeled = select(func.count(Consensus.record_id.distinct())).where(
+        Consensus.project_id == project_id, Consensus.act_id > after
+    )
+    return db.scalar(labeled) or 0
+
+
+def _blocking(db: Session, project: Project) -> tuple[str, ...]:
+    """What must be there before anything can be learned."""
+    counts = _counts(db, project)
+    enough = [n for n in counts.values() if n >= LEAST_RECORDS]
+    if len(enough) >= LEAST_LABELS:
+        return ()
+    if _n_labeled(db, project.id, after=0) and not _n_embedded(db, project):
+        return ("vectors of the records: they have not been embedded yet",)
+    if not enough:
+        return (f"two labels with at least {LEAST_RECORDS} records each",)
+    return (f"a second label with at least {LEAST_RECORDS} records",)
+
+
+def _waiting(db: Session, project: Project, n_changed: int) -> tuple[str, ...]:
+    """What a run waits for before it starts by itself."""
+    missing = []
+    if (short := project.min_labels - n_changed) > 0:
+        missing.append(f"{short} more labeled record{'s' if short > 1 else ''}")
+    n_records = db.scalar(select(func.count(Record.id)).where(Record.project_id == project.id)) or 0
+    n_embedded = _n_embedded(db, project)
+    if n_embedded < WHOLE_ENOUGH * n_records:
+        missing.append(f"vectors: {n_embedded:,} of {n_records:,} records are embedded")
+    return tuple(missing)
+
+
+def _counts(db: Session, project: Project) -> dict[int, int]:
+    """Labels still offered → how many labeled records with a vector carry them."""
+    raw = find_raw_encoder(db, project)
+    if raw is None:
+        return {}
+    rows = db.execute(
+        select(Consensus.label_id, func.count())
+        .join(Embedding, Embedding.record_id == Consensus.record_id)
+        .where(
+            Consensus.project_id == project.id,
+            Embedding.encoder_id == raw.id,
+        )
+        .group_by(Consensus.label_id)
+    )
+    counts = dict(rows.all())
+    return {label.id: counts.get(label.id, 0) for label in label_set(db, project.id)}
+
+
+def _n_embedded(db: Session, project: Project) -> int:
+    raw = find_raw_encoder(db, project)
+    if raw is None:
+        return 0
+    of_raw = select(func.count()).select_from(Embedding).where(Embedding.encoder_id == raw.id)
+    return db.scalar(of_raw) or 0

@@ -1,0 +1,216 @@
+"""Runs as people and the worker see them: request, cancel, try again, look, and how one ends."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.database import transaction
+from app.errors import Conflict, NotFound
+from app.jobs import JobCancelled, workers
+from app.models import Evaluation, Project, RunEvent, TrainingRun, User, utc_now
+from app.settings import settings
+from app.similarity.recipe import Recipe
+from app.training import workspace
+from app.training.readiness import (
+    MOVING,
+    Readiness,
+    due_projects,
+    moving_run,
+    readiness,
+)
+from app.training.snapshot import last_act_id
+
+# What other rooms ask of runs, in one place.
+__all__ = [
+    "STAGES", "Readiness", "begin", "cancel_run", "due_projects", "end_cancelled", "evaluations_of",
+    "events_of", "fail", "find_run", "is_worker_there", "latest_runs", "moving_run", "readiness",
+    "request_run", "retry_run",
+]  # fmt: skip
+
+STAGES = ("collect", "tune", "evaluate", "reindex", "activate")
+
+
+def request_run(
+    db: Session,
+    project: Project,
+    recipe: Recipe = Recipe(),
+    by: User | None = None,
+    *,
+    is_forced: bool = False,
+) -> TrainingRun:
+    """Queue a run for the worker. is_forced: activate its version even if it measures worse.
+
+    Raises Conflict when a run is going, or when there is nothing yet to learn from.
+    """
+    state = readiness(db, project)
+    if state.moving is not None:
+        raise _going(state.moving)
+    if not state.is_ready:
+        raise Conflict(_too_early(state))
+    run = TrainingRun(
+        project_id=project.id,
+        number=1 + _newest_number(db, project.id),
+        recipe=recipe.as_json(),
+        is_forced=is_forced,
+        requested_by_id=None if by is None else by.id,
+        # Already now, so that a run that fails early is not started again by itself for ever.
+        last_act_id=last_act_id(db, project.id),
+    )
+    _queue(db, run)
+    audit.note(
+        db, "run.request", user_id=run.requested_by_id, project_id=project.id, run=run.number
+    )
+    return run
+
+
+def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
+    """Ask for the run's end: at once while nobody carries it out, else at its next report.
+
+    Raises Conflict when it has already ended.
+    """
+    now = utc_now()
+    asked = db.execute(
+        update(TrainingRun)
+        .where(TrainingRun.id == run.id, TrainingRun.status.in_(MOVING))
+        .values(cancel_asked_at=func.coalesce(TrainingRun.cancel_asked_at, now))
+    )
+    if asked.rowcount == 0:  # type: ignore[attr-defined]
+        raise Conflict(f"Run {run.number} has already ended.")
+    if run.status == "queued" or not is_worker_there():
+        _end(db, run.id, status="cancelled")
+    db.refresh(run)
+    audit.note(
+        db, "run.cancel", user_id=None if by is None else by.id, project_id=run.project_id,
+        run=run.number,
+    )  # fmt: skip
+
+
+def retry_run(db: Session, run: TrainingRun) -> None:
+    """Queue a failed or cancelled run once more, from its first step and with present labels.
+
+    Raises Conflict while it or another run is going, or when it has succeeded.
+    """
+    if run.status not in {"failed", "cancelled"}:
+        raise Conflict(f"Run {run.number} is {run.status}, so there is nothing to try again.")
+    going = moving_run(db, run.project_id)
+    if going is not None:
+        raise _going(going.number)
+    run.attempt += 1
+    run.status, run.stage, run.progress = "queued", "collect", 0.0
+    run.error = run.verdict = None
+    run.started_at = run.finished_at = run.cancel_asked_at = None
+    _queue(db, run)
+
+
+def find_run(db: Session, project_id: int, number: int) -> TrainingRun:
+    """The project's run of that number. Raises NotFound."""
+    wanted = select(TrainingRun).where(
+        TrainingRun.project_id == project_id, TrainingRun.number == number
+    )
+    # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
+    run = db.scalar(wanted) if 0 < number < 2**31 else None
+    if run is None:
+        raise NotFound("run")
+    return run
+
+
+def latest_runs(db: Session, project_id: int, limit: int = 50) -> Sequence[TrainingRun]:
+    """The project's runs, the newest first."""
+    return db.scalars(
+        select(TrainingRun)
+        .where(TrainingRun.project_id == project_id)
+        .order_by(TrainingRun.number.desc())
+        .limit(limit)
+    ).all()
+
+
+def events_of(db: Session, run_id: int) -> Sequence[RunEvent]:
+    """The run's log, oldest first."""
+    return db.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.id)).all()
+
+
+def evaluations_of(db: Session, run_ids: Sequence[int]) -> Sequence[Evaluation]:
+    """What these runs measured, raw and tuned."""
+    return db.scalars(
+        select(Evaluation).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
+    ).all()
+
+
+def begin(run_id: int, stage: str) -> TrainingRun | None:
+    """The run, now at this stage; None if it has succeeded already, so that nothing is left to do.
+
+    Raises JobCancelled if it has ended otherwise, or was asked to.
+    """
+    with transaction() as db:
+        db.execute(
+            update(TrainingRun)
+            .where(TrainingRun.id == run_id, TrainingRun.status.in_(MOVING))
+            .values(
+                status="running", stage=stage, progress=0.0,
+                started_at=func.coalesce(TrainingRun.started_at, utc_now()),
+            )
+        )  # fmt: skip
+        run = db.get_one(TrainingRun, run_id)
+    if run.status == "succeeded":
+        return None
+    if run.status != "running" or run.cancel_asked_at is not None:
+        raise JobCancelled
+    return run
+
+
+def fail(run_id: int, sentence: str) -> None:
+    """End the run as failed, for this reason; nothing happens if it has ended already."""
+    with transaction() as db:
+        _end(db, run_id, status="failed", error=sentence)
+    workspace.discard(run_id)
+
+
+def end_cancelled(run_id: int) -> None:
+    """End the run as cancelled; nothing happens if it has ended already."""
+    with transaction() as db:
+        _end(db, run_id, status="cancelled")
+    workspace.discard(run_id)
+
+
+def is_worker_there() -> bool:
+    """Whether any worker process is alive that carries out runs."""
+    seen = workers(settings().database_url, settings().data_dir)
+    return any(worker.is_serving and "train" in worker.queues for worker in seen)
+
+
+def _end(db: Session, run_id: int, **values: str) -> None:
+    ended = db.execute(
+        update(TrainingRun)
+        .where(TrainingRun.id == run_id, TrainingRun.status.in_(MOVING))
+        .values(finished_at=utc_now(), **values)
+    )
+    if ended.rowcount:  # type: ignore[attr-defined]
+        stage = select(TrainingRun.stage).where(TrainingRun.id == run_id).scalar_subquery()
+        message = values.get("error", "Cancelled.")
+        db.execute(insert(RunEvent).values(run_id=run_id, stage=stage, message=message))
+
+
+def _queue(db: Session, run: TrainingRun) -> None:
+    try:
+        with db.begin_nested():
+            db.add(run)
+            db.flush()
+    except IntegrityError as error:
+        going = moving_run(db, run.project_id)
+        raise _going(going.number if going else run.number) from error
+
+
+def _newest_number(db: Session, project_id: int) -> int:
+    numbers = select(func.max(TrainingRun.number)).where(TrainingRun.project_id == project_id)
+    return db.scalar(numbers) or 0
+
+
+def _going(number: int) -> Conflict:
+    return Conflict(f"Run {number} is already going.")
+
+
+def _too_early(state: Readiness) -> str:
+    return f"Training cannot start yet. Still missing: {' and '.join(state.missing)}."

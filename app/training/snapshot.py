@@ -1,0 +1,185 @@
+"""What a run learns from, frozen: which records, which labels, and what must not be split."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
+from app.projects.labels import label_set
+from app.similarity.examples import Examples
+
+# How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
+# closely than whoever presses a key for it, and a rule looks at nothing.
+WEIGHTS = {"single": 1.0, "import": 1.0, "page": 0.8, "rule": 0.5}
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Labeled records with a vector, and the pool of all records with one, at one moment.
+
+    pool        (n,) int64, record ids, sorted: those without a label teach as well
+    record_ids  (m,) int64, the examples, sorted; targets (m, K) bool, which labels each carries
+    label_ids   (K,) int64, labels in use, in the order of the columns
+    groups      (m,) int64: equal texts, and records accepted as one page, are of one group
+    weights     (m,) float32, by provenance
+    n_contradictions  how many texts carry different labels on different records
+    last_act_id       the newest act that it may hold
+    """
+
+    pool: Ids
+    record_ids: Ids
+    targets: NDArray[np.bool_]
+    label_ids: Ids
+    groups: Ids
+    weights: NDArray[np.float32]
+    n_contradictions: int
+    last_act_id: int
+
+    def save(self, path: Path) -> None:
+        """Write it as one npz file, arrays only."""
+        with path.open("wb") as opened:
+            np.savez(opened, allow_pickle=False, **self._arrays())
+
+    def _arrays(self) -> dict[str, Any]:
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of which record carries which labels, as canonical JSON; hex."""
+        labels = [self.label_ids[row].tolist() for row in self.targets]
+        said = [[int(i), ids] for i, ids in zip(self.record_ids, labels, strict=True)]
+        return hashlib.sha256(json.dumps(said, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def fewest(self) -> int:
+        """How many records the rarest label in use has."""
+        return int(self.targets.sum(axis=0).min()) if self.targets.size else 0
+
+    def examples(self, ids: Ids, *, is_multi_label: bool) -> Examples:
+        """As similarity reads them: rows into vectors whose record ids are `ids`, sorted."""
+        is_there = np.isin(self.record_ids, ids)
+        targets = self.targets[is_there]
+        return Examples(
+            rows=np.searchsorted(ids, self.record_ids[is_there]).astype(np.int64),
+            classes=targets.argmax(axis=1).astype(np.int64),
+            targets=targets if is_multi_label else None,
+            label_ids=tuple(int(i) for i in self.label_ids),
+            groups=self.groups[is_there],
+            weights=self.weights[is_there],
+        )
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """What `save` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        values: dict[str, Any] = {name: stored[name] for name in stored.files}
+    for name in ("n_contradictions", "last_act_id"):
+        values[name] = int(values[name])
+    return Snapshot(**values)
+
+
+def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
+    """The project's labeled records as they are now. Raises Conflict if none can teach anything."""
+    pool = db.scalars(
+        select(Embedding.record_id).where(Embedding.encoder_id == raw.id).order_by("record_id")
+    )
+    labels = _labels_of_records(db, project, raw)
+    if len(labels) == 0:
+        raise Conflict("No labeled record has a vector yet, so there is nothing to learn from.")
+    ids = np.array(sorted(labels), dtype=np.int64)
+    used = {label for carried in labels.values() for label in carried}
+    columns = [label.id for label in label_set(db, project.id) if label.id in used]
+    targets = np.array([[c in labels[int(i)] for c in columns] for i in ids], dtype=bool)
+    hashes = _hashes(db, ids)
+    acts = _acts(db, project.id)
+    provenance = [acts.get(int(i), (0, "single")) for i in ids]
+    return Snapshot(
+        pool=np.array(pool.all(), dtype=np.int64),
+        record_ids=ids,
+        targets=targets.reshape(len(ids), len(columns)),
+        label_ids=np.array(columns, dtype=np.int64),
+        groups=_groups(hashes, provenance),
+        weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
+        n_contradictions=_n_contradictions(hashes, targets),
+        last_act_id=last_act_id(db, project.id),
+    )
+
+
+def last_act_id(db: Session, project_id: int) -> int:
+    """The project's newest act; 0 before the first."""
+    return db.scalar(select(func.max(Act.id)).where(Act.project_id == project_id)) or 0
+
+
+def _labels_of_records(db: Session, project: Project, raw: Encoder) -> dict[int, set[int]]:
+    """Record id → labels still offered. "None of these" teaches only where labels are many."""
+    offered = {label.id for label in label_set(db, project.id)}
+    rows = db.execute(
+        select(Consensus.record_id, Consensus.label_id)
+        .join(Embedding, Embedding.record_id == Consensus.record_id)
+        .where(Consensus.project_id == project.id, Embedding.encoder_id == raw.id)
+    )
+    labels: dict[int, set[int]] = defaultdict(set)
+    for record_id, label_id in rows:
+        if label_id in offered:
+            labels[record_id].add(label_id)
+        elif label_id is None and project.is_multi_label:
+            labels[record_id] |= set()
+    return labels
+
+
+def _hashes(db: Session, ids: Ids) -> list[str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(ids), 500):
+        part = [int(i) for i in ids[start : start + 500]]
+        rows = db.execute(select(Record.id, Record.content_hash).where(Record.id.in_(part)))
+        found |= dict(rows.all())
+    return [found[int(i)] for i in ids]
+
+
+def _acts(db: Session, project_id: int) -> dict[int, tuple[int, str]]:
+    """Record id → the act that brought its consensus about, and how it was given."""
+    rows = db.execute(
+        select(Consensus.record_id, Consensus.act_id, Annotation.source)
+        .join(
+            Annotation,
+            (Annotation.act_id == Consensus.act_id) & (Annotation.record_id == Consensus.record_id),
+        )
+        .where(Consensus.project_id == project_id)
+        .distinct()
+    )
+    return {record_id: (act_id, source) for record_id, act_id, source in rows}
+
+
+def _groups(hashes: Sequence[str], provenance: Sequence[tuple[int, str]]) -> Ids:
+    """Records linked by an equal text or one page accept, through any number of others."""
+    names: dict[object, int] = {}
+    links: list[tuple[int, int]] = []
+    for row, (text, (act_id, source)) in enumerate(zip(hashes, provenance, strict=True)):
+        keys: list[object] = [text, *([act_id] if source == "page" else [])]
+        links += [(row, names.setdefault(key, len(hashes) + len(names))) for key in keys]
+    n = len(hashes) + len(names)
+    rows, others = np.array(links).T
+    graph = sp.csr_matrix((np.ones(len(links), bool), (rows, others)), shape=(n, n))
+    _, components = connected_components(graph, directed=False)
+    return np.asarray(components[: len(hashes)], dtype=np.int64)
+
+
+def _n_contradictions(hashes: Sequence[str], targets: NDArray[np.bool_]) -> int:
+    said: dict[str, set[bytes]] = defaultdict(set)
+    for text, row in zip(hashes, targets, strict=True):
+        said[text].add(row.tobytes())
+    return sum(len(answers) > 1 for answers in said.values())

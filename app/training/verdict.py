@@ -1,0 +1,57 @@
+"""Raw against tuned, kept as JSON between the steps; and whether the version is to be activated.
+
+Decision: what measured worse is not activated, unless whoever asked for the run said so before.
+Decision: where too little is labeled to measure anything, the version is activated if every label
+in use has two records and no text carries two different labels. Waiting would keep the newcomer's
+first labels from showing any effect, tuned vectors fall back on raw similarity where they know
+nothing, and rolling back is one click.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app.similarity.evaluation import Comparison, Score
+from app.training.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a version is activated, and the sentences that tell a person why."""
+
+    is_activated: bool
+    sentence: str
+
+
+def judge(comparison: Comparison, snapshot: Snapshot, *, is_forced: bool) -> Verdict:
+    """Activate it or not, and why."""
+    seen = comparison.sentence
+    if comparison.raw and comparison.is_better:
+        return Verdict(True, f"{seen} It is active now.")
+    if is_forced:
+        return Verdict(True, f"{seen} It is active now because that was asked for in any case.")
+    if comparison.raw:
+        return Verdict(False, f"{seen} The version in use stays; this one can still be activated.")
+    if snapshot.fewest < 2:
+        return Verdict(False, f"{seen} Not activated: a label has only one record to learn from.")
+    if snapshot.n_contradictions:
+        n = snapshot.n_contradictions
+        texts = "one text carries" if n == 1 else f"{n} texts carry"
+        return Verdict(False, f"{seen} Not activated: {texts} different labels.")
+    return Verdict(
+        True,
+        f"{seen} It is active now, because every label has at least two records and none "
+        "contradict each other; roll back if sessions got worse.",
+    )
+
+
+def save_comparison(comparison: Comparison, path: Path) -> None:
+    """Write it as JSON."""
+    path.write_text(json.dumps(asdict(comparison)))
+
+
+def load_comparison(path: Path) -> Comparison:
+    """What `save_comparison` wrote."""
+    values = json.loads(path.read_text())
+    raw, tuned = (tuple(Score(**score) for score in values.pop(name)) for name in ("raw", "tuned"))
+    return Comparison(raw=raw, tuned=tuned, **values)

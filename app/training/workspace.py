@@ -1,0 +1,85 @@
+"""A run's own folder: what one step found out and the next one needs, whole or not there at all.
+
+Not artifacts: nothing outside the run reads these files, and they go when the run ends.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from app.artifacts import StoredFile, folder, sync
+from app.jobs import failpoint
+from app.settings import settings
+
+SNAPSHOT = "examples.npz"
+HEAD = "head.safetensors"
+COMPARISON = "comparison.json"
+FILES = "files.json"
+
+
+def path_of(run_id: int, name: str) -> Path:
+    """Where the run keeps the file of that name, whether it is there or not."""
+    return folder(f"runs/{run_id}") / name
+
+
+def keep(run_id: int, stage: str, name: str, write: Callable[[Path], None]) -> None:
+    """Have `write` fill the file; a crash leaves the old one or none, never half of a new one."""
+    place = path_of(run_id, name)
+    # The ending stays: numpy adds its own to a name that lacks it.
+    part = place.with_name(f"part-{place.name}")
+    write(part)
+    sync(part)
+    failpoint(f"run.{stage}.inside")
+    part.rename(place)
+    sync(place.parent)
+
+
+def has(run_id: int, name: str) -> bool:
+    """Whether an earlier step, or an earlier try of this one, wrote the file whole."""
+    return path_of(run_id, name).is_file()
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What reindex stored: artifacts by kind, of so many records, read at that time."""
+
+    files: Mapping[str, StoredFile]
+    n_records: int
+    read_at: datetime
+
+
+def keep_indexed(run_id: int, indexed: Indexed) -> None:
+    """Note what reindex stored, so that activate publishes it and a failure removes it."""
+    facts = {
+        "files": {kind: asdict(stored) for kind, stored in indexed.files.items()},
+        "n_records": indexed.n_records,
+        "read_at": indexed.read_at.isoformat(),
+    }
+
+    def write(path: Path) -> None:
+        path.write_text(json.dumps(facts))
+
+    keep(run_id, "reindex", FILES, write)
+
+
+def indexed_by(run_id: int) -> Indexed:
+    """What reindex stored."""
+    facts = json.loads(path_of(run_id, FILES).read_text())
+    files = {kind: StoredFile(**stored) for kind, stored in facts["files"].items()}
+    return Indexed(files, facts["n_records"], datetime.fromisoformat(facts["read_at"]))
+
+
+def discard(run_id: int) -> None:
+    """Remove all that the run made: it ended without a version, and nothing names its files."""
+    if has(run_id, FILES):
+        for stored in indexed_by(run_id).files.values():
+            (settings().data_dir / stored.file).unlink(missing_ok=True)
+    clear(run_id)
+
+
+def clear(run_id: int) -> None:
+    """Remove the folder and all that is in it; nothing happens where there is none."""
+    shutil.rmtree(folder("runs") / str(run_id), ignore_errors=True)

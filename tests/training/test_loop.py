@@ -1,0 +1,311 @@
+"""From labels to an active version, in order, whatever is repeated, killed, cancelled or refused."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import delete, func, select, update
+from tests.training.conftest import embedded_project, label, record_ids
+
+from app.artifacts import located
+from app.database import reading, transaction
+from app.errors import AppError
+from app.jobs import JobCancelled
+from app.models import (
+    Activation,
+    Artifact,
+    Embedding,
+    Encoder,
+    Evaluation,
+    Project,
+    Record,
+    RunEvent,
+    TrainingRun,
+    User,
+    utc_now,
+)
+from app.search.encoders import active_encoder
+from app.search.indexes import open_version
+from app.settings import settings
+from app.similarity.recipe import Recipe
+from app.training import loop, runs, workspace
+
+# A network that learned nothing, whose noise drowns what the raw vectors know.
+HARMFUL = replace(Recipe(), learning_rate=1e-6, passes=1, strength=10.0, hidden=1)
+CHILD = Path(__file__).parent / "steps_child.py"
+
+
+def queue(project: Project, recipe: Recipe = Recipe(), *, is_forced: bool = False) -> int:
+    with transaction() as db:
+        return runs.request_run(db, project, recipe, is_forced=is_forced).id
+
+
+def take_steps(run_id: int, *, again: bool = False) -> None:
+    for _, step in loop.STEPS:
+        step(run_id)
+        if again:
+            step(run_id)
+
+
+def row(run_id: int) -> TrainingRun:
+    with reading() as db:
+        return db.get_one(TrainingRun, run_id)
+
+
+def count(table: type) -> int:
+    with reading() as db:
+        return db.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project) -> None:
+    run_id = queue(project)
+
+    take_steps(run_id)
+
+    run = row(run_id)
+    assert (run.status, run.stage, run.progress) == ("succeeded", "activate", 1.0)
+    assert (run.n_examples, len(run.snapshot_hash or "")) == (32, 64)
+    with reading() as db:
+        active = active_encoder(db, project.id)
+        assert active is not None
+        assert (active.id, active.kind) == (run.encoder_id, "head")
+        version = open_version(db, active.id)
+        raw = {e.metric: e for e in runs.evaluations_of(db, [run_id]) if e.encoder_id != active.id}
+        tuned = {
+            e.metric: e for e in runs.evaluations_of(db, [run_id]) if e.encoder_id == active.id
+        }
+    assert (version.index.n_records, version.index.dimension) == (320, 24 + 4)
+    assert set(raw) == set(tuned) == {"r_precision", "top_k", "accuracy"}
+    assert tuned["r_precision"].value > raw["r_precision"].value
+    assert all(e.n == raw[e.metric].n == 32 and e.low <= e.value <= e.high for e in tuned.values())
+    assert tuned["top_k"].k == raw["top_k"].k
+    assert "It is active now." in (run.verdict or "")
+
+
+def test_suggestions_carry_labels_to_records_that_nobody_labeled(project: Project) -> None:
+    run_id = queue(project)
+    take_steps(run_id)
+
+    with reading() as db:
+        suggested = open_version(db, row(run_id).encoder_id or 0).suggestions
+        ids = record_ids(project)
+        found = suggested.of(ids)
+        names = sorted(suggested.label_ids)
+
+    right = [found[record_id].label_id == names[i % 4] for i, record_id in enumerate(ids)]
+    assert np.mean(right[32:]) > 0.7
+
+
+def test_a_repeated_step_doubles_nothing(project: Project) -> None:
+    run_id = queue(project)
+
+    take_steps(run_id, again=True)
+
+    assert row(run_id).status == "succeeded"
+    assert (count(Encoder), count(Activation), count(Evaluation)) == (2, 2, 6)
+    assert count(Artifact) == 4  # The graph of the raw vectors; head, index and suggestions.
+    assert len(list((settings().data_dir / "artifacts").iterdir())) == 4
+    assert list((settings().data_dir / "runs").iterdir()) == []
+
+
+def test_the_same_run_gives_the_same_version(project: Project) -> None:
+    shas, hashes = [], []
+    for _ in range(2):
+        run_id = queue(project)
+        take_steps(run_id)
+        with reading() as db:
+            of_head = select(Artifact).where(
+                Artifact.encoder_id == row(run_id).encoder_id, Artifact.kind == "head"
+            )
+            artifact = db.scalars(of_head).one()
+        shas.append(located(artifact.file, artifact.sha256).read_bytes())
+        hashes.append(row(run_id).snapshot_hash)
+
+    assert shas[0] == shas[1]
+    assert hashes[0] == hashes[1]
+    assert count(Artifact) == 7  # One graph, used twice.
+
+
+def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:
+    project = embedded_project(noise=0.05)
+    label(project, ada, range(40))
+    run_id = queue(project, HARMFUL)
+
+    take_steps(run_id)
+
+    with reading() as db:
+        active = active_encoder(db, project.id)
+    assert active is not None
+    assert active.kind == "raw"
+    assert row(run_id).encoder_id != active.id
+    assert "Tuned is worse" in (row(run_id).verdict or "")
+    assert "The version in use stays" in (row(run_id).verdict or "")
+
+
+def test_what_measured_worse_is_activated_if_an_admin_said_so(ada: User) -> None:
+    project = embedded_project(noise=0.05)
+    label(project, ada, range(40))
+    run_id = queue(project, HARMFUL, is_forced=True)
+
+    take_steps(run_id)
+
+    with reading() as db:
+        active = active_encoder(db, project.id)
+    assert active is not None
+    assert active.id == row(run_id).encoder_id
+    assert "asked for in any case" in (row(run_id).verdict or "")
+
+
+def test_too_few_labels_to_measure_are_said_and_still_used(ada: User) -> None:
+    project = embedded_project()
+    label(project, ada, range(8))
+    run_id = queue(project)
+
+    take_steps(run_id)
+
+    assert count(Evaluation) == 0
+    assert (row(run_id).verdict or "").startswith("Not measured: ")
+    assert "It is active now" in (row(run_id).verdict or "")
+
+
+def test_too_few_labels_of_one_kind_are_not_activated_unmeasured(ada: User) -> None:
+    project = embedded_project()
+    label(project, ada, range(7))  # The fourth label has one record.
+    run_id = queue(project)
+
+    take_steps(run_id)
+
+    assert "a label has only one record" in (row(run_id).verdict or "")
+    with reading() as db:
+        active = active_encoder(db, project.id)
+    assert active is not None
+    assert active.kind == "raw"
+
+
+def test_the_skip_connection_recipe_runs_the_same_way(project: Project) -> None:
+    run_id = queue(project, replace(Recipe(), method="skip_triplet", triplet_epochs=5))
+
+    take_steps(run_id)
+
+    assert row(run_id).status == "succeeded"
+    with reading() as db:
+        version = open_version(db, row(run_id).encoder_id or 0)
+    assert (version.head.kind, version.index.dimension) == ("skip_connection", 24)
+
+
+@pytest.mark.parametrize("stage", runs.STAGES)
+def test_a_run_can_be_cancelled_at_every_stage(project: Project, stage: str) -> None:
+    run_id = queue(project)
+    steps = dict(loop.STEPS)
+    for name in runs.STAGES[: runs.STAGES.index(stage)]:
+        steps[name](run_id)
+    with transaction() as db:
+        db.execute(update(TrainingRun).values(status="running", cancel_asked_at=utc_now()))
+
+    with pytest.raises(JobCancelled):
+        steps[stage](run_id)
+
+    assert row(run_id).status == "cancelled"
+    assert count(Encoder) == 1
+    kept = [path.name for path in (settings().data_dir / "artifacts").glob("*")]
+    assert [name for name in kept if not name.endswith("-graph")] == []
+    assert not (settings().data_dir / "runs" / str(run_id)).exists()
+    with pytest.raises(JobCancelled):
+        steps[stage](run_id)
+
+
+def test_cancelling_is_noticed_in_the_middle_of_a_step(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = queue(project)
+    loop.collect(run_id)
+
+    def ask_meanwhile(*_: object, **__: object) -> None:
+        with transaction() as db:
+            runs.cancel_run(db, db.get_one(TrainingRun, run_id))
+
+    monkeypatch.setattr("app.training.loop.shared_graph", ask_meanwhile)
+    monkeypatch.setattr("app.training.report.SECONDS_BETWEEN", 0.0)
+    with pytest.raises(JobCancelled):
+        loop.tune(run_id)
+
+    assert row(run_id).status == "cancelled"
+    assert row(run_id).error is None
+
+
+def test_a_failed_run_says_why_and_leaves_nothing(project: Project) -> None:
+    run_id = queue(project)
+    for _, step in loop.STEPS[:4]:
+        step(run_id)
+
+    runs.fail(run_id, "The disk is full.")
+    runs.fail(run_id, "Something else.")
+
+    assert (row(run_id).status, row(run_id).error) == ("failed", "The disk is full.")
+    kept = [path.name for path in (settings().data_dir / "artifacts").glob("*")]
+    assert [name for name in kept if not name.endswith("-graph")] == []
+    with reading() as db:
+        assert runs.events_of(db, run_id)[-1].message == "The disk is full."
+
+
+def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> None:
+    run_id = queue(project)
+    loop.collect(run_id)
+    other = embedded_project("other", n=8)
+    with transaction() as db:
+        from_other = select(Encoder.id).where(Encoder.project_id == other.id).scalar_subquery()
+        ours = select(Encoder.id).where(Encoder.project_id == project.id).scalar_subquery()
+        late = record_ids(other)
+        db.execute(
+            update(Record)
+            .where(Record.id.in_(late))
+            .values(project_id=project.id, external_id="late-" + Record.external_id)
+        )
+        db.execute(
+            update(Embedding).where(Embedding.encoder_id == from_other).values(encoder_id=ours)
+        )
+    for _, step in loop.STEPS[1:]:
+        step(run_id)
+
+    with reading() as db:
+        version = open_version(db, row(run_id).encoder_id or 0)
+    assert version.index.n_records == 320 + 8
+    assert row(run_id).n_examples == 32
+
+
+@pytest.mark.parametrize("stage", runs.STAGES)
+def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, stage: str) -> None:
+    run_id = queue(project)
+    environment = os.environ | {"LIKEWISE_FAILPOINT": f"run.{stage}.inside:kill:1"}
+    command = [sys.executable, str(CHILD), str(run_id)]
+
+    killed = subprocess.run(command, env=environment, check=False, capture_output=True)
+    with reading() as db:
+        before = active_encoder(db, project.id)
+    again = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert killed.returncode == -9
+    assert before is not None
+    assert before.kind == "raw"  # The old version went on serving.
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)[0] == stage  # It went on where it was killed.
+    assert row(run_id).status == "succeeded"
+    assert (count(Encoder), count(Activation), count(Evaluation)) == (2, 2, 6)
+    with reading() as db:
+        verdicts = select(func.count()).where(RunEvent.message == row(run_id).verdict)
+        assert db.scalar(verdicts) == 1
+        assert open_version(db, row(run_id).encoder_id or 0).index.n_records == 320
+
+
+def test_a_run_without_vectors_fails_with_a_sentence(project: Project) -> None:
+    run_id = queue(project)
+    with transaction() as db:
+        db.execute(delete(Embedding))
+
+    with pytest.raises(AppError, match="No labeled record has a vector yet"):
+        loop.collect(run_id)
