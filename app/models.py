@@ -263,7 +263,8 @@ class Import(Base):
     """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
 
     status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
-    `n_read` is also the row at which a killed import goes on. `file` lies under the data folder,
+    `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
+    U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data folder,
     named by us; `mapping` is app.exchange.mapping.Mapping as JSON.
     """
 
@@ -287,6 +288,7 @@ class Import(Base):
     n_updated: Mapped[int] = mapped_column(default=0)
     n_unchanged: Mapped[int] = mapped_column(default=0)
     n_rejected: Mapped[int] = mapped_column(default=0)
+    n_mended: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]

@@ -665,6 +665,7 @@ def upgrade() -> None:
         sa.Column("n_updated", sa.Integer(), nullable=False),
         sa.Column("n_unchanged", sa.Integer(), nullable=False),
         sa.Column("n_rejected", sa.Integer(), nullable=False),
+        sa.Column("n_mended", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("started_at", TIME, nullable=True),
