@@ -1,0 +1,224 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from app.database import reading, transaction
+from app.jobs import JobCancelled
+from app.models import Embedding, Project
+from app.search import embedding
+from app.search.base_models import BaseModelMissing, encoder_of
+from app.search.embedding import embed_missing, n_missing, progress, raw_vectors
+from app.search.encoders import find_raw_encoder, raw_encoder
+from app.search.pace import Said, say
+from app.similarity.vectors import Vectors
+from tests.conftest import make_project
+from tests.search.conftest import (
+    TEXTS,
+    CountingEncoder,
+    add_records,
+    change_text,
+    delete_records,
+    embed_all,
+    hash_of,
+)
+
+NewProject = Callable[[str], Project]
+
+
+def stored(project: Project) -> tuple[list[int], Vectors]:
+    with reading() as db:
+        encoder = find_raw_encoder(db, project)
+        assert encoder is not None
+        ids, vectors = raw_vectors(db, encoder.id)
+    return ids.tolist(), vectors
+
+
+def missing(project: Project) -> int:
+    with reading() as db:
+        return n_missing(db, project)
+
+
+def test_every_record_gets_the_vector_of_its_text(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    records = add_records(project, TEXTS)
+
+    embed_all(project)
+
+    ids, vectors = stored(project)
+    assert ids == sorted(records)
+    np.testing.assert_allclose(vectors, encoder.encoder.encode(TEXTS), atol=1e-5)
+
+
+def test_embedding_goes_on_where_it_was_left(
+    new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLICE", 8)
+    project = new_project("letters")
+    add_records(project, TEXTS)
+    encoder.fails_at = 2
+
+    with pytest.raises(RuntimeError, match="the power went"):
+        embed_all(project)
+    assert missing(project) == len(TEXTS) - 16
+    encoder.fails_at = None
+    embed_all(project)
+
+    assert missing(project) == 0
+    assert sorted(encoder.texts) == sorted(TEXTS)
+    np.testing.assert_allclose(stored(project)[1], encoder.encoder.encode(TEXTS), atol=1e-5)
+
+
+def test_slices_hold_texts_of_like_length(
+    new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLICE", 2)
+    project = new_project("letters")
+    texts = ["a" * n for n in (50, 3, 1, 40, 2, 60)]
+    add_records(project, texts)
+
+    embed_all(project)
+
+    lengths = sorted(sorted(len(text) for text in some) for some in encoder.asked)
+    assert lengths == [[1, 2], [3, 40], [50, 60]]
+
+
+def test_equal_texts_are_embedded_once(new_project: NewProject, encoder: CountingEncoder) -> None:
+    project = new_project("letters")
+    add_records(project, ["my lamp is late"] * 5 + ["my card was lost"])
+    embed_all(project)
+
+    add_records(project, ["my lamp is late", "my order is wrong"])
+    embed_all(project)
+
+    assert sorted(encoder.texts) == ["my card was lost", "my lamp is late", "my order is wrong"]
+    _, vectors = stored(project)
+    assert (vectors[:5] == vectors[0]).all()
+    assert (vectors[6] == vectors[0]).all()
+
+
+def test_a_changed_text_is_embedded_again(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    records = add_records(project, ["my lamp is late", "my card was lost"])
+    embed_all(project)
+
+    change_text(records[0], "my kettle is wrong")
+    assert missing(project) == 1
+    embed_all(project)
+
+    assert missing(project) == 0
+    ids, vectors = stored(project)
+    assert ids == records
+    np.testing.assert_allclose(
+        vectors, encoder.encoder.encode(["my kettle is wrong", "my card was lost"]), atol=1e-5
+    )
+    with reading() as db:
+        kept = db.scalars(select(Embedding.content_hash).order_by(Embedding.record_id)).all()
+    assert list(kept) == [hash_of("my kettle is wrong"), hash_of("my card was lost")]
+
+
+def test_a_text_that_changes_while_it_is_embedded_stays_missing(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    records = add_records(project, ["my lamp is late", "my card was lost"])
+    encoder.while_thinking = lambda: change_text(records[0], "my kettle is wrong")
+
+    embed_missing(project.id, lambda n_done, n_total: None, at_most=2)
+
+    assert missing(project) == 1
+
+
+def test_a_record_that_is_deleted_while_it_is_embedded_is_left_out(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    records = add_records(project, ["my lamp is late", "my card was lost"])
+    encoder.while_thinking = lambda: delete_records([records[0]])
+
+    embed_all(project)
+
+    assert stored(project)[0] == [records[1]]
+
+
+def test_the_report_counts_up_and_may_stop_it(
+    new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLICE", 16)
+    project = new_project("letters")
+    add_records(project, TEXTS)
+    seen: list[tuple[int, int]] = []
+
+    def stop_at_sixteen(n_done: int, n_total: int) -> None:
+        seen.append((n_done, n_total))
+        if len(seen) == 2:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        embed_missing(project.id, stop_at_sixteen)
+
+    assert seen[0] == (0, 40)
+    assert seen[1][0] in {8, 16}
+    assert missing(project) == 40 - seen[1][0]
+
+
+def test_progress_says_how_fast_and_how_long(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    add_records(project, TEXTS)
+    embed_missing(project.id, lambda n_done, n_total: None, at_most=10)
+    say(project.id, Said(per_second=5.0))
+
+    with reading() as db:
+        now = progress(db, project)
+
+    assert (now.n_done, now.n_total, now.is_done) == (10, 40, False)
+    assert (now.per_second, now.seconds_left) == (5.0, 6.0)
+
+
+def test_progress_has_no_rate_when_all_is_done(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    add_records(project, TEXTS)
+    embed_all(project)
+
+    with reading() as db:
+        now = progress(db, project)
+
+    assert now.is_done
+    assert (now.per_second, now.seconds_left, now.error) == (None, None, None)
+
+
+def test_a_missing_base_model_is_one_clear_sentence(database: str) -> None:
+    with pytest.raises(BaseModelMissing, match="nobody/nothing"):
+        encoder_of("nobody/nothing")
+
+
+def test_vectors_come_back_bit_for_bit(database: str) -> None:
+    project = make_project()
+    rows = np.random.default_rng(0).standard_normal((500, 384)).astype("<f4")
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    records = add_records(project, [f"text {i}" for i in range(500)])
+    with transaction() as db:
+        encoder = raw_encoder(db, project)
+        db.add_all(
+            Embedding(
+                encoder_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()
+            )
+            for each, row in zip(records, rows, strict=True)
+        )
+
+    with reading() as db:
+        ids, vectors = raw_vectors(db, encoder.id)
+
+    assert vectors.dtype == np.float32
+    assert vectors.flags.c_contiguous
+    np.testing.assert_array_equal(vectors, rows)
+    assert ids.tolist() == records
