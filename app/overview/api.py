@@ -1,5 +1,130 @@
 """The overview room for programs."""
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated
 
-router = APIRouter(prefix="/api/v1", tags=["overview"])
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.access import Admin, CurrentUser
+from app.database import Db, ReadDb
+from app.models import Evaluation, Project
+from app.overview.cards import cards
+from app.overview.facts import Facts, facts
+from app.projects.access import InProject
+from app.projects.projects import create_project
+
+router = APIRouter(prefix="/api/v1", tags=["projects"])
+
+
+class ProjectAnswer(BaseModel):
+    """A project as it was set up."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+    slug: str
+    name: str
+    is_multi_label: bool
+    is_sample: bool
+    base_model: str
+    min_labels: int
+    created_at: datetime
+
+
+class CardAnswer(ProjectAnswer):
+    """A project with its headline counts."""
+
+    n_records: int
+    n_labeled: int
+    version: int | None
+
+
+class ScoreAnswer(BaseModel):
+    """One number with its k, its n and its 95 % interval; tuned beside raw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric: str
+    k: int | None
+    n: int
+    encoder: str
+    value: float
+    low: float
+    high: float
+
+
+class StandingAnswer(CardAnswer):
+    """How a project stands now."""
+
+    n_embedded: int
+    labels: dict[str, int]
+    missing: list[str]
+    scores: list[ScoreAnswer]
+
+
+class ProjectBody(BaseModel):
+    """A project to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    is_multi_label: bool = False
+    base_model: Annotated[str | None, Field(max_length=300)] = None
+
+
+@router.get("/projects")
+def list_projects(user: CurrentUser, db: ReadDb) -> list[CardAnswer]:
+    """The projects that I may see."""
+    return [
+        CardAnswer(
+            **_set_up(card.project),
+            n_records=card.n_records,
+            n_labeled=card.n_labeled,
+            version=card.version,
+        )
+        for card in cards(db, user)
+    ]
+
+
+@router.post("/projects", status_code=201)
+def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectAnswer:
+    """A new, empty project."""
+    project = create_project(
+        db, body.name, is_multi_label=body.is_multi_label, base_model=body.base_model, by=admin
+    )
+    return ProjectAnswer.model_validate(project)
+
+
+@router.get("/projects/{slug}")
+def read_project(project: InProject, db: ReadDb) -> StandingAnswer:
+    """How the project stands now."""
+    now = facts(db, project)
+    return StandingAnswer(
+        **_set_up(project),
+        n_records=now.n_records,
+        n_labeled=now.n_labeled,
+        version=now.active.number if now.active else None,
+        n_embedded=now.embedding.n_done,
+        labels={label.name: n for label, n in now.shares if label is not None},
+        missing=list(now.readiness.missing),
+        scores=_scores(now),
+    )
+
+
+def _set_up(project: Project) -> dict[str, object]:
+    return ProjectAnswer.model_validate(project).model_dump()
+
+
+def _scores(now: Facts) -> list[ScoreAnswer]:
+    return [
+        score
+        for figure in now.figures
+        for score in (_score(figure.raw, "raw"), _score(figure.tuned, "tuned"))
+    ]
+
+
+def _score(row: Evaluation, encoder: str) -> ScoreAnswer:
+    return ScoreAnswer(
+        metric=row.metric, k=row.k, n=row.n, encoder=encoder, value=row.value, low=row.low,
+        high=row.high,
+    )  # fmt: skip

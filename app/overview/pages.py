@@ -1,5 +1,80 @@
-"""The overview room for people."""
+"""The overview room for people: all projects, and one project with what to do next."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.accounts.access import Admin, CurrentUser
+from app.database import Db, ReadDb
+from app.errors import AppError
+from app.html import render, see
+from app.models import Project, User
+from app.overview.cards import cards
+from app.overview.checklist import checklist, next_step
+from app.overview.facts import facts
+from app.projects.access import InProject
+from app.projects.projects import create_project
+from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
+METRICS = {
+    "r_precision": "Neighbours that share the label",
+    "top_k": "The k nearest share the label",
+    "accuracy": "Label guessed right",
+}
+
+
+@router.get("/")
+def show_projects(request: Request, user: CurrentUser, db: ReadDb) -> Response:
+    """Every project that this user may see."""
+    return _projects(request, db, user)
+
+
+@router.post("/projects")
+def add_project(
+    request: Request,
+    admin: Admin,
+    db: Db,
+    name: Annotated[str, Form()],
+    is_multi_label: Annotated[bool, Form()] = False,
+    base_model: Annotated[str, Form()] = "",
+) -> Response:
+    """A new project; next, its import page."""
+    try:
+        project = create_project(
+            db, name, is_multi_label=is_multi_label, base_model=base_model or None, by=admin
+        )
+    except AppError as error:
+        return _projects(request, db, admin, error=error)
+    return see(request, "show_project", slug=project.slug)
+
+
+@router.get("/projects/{slug}")
+def show_project(request: Request, project: InProject, db: ReadDb) -> Response:
+    """How the project stands, and the next best thing to do."""
+    return _project(request, db, project, "overview/project.html")
+
+
+@router.get("/projects/{slug}/standing")
+def show_standing(request: Request, project: InProject, db: ReadDb) -> Response:
+    """The same without the frame: what a page that is open asks for while something moves."""
+    return _project(request, db, project, "overview/_standing.html")
+
+
+def _project(request: Request, db: Session, project: Project, template: str) -> Response:
+    now = facts(db, project)
+    steps = checklist(project, now)
+    return render(
+        request, template, project=project, facts=now, steps=steps, next=next_step(steps),
+        is_moving=any(step.is_moving for step in steps), metrics=METRICS,
+    )  # fmt: skip
+
+
+def _projects(request: Request, db: Session, user: User, error: AppError | None = None) -> Response:
+    return render(
+        request, "overview/projects.html", status=error.status if error else 200,
+        cards=cards(db, user), base_model=settings().base_model,
+        error=error.sentence if error else None,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""What the list of all projects says about each."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from app.models import Consensus, Project, Record, User
+from app.projects.access import may_see
+from app.search.encoders import active_encoder
+
+
+@dataclass(frozen=True)
+class Card:
+    """One project in the list of all; version is the active one's number, None before the first."""
+
+    project: Project
+    n_records: int
+    n_labeled: int
+    version: int | None
+    is_tuned: bool
+
+
+def cards(db: Session, user: User) -> list[Card]:
+    """The projects that this user may see, the newest first."""
+    projects = db.scalars(select(Project).where(may_see(user)).order_by(Project.id.desc())).all()
+    n_records = _per_project(db, select(Record.project_id, func.count()))
+    labeled = func.count(Consensus.record_id.distinct())
+    n_labeled = _per_project(db, select(Consensus.project_id, labeled))
+    return [_card(db, each, n_records, n_labeled) for each in projects]
+
+
+def _card(
+    db: Session, project: Project, n_records: dict[int, int], n_labeled: dict[int, int]
+) -> Card:
+    active = active_encoder(db, project.id)
+    return Card(
+        project=project,
+        n_records=n_records.get(project.id, 0),
+        n_labeled=n_labeled.get(project.id, 0),
+        version=active.number if active else None,
+        is_tuned=active is not None and active.kind != "raw",
+    )
+
+
+def _per_project(db: Session, counted: Select[int, int]) -> dict[int, int]:
+    column = counted.selected_columns[0]
+    return {row[0]: row[1] for row in db.execute(counted.group_by(column))}

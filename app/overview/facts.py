@@ -1,0 +1,188 @@
+"""What a project's page says: counts and newest rows, nothing that takes long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.jobs import workers
+from app.labeling.counts import label_counts
+from app.labeling.sessions import recent_sessions
+from app.models import (
+    Consensus,
+    Encoder,
+    Evaluation,
+    Import,
+    Label,
+    LabelingSession,
+    Project,
+    SessionItem,
+    TrainingRun,
+)
+from app.projects.labels import every_label, is_offered
+from app.search.embedding import EmbeddingProgress, progress
+from app.search.encoders import active_encoder
+from app.settings import settings
+from app.training.readiness import Readiness, readiness
+from app.training.runs import evaluations_of, latest_runs
+
+RECENT = 5
+MOVING = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of the newest measured version beside the raw one: same queries, same k."""
+
+    raw: Evaluation
+    tuned: Evaluation
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session, and how many of its records are labeled."""
+
+    session: LabelingSession
+    n_labeled: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a project's page shows, read at one moment."""
+
+    n_records: int
+    embedding: EmbeddingProgress
+    readiness: Readiness
+    shares: list[tuple[Label | None, int]]
+    active: Encoder | None
+    figures: list[Figure]
+    runs: Sequence[TrainingRun]
+    sessions: list[SessionRow]
+    importing: Import | None
+    has_tuned_session: bool
+    labeled_record_id: int | None
+    workers_away_since: datetime | None
+    has_worker: bool
+
+    @property
+    def n_labeled(self) -> int:
+        """Records with consensus."""
+        return self.readiness.n_labeled
+
+    @property
+    def moving_run(self) -> TrainingRun | None:
+        """The run that is queued or going on."""
+        return next((run for run in self.runs if run.status in MOVING), None)
+
+    @property
+    def has_tuned(self) -> bool:
+        """Whether a run has ended well."""
+        return bool(self.figures) or any(run.status == "succeeded" for run in self.runs)
+
+
+def facts(db: Session, project: Project) -> Facts:
+    """How the project stands now."""
+    embedding = progress(db, project)
+    has_worker, away_since = _worker()
+    return Facts(
+        n_records=embedding.n_total,
+        embedding=embedding,
+        readiness=readiness(db, project),
+        shares=shares(db, project.id),
+        active=active_encoder(db, project.id),
+        figures=figures(db, project.id),
+        runs=latest_runs(db, project.id, RECENT),
+        sessions=_sessions(db, project.id),
+        importing=_importing(db, project.id),
+        has_tuned_session=_has_tuned_session(db, project.id),
+        labeled_record_id=_labeled_record_id(db, project.id),
+        has_worker=has_worker,
+        workers_away_since=away_since,
+    )
+
+
+def shares(db: Session, project_id: int) -> list[tuple[Label | None, int]]:
+    """The offered labels with the number of records that carry each; None is "none of these"."""
+    counts = label_counts(db, project_id)
+    offered = [label for label in every_label(db, project_id) if is_offered(label)]
+    nones = db.scalar(
+        select(func.count()).where(Consensus.project_id == project_id, Consensus.label_id.is_(None))
+    )
+    parts: list[tuple[Label | None, int]] = [(each, counts.get(each.id, 0)) for each in offered]
+    return parts + ([(None, nones)] if nones else [])
+
+
+def figures(db: Session, project_id: int) -> list[Figure]:
+    """The scores of the newest run that measured any, tuned beside raw."""
+    run = db.scalar(
+        select(TrainingRun)
+        .where(
+            TrainingRun.project_id == project_id,
+            TrainingRun.status == "succeeded",
+            select(Evaluation.id).where(Evaluation.run_id == TrainingRun.id).exists(),
+        )
+        .order_by(TrainingRun.number.desc())
+        .limit(1)
+    )
+    if run is None:
+        return []
+    scores = evaluations_of(db, [run.id])
+    raw = {(each.metric, each.k): each for each in scores if each.encoder_id != run.encoder_id}
+    tuned = [each for each in scores if each.encoder_id == run.encoder_id]
+    return [
+        Figure(raw[each.metric, each.k], each) for each in tuned if (each.metric, each.k) in raw
+    ]
+
+
+def _worker() -> tuple[bool, datetime | None]:
+    seen = workers(settings().database_url, settings().data_dir)
+    if any(worker.is_serving for worker in seen):
+        return True, None
+    return False, max((worker.last_seen_at for worker in seen), default=None)
+
+
+def _sessions(db: Session, project_id: int) -> list[SessionRow]:
+    sessions = recent_sessions(db, project_id, RECENT)
+    rows = db.execute(
+        select(SessionItem.session_id, func.count(Consensus.record_id.distinct()))
+        .join(Consensus, Consensus.record_id == SessionItem.record_id)
+        .where(SessionItem.session_id.in_([session.id for session in sessions]))
+        .group_by(SessionItem.session_id)
+    )
+    n_labeled = {row[0]: row[1] for row in rows}
+    return [SessionRow(session, n_labeled.get(session.id, 0)) for session in sessions]
+
+
+def _importing(db: Session, project_id: int) -> Import | None:
+    return db.scalar(
+        select(Import)
+        .where(Import.project_id == project_id, Import.status.in_(MOVING))
+        .order_by(Import.id.desc())
+        .limit(1)
+    )
+
+
+def _has_tuned_session(db: Session, project_id: int) -> bool:
+    found = db.scalar(
+        select(LabelingSession.id)
+        .join(Encoder, Encoder.id == LabelingSession.encoder_id)
+        .where(
+            LabelingSession.project_id == project_id,
+            Encoder.kind != "raw",
+            LabelingSession.seed_kind.in_(("record", "selection", "label", "text")),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def _labeled_record_id(db: Session, project_id: int) -> int | None:
+    """A record that was labeled lately: its likes are worth looking at."""
+    return db.scalar(
+        select(Consensus.record_id)
+        .where(Consensus.project_id == project_id, Consensus.label_id.is_not(None))
+        .order_by(Consensus.act_id.desc(), Consensus.id)
+        .limit(1)
+    )
