@@ -53,8 +53,6 @@ def _said_of_hidden(
     shares, classes = [np.empty((0, n_labels), np.float32)], [np.empty(0, np.int64)]
     for shown, hidden in folds(examples, N_FOLDS, recipe.seed):
         known = examples.taken(shown)
-        if not known.weights.sum() > 0:
-            continue
         soft = propagate(
             graph,
             known.rows,

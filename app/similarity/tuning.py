@@ -81,5 +81,5 @@ def _check(rows: Vectors, examples: Examples) -> None:
         raise ValueError("Tuning needs at least one labeled record.")
     if examples.rows.min() < 0 or examples.rows.max() >= len(rows):
         raise ValueError("An example names a row outside the vectors.")
-    if not (np.isfinite(examples.weights).all() and (examples.weights >= 0).all()):
-        raise ValueError("An example's weight is a number of at least 0.")
+    if not (np.isfinite(examples.weights).all() and (examples.weights > 0).all()):
+        raise ValueError("An example's weight is a number above 0.")

@@ -13,16 +13,14 @@ from app.similarity.evaluation import (
     Comparison,
     Score,
     agreement,
-    r_precision_each,
-    ranked_hits,
     scored,
-    top_k_each,
 )
 from app.similarity.examples import Examples, Report, n_answers
 from app.similarity.folds import Fold, folds
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head, RawHead
 from app.similarity.prior import settled
+from app.similarity.ranking import r_precision_each, ranked_hits, top_k_each
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 from app.similarity.tuning import evidence_head, tune
@@ -32,6 +30,9 @@ MOST_NEIGHBOURS = 10
 LEAST_QUERIES = 10
 MOST_STUDIED = 6_000
 """Rows that a fold's network learns from: enough to compare by, in a third of the time."""
+
+MOST_HIDDEN = 2_000
+"""Hidden examples that one fold asks: ranking takes their square in memory."""
 
 FEW = 200
 """Up to so many examples, halves are drawn several times: one draw says too little."""
@@ -128,8 +129,12 @@ def _suggested(
 
 def _draws(examples: Examples, seed: int) -> list[Fold]:
     if len(examples) > FEW:
-        return folds(examples, 3, seed)
-    return [fold for draw in range(3) for fold in folds(examples, 2, seed + draw)]
+        drawn = folds(examples, 3, seed)
+    else:
+        drawn = [fold for draw in range(3) for fold in folds(examples, 2, seed + draw)]
+    rng = np.random.default_rng(seed)
+    capped = [(shown, rng.permutation(hidden)[:MOST_HIDDEN]) for shown, hidden in drawn]
+    return [(shown, hidden) for shown, hidden in capped if len(hidden) > 1]
 
 
 def _unmeasurable(examples: Examples, drawn: list[Fold]) -> str | None:
@@ -147,8 +152,6 @@ def _unmeasurable(examples: Examples, drawn: list[Fold]) -> str | None:
 def _can_ask(hidden: Examples) -> NDArray[np.bool_]:
     """Which of these have another to find that is like them and of another group."""
     nothing = np.ones((len(hidden), 1), np.float32)
-    if len(hidden) < 2:
-        return np.zeros(len(hidden), bool)
     hits = ranked_hits(nothing, hidden.answers_or_classes(), groups=hidden.groups)
     return np.asarray(hits.any(axis=1))
 
