@@ -1,5 +1,177 @@
-"""The labeling room for programs."""
+"""The labeling room for programs, and for the labeling page's own script."""
 
-from fastapi import APIRouter
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from app.accounts.access import CurrentUser
+from app.database import Db, ReadDb
+from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate, find_act
+from app.labeling.answers import (
+    ActAnswer,
+    Answer,
+    ItemAnswer,
+    SessionAnswer,
+    act_answer,
+    session_answer,
+)
+from app.labeling.items import items
+from app.labeling.label_api import router as label_router
+from app.labeling.remarks import remark
+from app.labeling.sessions import (
+    find_session,
+    recent_sessions,
+    seed_of,
+)
+from app.labeling.sessions import (
+    start_session as start,
+)
+from app.labeling.undoing import redo, undo
+from app.models import LabelingSession
+from app.projects.access import InProject
+from app.records.filters import Filters
 
 router = APIRouter(prefix="/api/v1", tags=["labeling"])
+router.include_router(label_router)
+
+Id = Annotated[int, Field(ge=1, lt=2**31)]
+Key = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class SayBody(Answer):
+    """One judgement; see app.labeling.annotations.Say."""
+
+    record_id: Id
+    verdict: Verdict
+    label_ids: list[Id] = Field(default=[], max_length=200)
+    rank: int | None = Field(default=None, ge=0, lt=2**31)
+    similarity: float | None = Field(default=None, ge=-1.01, le=1.01)
+    suggestion_id: Id | None = None
+    suggestion_score: float | None = Field(default=None, ge=0, le=1)
+    milliseconds: int | None = Field(default=None, ge=0, lt=2**31)
+
+
+class AnnotateBody(Answer):
+    """What a user says at once. With the same key again, nothing more is stored."""
+
+    key: Key
+    session_id: Id | None = None
+    source: Literal["single", "page"] = "single"
+    says: list[SayBody] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class TakeBackBody(Answer):
+    """Which act to undo or redo: by id, by the key it was sent with, or (neither) the next one."""
+
+    session_id: Id | None = None
+    act_id: Id | None = None
+    act_key: Key | None = None
+
+
+class RemarkBody(Answer):
+    """A flag or a comment on a record."""
+
+    key: Key
+    record_id: Id
+    kind: Literal["flag", "comment"]
+    body: str = Field(default="", max_length=5_000)
+    session_id: Id | None = None
+
+
+class StartBody(Answer):
+    """What a session starts from."""
+
+    seed_kind: str
+    record_ids: list[Id] = Field(default=[], max_length=1_000)
+    label_id: Id | None = None
+    text: str = Field(default="", max_length=20_000)
+    k: int | None = None
+    filters: dict[str, str] = Field(default={"state": "unlabeled"})
+
+
+def _session(db: Db, project: InProject, session_id: int | None) -> LabelingSession | None:
+    return find_session(db, project.id, session_id) if session_id else None
+
+
+@router.post("/projects/{slug}/annotations")
+def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody, db: Db) -> ActAnswer:
+    """Say something about records, as one act."""
+    session = _session(db, project, body.session_id)
+    encoder_id = session.encoder_id if session else None
+    says = [_say(say, encoder_id) for say in body.says]
+    act = annotate(
+        db, project, user.id, says, key=body.key, source=body.source, session_id=body.session_id
+    )
+    return act_answer(db, project, user.id, act, session)
+
+
+def _say(body: SayBody, encoder_id: int | None) -> Say:
+    fields = body.model_dump() | {"label_ids": tuple(body.label_ids), "encoder_id": encoder_id}
+    return Say(**fields)
+
+
+@router.post("/projects/{slug}/annotations/undo")
+def undo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+    """Take back one's newest act, or the one named. Naming it makes the request safe to repeat."""
+    session = _session(db, project, body.session_id)
+    if (named := _named(db, user.id, body)) == 0:
+        return act_answer(db, project, user.id, None, session)
+    act = undo(db, project, user.id, act_id=named)
+    return act_answer(db, project, user.id, act, session)
+
+
+@router.post("/projects/{slug}/annotations/redo")
+def redo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+    """Restore the act that was undone last, or the one named."""
+    session = _session(db, project, body.session_id)
+    if (named := _named(db, user.id, body)) == 0:
+        return act_answer(db, project, user.id, None, session)
+    act = redo(db, project, user.id, act_id=named)
+    return act_answer(db, project, user.id, act, session)
+
+
+def _named(db: Db, user_id: int, body: TakeBackBody) -> int | None:
+    """The named act's id, None for "the next one", 0 where the key never became an act."""
+    if body.act_key is None:
+        return body.act_id
+    act = find_act(db, user_id, body.act_key)
+    return act.id if act else 0
+
+
+@router.post("/projects/{slug}/remarks")
+def add_remark(project: InProject, user: CurrentUser, body: RemarkBody, db: Db) -> ActAnswer:
+    """Flag a record (again: take the flag off), or comment on it."""
+    session = _session(db, project, body.session_id)
+    act = remark(
+        db, project, user.id, body.record_id, body.kind,
+        key=body.key, body=body.body, session_id=body.session_id,
+    )  # fmt: skip
+    return act_answer(db, project, user.id, act, session)
+
+
+@router.get("/projects/{slug}/sessions")
+def list_sessions(project: InProject, db: ReadDb) -> list[SessionAnswer]:
+    """The newest sessions."""
+    return [session_answer(project, each) for each in recent_sessions(db, project.id)]
+
+
+@router.post("/projects/{slug}/sessions", status_code=201)
+def add_session(project: InProject, user: CurrentUser, body: StartBody) -> SessionAnswer:
+    """Start a session; its order is frozen from now on."""
+    seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
+    filters = Filters.from_query(body.filters)
+    session = start(project, user, body.seed_kind, seed=seed, k=body.k, filters=filters)
+    return session_answer(project, session)
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/items")
+def list_items(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb,
+    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[ItemAnswer]:  # fmt: skip
+    """Rows of a session, in its order."""
+    session = find_session(db, project.id, session_id)
+    found = items(db, project, session, user.id, start, limit)
+    return [ItemAnswer.of(item) for item in found]

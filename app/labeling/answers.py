@@ -1,0 +1,161 @@
+"""What the labeling room tells programs and the page's own script, as JSON."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.orm import Session
+
+from app.labeling.items import Item, SessionProgress, session_progress
+from app.labeling.standing import Standing, standings
+from app.labeling.undoing import next_redo, next_undo, record_ids_of
+from app.models import Act, Label, LabelingSession, Project
+
+
+class Answer(BaseModel):
+    """Nothing but what is declared is ever sent or taken."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class LabelAnswer(Answer):
+    """A label of the set."""
+
+    id: int
+    name: str
+    colour: int
+    position: int
+    is_retired: bool
+    merged_into_id: int | None
+
+    @classmethod
+    def of(cls, label: Label) -> Self:
+        """Built from the row."""
+        return cls(
+            id=label.id, name=label.name, colour=label.colour, position=label.position,
+            is_retired=label.retired_at is not None, merged_into_id=label.merged_into_id,
+        )  # fmt: skip
+
+
+class RecordAnswer(Answer):
+    """How a record stands for the user who asks; consensus [null] is "none of these"."""
+
+    record_id: int
+    verdict: str
+    label_ids: list[int]
+    consensus: list[int | None]
+    is_flagged: bool
+    n_comments: int
+
+    @classmethod
+    def of(cls, record_id: int, standing: Standing) -> Self:
+        """Built from what people said."""
+        return cls(
+            record_id=record_id, verdict=standing.own_verdict,
+            label_ids=list(standing.own_label_ids), consensus=list(standing.consensus),
+            is_flagged=standing.is_flagged, n_comments=len(standing.comments),
+        )  # fmt: skip
+
+
+class CountAnswer(Answer):
+    """Records of a session with this consensus; label_id null: none of these."""
+
+    label_id: int | None
+    n: int
+
+
+class ProgressAnswer(Answer):
+    """How far a session is: decided by the user who asks, labeled by consensus."""
+
+    n_records: int
+    n_decided: int
+    n_labeled: int
+    by_label: list[CountAnswer]
+
+    @classmethod
+    def of(cls, progress: SessionProgress) -> Self:
+        """Built from the counts."""
+        counts = [CountAnswer(label_id=i, n=n) for i, n in progress.by_label.items()]
+        return cls(
+            n_records=progress.n_records, n_decided=progress.n_decided,
+            n_labeled=progress.n_labeled, by_label=counts,
+        )  # fmt: skip
+
+
+class ActAnswer(Answer):
+    """What an act, an undo or a redo did. act_id is null when there was nothing to do.
+
+    undo_id, redo_id  the acts that the next undo and redo would take
+    """
+
+    act_id: int | None
+    kind: str | None
+    is_undone: bool
+    records: list[RecordAnswer]
+    progress: ProgressAnswer | None
+    undo_id: int | None
+    redo_id: int | None
+
+
+class ItemAnswer(Answer):
+    """A row of a session. suggestions: label id and score, best first."""
+
+    rank: int
+    similarity: float | None
+    record_id: int
+    external_id: str
+    text: str
+    verdict: str
+    label_ids: list[int]
+    consensus: list[int | None]
+    suggestions: list[tuple[int, float]]
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        """Built from the row."""
+        return cls(
+            rank=item.rank, similarity=item.similarity, record_id=item.record.id,
+            external_id=item.record.external_id, text=item.record.text,
+            verdict=item.standing.own_verdict, label_ids=list(item.standing.own_label_ids),
+            consensus=list(item.standing.consensus),
+            suggestions=[(each.label_id, each.score) for each in item.suggestions],
+        )  # fmt: skip
+
+
+class SessionAnswer(Answer):
+    """A labeling session; encoder_id is the version that it is pinned to."""
+
+    id: int
+    title: str
+    seed_kind: str
+    encoder_id: int | None
+    n_records: int
+    url: str
+
+
+def session_answer(project: Project, session: LabelingSession) -> SessionAnswer:
+    """The session, and where people open it."""
+    return SessionAnswer(
+        id=session.id, title=session.title, seed_kind=session.seed_kind,
+        encoder_id=session.encoder_id, n_records=session.n_records,
+        url=f"/projects/{project.slug}/sessions/{session.id}",
+    )  # fmt: skip
+
+
+def act_answer(
+    db: Session, project: Project, user_id: int, act: Act | None, session: LabelingSession | None
+) -> ActAnswer:
+    """What was done, and how its records and the session stand now."""
+    ids: Sequence[int] = record_ids_of(db, act) if act else []
+    now = standings(db, ids, user_id, session.id if session else None)
+    undoable, redoable = next_undo(db, project.id, user_id), next_redo(db, project.id, user_id)
+    progress = session_progress(db, session, user_id) if session else None
+    return ActAnswer(
+        act_id=act.id if act else None,
+        kind=act.kind if act else None,
+        is_undone=bool(act and act.undone_at),
+        records=[RecordAnswer.of(i, standing) for i, standing in now.items()],
+        progress=ProgressAnswer.of(progress) if progress else None,
+        undo_id=undoable.id if undoable else None,
+        redo_id=redoable.id if redoable else None,
+    )

@@ -1,0 +1,146 @@
+"""Labeling without JavaScript: each button of a row is a form of its own."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from app.accounts.access import CurrentUser
+from app.database import Db
+from app.errors import Conflict, Invalid
+from app.labeling.annotations import Say, annotate
+from app.labeling.items import Item, items, position_of
+from app.labeling.remarks import remark
+from app.labeling.sessions import find_session
+from app.labeling.undoing import record_ids_of, redo, undo
+from app.models import Act, LabelingSession, Project
+from app.projects.access import InProject
+
+router = APIRouter()
+
+View = Annotated[Literal["list", "card"], Form()]
+Key = Annotated[str, Form(min_length=1, max_length=80)]
+Rank = Annotated[int, Form(ge=0, le=1_000_000)]
+SESSION = "/projects/{slug}/sessions/{session_id}"
+
+
+@router.post(SESSION + "/says")
+def say_by_form(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    rank: Rank, key: Key, say: Annotated[str, Form()],
+    label_ids: Annotated[list[int] | None, Form()] = None, view: View = "list",
+) -> Response:  # fmt: skip
+    """Label one row. say: label:ID, labels (those ticked), accept, none, skip or not_similar."""
+    session = find_session(db, project.id, session_id)
+    found = items(db, project, session, user.id, rank, 1)
+    if not found:
+        raise Conflict("This record was deleted meanwhile.")
+    said = _said(found[0], session, say, label_ids or [])
+    annotate(db, project, user.id, [said], key=key, session_id=session.id)
+    return _at(request, project, session, min(rank + 1, session.n_records - 1), view)
+
+
+def _said(item: Item, session: LabelingSession, say: str, ticked: Sequence[int]) -> Say:
+    kind, _, label_id = say.partition(":")
+    if kind == "accept":
+        return accepted(item, session)
+    if kind == "label" and label_id.isdigit() and len(label_id) < 10:
+        return _say(item, session, "label", (int(label_id),))
+    if kind == "labels":
+        return _say(item, session, "label", tuple(ticked))
+    for verdict in ("none", "skip", "not_similar"):
+        if say == verdict:
+            return _say(item, session, verdict)
+    raise Invalid("That is nothing that can be said about a record.")
+
+
+def accepted(item: Item, session: LabelingSession) -> Say:
+    """Say what the version suggests. Raises Conflict when it suggests nothing."""
+    if not item.suggestions:
+        raise Conflict("There is no suggestion for this record to accept.")
+    labels = tuple(suggestion.label_id for suggestion in item.suggestions)
+    return _say(item, session, "label", labels)
+
+
+def _say(
+    item: Item, session: LabelingSession,
+    verdict: Literal["label", "none", "skip", "not_similar"], label_ids: tuple[int, ...] = (),
+) -> Say:  # fmt: skip
+    best = item.suggestions[0] if item.suggestions else None
+    return Say(
+        item.record.id, verdict, label_ids, rank=item.rank, similarity=item.similarity,
+        suggestion_id=best.label_id if best else None,
+        suggestion_score=best.score if best else None, encoder_id=session.encoder_id,
+    )  # fmt: skip
+
+
+@router.post(SESSION + "/accept")
+def accept_page(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    start: Rank, key: Key, view: View = "list",
+) -> Response:  # fmt: skip
+    """Accept the suggestions of all rows of the page that the user said nothing about: one act."""
+    session = find_session(db, project.id, session_id)
+    page = items(db, project, session, user.id, start)
+    still_open = [item for item in page if item.suggestions and not item.standing.own_verdict]
+    if not still_open:
+        raise Conflict("There is no open suggestion on this page to accept.")
+    says = [accepted(item, session) for item in still_open]
+    annotate(db, project, user.id, says, key=key, source="page", session_id=session.id)
+    return _at(request, project, session, None, view)
+
+
+@router.post(SESSION + "/undo")
+def undo_by_form(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    view: View = "list",
+) -> Response:  # fmt: skip
+    """Take the user's newest act back and return to its record."""
+    session = find_session(db, project.id, session_id)
+    act = undo(db, project, user.id)
+    return _at(request, project, session, _place_of(db, session, act), view)
+
+
+@router.post(SESSION + "/redo")
+def redo_by_form(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    view: View = "list",
+) -> Response:  # fmt: skip
+    """Restore what was undone last and return to its record."""
+    session = find_session(db, project.id, session_id)
+    act = redo(db, project, user.id)
+    return _at(request, project, session, _place_of(db, session, act), view)
+
+
+@router.post(SESSION + "/remarks")
+def remark_by_form(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    rank: Rank, key: Key, kind: Annotated[Literal["flag", "comment"], Form()],
+    body: Annotated[str, Form()] = "", view: View = "list",
+) -> Response:  # fmt: skip
+    """Flag the row's record, or write about it."""
+    session = find_session(db, project.id, session_id)
+    found = items(db, project, session, user.id, rank, 1)
+    if not found:
+        raise Conflict("This record was deleted meanwhile.")
+    remark(
+        db, project, user.id, found[0].record.id, kind,
+        key=key, body=body, session_id=session.id,
+    )  # fmt: skip
+    return _at(request, project, session, rank, view)
+
+
+def _place_of(db: Session, session: LabelingSession, act: Act | None) -> int | None:
+    places = (position_of(db, session, i) for i in (record_ids_of(db, act) if act else []))
+    return min((place for place in places if place is not None), default=None)
+
+
+def _at(
+    request: Request, project: Project, session: LabelingSession, rank: int | None, view: str
+) -> Response:
+    url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
+    asked = ([f"view={view}"] if view == "card" else []) + ([f"at={rank}"] if rank else [])
+    fragment = f"#row-{rank}" if rank else ""
+    return RedirectResponse(url + ("?" + "&".join(asked) if asked else "") + fragment, 303)
