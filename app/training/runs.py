@@ -60,9 +60,7 @@ def request_run(
         last_act_id=last_act_id(db, project.id),
     )
     _queue(db, run)
-    audit.note(
-        db, "run.request", user_id=run.requested_by_id, project_id=project.id, run=run.number
-    )
+    _note(db, "run.request", run, by)
     return run
 
 
@@ -82,13 +80,10 @@ def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     if run.status == "queued" or not is_worker_there():
         _end(db, run.id, status="cancelled")
     db.refresh(run)
-    audit.note(
-        db, "run.cancel", user_id=None if by is None else by.id, project_id=run.project_id,
-        run=run.number,
-    )  # fmt: skip
+    _note(db, "run.cancel", run, by)
 
 
-def retry_run(db: Session, run: TrainingRun) -> None:
+def retry_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     """Queue a failed or cancelled run once more, from its first step and with present labels.
 
     Raises Conflict while it or another run is going, or when it has succeeded.
@@ -103,6 +98,7 @@ def retry_run(db: Session, run: TrainingRun) -> None:
     run.error = run.verdict = None
     run.started_at = run.finished_at = run.cancel_asked_at = None
     _queue(db, run)
+    _note(db, "run.retry", run, by)
 
 
 def find_run(db: Session, project_id: int, number: int) -> TrainingRun:
@@ -201,6 +197,11 @@ def _queue(db: Session, run: TrainingRun) -> None:
     except IntegrityError as error:
         going = moving_run(db, run.project_id)
         raise _going(going.number if going else run.number) from error
+
+
+def _note(db: Session, action: str, run: TrainingRun, by: User | None) -> None:
+    user_id = None if by is None else by.id
+    audit.note(db, action, user_id=user_id, project_id=run.project_id, run=run.number)
 
 
 def _newest_number(db: Session, project_id: int) -> int:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.conftest import make_project, make_user
 from numpy.typing import NDArray
 from sqlalchemy import insert, select
 
@@ -11,6 +10,7 @@ from app.labeling.annotations import Say, annotate
 from app.models import Embedding, Label, Project, Record, User
 from app.projects.labels import add_label
 from app.search.encoders import raw_encoder
+from tests.conftest import make_project, make_user
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
 NAMES = ("Delivery", "Payment", "Account", "Praise")

@@ -1,4 +1,4 @@
-"""From labels to an active version, in order, whatever is repeated, killed, cancelled or refused."""
+"""From labels to an active version, in order: repeated, killed, cancelled or refused."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import delete, func, select, update
-from tests.training.conftest import embedded_project, label, record_ids
 
 from app.artifacts import located
 from app.database import reading, transaction
@@ -33,7 +32,8 @@ from app.search.encoders import active_encoder
 from app.search.indexes import open_version
 from app.settings import settings
 from app.similarity.recipe import Recipe
-from app.training import loop, runs, workspace
+from app.training import loop, runs
+from tests.training.conftest import embedded_project, label, record_ids
 
 # A network that learned nothing, whose noise drowns what the raw vectors know.
 HARMFUL = replace(Recipe(), learning_rate=1e-6, passes=1, strength=10.0, hidden=1)

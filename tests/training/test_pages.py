@@ -1,0 +1,199 @@
+"""The training dashboard and its API, through the door that a browser or a program uses."""
+
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from app.database import reading, transaction
+from app.models import Activation, Project, TrainingRun, User
+from app.search.encoders import active_encoder
+from app.training import loop
+from tests.conftest import client_of, make_user
+from tests.training.conftest import embedded_project, label
+
+API = "/api/v1/projects/letters"
+FRAGMENT = {"HX-Request": "true"}
+
+
+def run_once(client: TestClient) -> None:
+    assert client.post(f"{API}/runs", json={}).status_code == 201
+    with reading() as db:
+        run_id = db.scalars(select(TrainingRun.id).where(TrainingRun.status == "queued")).one()
+    for _, step in loop.STEPS:
+        step(run_id)
+
+
+def test_an_admin_starts_a_run_and_sees_its_figures(project: Project, ada: User) -> None:
+    client = client_of(ada)
+
+    started = client.post("/projects/letters/training/runs", data={"method": "head", "passes": "4"})
+    assert (started.status_code, started.headers["location"]) == (
+        303, "/projects/letters/training/runs/1",
+    )  # fmt: skip
+    waiting = client.get("/projects/letters/training/runs/1").text
+    with reading() as db:
+        run_id = db.scalars(select(TrainingRun.id)).one()
+    for _, step in loop.STEPS:
+        step(run_id)
+    done = client.get("/projects/letters/training/runs/1").text
+    dashboard = client.get("/projects/letters/training").text
+
+    assert 'hx-trigger="load delay:1s"' in waiting
+    assert "No worker is running" in waiting
+    assert "hx-trigger" not in done
+    assert "It is active now." in done
+    assert done.count("n = 32") >= 6
+    assert '"passes": 4' in done.replace("&#34;", '"')
+    assert dashboard.count("Roll back") == 1
+    assert "r_precision" in done
+
+
+def test_what_is_missing_is_said_in_words(ada: User) -> None:
+    project = embedded_project()
+    client = client_of(ada)
+
+    nothing = client.get(f"{API}/readiness").json()
+    label(project, ada, range(0, 12, 4))  # Three records of the first label.
+    one_label = client.get(f"{API}/readiness").json()
+    label(project, ada, range(1, 12, 4))
+    ready = client.get(f"{API}/readiness").json()
+    refused = client_of(ada).get("/projects/letters/training").text
+
+    assert nothing["missing"] == ["two labels with at least 2 records each"]
+    assert one_label["missing"] == ["a second label with at least 2 records"]
+    assert (ready["is_ready"], ready["is_due"]) == (True, False)
+    assert ready["missing"] == ["19 more labeled records"]
+    assert "19 more labeled records" in refused
+
+
+def test_too_early_a_request_is_refused_with_one_sentence(ada: User) -> None:
+    embedded_project()
+
+    answer = client_of(ada).post(f"{API}/runs", json={})
+
+    assert answer.status_code == 409
+    assert answer.json()["title"] == (
+        "Training cannot start yet. Still missing: two labels with at least 2 records each."
+    )
+
+
+def test_a_second_run_waits_for_the_first(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    first = client.post(f"{API}/runs", json={})
+
+    second = client.post(f"{API}/runs", json={})
+
+    assert first.json()["status"] == "queued"
+    assert (second.status_code, second.json()["title"]) == (409, "Run 1 is already going.")
+
+
+def test_a_recipe_out_of_range_is_named(project: Project, ada: User) -> None:
+    client = client_of(ada)
+
+    by_api = client.post(f"{API}/runs", json={"recipe": {"alpha": 3}})
+    unknown = client.post(f"{API}/runs", json={"recipe": {"magic": 3}})
+    by_form = client.post("/projects/letters/training/runs", data={"passes": "0"})
+
+    assert (by_api.status_code, unknown.status_code, by_form.status_code) == (422, 422, 422)
+    assert "alpha" in by_api.json()["title"]
+    assert "magic" in unknown.json()["title"]
+    assert "passes" in by_form.text
+
+
+def test_versions_are_activated_and_rolled_back_with_one_click(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    run_once(client)
+
+    back = client.post("/projects/letters/training/rollback")
+    with reading() as db:
+        after_back = active_encoder(db, project.id)
+    forth = client.post("/projects/letters/training/versions/2/activate")
+    twice = client.post("/projects/letters/training/versions/2/activate")
+
+    assert (back.status_code, forth.status_code, twice.status_code) == (303, 303, 409)
+    assert after_back is not None
+    assert after_back.number == 1
+    with reading() as db:
+        active = active_encoder(db, project.id)
+        assert active is not None
+        assert active.number == 2
+        assert (
+            db.scalars(select(Activation.user_id).order_by(Activation.id.desc())).first() == ada.id
+        )
+
+
+def test_the_api_tells_a_run_with_raw_and_tuned_figures(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    run_once(client)
+
+    told = client.get(f"{API}/runs/1").json()
+    listed = client.get(f"{API}/runs").json()
+
+    assert (told["status"], told["version"], told["n_examples"]) == ("succeeded", 2, 32)
+    assert [s["metric"] for s in told["raw"]] == [s["metric"] for s in told["tuned"]]
+    assert all(s["n"] == 32 and s["low"] <= s["value"] <= s["high"] for s in told["tuned"])
+    assert listed == [told]
+    assert client.get(f"{API}/runs/2").status_code == 404
+    assert client.get(f"{API}/runs/99999999999999999999").status_code == 404
+
+
+def test_a_queued_run_is_cancelled_at_once_and_can_be_tried_again(
+    project: Project, ada: User
+) -> None:
+    client = client_of(ada)
+    client.post(f"{API}/runs", json={})
+
+    cancelled = client.post("/projects/letters/training/runs/1/cancel")
+    after = client.get(f"{API}/runs/1").json()
+    twice = client.post(f"{API}/runs/1/cancel")
+    again = client.post(f"{API}/runs/1/retry").json()
+
+    assert cancelled.status_code == 303
+    assert after["status"] == "cancelled"
+    assert (twice.status_code, twice.json()["title"]) == (409, "Run 1 has already ended.")
+    assert (again["status"], again["attempt"], again["number"]) == ("queued", 2, 1)
+
+
+def test_a_running_run_without_a_worker_is_cancelled_at_once(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    client.post(f"{API}/runs", json={})
+    with transaction() as db:
+        db.execute(update(TrainingRun).values(status="running", stage="tune"))
+
+    assert client.post(f"{API}/runs/1/cancel").json()["status"] == "cancelled"
+
+
+def test_annotators_look_and_do_not_start(project: Project) -> None:
+    client = client_of(make_user("ben", "annotator"))
+
+    assert client.get("/projects/letters/training").status_code == 200
+    assert client.post("/projects/letters/training/runs", data={}).status_code == 403
+    assert client.post(f"{API}/runs", json={}).status_code == 403
+    assert client.post("/projects/letters/training/rollback").status_code == 403
+    assert client.get("/api/v1/projects/other/runs").status_code == 404
+
+
+def test_settings_say_when_runs_start_by_themselves(project: Project, ada: User) -> None:
+    client = client_of(ada)
+
+    saved = client.post("/projects/letters/training/settings", data={"min_labels": "40"})
+    wrong = client.post("/projects/letters/training/settings", data={"min_labels": "1"})
+
+    assert (saved.status_code, wrong.status_code) == (303, 422)
+    with reading() as db:
+        ours = db.get_one(Project, project.id)
+    assert (ours.min_labels, ours.trains_itself) == (40, False)
+
+
+def test_the_dashboard_polls_while_a_run_moves_and_then_loads_anew(
+    project: Project, ada: User
+) -> None:
+    client = client_of(ada)
+    client.post(f"{API}/runs", json={})
+
+    moving = client.get("/projects/letters/training", headers=FRAGMENT)
+    client.post(f"{API}/runs/1/cancel")
+    ended = client.get("/projects/letters/training", headers=FRAGMENT)
+
+    assert "load delay:1s" in moving.text
+    assert "HX-Refresh" not in moving.headers
+    assert ended.headers["HX-Refresh"] == "true"
