@@ -1,0 +1,177 @@
+"""Rows of JSON files: one object a line, or one array of objects, read piece by piece.
+
+Python's json accepts NaN, keys given twice and lone surrogates; we store none of them. Whatever an
+object does wrong, it alone is rejected: its end is then found by matching brackets.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from io import TextIOWrapper
+from typing import Any
+
+from app.exchange.reading import DEEPEST, LONGEST_PIECE, MOST_COLUMNS, Reject, Row, column_names
+
+BLOCK = 1024 * 1024
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_END_OF_PLAIN = re.compile(r"[,\]\s]")
+_SPACE = re.compile(r"[\s,]*")
+_ARRAY = re.compile(r'\s*(?:\{\s*"[^"\\]*"\s*:\s*)?\[')
+# One object whose first key holds the list of objects: {"data": [{...}, ...]}.
+WRAPPED = re.compile(r'\{\s*"[^"\\]*"\s*:\s*\[\s*\{')
+_LONGEST_INTEGER = 300
+
+
+class _Refused(ValueError):
+    """JSON that reads well and is not stored; the message says why."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise _Refused(f"the key {twice[:60]!r} is given twice")
+    return found
+
+
+def _constant(name: str) -> Any:
+    raise _Refused(f"{name} is not a number that JSON knows")
+
+
+def _float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise _Refused(f"the number {digits[:20]} is too large")
+    return number
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise _Refused(f"a number of {len(digits):,} digits is too long")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
+)
+
+
+def json_lines(stream: TextIOWrapper) -> Iterator[Row | Reject]:
+    """One object a line; blank lines are no rows."""
+    line = 0
+    while piece := stream.readline(LONGEST_PIECE):
+        line += 1
+        if len(piece) == LONGEST_PIECE and not piece.endswith("\n"):
+            _skip_line(stream)
+            yield Reject(line, None, f"the line is longer than {LONGEST_PIECE:,} characters")
+        elif piece.strip():
+            yield _read(piece.strip(), line)
+
+
+def json_array(stream: TextIOWrapper) -> Iterator[Row | Reject]:
+    """The objects of the first array: the file's own, or the one under its first key."""
+    buffer = _Buffer(stream)
+    if not (start := _ARRAY.match(buffer.first)):
+        yield Reject(1, None, "the file is neither a list of objects nor one object a line")
+        return
+    buffer.take(start.end())
+    while True:
+        buffer.skip_space()
+        if buffer.is_at("]"):
+            return
+        if (piece := buffer.next_piece()) is None:
+            yield Reject(buffer.line, None, "the file ends, or stops being JSON, in this object")
+            return
+        line = buffer.line
+        buffer.take(len(piece))
+        yield _read(piece, line)
+
+
+class _Buffer:
+    """The part of the file that has been read and not yet taken, and the line it begins on."""
+
+    def __init__(self, stream: TextIOWrapper) -> None:
+        self._stream = stream
+        self._at = 0
+        self._whole = stream.read(BLOCK)
+        self.line = 1
+
+    @property
+    def first(self) -> str:
+        return self._whole
+
+    def is_at(self, mark: str) -> bool:
+        return self._whole.startswith(mark, self._at)
+
+    def take(self, n: int) -> None:
+        self.line += self._whole.count("\n", self._at, self._at + n)
+        self._at += n
+
+    def skip_space(self) -> None:
+        while (gap := _SPACE.match(self._whole, self._at)) and gap.end() == len(self._whole):
+            self.take(gap.end() - self._at)
+            if not self._more():
+                return
+        if gap:
+            self.take(gap.end() - self._at)
+
+    def next_piece(self) -> str | None:
+        """The text of the value that begins here, or None where it has no end."""
+        while True:
+            end = self._end_of_value()
+            if end is not None:
+                return self._whole[self._at : end]
+            if len(self._whole) - self._at > LONGEST_PIECE or not self._more():
+                return None
+
+    def _more(self) -> bool:
+        block = self._stream.read(BLOCK)
+        self._whole, self._at = self._whole[self._at :] + block, 0
+        return bool(block)
+
+    def _end_of_value(self) -> int | None:
+        if self._whole[self._at : self._at + 1] not in {"{", "["}:
+            end = _END_OF_PLAIN.search(self._whole, self._at)
+            return end.start() if end and end.start() > self._at else None
+        depth = 0
+        for token in _TOKEN.finditer(self._whole, self._at):
+            if token[0] in "[{":
+                depth += 1
+            elif token[0] in "]}":
+                depth -= 1
+                if depth == 0:
+                    return token.end()
+        return None
+
+
+def _read(piece: str, line: int) -> Row | Reject:
+    try:
+        found = _DECODER.decode(piece)
+        _check_depth(found)
+    except _Refused as refused:
+        return Reject(line, None, str(refused))
+    except json.JSONDecodeError as error:
+        return Reject(line, None, f"not valid JSON at character {error.pos + 1:,}: {error.msg}")
+    except RecursionError:
+        return Reject(line, None, f"nested deeper than {DEEPEST} levels")
+    if not isinstance(found, dict):
+        return Reject(line, None, "not an object with named values")
+    if len(found) > MOST_COLUMNS:
+        found = dict(list(found.items())[:MOST_COLUMNS])
+    return Row(line, dict(zip(column_names(list(found)), found.values(), strict=True)))
+
+
+def _check_depth(value: Any, depth: int = 0) -> None:
+    if depth > DEEPEST:
+        raise _Refused(f"nested deeper than {DEEPEST} levels")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        if isinstance(each, dict | list):
+            _check_depth(each, depth + 1)
+
+
+def _skip_line(stream: TextIOWrapper) -> None:
+    while (piece := stream.readline(BLOCK)) and not piece.endswith("\n"):
+        pass

@@ -1,0 +1,109 @@
+"""Which column of a file means what."""
+
+import re
+from collections.abc import Mapping as Cells
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.errors import Invalid
+
+JOIN = ". "
+_HOLE = re.compile(r"\{([^{}]+)\}")
+# Names that say what a column is, the surest first; compared without case, spaces and underscores.
+_IDS = ("id", "externalid", "uuid", "guid", "recordid", "key")
+_LABELS = ("label", "labels", "intent", "category", "class", "topic", "sentiment", "target", "tag",
+           "tags")  # fmt: skip
+_TEXTS = (
+    "text", "message", "body", "content", "description", "query", "question", "utterance",
+    "sentence", "comment", "review", "tweet", "abstract", "summary", "prompt", "input",
+)  # fmt: skip
+_TITLES = ("title", "headline", "subject", "heading")
+# What our own exports add beside id, text, label and the fields: not fields themselves.
+OWN_COLUMNS = ("label_source", "suggestion", "suggestion_score", "vector")
+
+
+class Mapping(BaseModel):
+    """How a row becomes a record. Columns that are not named here are kept as fields.
+
+    text_template    such as "{Title}. {Description}"; empty: the text columns joined by ". "
+    label_separator  between the labels of one cell, in a multi-label project
+    left_out         columns that are not kept
+    encoding, delimiter  of the file, where a person chose them; empty: found out
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text_columns: list[str] = Field(min_length=1)
+    text_template: str = Field(default="", max_length=2000)
+    id_column: str | None = None
+    label_column: str | None = None
+    label_separator: str = Field(default="", max_length=5)
+    left_out: list[str] = []
+    encoding: str = Field(default="", max_length=40)
+    delimiter: str = Field(default="", max_length=1)
+
+    def checked(self, columns: list[str]) -> Self:
+        """Itself, if the file has all that it names. Raises Invalid."""
+        holes = _HOLE.findall(self.text_template)
+        for name in [*self.text_columns, self.id_column, self.label_column, *holes]:
+            if name is not None and name not in columns:
+                listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
+                raise Invalid(f"The file has no column {name[:200]!r}. It has: {listed}.")
+        if self.text_template and not holes:
+            raise Invalid("The template names no column: write one in braces, as in {title}.")
+        if self.id_column is not None and self.id_column == self.label_column:
+            raise Invalid("The id and the label cannot come from the same column.")
+        return self
+
+    def text_of(self, cells: Cells[str, str]) -> str:
+        """The record's text; `cells` holds the text columns and those of the template."""
+        if self.text_template:
+            # Only column names are put in: a template is data, never a format string.
+            filled = _HOLE.sub(lambda hole: cells.get(hole[1], ""), self.text_template)
+            has_any = any(cells.get(name, "").strip() for name in self.text_parts)
+            return filled.strip() if has_any else ""
+        parts = (cells.get(name, "").strip() for name in self.text_columns)
+        return JOIN.join(part for part in parts if part)
+
+    @property
+    def text_parts(self) -> list[str]:
+        """Every column that the text is made of."""
+        return list(dict.fromkeys([*self.text_columns, *_HOLE.findall(self.text_template)]))
+
+    @property
+    def not_fields(self) -> set[str]:
+        """Columns that are something else than fields of the record."""
+        named = {*self.text_parts, self.id_column, self.label_column, *self.left_out}
+        return {name for name in named if name is not None}
+
+
+def suggest(columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: bool) -> Mapping:
+    """The mapping that the columns' names speak for; their contents where names say nothing."""
+    id_column, label_column = _named(columns, _IDS), _named(columns, _LABELS)
+    rest = [name for name in columns if name not in {id_column, label_column}]
+    title, text = _named(rest, _TITLES), _named(rest, _TEXTS)
+    text = text or (None if title else _longest(rest or columns, rows))
+    text_columns = [name for name in (title, text) if name is not None]
+    if not text_columns:
+        raise Invalid("The file has no columns.")
+    is_own = {"id", "text", "label", *OWN_COLUMNS[:3]} <= set(columns)
+    return Mapping(
+        text_columns=text_columns,
+        text_template=f"{{{title}}}{JOIN}{{{text}}}" if title and text else "",
+        id_column=id_column,
+        label_column=label_column,
+        label_separator="|" if is_multi_label and label_column else "",
+        left_out=[name for name in OWN_COLUMNS if is_own and name in columns],
+    )
+
+
+def _named(columns: list[str], names: tuple[str, ...]) -> str | None:
+    plain = {re.sub(r"[\s_-]", "", column.casefold()): column for column in reversed(columns)}
+    return next((plain[name] for name in names if name in plain), None)
+
+
+def _longest(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
+    """The column whose cells hold most characters in the sample."""
+    lengths = {column: sum(len(str(row.get(column, ""))) for row in rows) for column in columns}
+    return max(columns, key=lambda column: lengths[column], default=None)

@@ -1,0 +1,82 @@
+"""The uploaded files: kept under the data folder by names of ours, with a limit on their size."""
+
+import errno
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import select, update
+
+from app.artifacts import folder, sync
+from app.database import transaction
+from app.errors import AppError, Conflict, StorageFull
+from app.models import Import, utc_now
+from app.settings import settings
+
+# An upload that nobody mapped is forgotten after this time.
+WAITING = timedelta(hours=24)
+_BLOCK = 1024 * 1024
+
+
+class TooLarge(AppError):
+    """The file is larger than the setting allows."""
+
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__(f"The file is larger than {settings().max_upload_mb} MB. Split it.")
+
+
+def keep(source: BinaryIO | Path) -> Path:
+    """Copy the file under the data folder. Raises TooLarge, StorageFull; then nothing is kept."""
+    path = folder("imports") / uuid.uuid4().hex
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as opened:
+                _copy(opened, path)
+        else:
+            _copy(source, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def path_of(found: Import) -> Path:
+    """Where the uploaded file lies. Raises Conflict once it is gone."""
+    path = settings().data_dir / found.file
+    if not path.is_file():
+        raise Conflict("The file of this import is no longer kept. Upload it again.")
+    return path
+
+
+def forget_old_files() -> None:
+    """Delete uploads that nobody mapped for a day, and files that no unfinished import names."""
+    with transaction() as db:
+        db.execute(
+            update(Import)
+            .where(Import.status == "uploaded", Import.created_at < utc_now() - WAITING)
+            .values(status="cancelled", error="It was not mapped for a day.", finished_at=utc_now())
+        )
+        kept = set(db.scalars(select(Import.file).where(Import.status != "succeeded")))
+    oldest = (utc_now() - WAITING).timestamp()
+    for path in folder("imports").iterdir():
+        if f"imports/{path.name}" not in kept and path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    n_left = settings().max_upload_mb * 1024**2
+    try:
+        with path.open("xb") as kept:
+            while block := source.read(_BLOCK):
+                n_left -= len(block)
+                if n_left < 0:
+                    raise TooLarge
+                kept.write(block)
+        sync(path)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull from error
+        raise
