@@ -1,5 +1,194 @@
 """The search room for programs."""
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.accounts.access import Admin
+from app.database import Db, ReadDb
+from app.errors import Invalid
+from app.models import Encoder, Project
+from app.projects.access import AdminsProject, InProject
+from app.records.filters import Filters
+from app.records.records import find_record
+from app.search.asking import MOST_SEEDS, USUAL_K, Asked, seed_of_records
+from app.search.encoders import activate, active_encoder, find_version, roll_back, versions
+from app.search.results import Found, find
+from app.search.similar import LONGEST_TEXT, MOST, Seed
+
+# Nothing beyond an SQL integer can name a row.
+LAST_ID = 2**31 - 1
+Id = Annotated[int, Field(ge=1, le=LAST_ID)]
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
+
+
+class Strict(BaseModel):
+    """Refuses what it does not know, so that a misspelt name is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FiltersBody(Strict):
+    """Which records may be found; see app.records.filters."""
+
+    keyword: str = ""
+    state: str = "any"
+    label_id: Id | None = None
+    field: str = ""
+    value: str = ""
+
+
+class SearchBody(Strict):
+    """Exactly one of text, record_ids and label_id says what to be near to."""
+
+    text: str | None = Field(default=None, max_length=LONGEST_TEXT)
+    record_ids: list[Id] = Field(default_factory=list, max_length=MOST_SEEDS)
+    label_id: Id | None = None
+    k: int = Field(default=USUAL_K, ge=1, le=MOST)
+    filters: FiltersBody = FiltersBody()
+    version: int | None = None
+
+    def as_asked(self) -> Asked:
+        """Raises Invalid unless it has exactly one seed."""
+        seeds = []
+        if self.text is not None:
+            seeds.append(Seed("text", text=self.text))
+        if self.record_ids:
+            seeds.append(seed_of_records(self.record_ids))
+        if self.label_id is not None:
+            seeds.append(Seed("label", label_id=self.label_id))
+        if len(seeds) != 1:
+            raise Invalid("Give exactly one of text, record_ids and label_id.")
+        filters = Filters.from_json(self.filters.model_dump())
+        return Asked(seeds[0], filters, self.k, self.version)
+
+
+class SuggestionAnswer(Strict):
+    """What the version thinks, and the chance that it is right."""
+
+    label_id: int
+    label: str
+    score: float
+
+
+class FoundAnswer(Strict):
+    """One neighbour; rank from 1, similarity is the cosine in [-1, 1]."""
+
+    rank: int
+    similarity: float
+    record_id: int
+    external_id: str
+    text: str
+    fields: dict[str, Any]
+    labels: list[str | None]
+    suggestion: SuggestionAnswer | None
+
+    @classmethod
+    def of(cls, found: Found) -> Self:
+        """As JSON shows it."""
+        suggestion = None
+        if found.suggestion is not None:
+            label, score = found.suggestion
+            suggestion = SuggestionAnswer(label_id=label.id, label=label.name, score=score)
+        return cls(
+            rank=found.rank,
+            similarity=found.similarity,
+            record_id=found.record.id,
+            external_id=found.record.external_id,
+            text=found.record.text,
+            fields=found.record.fields,
+            labels=[None if label is None else label.name for label in found.labels],
+            suggestion=suggestion,
+        )
+
+
+class ResultsAnswer(Strict):
+    """The neighbours, most similar first, and the number of the version that found them."""
+
+    version: int
+    results: list[FoundAnswer]
+
+
+class VersionAnswer(Strict):
+    """A version of the project's encoder."""
+
+    number: int
+    kind: str
+    base_model: str
+    is_active: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, encoder: Encoder, active: Encoder | None) -> Self:
+        """As JSON shows it."""
+        return cls(
+            number=encoder.number,
+            kind=encoder.kind,
+            base_model=encoder.base_model,
+            is_active=active is not None and encoder.id == active.id,
+            created_at=encoder.created_at,
+        )
+
+
+def _answer(db: Session, project: Project, asked: Asked) -> ResultsAnswer:
+    results = find(db, project, asked)
+    return ResultsAnswer(
+        version=results.version.encoder.number,
+        results=[FoundAnswer.of(found) for found in results.found],
+    )
+
+
+@router.get("/projects/{slug}/similar")
+def find_similar(request: Request, project: InProject, db: ReadDb) -> ResultsAnswer:
+    """The nearest records to `text`, `record` (ids with commas) or `like` (a label's id).
+
+    Also k, version, and the filters q, state, label, field and value.
+    """
+    asked = Asked.from_query(request.query_params)
+    if asked.seed is None:
+        raise Invalid("Give text, record or like: what the records shall be similar to.")
+    return _answer(db, project, asked)
+
+
+@router.post("/projects/{slug}/similar")
+def ask_similar(project: InProject, body: SearchBody, db: ReadDb) -> ResultsAnswer:
+    """The same as JSON, for long texts and selections. Stores nothing."""
+    return _answer(db, project, body.as_asked())
+
+
+@router.get("/projects/{slug}/records/{record_id}/similar")
+def find_similar_to_record(
+    project: InProject,
+    record_id: Annotated[int, Path(le=LAST_ID)],
+    db: ReadDb,
+    k: Annotated[int, Query(ge=1, le=MOST)] = USUAL_K,
+) -> ResultsAnswer:
+    """The nearest records to this one, by the active version."""
+    record = find_record(db, project.id, record_id)
+    return _answer(db, project, Asked(Seed("record", record_ids=(record.id,)), Filters(), k))
+
+
+@router.get("/projects/{slug}/versions")
+def list_versions(project: InProject, db: ReadDb) -> list[VersionAnswer]:
+    """Every version, the newest first."""
+    active = active_encoder(db, project.id)
+    return [VersionAnswer.of(each, active) for each in versions(db, project.id)]
+
+
+@router.post("/projects/{slug}/versions/{number}/activate")
+def activate_version(project: AdminsProject, number: int, user: Admin, db: Db) -> VersionAnswer:
+    """From now on search uses this version."""
+    encoder = find_version(db, project.id, number)
+    activate(db, encoder, user, "Chosen by hand")
+    return VersionAnswer.of(encoder, encoder)
+
+
+@router.post("/projects/{slug}/rollback")
+def roll_back_version(project: AdminsProject, user: Admin, db: Db) -> VersionAnswer:
+    """Back to the version that was active before the present one."""
+    encoder = roll_back(db, project, user)
+    return VersionAnswer.of(encoder, encoder)

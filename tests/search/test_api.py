@@ -1,0 +1,105 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from app.database import reading, transaction
+from app.search.encoders import active_encoder, find_version, publish
+from app.search.revisions import write_index
+from tests.conftest import client_of, make_user
+from tests.search.conftest import TEXTS, Library, label_records
+
+API = "/api/v1/projects/letters"
+
+
+def publish_another(library: Library) -> int:
+    with transaction() as db:
+        raw = find_version(db, library.project.id, 1)
+        encoder = publish(db, library.project, kind="raw", raw_encoder=raw, files={}, n_records=0)
+    write_index(encoder.id)
+    return encoder.number
+
+
+def active_number(library: Library) -> int:
+    with reading() as db:
+        encoder = active_encoder(db, library.project.id)
+    assert encoder is not None
+    return encoder.number
+
+
+def test_the_three_ways_to_ask_give_the_same(library: Library, admin: TestClient) -> None:
+    record_id = library.records[3]
+
+    by_record = admin.get(f"{API}/records/{record_id}/similar?k=7").json()
+    by_query = admin.get(f"{API}/similar?record={record_id}&k=7").json()
+    by_body = admin.post(f"{API}/similar", json={"record_ids": [record_id], "k": 7}).json()
+
+    assert by_record == by_query == by_body
+    assert by_record["version"] == 1
+    assert [each["rank"] for each in by_record["results"]] == [1, 2, 3, 4, 5, 6, 7]
+    first = by_record["results"][0]
+    assert first["text"] == TEXTS[library.records.index(first["record_id"])]
+    assert first["similarity"] >= by_record["results"][1]["similarity"]
+    assert (first["labels"], first["suggestion"]) == ([], None)
+
+
+def test_filters_and_labels_in_the_answer(library: Library, admin: TestClient) -> None:
+    label_records(library.project, "Lamps", library.records[20:25])
+
+    answer = admin.post(
+        f"{API}/similar", json={"text": TEXTS[0], "filters": {"state": "labeled"}, "k": 100}
+    ).json()
+
+    assert {each["record_id"] for each in answer["results"]} == set(library.records[20:25])
+    assert all(each["labels"] == ["Lamps"] for each in answer["results"])
+
+
+def test_a_body_needs_exactly_one_seed_and_no_unknown_names(
+    library: Library, admin: TestClient
+) -> None:
+    bodies = [
+        {},
+        {"text": "x", "record_ids": [1]},
+        {"text": "x", "limit": 3},
+        {"text": "x", "k": 100_000},
+        {"record_ids": [10**30]},
+        {"text": "x", "filters": {"state": "sometimes"}},
+    ]
+
+    answers = [admin.post(f"{API}/similar", json=body) for body in bodies]
+
+    assert [answer.status_code for answer in answers] == [422] * 6
+    assert answers[0].json()["title"] == "Give exactly one of text, record_ids and label_id."
+    assert answers[0].headers["content-type"] == "application/problem+json"
+
+
+def test_an_unknown_record_is_not_found(library: Library, admin: TestClient) -> None:
+    assert admin.get(f"{API}/records/999999/similar").status_code == 404
+    assert admin.get(f"{API}/similar?record=999999").status_code == 404
+    assert admin.get(f"{API}/similar?record={library.records[0]}&version=9").status_code == 404
+
+
+def test_versions_are_activated_and_rolled_back_by_admins(
+    library: Library, admin: TestClient
+) -> None:
+    number = publish_another(library)
+
+    activated = admin.post(f"{API}/versions/{number}/activate").json()
+    listed = admin.get(f"{API}/versions").json()
+    assert (activated["number"], activated["is_active"]) == (2, True)
+    assert [(each["number"], each["is_active"]) for each in listed] == [(2, True), (1, False)]
+    assert active_number(library) == 2
+
+    assert admin.post(f"{API}/rollback").json()["number"] == 1
+    assert active_number(library) == 1
+    again = admin.post(f"{API}/rollback")
+    assert (again.status_code, again.json()["title"]) == (
+        409, "There is no earlier version to go back to.",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("admin")
+def test_annotators_may_not_change_the_version(library: Library) -> None:
+    ben = client_of(make_user("ben", "annotator"))
+
+    assert ben.post(f"{API}/versions/1/activate").status_code == 403
+    assert ben.post(f"{API}/rollback").status_code == 403
+    assert ben.get(f"{API}/versions").status_code == 200
