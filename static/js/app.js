@@ -46,6 +46,13 @@
     if (question && !window.confirm(question)) event.preventDefault();
   });
 
+  // However a request was made, its error never replaces what it was meant for.
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.isError) return;
+    detail.target = document.getElementById("notice");
+    detail.swapOverride = "innerHTML";
+    detail.selectOverride = ".notice";
+  });
   document.addEventListener("htmx:sendError", () =>
     notice("The server did not answer. What you see may be out of date.", "bad"),
   );
