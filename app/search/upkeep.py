@@ -1,0 +1,104 @@
+"""What the worker does for search by itself: vectors for new records, then a newer index."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, folder, located
+from app.database import reading
+from app.models import Artifact, Encoder, Project
+from app.search.embedding import embed_missing, n_missing
+from app.search.encoders import active_encoder, find_raw_encoder
+from app.search.pace import Said, pace_of, say
+from app.search.revisions import is_worth_writing, needs_index, newest_index, write_index
+
+# How many records one job embeds before it looks at the index and lets other projects in.
+AT_ONCE = 4_096
+RETRY_SECONDS = 60.0
+ORPHAN_SECONDS = 86_400.0
+
+
+def needs_upkeep(db: Session, project: Project) -> bool:
+    """Whether records lack vectors or an index lacks vectors; False for a while after trouble."""
+    said = pace_of(project.id)
+    if said.error is not None and time.time() - said.said_at < RETRY_SECONDS:
+        return False
+    return n_missing(db, project) > 0 or any(
+        needs_index(db, encoder) for encoder in _kept(db, project)
+    )
+
+
+def embed_some(project_id: int, stop: Callable[[int, int], None]) -> None:
+    """First step: embed what one job does at once. `stop` may raise between slices."""
+    embed_missing(project_id, stop, at_most=AT_ONCE)
+
+
+def index_if_due(project_id: int) -> None:
+    """Second step: write the next revisions, once nothing is missing or it is worth its time."""
+    with reading() as db:
+        project = db.get_one(Project, project_id)
+        is_idle = n_missing(db, project) == 0
+        due = [each.id for each in _kept(db, project) if _is_due(db, each, is_idle=is_idle)]
+    for encoder_id in due:
+        write_index(encoder_id)
+
+
+def note_trouble(project_id: int, sentence: str) -> None:
+    """Tell pages why embedding or indexing stopped; it is tried again after a while."""
+    say(project_id, Said(error=sentence))
+
+
+def damaged_projects(db: Session) -> list[int]:
+    """Projects whose newest index files are not what the database says; reads all of them."""
+    return [
+        project.id
+        for project in db.scalars(select(Project).order_by(Project.id))
+        if not all(_is_whole(db, encoder) for encoder in _kept(db, project))
+    ]
+
+
+def remove_orphans() -> int:
+    """Delete files that a killed process stored and never published; how many there were."""
+    with reading() as db:
+        named = set(db.scalars(select(Artifact.file)))
+    orphans = [
+        path
+        for path in folder("artifacts").iterdir()
+        if f"artifacts/{path.name}" not in named
+        and time.time() - path.stat().st_ctime > ORPHAN_SECONDS
+    ]
+    for path in orphans:
+        path.unlink(missing_ok=True)
+    return len(orphans)
+
+
+def _kept(db: Session, project: Project) -> list[Encoder]:
+    """The versions whose index follows the records: the raw one and the active one."""
+    raw, active = find_raw_encoder(db, project), active_encoder(db, project.id)
+    kept = {each.id: each for each in (raw, active) if each is not None}
+    return list(kept.values())
+
+
+def _is_due(db: Session, encoder: Encoder, *, is_idle: bool) -> bool:
+    if is_idle:
+        return needs_index(db, encoder) or not _is_whole(db, encoder)
+    return is_worth_writing(db, encoder)
+
+
+def _is_whole(db: Session, encoder: Encoder) -> bool:
+    newest = newest_index(db, encoder.id)
+    if newest is None:
+        return True
+    of_revision = select(Artifact).where(
+        Artifact.encoder_id == encoder.id,
+        Artifact.revision == newest.revision,
+        Artifact.kind.in_(("index", "suggestions")),
+    )
+    try:
+        for artifact in db.scalars(of_revision):
+            located(artifact.file, artifact.sha256)
+    except Damaged:
+        return False
+    return True

@@ -1,0 +1,330 @@
+"""The worker carries what is queued or missing, on its own, and goes on where it was killed."""
+
+import csv
+import hashlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from app import worker
+from app.database import reading, transaction
+from app.exchange import importing
+from app.exchange.mapping import Mapping
+from app.models import (
+    Act,
+    Activation,
+    Consensus,
+    Embedding,
+    Import,
+    Label,
+    Project,
+    Record,
+    TrainingRun,
+)
+from app.search import base_models, embedding, upkeep
+from app.search.embedding import progress
+from app.search.encoders import active_encoder, find_raw_encoder
+from app.search.revisions import needs_index
+from app.search.similar import Seed, similar
+from app.settings import settings
+from app.training.readiness import due_projects
+from app.worker import WorkFailed, work_until
+from tests.conftest import make_project
+from tests.tiny_encoder import save_tiny_encoder
+
+CHILD = Path(__file__).with_name("worker_child.py")
+WORDS = ("parcel", "refund", "password", "invoice", "lamp", "kettle", "order", "card")
+TEXTS = [
+    f"my {thing} and the {other} {how}"
+    for thing, other, how in itertools.product(WORDS, WORDS, ("came late", "never came", "broke"))
+    if thing != other
+]
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_encoder(tmp_path_factory.mktemp("tiny"), TEXTS)
+
+
+@pytest.fixture
+def project(database: str, tiny_model: Path) -> Iterator[Project]:
+    made = make_project()
+    with transaction() as db:
+        stored = db.get_one(Project, made.id)
+        stored.base_model, stored.min_labels = str(tiny_model), 20
+    yield stored
+    base_models._loaded.clear()
+
+
+def queue_import(project: Project, folder: Path, texts: list[str] = TEXTS) -> int:
+    path = folder / "messages.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text"])
+        writer.writerows((f"m{i}", text) for i, text in enumerate(texts))
+    with transaction() as db:
+        found = importing.receive(db, project, None, path.name, path)
+    with transaction() as db:
+        importing.start(
+            db, db.get_one(Import, found.id), Mapping(text_columns=["text"], id_column="id")
+        )
+    return found.id
+
+
+def add_records(project: Project, texts: list[str]) -> None:
+    with transaction() as db:
+        db.add_all(
+            Record(
+                project_id=project.id,
+                external_id=f"m{i}",
+                text=text,
+                content_hash=hashlib.sha256(text.encode()).hexdigest(),
+            )
+            for i, text in enumerate(texts)
+        )
+
+
+def is_searchable(project: Project) -> bool:
+    """Whether every record is embedded and in the index."""
+    with reading() as db:
+        encoder = active_encoder(db, project.id)
+        return (
+            progress(db, project).is_done
+            and encoder is not None
+            and not needs_index(db, encoder)
+            and count(Record) > 0
+        )
+
+
+def count(table: type[Record] | type[Embedding] | type[Activation]) -> int:
+    with reading() as db:
+        return db.scalar(select(func.count()).select_from(table)) or 0
+
+
+def waited(done: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def start_child(**environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, str(CHILD)],
+        env=os.environ | {"PYTHONPATH": str(CHILD.parents[1])} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_an_import_is_stored_embedded_and_searchable(project: Project, tmp_path: Path) -> None:
+    import_id = queue_import(project, tmp_path)
+
+    work_until(lambda: is_searchable(project))
+
+    with reading() as db:
+        imported = db.get_one(Import, import_id)
+        assert (imported.status, imported.n_stored) == ("succeeded", len(TEXTS))
+        hits = similar(db, project, Seed("text", text=TEXTS[5]), 3)
+        nearest = db.get_one(Record, hits[0].record_id)
+    assert nearest.text == TEXTS[5]
+    assert hits[0].similarity == pytest.approx(1, abs=2e-3)
+
+
+def test_records_that_arrive_later_are_embedded_by_themselves(
+    project: Project, tmp_path: Path
+) -> None:
+    add_records(project, TEXTS[:10])
+    work_until(lambda: is_searchable(project))
+    queue_import(project, tmp_path)
+
+    work_until(lambda: count(Record) == len(TEXTS) and is_searchable(project))
+
+    assert count(Embedding) == len(TEXTS)
+
+
+def test_enough_labels_start_a_run_by_themselves(project: Project) -> None:
+    add_records(project, TEXTS)
+    work_until(lambda: is_searchable(project))
+    label_by_first_word(project, n=24)
+
+    work_until(lambda: bool(ended_runs(project)))
+
+    [run] = ended_runs(project)
+    assert (run.status, run.error, run.n_examples) == ("succeeded", None, 24)
+
+
+def label_by_first_word(project: Project, n: int) -> None:
+    with transaction() as db:
+        act = Act(project_id=project.id, kind="label", key="k")
+        labels = [
+            Label(project_id=project.id, name=word, name_key=word, colour=i, position=i)
+            for i, word in enumerate(WORDS[:2])
+        ]
+        db.add_all([act, *labels])
+        db.flush()
+        for i, label in enumerate(labels):
+            alike = select(Record.id).where(Record.text.startswith(f"my {WORDS[i]}"))
+            ids = db.scalars(alike.order_by(Record.id).limit(n // 2)).all()
+            rows = [
+                {"project_id": project.id, "record_id": each, "label_id": label.id,
+                 "act_id": act.id}
+                for each in ids
+            ]  # fmt: skip
+            db.execute(insert(Consensus), rows)
+
+
+def ended_runs(project: Project) -> list[TrainingRun]:
+    with reading() as db:
+        ours = select(TrainingRun).where(TrainingRun.project_id == project.id)
+        return [run for run in db.scalars(ours) if run.finished_at is not None]
+
+
+def test_an_import_that_fails_says_why(project: Project, tmp_path: Path) -> None:
+    import_id = queue_import(project, tmp_path)
+    for path in (settings().data_dir / "imports").iterdir():
+        path.unlink()
+
+    work_until(lambda: bool(import_error(import_id)))
+
+    with reading() as db:
+        assert db.get_one(Import, import_id).status == "failed"
+    assert "\n" not in (import_error(import_id) or "")
+
+
+def import_error(import_id: int) -> str | None:
+    with reading() as db:
+        return db.get_one(Import, import_id).error
+
+
+def test_a_row_whose_job_ended_without_finishing_it_is_marked_failed(
+    project: Project, tmp_path: Path
+) -> None:
+    import_id = queue_import(project, tmp_path, TEXTS[:5])
+    work_until(lambda: import_status(import_id) == "succeeded")
+    with transaction() as db:
+        db.execute(update(Import).values(status="running", finished_at=None))
+
+    work_until(lambda: import_status(import_id) != "running")
+
+    assert import_status(import_id) == "failed"
+    assert import_error(import_id) == "The import ended unexpectedly; it can be tried again."
+
+
+def import_status(import_id: int) -> str:
+    with reading() as db:
+        return db.get_one(Import, import_id).status
+
+
+def test_a_base_model_that_is_not_there_is_told_and_tried_again_later(project: Project) -> None:
+    with transaction() as db:
+        db.get_one(Project, project.id).base_model = "nobody/nothing"
+    with reading() as db:
+        stored = db.get_one(Project, project.id)
+    add_records(stored, TEXTS[:3])
+
+    with pytest.raises(WorkFailed, match="nobody/nothing"):
+        work_until(lambda: is_searchable(stored), stored.id)
+
+    with reading() as db:
+        assert "nobody/nothing" in (progress(db, stored).error or "")
+        assert not upkeep.needs_upkeep(db, stored)
+
+
+def test_a_flipped_bit_in_an_index_is_mended_at_the_next_start(project: Project) -> None:
+    add_records(project, TEXTS[:20])
+    work_until(lambda: is_searchable(project))
+    [path] = (settings().data_dir / "artifacts").iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+    def is_mended() -> bool:
+        with reading() as db:
+            return not upkeep.damaged_projects(db)
+
+    assert not is_mended()
+    work_until(is_mended)
+
+    assert is_mended()
+
+
+def test_dispatching_goes_on_after_an_error(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "AFTER_TROUBLE_SECONDS", 0.1)
+    broken = iter([True])
+
+    def break_once(db: Session) -> list[Project]:
+        if next(broken, False):
+            raise OSError("the database is restarting")
+        return due_projects(db)
+
+    monkeypatch.setattr(worker, "due_projects", break_once)
+    add_records(project, TEXTS[:5])
+
+    work_until(lambda: is_searchable(project))
+
+    assert is_searchable(project)
+
+
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        "embed.before_store:kill:1", "embed.after_store:kill:1", "embed.embed.after:kill:1",
+        "index.before_store:kill:1", "index.after_store:kill:1", "index.after_publish:kill:1",
+    ],
+)  # fmt: skip
+def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: str) -> None:
+    add_records(project, TEXTS)
+
+    killed = start_child(LIKEWISE_FAILPOINT=failpoint)
+    assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    work_until(lambda: is_searchable(project))
+
+    assert count(Embedding) == len(TEXTS)
+    assert count(Activation) == 1
+    with reading() as db:
+        raw = find_raw_encoder(db, project)
+        assert raw is not None
+        seed = db.scalar(select(Record.id).where(Record.text == TEXTS[0])) or 0
+        hits = similar(db, project, Seed("record", record_ids=(seed,)), 1000)
+    assert len({hit.record_id for hit in hits}) == len(TEXTS) - 1
+
+
+def test_a_worker_ends_when_it_is_told_to(project: Project) -> None:
+    add_records(project, TEXTS[:5])
+    child = start_child()
+    try:
+        assert waited(lambda: is_searchable(project))
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_stopping_ends_embedding_after_the_present_slice(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLICE", 4)
+    add_records(project, TEXTS)
+
+    work_until(lambda: count(Embedding) >= 4)
+
+    assert 4 <= count(Embedding) < len(TEXTS)
+    work_until(lambda: is_searchable(project))
+    assert count(Embedding) == len(TEXTS)
