@@ -117,7 +117,11 @@ def _as_text(value: Any, column: str | None) -> str:
         value = int(value)
     if isinstance(value, list | dict):
         raise Refused("a list or an object where a text is needed", column)
-    text = str(value)
+    return check_text(str(value), column)
+
+
+def check_text(text: str, column: str | None) -> str:
+    """The text, if it is made of characters alone. Raises Refused."""
     if not text.isascii():
         _check_characters(text, column)
     return text

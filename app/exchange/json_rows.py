@@ -149,7 +149,8 @@ class _Buffer:
 def _read(piece: str, line: int) -> Row | Reject:
     try:
         found = _DECODER.decode(piece)
-        _check_depth(found)
+        if is_too_deep(found):
+            raise RecursionError
     except _Refused as refused:
         return Reject(line, None, str(refused))
     except json.JSONDecodeError as error:
@@ -163,13 +164,12 @@ def _read(piece: str, line: int) -> Row | Reject:
     return Row(line, dict(zip(column_names(list(found)), found.values(), strict=True)))
 
 
-def _check_depth(value: Any, depth: int = 0) -> None:
+def is_too_deep(value: Any, depth: int = 0) -> bool:
+    """Whether lists and objects are nested deeper than we store them."""
     if depth > DEEPEST:
-        raise _Refused(f"nested deeper than {DEEPEST} levels")
+        return True
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for each in inner:
-        if isinstance(each, dict | list):
-            _check_depth(each, depth + 1)
+    return any(is_too_deep(each, depth + 1) for each in inner if isinstance(each, dict | list))
 
 
 def _skip_line(stream: TextIOWrapper) -> None:

@@ -62,7 +62,9 @@ class Mapping(BaseModel):
             # Only column names are put in: a template is data, never a format string.
             filled = _HOLE.sub(lambda hole: cells.get(hole[1], ""), self.text_template)
             has_any = any(cells.get(name, "").strip() for name in self.text_parts)
-            return filled.strip() if has_any else ""
+            return filled if has_any else ""
+        if len(self.text_columns) == 1:
+            return cells.get(self.text_columns[0], "")
         parts = (cells.get(name, "").strip() for name in self.text_columns)
         return JOIN.join(part for part in parts if part)
 

@@ -1,5 +1,144 @@
 """The exchange room for people."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse
+from starlette.responses import Response
+
+from app.accounts.access import CurrentUser
+from app.database import Db, ReadDb
+from app.errors import AppError, Invalid
+from app.exchange.csv_rows import DELIMITERS
+from app.exchange.downloads import export_answer, rejects_answer
+from app.exchange.finding import SHOWN, OurImport, imports_of, rejects_of
+from app.exchange.importing import cancel, preview, receive, start, try_again
+from app.exchange.mapping import Mapping
+from app.exchange.receiving import Uploaded
+from app.html import render, see, wants_fragment
+from app.models import Import, Project
+from app.projects.access import AdminsProject, InProject
+from app.projects.labels import label_set
+from app.records.filters import STATES, Filters
+from app.records.records import count
+from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
+DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
+
+
+@router.get("/projects/{slug}/imports")
+def show_imports(request: Request, project: AdminsProject, db: ReadDb) -> HTMLResponse:
+    """Upload a file, and what became of the earlier ones."""
+    return render(
+        request, "exchange/imports.html", project=project,
+        imports=imports_of(db, project.id), max_upload_mb=settings().max_upload_mb,
+    )  # fmt: skip
+
+
+@router.post("/projects/{slug}/imports")
+def upload_import(
+    request: Request, project: AdminsProject, user: CurrentUser, upload: Uploaded, db: Db
+) -> Response:
+    """Keep the file, then show what is in it."""
+    found = receive(db, project, user.id, upload.name, upload.file)
+    return see(request, "show_import", slug=project.slug, import_id=found.id)
+
+
+@router.get("/projects/{slug}/imports/{import_id}")
+def show_import(
+    request: Request, project: AdminsProject, found: OurImport, db: ReadDb,
+    encoding: Annotated[str, Query(max_length=40)] = "",
+    delimiter: Annotated[str, Query(max_length=1)] = "",
+) -> HTMLResponse:  # fmt: skip
+    """Map the columns; once it is started, its progress and its result."""
+    if found.status == "uploaded":
+        return _show_mapping(request, project, found, encoding, delimiter)
+    template = "exchange/_import.html" if wants_fragment(request) else "exchange/import.html"
+    rejects = rejects_of(db, found.id, SHOWN)
+    return render(request, template, project=project, found=found, rejects=rejects)
+
+
+def _show_mapping(
+    request: Request, project: Project, found: Import, encoding: str, delimiter: str
+) -> HTMLResponse:
+    sentence, seen = "", None
+    try:
+        seen = preview(
+            found, is_multi_label=project.is_multi_label, encoding=encoding, delimiter=delimiter
+        )
+    except AppError as error:
+        # The choice of another encoding is on this very page.
+        sentence = error.sentence
+    return render(
+        request, "exchange/mapping.html", project=project, found=found, seen=seen,
+        sentence=sentence, encoding=encoding, delimiter=delimiter,
+        delimiters=DELIMITER_NAMES, status=422 if sentence else 200,
+    )  # fmt: skip
+
+
+@router.post("/projects/{slug}/imports/{import_id}/start")
+def start_import(
+    request: Request, project: AdminsProject, found: OurImport, db: Db,
+    text_columns: Annotated[list[str] | None, Form()] = None,
+    text_template: Annotated[str, Form(max_length=2000)] = "",
+    id_column: Annotated[str, Form()] = "",
+    label_column: Annotated[str, Form()] = "",
+    label_separator: Annotated[str, Form(max_length=5)] = "",
+    left_out: Annotated[list[str] | None, Form()] = None,
+    encoding: Annotated[str, Form(max_length=40)] = "",
+    delimiter: Annotated[str, Form(max_length=1)] = "",
+) -> Response:  # fmt: skip
+    """Queue it with the mapping of the form."""
+    if not text_columns:
+        raise Invalid("Choose at least one column for the text.")
+    mapping = Mapping(
+        text_columns=text_columns, text_template=text_template, id_column=id_column or None,
+        label_column=label_column or None, label_separator=label_separator,
+        left_out=left_out or [], encoding=encoding, delimiter=delimiter,
+    )  # fmt: skip
+    start(db, found, mapping)
+    return see(request, "show_import", slug=project.slug, import_id=found.id)
+
+
+@router.post("/projects/{slug}/imports/{import_id}/cancel")
+def cancel_import(request: Request, project: AdminsProject, found: OurImport, db: Db) -> Response:
+    """Stop it after the rows that are stored."""
+    cancel(db, found)
+    return see(request, "show_import", slug=project.slug, import_id=found.id)
+
+
+@router.post("/projects/{slug}/imports/{import_id}/again")
+def try_import_again(
+    request: Request, project: AdminsProject, found: OurImport, db: Db
+) -> Response:
+    """Go on after the last stored row."""
+    try_again(db, found)
+    return see(request, "show_import", slug=project.slug, import_id=found.id)
+
+
+@router.get("/projects/{slug}/imports/{import_id}/rejects.csv")
+def download_rejects(found: OurImport, db: ReadDb) -> Response:
+    """Line, column and reason of every rejected row."""
+    return rejects_answer(rejects_of(db, found.id), found.id)
+
+
+@router.get("/projects/{slug}/exports")
+def show_exports(request: Request, project: InProject, db: ReadDb) -> HTMLResponse:
+    """Choose what to take away."""
+    filters = Filters.from_query(request.query_params)
+    return render(
+        request, "exchange/exports.html", project=project, filters=filters, states=STATES,
+        labels=label_set(db, project.id), n_records=count(db, project.id, filters),
+        n_labeled=count(db, project.id, Filters(state="labeled")),
+    )  # fmt: skip
+
+
+@router.get("/projects/{slug}/exports/file")
+def download_export(
+    request: Request, project: InProject,
+    format: str = "csv", rows: str = "records", vectors: bool = False,  # noqa: A002
+) -> Response:  # fmt: skip
+    """The file."""
+    filters = Filters.from_query(request.query_params)
+    return export_answer(project, format, rows, filters, with_vectors=vectors)

@@ -77,6 +77,9 @@ def _copy(source: BinaryIO, path: Path) -> None:
                 kept.write(block)
         sync(path)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageFull from error
-        raise
+        raise clear_disk_error(error) from error
+
+
+def clear_disk_error(error: OSError) -> Exception:
+    """What a person can do about a disk that takes nothing more, or the error itself."""
+    return StorageFull() if error.errno in {errno.ENOSPC, errno.EDQUOT} else error

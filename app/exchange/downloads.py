@@ -1,0 +1,80 @@
+"""Answers that are files: always attachments, never shown in our pages' name."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+from fastapi.responses import Response, StreamingResponse
+
+from app.artifacts import folder
+from app.exchange.exporting import write_export
+from app.exchange.uploads import clear_disk_error
+from app.exchange.writers import with_quote
+from app.models import ImportReject, Project
+from app.records.filters import Filters
+
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+_BLOCK = 256 * 1024
+
+
+def export_answer(
+    project: Project, format_: str, rows: str, filters: Filters, *, with_vectors: bool
+) -> StreamingResponse:
+    """The export as a download.
+
+    It is written whole to a nameless file first: an error is then an answer and not half a file,
+    and a slow reader holds no transaction open.
+    """
+    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - _blocks() closes it
+    try:
+        write_export(project, kept, format_, with_vectors=with_vectors, rows=rows, filters=filters)
+    except OSError as error:
+        kept.close()
+        raise clear_disk_error(error) from error
+    except BaseException:
+        kept.close()
+        raise
+    what = "vectors" if with_vectors else rows
+    return StreamingResponse(
+        _blocks(kept),
+        media_type=MEDIA_TYPES[format_],
+        headers=_attachment(f"{project.slug}-{what}.{format_}") | {"Content-Length": _size(kept)},
+    )
+
+
+def rejects_answer(rejects: Sequence[ImportReject], import_id: int) -> Response:
+    """The rejected rows as CSV: line, column, reason."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["line", "column", "reason"])
+    writer.writerows([each.line, with_quote(each.column or ""), each.reason] for each in rejects)
+    return Response(
+        text.getvalue(),
+        media_type=MEDIA_TYPES["csv"],
+        headers=_attachment(f"rejects-{import_id}.csv"),
+    )
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _size(kept: BinaryIO) -> str:
+    size = kept.seek(0, io.SEEK_END)
+    kept.seek(0)
+    return str(size)
+
+
+def _blocks(kept: BinaryIO) -> Iterator[bytes]:
+    with kept:
+        while block := kept.read(_BLOCK):
+            yield block

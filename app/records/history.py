@@ -1,0 +1,47 @@
+"""What was ever said about a record: by whom, when, and what they saw."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from app.models import Annotation, Encoder, Label, LabelingSession, Remark, User
+
+
+@dataclass(frozen=True)
+class Said:
+    """One annotation with the names of what it points at; withdrawn ones are listed too."""
+
+    annotation: Annotation
+    user: User | None
+    label: Label | None
+    suggestion: Label | None
+    session: LabelingSession | None
+    version: int | None
+
+
+def history_of(db: Session, record_id: int) -> list[Said]:
+    """Every annotation of the record, the newest first."""
+    suggestion = aliased(Label)
+    rows = db.execute(
+        select(Annotation, User, Label, suggestion, LabelingSession, Encoder.number)
+        .outerjoin(User, User.id == Annotation.user_id)
+        .outerjoin(Label, Label.id == Annotation.label_id)
+        .outerjoin(suggestion, suggestion.id == Annotation.suggestion_id)
+        .outerjoin(LabelingSession, LabelingSession.id == Annotation.session_id)
+        .outerjoin(Encoder, Encoder.id == Annotation.encoder_id)
+        .where(Annotation.record_id == record_id)
+        .order_by(Annotation.id.desc())
+    ).tuples()
+    return [Said(*row) for row in rows]
+
+
+def remarks_on(db: Session, record_id: int) -> list[tuple[Remark, User | None]]:
+    """Flags and comments that stand, the newest first."""
+    rows = db.execute(
+        select(Remark, User)
+        .outerjoin(User, User.id == Remark.user_id)
+        .where(Remark.record_id == record_id, Remark.withdrawn_at.is_(None))
+        .order_by(Remark.id.desc())
+    )
+    return list(rows.tuples())
