@@ -1,5 +1,6 @@
 """The labeling room for people: sessions to start, and the page where they are labeled."""
 
+import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -127,6 +128,8 @@ def _rows(
         "items": items(db, project, session, user.id, start),
         "labels": {label.id: label for label in labels},
         "keyed": [(label, label_key(place)) for place, label in enumerate(offered)],
+        # Each form's own idempotency key, so that a double click says a thing once.
+        "form_key": lambda: uuid.uuid4().hex,
     }
 
 

@@ -1,0 +1,98 @@
+// Which key does what on the labeling page; a user's own choices replace ours one by one.
+(() => {
+  const OURS = {
+    accept: ["Enter", "a"],
+    none: ["n"],
+    skip: [" "],
+    not_similar: ["x"],
+    undo: ["z"],
+    redo: ["Z"],
+    next: ["j", "ArrowDown", "ArrowRight"],
+    previous: ["k", "ArrowUp", "ArrowLeft"],
+    first: ["Home"],
+    last: ["End"],
+    select: ["v"],
+    invert: ["i"],
+    accept_page: ["A"],
+    similar: ["s"],
+    flag: ["f"],
+    comment: ["c"],
+    search: ["/"],
+    help: ["?"],
+  };
+  const WORDS = {
+    accept: "Accept the suggestion, or save the labels switched on",
+    none: "None of these",
+    skip: "Skip (on a decided row: only move on)",
+    not_similar: "Not similar to what the session started from",
+    undo: "Undo, as often as you like",
+    redo: "Redo",
+    next: "Next row",
+    previous: "Row before",
+    first: "First row",
+    last: "Last row",
+    select: "Select rows: press here, move, press a label",
+    invert: "Invert the selection among undecided rows",
+    accept_page: "Accept the suggestions of all undecided rows, or of the selection",
+    similar: "Start a session from this row, or from the selection",
+    flag: "Flag",
+    comment: "Comment",
+    search: "Search",
+    help: "These keys",
+  };
+  const CAPS = { " ": "Space", ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc" };
+  // g is kept for the map; Escape always ends what is open.
+  const RESERVED = new Set(["g", "Escape", "Tab", "Backspace", "Delete"]);
+
+  // Caps Lock must not turn "a" into "accept the whole page": Shift alone makes a capital.
+  const nameOf = (event) => {
+    const key = event.key;
+    if (key.length !== 1 || key.toLowerCase() === key.toUpperCase()) return key;
+    return event.shiftKey ? key.toUpperCase() : key.toLowerCase();
+  };
+
+  const digitOf = (event) => {
+    if (/^[0-9]$/.test(event.key)) return event.key;
+    // On keyboards whose digits need Shift, the key itself is meant.
+    return event.shiftKey ? null : (/^Digit([0-9])$/.exec(event.code)?.[1] ?? null);
+  };
+
+  const capOf = (key) => {
+    if (CAPS[key]) return CAPS[key];
+    const isCapital = key.length === 1 && key !== key.toLowerCase();
+    return isCapital ? `Shift ${key}` : key;
+  };
+
+  const withControl = (event) => {
+    const key = event.key.toLowerCase();
+    if (event.altKey) return null;
+    if (key === "z") return event.shiftKey ? "redo" : "undo";
+    return key === "y" ? "redo" : null;
+  };
+
+  window.likewise.keys = (own) => {
+    const keysOf = (deed) => (own[deed] ? [own[deed]] : OURS[deed]);
+    const deedOf = (event) => {
+      if (event.ctrlKey || event.metaKey) return { deed: withControl(event) };
+      if (event.altKey) return { deed: null };
+      if (event.key === "Escape") return { deed: "clear" };
+      const key = nameOf(event);
+      const deed = Object.keys(OURS).find((each) => keysOf(each).includes(key));
+      if (deed) return { deed };
+      const digit = digitOf(event);
+      return digit === null ? { deed: null } : { deed: "label", digit };
+    };
+    // Why a deed cannot have this key, or null.
+    const trouble = (deed, key) => {
+      if (RESERVED.has(key) || /^[0-9]$/.test(key)) return `${capOf(key)} is kept for something else.`;
+      const other = Object.keys(OURS).find((each) => each !== deed && keysOf(each).includes(key));
+      return other ? `${capOf(key)} already means: ${WORDS[other]}.` : null;
+    };
+    const paintCaps = (root) => {
+      for (const cap of root.querySelectorAll("kbd[data-cap]")) {
+        cap.textContent = capOf(keysOf(cap.dataset.cap)[0]);
+      }
+    };
+    return { deeds: Object.keys(OURS), words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, paintCaps, own };
+  };
+})();

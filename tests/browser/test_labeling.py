@@ -1,0 +1,468 @@
+"""The labeling page as a person meets it: keys, honest saving, undo, no connection, no script."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from sqlalchemy import func, select
+
+from app.database import reading
+from app.labeling import items as shown_items
+from app.labeling.sessions import start_session
+from app.models import Act, Annotation, Label, LabelingSession, Project, User
+from app.search.suggestions import Suggestion
+from tests.browser.conftest import Served
+from tests.conftest import make_project, make_user
+from tests.labeling.conftest import add_labels, add_records
+
+pytestmark = pytest.mark.browser
+
+MARKUP = "<img src=x onerror=alert(1)> & <b>bold</b>"
+
+
+@dataclass
+class Labeling:
+    """A session that is open in a browser, and what the database holds about it."""
+
+    page: Page
+    served: Served
+    project: Project
+    session: LabelingSession
+    user: User
+    labels: list[int]
+
+    @property
+    def url(self) -> str:
+        return f"{self.served.url}/projects/{self.project.slug}/sessions/{self.session.id}"
+
+    def row(self, rank: int) -> Locator:
+        return self.page.locator(f"#row-{rank}")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def verdicts(self) -> dict[int, str]:
+        """Rank → what the database says the user says."""
+        with reading() as db:
+            standing = shown_items.items(db, self.project, self.session, self.user.id, 0, 500)
+            names = {label.id: label.name for label in db.scalars(select(Label))}
+        return {
+            item.rank: (
+                ",".join(names[i] for i in item.standing.own_label_ids) or item.standing.own_verdict
+            )
+            for item in standing
+            if item.standing.own_verdict
+        }
+
+    def saved(self, rank: int) -> None:
+        expect(self.row(rank)).to_have_attribute("data-state", "saved")
+
+
+def open_session(
+    context: BrowserContext, page: Page, served: Served, *, n: int = 12, is_multi: bool = False
+) -> Labeling:
+    project = make_project(is_multi_label=is_multi)
+    add_records(project, [f"message number {i}" for i in range(n)])
+    labels = add_labels(project, ["billing", "delivery", MARKUP])
+    user = make_user("ada", "admin")
+    session = start_session(project, user, "random", k=n)
+    served.login(context, user)
+    labeling = Labeling(page, served, project, session, user, labels)
+    page.goto(labeling.url)
+    expect(labeling.row(0)).to_be_focused()
+    return labeling
+
+
+@pytest.fixture
+def labeling(context: BrowserContext, page: Page, served: Served) -> Labeling:
+    return open_session(context, page, served)
+
+
+@pytest.fixture
+def suggesting(
+    context: BrowserContext, page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> Labeling:
+    """A session whose version suggests billing for even record ids and delivery for odd ones."""
+
+    def suggestions_of(*asked: object) -> dict[int, list[Suggestion]]:
+        record_ids = asked[-1]
+        assert isinstance(record_ids, list)
+        with reading() as db:
+            ids = list(db.scalars(select(Label.id).order_by(Label.id)))
+        return {i: [Suggestion(ids[i % 2], 0.9)] for i in record_ids}
+
+    monkeypatch.setattr(shown_items, "suggestions_of", suggestions_of)
+    return open_session(context, page, served)
+
+
+def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
+    labeling.press("1", "2", "3", "n", "Space", "x")
+
+    expect(labeling.row(6)).to_be_focused()
+    labeling.saved(5)
+    assert labeling.verdicts() == {
+        0: "billing", 1: "delivery", 2: MARKUP, 3: "none", 4: "skip", 5: "not_similar",
+    }  # fmt: skip
+    expect(labeling.page.locator("[data-progress=decided]")).to_have_text("6")
+    expect(labeling.row(0).locator(".own")).to_contain_text("billing")
+    expect(labeling.row(2).locator(".own .name")).to_have_text(MARKUP)
+    expect(labeling.page.locator("#rows img, #legend img")).to_have_count(0)
+
+
+def test_moving_keys(labeling: Labeling) -> None:
+    for key, rank in (
+        ("j", 1), ("ArrowDown", 2), ("k", 1), ("ArrowUp", 0), ("End", 11), ("j", 11), ("Home", 0),
+    ):  # fmt: skip
+        labeling.press(key)
+        expect(labeling.row(rank)).to_be_focused()
+    assert labeling.verdicts() == {}
+
+    labeling.press("1")
+    labeling.press("k", "Space")
+    expect(labeling.row(1)).to_be_focused()
+    labeling.saved(0)
+    assert labeling.verdicts() == {0: "billing"}
+
+
+def test_backspace_tab_and_typing_do_nothing_to_labels(labeling: Labeling) -> None:
+    labeling.press("1")
+    labeling.saved(0)
+
+    labeling.press("Backspace", "Delete", "g", "Control+1")
+    labeling.page.locator(".add-label [name=name]").fill("")
+    labeling.page.locator(".add-label [name=name]").type("1 2 n x")
+
+    assert labeling.verdicts() == {0: "billing"}
+
+
+def test_undo_and_redo_without_end(labeling: Labeling) -> None:
+    labeling.press("1", "2", "n")
+    labeling.saved(2)
+
+    labeling.press("z")
+    expect(labeling.row(2)).to_be_focused()
+    labeling.press("Control+z", "z")
+    expect(labeling.row(0)).to_be_focused()
+    labeling.saved(0)
+    assert labeling.verdicts() == {}
+    expect(labeling.row(0).locator(".own")).to_have_text("")
+
+    labeling.press("Shift+Z", "Control+y", "Shift+Z")
+    labeling.saved(2)
+    assert labeling.verdicts() == {0: "billing", 1: "delivery", 2: "none"}
+
+
+def test_undo_goes_back_further_than_this_page(labeling: Labeling) -> None:
+    labeling.press("1", "2")
+    labeling.saved(1)
+    labeling.page.reload()
+    expect(labeling.row(2)).to_be_focused()
+
+    labeling.press("z")
+    expect(labeling.row(1)).to_be_focused()
+    labeling.saved(1)
+    labeling.press("z")
+    expect(labeling.row(0)).to_be_focused()
+    labeling.saved(0)
+
+    assert labeling.verdicts() == {}
+
+
+def test_the_suggestion_is_accepted_by_one_key(suggesting: Labeling) -> None:
+    suggesting.press("Enter", "a")
+
+    suggesting.saved(1)
+    expect(suggesting.row(2)).to_be_focused()
+    assert set(suggesting.verdicts()) == {0, 1}
+    with reading() as db:
+        rows = db.scalars(select(Annotation)).all()
+    assert [row.label_id == row.suggestion_id for row in rows] == [True, True]
+    assert [row.suggestion_score for row in rows] == [0.9, 0.9]
+    assert all(row.milliseconds is not None for row in rows)
+
+
+def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> None:
+    suggesting.press("n", "Shift+A")
+
+    suggesting.saved(11)
+    expect(suggesting.page.locator("#toast")).to_contain_text("Accepted 11 suggestions")
+    assert len(suggesting.verdicts()) == 12
+    with reading() as db:
+        kinds = db.scalars(select(Act.kind).order_by(Act.id)).all()
+    assert kinds == ["single", "page"]
+
+    suggesting.page.locator("#toast button").click()
+    suggesting.saved(11)
+    assert suggesting.verdicts() == {0: "none"}
+    suggesting.press("Shift+Z")
+    suggesting.saved(11)
+    assert len(suggesting.verdicts()) == 12
+
+
+def test_a_range_is_labeled_as_one_act(labeling: Labeling) -> None:
+    labeling.press("v", "j", "j", "2")
+
+    labeling.saved(2)
+    assert labeling.verdicts() == {0: "delivery", 1: "delivery", 2: "delivery"}
+    labeling.row(3).click()
+    labeling.row(5).click(modifiers=["Shift"])
+    expect(labeling.page.locator('[aria-selected="true"]')).to_have_count(3)
+    labeling.press("1")
+    labeling.saved(5)
+
+    labeling.press("i")
+    expect(labeling.page.locator('[aria-selected="true"]')).to_have_count(6)
+    labeling.press("Escape")
+    expect(labeling.page.locator('[aria-selected="true"]')).to_have_count(0)
+
+    labeling.press("z", "z")
+    labeling.saved(0)
+    assert labeling.verdicts() == {}
+
+
+def test_flags_and_comments(labeling: Labeling) -> None:
+    labeling.press("f", "c")
+    labeling.page.locator("#comment textarea").fill("What is 1 <b>meant</b> here?")
+    labeling.page.get_by_role("button", name="Save comment").click()
+
+    labeling.saved(0)
+    expect(labeling.row(0).locator(".flag")).to_be_visible()
+    expect(labeling.row(0).locator(".comment")).to_have_text("“What is 1 <b>meant</b> here?”")
+    labeling.page.reload()
+    expect(labeling.row(0).locator(".flag")).to_be_visible()
+    expect(labeling.row(0).locator(".comment")).to_contain_text("<b>meant</b>")
+
+    labeling.press("z", "z")
+    labeling.saved(0)
+    labeling.page.reload()
+    expect(labeling.row(0).locator(".flag")).to_be_hidden()
+    expect(labeling.row(0).locator(".comment")).to_have_count(0)
+    assert labeling.verdicts() == {}
+
+
+def test_nothing_is_called_saved_without_a_connection_and_all_of_it_is_sent_once(
+    labeling: Labeling, context: BrowserContext
+) -> None:
+    context.set_offline(True)
+    labeling.press("1", "2", "n")
+
+    expect(labeling.page.locator("#unsaved")).to_contain_text("3 acts are not saved yet")
+    for rank in (0, 1, 2):
+        expect(labeling.row(rank)).to_have_attribute("data-state", "unsaved")
+    assert labeling.verdicts() == {}
+
+    context.set_offline(False)
+    labeling.page.get_by_role("button", name="Save now").click()
+    for rank in (0, 1, 2):
+        labeling.saved(rank)
+    expect(labeling.page.locator("#unsaved")).to_be_hidden()
+    assert labeling.verdicts() == {0: "billing", 1: "delivery", 2: "none"}
+
+
+def test_an_answer_that_got_lost_is_asked_for_again_with_the_same_key(labeling: Labeling) -> None:
+    lost: list[str] = []
+
+    def lose_two_answers(route: Route) -> None:
+        if len(lost) < 2:
+            lost.append(route.request.post_data or "")
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    labeling.page.route("**/annotations", lose_two_answers)
+    labeling.press("1")
+    labeling.saved(0)
+
+    assert len(lost) == 2
+    with reading() as db:
+        assert db.scalar(select(func.count()).select_from(Annotation)) == 1
+
+
+def test_an_undo_whose_answer_got_lost_undoes_one_act_only(labeling: Labeling) -> None:
+    labeling.press("1", "2")
+    labeling.saved(1)
+    lost: list[bool] = []
+
+    def lose_one_answer(route: Route) -> None:
+        if not lost:
+            lost.append(True)
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    labeling.page.route("**/undo", lose_one_answer)
+    labeling.press("z")
+    labeling.saved(1)
+
+    assert lost == [True]
+    assert labeling.verdicts() == {0: "billing"}
+
+
+def test_what_was_not_saved_survives_the_page_and_is_sent_by_the_next(
+    labeling: Labeling, context: BrowserContext
+) -> None:
+    labeling.page.on("dialog", lambda dialog: dialog.accept())
+    labeling.page.route("**/annotations", lambda route: route.abort())
+    labeling.press("1", "2")
+    expect(labeling.page.locator("#unsaved")).to_contain_text("2 acts are not saved yet")
+    labeling.page.close(run_before_unload=False)
+
+    again = context.new_page()
+    again.goto(labeling.url)
+
+    expect(again.locator("#row-1")).to_have_attribute("data-state", "saved")
+    expect(again.locator("#row-2")).to_be_focused()
+    assert labeling.verdicts() == {0: "billing", 1: "delivery"}
+    assert (
+        again.evaluate("Object.keys(localStorage).filter(k => k.includes('unsaved')).length") == 0
+    )
+
+
+def test_leaving_with_unsaved_work_is_warned_of(labeling: Labeling) -> None:
+    asked: list[str] = []
+    labeling.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    labeling.page.route("**/annotations", lambda route: route.abort())
+    labeling.press("1")
+    expect(labeling.page.locator("#unsaved")).to_be_visible()
+
+    labeling.page.evaluate("setTimeout(() => location.reload(), 0)")
+    expect(labeling.row(0)).to_have_attribute("data-state", "unsaved")
+    labeling.page.wait_for_timeout(300)
+
+    assert asked == ["beforeunload"]
+
+
+def test_what_the_server_refuses_is_taken_back_and_said(labeling: Labeling) -> None:
+    def refuse(route: Route) -> None:
+        route.fulfill(status=409, json={"title": "The label “billing” was retired."})
+
+    labeling.page.route("**/annotations", refuse)
+    labeling.press("1")
+
+    expect(labeling.row(0)).to_have_attribute("data-state", "refused")
+    expect(labeling.row(0).locator(".own")).to_have_text("")
+    expect(labeling.page.locator("#notice")).to_contain_text("The label “billing” was retired.")
+
+
+def test_a_session_is_gone_on_with_where_one_stopped(labeling: Labeling) -> None:
+    labeling.press("1", "1", "1")
+    labeling.saved(2)
+
+    labeling.page.goto(labeling.url)
+    expect(labeling.row(3)).to_be_focused()
+    labeling.page.goto(f"{labeling.url}?at=7&view=card")
+    expect(labeling.row(7)).to_be_focused()
+    expect(labeling.row(6)).to_be_hidden()
+    labeling.press("2")
+    expect(labeling.row(8)).to_be_visible()
+    expect(labeling.row(7)).to_be_hidden()
+    labeling.page.get_by_role("link", name="List").click()
+    expect(labeling.row(7)).to_be_visible()
+    labeling.saved(7)
+
+
+def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> None:
+    labeling.press("?")
+    line = labeling.page.locator('#key-list [data-deed="none"]')
+    line.get_by_role("button").click()
+    labeling.press("x")
+    expect(labeling.page.locator("#key-trouble")).to_contain_text("x already means: Not similar")
+
+    line.get_by_role("button").click()
+    with labeling.page.expect_response("**/me/preferences"):
+        labeling.press("q")
+    labeling.press("Escape")
+    labeling.page.reload()
+    expect(labeling.page.locator('.deed [data-cap="none"]')).to_have_text("q")
+    labeling.press("n", "q")
+
+    labeling.saved(0)
+    assert labeling.verdicts() == {0: "none"}
+
+
+def test_a_session_is_started_from_the_row(labeling: Labeling) -> None:
+    sent: list[str] = []
+
+    def catch(route: Route) -> None:
+        sent.append(route.request.post_data or "")
+        route.fulfill(status=200, body="started")
+
+    labeling.page.route(f"**/projects/{labeling.project.slug}/sessions", catch)
+    labeling.press("j", "s")
+    labeling.page.get_by_text("started").wait_for()
+
+    with reading() as db:
+        second = shown_items.items(db, labeling.project, labeling.session, labeling.user.id, 1, 1)
+    assert f"record_ids={second[0].record.id}&" in sent[0]
+    assert f"from_session_id={labeling.session.id}" in sent[0]
+
+
+def test_long_sessions_have_their_next_rows_ahead(
+    context: BrowserContext, page: Page, served: Served
+) -> None:
+    labeling = open_session(context, page, served, n=230)
+    expect(page.locator(".say-row")).to_have_count(100)
+
+    labeling.press("End")
+    expect(page.locator(".say-row")).to_have_count(200)
+    labeling.press("j", "1")
+    labeling.saved(100)
+    labeling.press("End")
+    expect(page.locator(".say-row")).to_have_count(230)
+    expect(page.locator("#more")).to_have_count(0)
+
+
+def test_several_labels_are_switched_and_saved_together(
+    context: BrowserContext, page: Page, served: Served
+) -> None:
+    labeling = open_session(context, page, served, is_multi=True)
+
+    labeling.press("1", "2", "1", "3")
+    expect(labeling.row(0).locator(".state")).to_have_text("Enter saves")
+    labeling.press("Enter")
+
+    expect(labeling.row(1)).to_be_focused()
+    labeling.saved(0)
+    assert labeling.verdicts() == {0: f"delivery,{MARKUP}"}
+
+
+def test_a_label_is_added_without_leaving_the_session(labeling: Labeling) -> None:
+    labeling.press("j", "j")
+    labeling.page.locator(".add-label [name=name]").fill("praise")
+    labeling.page.locator(".add-label button").click()
+
+    expect(labeling.page.locator("#legend button")).to_have_count(4)
+    expect(labeling.row(2)).to_be_focused()
+    labeling.press("4")
+    labeling.saved(2)
+    assert labeling.verdicts() == {2: "praise"}
+
+
+@pytest.fixture
+def plain_page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+def test_everything_works_without_a_script(plain_page: Page, served: Served) -> None:
+    project = make_project()
+    add_records(project, [f"message number {i}" for i in range(4)])
+    labels = add_labels(project, ["billing", "delivery"])
+    user = make_user("ada", "admin")
+    session = start_session(project, user, "random", k=4)
+    served.login(plain_page.context, user)
+    labeling = Labeling(plain_page, served, project, session, user, labels)
+    plain_page.goto(labeling.url)
+
+    labeling.row(0).get_by_role("button", name="delivery").click()
+    labeling.row(1).get_by_role("button", name="None of these").click()
+    labeling.row(2).get_by_role("button", name="billing").click()
+    plain_page.get_by_role("button", name="Undo").click()
+
+    assert labeling.verdicts() == {0: "delivery", 1: "none"}
+    expect(labeling.row(0).locator(".own")).to_contain_text("delivery")
