@@ -133,19 +133,8 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
 @_stage("reindex")
 def reindex(run: TrainingRun, report: RunReport) -> None:
     """Tuned vectors of every record that has a raw one by now: index and suggestions."""
-    if workspace.has(run.id, workspace.FILES):
-        return
-    head = load_head(workspace.path_of(run.id, workspace.HEAD))
-    read_at = utc_now()
-    with reading() as db:
-        raw = _raw(db, db.get_one(Project, run.project_id))
-        ids, vectors = raw_vectors(db, raw.id)
-    writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
-    files: dict[str, StoredFile] = {}
-    for kind, write in writers.items():
-        report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")
-        files[kind] = store(kind, write)
-    workspace.keep_indexed(run.id, workspace.Indexed(files, len(ids), read_at))
+    if not workspace.is_indexed(run.id):
+        _index(run, report)
 
 
 @_stage("activate")
@@ -154,7 +143,9 @@ def activate(run: TrainingRun, report: RunReport) -> None:
     snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
     comparison = load_comparison(workspace.path_of(run.id, workspace.COMPARISON))
     verdict = judge(comparison, snapshot, is_forced=run.is_forced)
-    report(0.5, "Publishing the version")
+    if not workspace.is_indexed(run.id):
+        _index(run, report)
+    report(0.9, "Publishing the version")
     publish_version(run.id, comparison, verdict)
     workspace.clear(run.id)
 
@@ -166,6 +157,20 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("reindex", reindex),
     ("activate", activate),
 )
+
+
+def _index(run: TrainingRun, report: RunReport) -> None:
+    head = load_head(workspace.path_of(run.id, workspace.HEAD))
+    read_at = utc_now()
+    with reading() as db:
+        raw = _raw(db, db.get_one(Project, run.project_id))
+        ids, vectors = raw_vectors(db, raw.id)
+    writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
+    files: dict[str, StoredFile] = {}
+    for kind, write in writers.items():
+        report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")
+        files[kind] = store(kind, write)
+    workspace.keep_indexed(run.id, workspace.Indexed(files, len(ids), read_at))
 
 
 def _raw(db: Session, project: Project) -> Encoder:

@@ -72,6 +72,14 @@ def indexed_by(run_id: int) -> Indexed:
     return Indexed(files, facts["n_records"], datetime.fromisoformat(facts["read_at"]))
 
 
+def is_indexed(run_id: int) -> bool:
+    """Whether reindex is done and all its files are there: after days they count as left over."""
+    return has(run_id, FILES) and all(
+        (settings().data_dir / stored.file).is_file()
+        for stored in indexed_by(run_id).files.values()
+    )
+
+
 def discard(run_id: int) -> None:
     """Remove all that the run made: it ended without a version, and nothing names its files."""
     if has(run_id, FILES):

@@ -1,0 +1,160 @@
+"""Backup and restore: one tar file with the database and every file that it names.
+
+Decision: only on SQLite. Of Postgres, `pg_dump` makes the better copy; the artifacts folder is
+archived beside it. The jobs' own database is left out, because rows say all that matters: what was
+running is marked failed after a restore, and can be tried again.
+"""
+
+import json
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from app import schema
+from app.artifacts import sha256_of, sync
+from app.database import engine, make_engine
+from app.errors import Conflict, Invalid
+from app.models import Artifact, Import, utc_now
+from app.settings import settings
+
+DATABASE = "likewise.sqlite3"
+MANIFEST = "manifest.json"
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a backup holds."""
+
+    file: str
+    n_files: int
+    n_bytes: int
+
+
+class _Moved(Exception):
+    """A file went while it was being archived: its version has a newer revision now."""
+
+
+def back_up(out: Path) -> Contents:
+    """Write the backup, while others work; it takes the place of a file of that name once whole.
+
+    Raises Conflict on Postgres, or if a file that the database names is missing.
+    """
+    _require_sqlite("Back Postgres up with pg_dump, and archive the folder artifacts beside it.")
+    part = out.with_name(f"{out.name}.part")
+    try:
+        for _ in range(TRIES):
+            try:
+                n_files = _write(part)
+            except _Moved as moved:
+                missing = str(moved)
+            else:
+                part.rename(out)
+                sync(out.resolve().parent)
+                return Contents(str(out), n_files, out.stat().st_size)
+        raise Conflict(f"The stored file {missing} is missing. Run `likewise verify`.")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def bring_back(source: Path) -> Contents:
+    """Restore a backup into an empty data folder, and bring the tables up to this version.
+
+    Raises Conflict if something is there already, Invalid for a file that is no whole backup.
+    """
+    _require_sqlite("Restore Postgres with pg_restore, and unpack the folder artifacts.")
+    data_dir, database = settings().data_dir, _database_path()
+    if database.exists() or (data_dir.is_dir() and any(data_dir.iterdir())):
+        raise Conflict(f"{data_dir} is not empty. A backup is restored into an empty folder only.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=data_dir.parent) as folder:
+        place = Path(folder)
+        manifest = _unpack(source, place)
+        (place / DATABASE).rename(database)
+        for name in sorted({Path(file).parts[0] for file in manifest if file != DATABASE}):
+            (place / name).rename(data_dir / name)
+    schema.upgrade()
+    return Contents(str(source), len(manifest) - 1, source.stat().st_size)
+
+
+def _write(part: Path) -> int:
+    with tempfile.TemporaryDirectory(dir=part.resolve().parent) as folder:
+        copy = Path(folder) / DATABASE
+        _copy_database(copy)
+        named = _named_files(copy)
+        hashes = {DATABASE: sha256_of(copy)}
+        with tarfile.open(part, "w") as tar:
+            tar.add(copy, DATABASE)
+            for file in named:
+                hashes[file] = _add(tar, file)
+            manifest = Path(folder) / MANIFEST
+            manifest.write_text(
+                json.dumps({"made_at": utc_now().isoformat(), "sha256": hashes}, indent=1)
+            )
+            tar.add(manifest, MANIFEST)
+    sync(part)
+    return len(named)
+
+
+def _copy_database(copy: Path) -> None:
+    """A consistent copy, made while others write: it waits for nobody, and nobody for it."""
+    # VACUUM cannot run in a transaction, and the engine begins one by itself.
+    raw = engine().raw_connection()
+    try:
+        raw.cursor().execute("VACUUM INTO ?", (str(copy),))
+    finally:
+        raw.close()
+
+
+def _named_files(database: Path) -> list[str]:
+    """Artifacts, and files of imports that have not ended; of the copy, not of what came later."""
+    copied = make_engine(f"sqlite:///{database}")
+    with Session(copied) as db:
+        artifacts = db.scalars(select(Artifact.file)).all()
+        waiting = db.scalars(
+            select(Import.file).where(
+                Import.status.in_(("uploaded", "queued", "running", "failed"))
+            )
+        ).all()
+    copied.dispose()
+    return sorted(
+        {*artifacts, *(file for file in waiting if (settings().data_dir / file).is_file())}
+    )
+
+
+def _add(tar: tarfile.TarFile, file: str) -> str:
+    path = settings().data_dir / file
+    try:
+        tar.add(path, file)
+        return sha256_of(path)
+    except FileNotFoundError as error:
+        raise _Moved(file) from error
+
+
+def _unpack(source: Path, place: Path) -> dict[str, str]:
+    """The manifest's hashes, after every file was unpacked and compared with its own."""
+    try:
+        with tarfile.open(source) as tar:
+            tar.extractall(place, filter="data")
+        manifest: dict[str, str] = json.loads((place / MANIFEST).read_text())["sha256"]
+    except (tarfile.TarError, FileNotFoundError, KeyError, ValueError) as error:
+        raise Invalid(f"{source} is not a whole backup of Likewise.") from error
+    for file, sha256 in manifest.items():
+        path = place / file
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise Invalid(f"{source} is damaged: {file} is not what was backed up.")
+    return manifest
+
+
+def _require_sqlite(sentence: str) -> None:
+    if make_url(settings().database_url).get_backend_name() != "sqlite":
+        raise Conflict(sentence)
+
+
+def _database_path() -> Path:
+    return Path(make_url(settings().database_url).database or "")

@@ -1,0 +1,132 @@
+"""Imports for the command line: what a file would become, and bringing it in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.database import reading, transaction
+from app.errors import AppError, Invalid, NotFound
+from app.exchange import importing
+from app.exchange.mapping import Mapping
+from app.exchange.preview import preview_file
+from app.models import Import, Project
+from app.projects.projects import create_project, find_project, slug_of
+from app.search.embedding import n_missing
+from app.search.encoders import raw_encoder
+from app.search.revisions import needs_index
+from app.settings import settings
+from app.training.readiness import moving_run
+from app.worker import work_until
+
+COUNTS = ("n_rows", "n_read", "n_stored", "n_updated", "n_unchanged", "n_rejected")
+
+
+class ImportFailed(AppError):
+    """The import ended without having stored everything; the sentence says why."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says about the columns; what it leaves out is guessed from names.
+
+    A label column is guessed only if no text column is given either: whoever names columns names
+    the labels, too.
+    """
+
+    text: list[str]
+    id_: str
+    label: str
+    template: str
+    separator: str
+
+    def over(self, guessed: Mapping) -> Mapping:
+        """The guess, with what was said in its place."""
+        said: dict[str, Any] = {}
+        if self.text:
+            said |= {"text_columns": self.text, "text_template": "", "label_column": None}
+        for name, value in (
+            ("id_column", self.id_),
+            ("label_column", self.label),
+            ("text_template", self.template),
+            ("label_separator", self.separator),
+        ):
+            if value:
+                said[name] = value
+        mapping = Mapping.model_validate(guessed.model_dump() | said)
+        if mapping.id_column in mapping.text_columns or mapping.id_column == mapping.label_column:
+            return mapping.model_copy(update={"id_column": self.id_ or None})
+        return mapping
+
+
+def look(slug: str, file: Path, wanted: Wanted, *, is_multi_label: bool) -> dict[str, Any]:
+    """What would be imported, and how: nothing is stored. Raises Unreadable, Invalid."""
+    _check_file(file)
+    with reading() as db:
+        project = _present(db, slug)
+    is_multi = project.is_multi_label if project else is_multi_label
+    seen = preview_file(file, file.name, is_multi_label=is_multi)
+    if seen.mapping is None:
+        raise Invalid(seen.problem or "The file has no columns.")
+    mapping = wanted.over(seen.mapping).checked(seen.source.columns)
+    return {
+        "columns": seen.source.columns,
+        "mapping": mapping.model_dump(),
+        "problem": seen.problem,
+        "rows": [mapping.text_of(row) for row in seen.rows],
+        "rejects": [vars(reject) for reject in seen.rejects],
+    }
+
+
+def bring(
+    slug: str, file: Path, wanted: Wanted, *, is_multi_label: bool, is_waiting: bool
+) -> dict[str, Any]:
+    """Queue the import; with is_waiting, store, embed and index it here.
+
+    Raises ImportFailed if it did not succeed, and what importing raises.
+    """
+    _check_file(file)
+    with transaction() as db:
+        project = _present(db, slug) or create_project(db, slug, is_multi_label=is_multi_label)
+        # In one transaction: a file that cannot be read leaves no empty project behind.
+        found = importing.receive(db, project, None, file.name, file)
+        importing.start(db, found, wanted.over(Mapping.model_validate(found.mapping)))
+    if is_waiting:
+        work_until(lambda: _is_done(project, found.id))
+    with reading() as db:
+        ended = db.get_one(Import, found.id)
+    if ended.status in {"failed", "cancelled"}:
+        raise ImportFailed(ended.error or "The import was cancelled.")
+    facts = {name: getattr(ended, name) for name in ("id", "status", *COUNTS)}
+    return {"project": project.slug, **facts}
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        raise Invalid(f"There is no file {file}.")
+    limit = settings().max_upload_mb
+    if file.stat().st_size > limit * 1_000_000:
+        raise Invalid(f"{file.name} is larger than {limit} MB (LIKEWISE_MAX_UPLOAD_MB).")
+
+
+def _present(db: Any, slug: str) -> Project | None:
+    try:
+        return find_project(db, slug)
+    except NotFound:
+        pass
+    try:
+        return find_project(db, slug_of(slug))
+    except NotFound:
+        return None
+
+
+def _is_done(project: Project, import_id: int) -> bool:
+    """Stored, embedded, indexed, and no run of its own accord left half-way."""
+    with reading() as db:
+        status = db.get_one(Import, import_id).status
+        if status in {"failed", "cancelled"}:
+            return True
+        if status != "succeeded" or n_missing(db, project):
+            return False
+        if moving_run(db, project.id) is not None:
+            return False
+        return not needs_index(db, raw_encoder(db, project))

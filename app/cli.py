@@ -1,0 +1,159 @@
+"""The command `likewise`: the same verbs as the pages, as the operator of this machine.
+
+Decision: everything but typer is imported inside the commands, so that `likewise --help`, and the
+start of every command, takes a fraction of a second; torch alone takes seconds.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import project_commands
+from app.saying import AsJson, Commands, table, tell
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    pretty_exceptions_enable=False, help="Label one record, and likewise the ones like it.",
+)  # fmt: skip
+users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People.")
+tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API tokens.")
+app.add_typer(users, name="user")
+app.add_typer(tokens, name="token")
+project_commands.add_to(app)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    host: str = "127.0.0.1",
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Pages only.")] = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Bring the tables up to date, then serve pages, with a worker beside them."""
+    from app.serving import serve as serve_pages
+
+    serve_pages(host, port, has_worker=not no_worker, as_json=as_json)
+
+
+@app.command()
+def worker(
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Embed, import and train until stopped. As many may run as you like."""
+    from app.serving import work
+
+    work(ends_with_stdin=with_parent)
+
+
+@app.command()
+def doctor(as_json: bool = AsJson) -> None:
+    """Check this installation; status 1 if something needs mending."""
+    from app.doctor import examine
+
+    found = examine()
+    lines = [(("ok" if check.is_ok else "!!"), check.name, check.sentence) for check in found]
+    tell([vars(check) for check in found], table(("", "what", "how it is"), lines), as_json)
+    if not all(check.is_ok for check in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    wait: Annotated[bool, typer.Option(help="Embed it here, too.")] = True,
+    as_json: bool = AsJson,
+) -> None:
+    """Load the sample project: 3,200 customer messages, unlabeled. Nothing happens twice."""
+    from app.demo import load_sample
+
+    sample = load_sample(is_waiting=wait)
+    words = f"The sample project is /projects/{sample.slug}: {sample.n_records:,} records, "
+    words += f"{sample.n_embedded:,} with vectors."
+    tell(vars(sample), words, as_json)
+
+
+@users.command("add")
+def add_user(
+    name: str,
+    role: Annotated[str, typer.Option(help="admin, reviewer or annotator")],
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from stdin.")] = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Add a user: with a password from stdin, or with a one-time link to choose one."""
+    from app.accounts.invitations import invite
+    from app.accounts.users import create_user
+    from app.database import transaction
+    from app.serving import base_url, prepare
+
+    prepare()
+    password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
+    with transaction() as db:
+        user = create_user(db, name, role, password)
+        token = None if password_stdin else invite(db, role, user=user)
+    link = f"{base_url()}/welcome/{token}" if token else None
+    words = f"{user.name} is {role}." + (f" One-time link: {link}" if link else "")
+    tell({"name": user.name, "role": role, "link": link}, words, as_json)
+
+
+@tokens.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="The user it acts as.")],
+    purpose: Annotated[str, typer.Option("--for", help="What it is for.")] = "command line",
+    days: Annotated[int, typer.Option(min=1, max=366)] = 90,
+    as_json: bool = AsJson,
+) -> None:
+    """Create an API token of this user. It is shown once."""
+    from app.accounts import tokens as accounts_tokens
+    from app.accounts.users import find_user
+    from app.database import transaction
+    from app.serving import prepare
+
+    prepare()
+    with transaction() as db:
+        token = accounts_tokens.create_token(db, find_user(db, name), purpose, days)
+    tell({"token": token, "user": name, "days": days}, token, as_json)
+
+
+@app.command()
+def backup(out: Path, as_json: bool = AsJson) -> None:
+    """Write database and files to one tar file, while others work."""
+    from app.backup import back_up
+    from app.serving import prepare
+
+    prepare()
+    made = back_up(out)
+    words = f"{out}: the database and {made.n_files:,} files, {made.n_bytes / 1e6:,.1f} MB."
+    tell(vars(made), words, as_json)
+
+
+@app.command()
+def restore(source: Path, as_json: bool = AsJson) -> None:
+    """Bring a backup back, into an empty data folder."""
+    from app.backup import bring_back
+
+    brought = bring_back(source)
+    words = (
+        f"Restored {brought.n_files:,} files. `likewise verify` checks them against the database."
+    )
+    tell(vars(brought), words, as_json)
+
+
+@app.command()
+def verify(as_json: bool = AsJson) -> None:
+    """Compare every file and every consensus with what the database says."""
+    from app.serving import prepare
+    from app.verification import examine
+
+    prepare()
+    found = examine()
+    words = "\n".join(
+        [*found.problems, f"{found.n_files:,} files, {found.n_records:,} records, "
+         f"{found.n_labeled:,} labeled: {len(found.problems) or 'no'} problem(s)."]
+    )  # fmt: skip
+    tell(vars(found), words, as_json)
+    if found.problems:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

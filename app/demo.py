@@ -1,0 +1,103 @@
+"""The sample project: created, imported, its label set filled, and with time embedded."""
+
+import csv
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import reading, transaction
+from app.exchange import importing
+from app.exchange.mapping import Mapping
+from app.jobs import workers
+from app.models import Import, Project, Record
+from app.projects.labels import add_label
+from app.projects.projects import create_project
+from app.projects.sample import sample_messages
+from app.search.embedding import n_missing
+from app.search.encoders import raw_encoder
+from app.search.revisions import needs_index
+from app.serving import prepare
+from app.settings import settings
+
+NAME = "Sample: customer messages"
+COLUMNS = ("external_id", "text", "channel", "product", "sent_at")
+MAPPING = Mapping(text_columns=["text"], id_column="external_id")
+UNFINISHED = ("uploaded", "queued", "running")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The sample project as it stands."""
+
+    slug: str
+    n_records: int
+    n_embedded: int
+
+
+def load_sample(*, is_waiting: bool) -> Sample:
+    """The sample project: what of it is missing is made, what is there stays as it is.
+
+    is_waiting  embed and index it in this process; else a worker does that
+    """
+    prepare()
+    with reading() as db:
+        project = db.scalar(select(Project).where(Project.is_sample).order_by(Project.id).limit(1))
+    project = project or _create()
+    if _needs_import(project):
+        _import(project)
+    if is_waiting and not _is_whole(project):
+        # Loaded here: the job engine is of no use to a start that finds everything in place.
+        from app.worker import work_until
+
+        work_until(lambda: _is_whole(project))
+    with reading() as db:
+        n_records = _n_records(db, project)
+        return Sample(project.slug, n_records, n_records - n_missing(db, project))
+
+
+def _create() -> Project:
+    intents = sorted({message.intent for message in sample_messages()})
+    with transaction() as db:
+        project = create_project(db, NAME, is_sample=True)
+        for intent in intents:
+            add_label(db, project.id, intent, None)
+    return project
+
+
+def _import(project: Project) -> None:
+    """Without the intents: telling them is what the newcomer tries out."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "customer-messages.csv"
+        with path.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(asdict(message) for message in sample_messages())
+        with transaction() as db:
+            found = importing.receive(db, project, None, path.name, path)
+            importing.start(db, found, MAPPING)
+    seen = workers(settings().database_url, settings().data_dir)
+    if not any(worker.is_serving for worker in seen):
+        importing.carry_out(found.id)
+
+
+def _needs_import(project: Project) -> bool:
+    unfinished = select(func.count()).where(
+        Import.project_id == project.id, Import.status.in_(UNFINISHED)
+    )
+    with reading() as db:
+        return not _n_records(db, project) and not db.scalar(unfinished)
+
+
+def _is_whole(project: Project) -> bool:
+    with reading() as db:
+        if not _n_records(db, project) or n_missing(db, project):
+            return False
+        return not needs_index(db, raw_encoder(db, project))
+
+
+def _n_records(db: Session, project: Project) -> int:
+    of_project = select(func.count()).select_from(Record).where(Record.project_id == project.id)
+    return db.scalar(of_project) or 0

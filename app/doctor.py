@@ -1,0 +1,112 @@
+"""Is this installation sound? One check a line, each with what to do about it."""
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import schema
+from app.database import engine, is_wal_safe, reading, sqlite_module
+from app.errors import AppError
+from app.html import ago
+from app.jobs import workers
+from app.settings import settings
+from app.similarity.encoder import DEFAULT_MODEL, pick_device
+from app.similarity.model_folder import check_folder, default_model_folder
+
+LEAST_FREE_GB = 1.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: is it sound, and in a sentence, how it is."""
+
+    name: str
+    is_ok: bool
+    sentence: str
+
+
+def examine() -> list[Check]:
+    """Every check, whatever the ones before it found."""
+    checks: dict[str, Callable[[], tuple[bool, str]]] = {
+        "python": _python,
+        "data folder": _data_folder,
+        "disk": _disk,
+        "sqlite": _sqlite,
+        "database": _database,
+        "base model": _base_model,
+        "device": _device,
+        "worker": _worker,
+    }
+    return [Check(name, *_safely(check)) for name, check in checks.items()]
+
+
+def _safely(check: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
+    try:
+        return check()
+    except AppError as error:
+        return False, error.sentence
+    except (OSError, SQLAlchemyError, ValueError) as error:
+        return False, (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _python() -> tuple[bool, str]:
+    return True, f"{platform.python_version()}, {os.cpu_count()} cores"
+
+
+def _data_folder() -> tuple[bool, str]:
+    folder = settings().data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"likewise")
+    return True, f"{folder} is writable"
+
+
+def _disk() -> tuple[bool, str]:
+    free = shutil.disk_usage(settings().data_dir).free / 1e9
+    return free >= LEAST_FREE_GB, f"{free:.1f} GB free; {LEAST_FREE_GB:.0f} GB is the least"
+
+
+def _sqlite() -> tuple[bool, str]:
+    version = sqlite_module().sqlite_version
+    is_safe = is_wal_safe(sqlite_module().sqlite_version_info)
+    return True, f"{version}, journal {'WAL' if is_safe else 'DELETE, which is safe and slower'}"
+
+
+def _database() -> tuple[bool, str]:
+    with reading() as db:
+        name = db.get_bind().dialect.name
+    shown = engine().url.render_as_string(hide_password=True)
+    if not schema.is_current():
+        return False, f"{name} at {shown} is not up to date: start `likewise serve` once"
+    return True, f"{name} at {shown}, up to date"
+
+
+def _base_model() -> tuple[bool, str]:
+    name = settings().base_model
+    if name == DEFAULT_MODEL:
+        return True, f"{name}, whole, in {default_model_folder()}"
+    if os.path.isdir(name):  # noqa: PTH112 - a name may be a folder, or one of the hub
+        check_folder(settings().data_dir.__class__(name))
+        return True, f"{name} is a folder that can be used"
+    return settings().allow_model_downloads, f"{name} has to be downloaded from the hub"
+
+
+def _device() -> tuple[bool, str]:
+    wanted = settings().device
+    found = pick_device()
+    is_there = wanted in {"auto", "cpu", found}
+    return is_there, f"{found if wanted == 'auto' else wanted}; the fastest here is {found}"
+
+
+def _worker() -> tuple[bool, str]:
+    seen = workers(settings().database_url, settings().data_dir)
+    serving = [worker for worker in seen if worker.is_serving]
+    if serving:
+        return True, f"{len(serving)} at work: {', '.join(worker.name for worker in serving)}"
+    last = ago(seen[0].last_seen_at) if seen else "never"
+    return True, f"none at work, last seen {last}; start one with `likewise worker`"

@@ -1,0 +1,171 @@
+"""The commands about one project: import, train, runs, activate, rollback, similar, export."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.saying import AsJson, table, tell
+
+Wait = Annotated[bool, typer.Option("--wait", help="Do the work here, and come back when done.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Give the application these commands."""
+    app.command("import")(import_file)
+    for command in (train, runs, activate, rollback, similar, export):
+        app.command(command.__name__)(command)
+
+
+def import_file(
+    project: str,
+    file: Path,
+    text: Annotated[str, typer.Option(help="Columns of the text: COL,COL")] = "",
+    id_: Annotated[str, typer.Option("--id", help="Column that identifies a row.")] = "",
+    label: Annotated[str, typer.Option(help="Column of the label; empty means unlabeled.")] = "",
+    template: Annotated[str, typer.Option(help='Such as "{Title}. {Description}"')] = "",
+    separator: Annotated[str, typer.Option(help="Between the labels of one cell.")] = "",
+    multi_label: Annotated[bool, typer.Option("--multi-label")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, store nothing.")] = False,
+    wait: Wait = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Import a CSV, TSV, JSON, JSONL or Parquet file; creates the project if there is none."""
+    from app.bringing import Wanted, bring, look
+    from app.serving import prepare
+
+    prepare()
+    columns = [name.strip() for name in text.split(",") if name.strip()]
+    wanted = Wanted(columns, id_, label, template, separator)
+    if dry_run:
+        facts = look(project, file, wanted, is_multi_label=multi_label)
+        words = f"Text: {', '.join(facts['mapping']['text_columns'])}. " + _mapped(facts["mapping"])
+        tell(facts, words + f" First row: {str(facts['rows'][:1])[1:-1]}", as_json)
+        return
+    facts = bring(project, file, wanted, is_multi_label=multi_label, is_waiting=wait)
+    counted = (
+        f"{facts['n_stored']:,} stored, {facts['n_updated']:,} updated, "
+        f"{facts['n_unchanged']:,} unchanged, {facts['n_rejected']:,} rejected."
+    )
+    words = counted if facts["status"] == "succeeded" else "Queued for the worker."
+    tell(facts, f"{words} Project /projects/{facts['project']}", as_json)
+
+
+def train(
+    project: str,
+    method: Annotated[str, typer.Option(help="head or skip_triplet")] = "head",
+    force: Annotated[bool, typer.Option("--force", help="Activate even what is worse.")] = False,
+    wait: Wait = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Start a run."""
+    from app.asking import ask, carry
+    from app.serving import prepare
+    from app.training.forms import recipe_of
+
+    prepare()
+    recipe = recipe_of({"method": method})
+    facts = carry(project, recipe, is_forced=force) if wait else ask(project, recipe, force)
+    words = facts["verdict"] or facts["error"] or f"Run {facts['number']} is {facts['status']}."
+    if wait and facts["status"] != "succeeded":
+        tell(facts, f"Run {facts['number']} is {facts['status']}.", as_json)
+        typer.echo(words, err=True)
+        raise typer.Exit(1)
+    tell(facts, words, as_json)
+
+
+def runs(project: str, as_json: bool = AsJson) -> None:
+    """The project's runs, the newest first."""
+    from app.database import reading
+    from app.projects.projects import find_project
+    from app.serving import prepare
+    from app.training.facts import facts_of, run_as_json
+    from app.training.runs import latest_runs
+
+    prepare()
+    with reading() as db:
+        found = facts_of(db, latest_runs(db, find_project(db, project).id))
+    rows: list[tuple[object, ...]] = [
+        (
+            facts.run.number, facts.run.status, facts.run.n_examples, facts.version,
+            facts.headline and f"{facts.headline.raw.value:.3f}",
+            facts.headline and f"{facts.headline.tuned.value:.3f}",
+            facts.headline and facts.headline.tuned.n,
+            facts.run.error or facts.run.verdict,
+        )
+        for facts in found
+    ]  # fmt: skip
+    columns = ("run", "status", "labels", "version", "raw", "tuned", "n", "verdict")
+    tell([run_as_json(facts) for facts in found], table(columns, rows), as_json)
+
+
+def activate(project: str, version: int, as_json: bool = AsJson) -> None:
+    """From now on search uses this version."""
+    from app.database import transaction
+    from app.projects.projects import find_project
+    from app.search.encoders import activate as activate_encoder
+    from app.search.encoders import find_version
+    from app.serving import prepare
+
+    prepare()
+    with transaction() as db:
+        encoder = find_version(db, find_project(db, project).id, version)
+        activate_encoder(db, encoder, by=None, reason="Chosen on the command line")
+    tell({"version": version, "kind": encoder.kind}, f"Version {version} is active.", as_json)
+
+
+def rollback(project: str, as_json: bool = AsJson) -> None:
+    """Back to the version that was active before."""
+    from app.database import transaction
+    from app.projects.projects import find_project
+    from app.search.encoders import roll_back
+    from app.serving import prepare
+
+    prepare()
+    with transaction() as db:
+        encoder = roll_back(db, find_project(db, project), by=None)
+    facts: dict[str, Any] = {"version": encoder.number, "kind": encoder.kind}
+    tell(facts, f"Version {encoder.number} is active again.", as_json)
+
+
+def similar(
+    project: str,
+    record: Annotated[str, typer.Option(help="External id of a record.")] = "",
+    text: Annotated[str, typer.Option(help="Any text.")] = "",
+    k: Annotated[int, typer.Option("-k", min=1, max=1000)] = 10,
+    as_json: bool = AsJson,
+) -> None:
+    """The k records most similar to a record, or to a text."""
+    from app.finding import find_similar
+    from app.serving import prepare
+
+    if bool(record) == bool(text):
+        raise typer.BadParameter("Give either --record or --text.")
+    prepare()
+    found = find_similar(project, record, text, k)
+    rows: list[tuple[object, ...]] = [
+        (hit["rank"], f"{hit['similarity']:.3f}", hit["id"], hit["label"], hit["text"][:80])
+        for hit in found
+    ]
+    tell(found, table(("rank", "cosine", "id", "label", "text"), rows), as_json)
+
+
+def export(
+    project: str,
+    out: Path,
+    format_: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet")] = "",
+    vectors: Annotated[bool, typer.Option("--vectors", help="With tuned vectors.")] = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Write the records with their labels and suggestions to a file."""
+    from app.finding import export_to
+    from app.serving import prepare
+
+    prepare()
+    facts = export_to(project, out, format_ or out.suffix.lstrip(".").lower(), vectors)
+    tell(facts, f"{facts['file']}: {facts['n_bytes']:,} bytes.", as_json)
+
+
+def _mapped(mapping: dict[str, Any]) -> str:
+    id_column, label_column = mapping["id_column"], mapping["label_column"]
+    return f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."

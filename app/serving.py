@@ -1,0 +1,134 @@
+"""Serving: the tables, the first admin's link, the web process, and a worker that ends with it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import typer
+import uvicorn
+
+from app import schema
+from app.accounts.invitations import first_admin_link
+from app.database import transaction
+from app.errors import Invalid
+from app.settings import settings
+
+PAUSE_SECONDS = 2.0
+PATIENCE_SECONDS = 15
+
+
+def prepare() -> None:
+    """Bring the tables up to date, if they are not."""
+    if not schema.is_current():
+        schema.upgrade()
+
+
+def base_url(host: str = "127.0.0.1", port: int = 8000) -> str:
+    """Where people reach the pages."""
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    return settings().public_url.rstrip("/") or f"http://{shown}:{port}"
+
+
+def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
+    """Serve pages until stopped. Raises Invalid if the port is taken."""
+    prepare()
+    taken = _listen(host, port)
+    address = base_url(host, taken.getsockname()[1])
+    with transaction() as db:
+        token = first_admin_link(db)
+    link = f"{address}/welcome/{token}" if token else None
+    config = uvicorn.Config("app.main:create_app", factory=True, log_level="warning")
+    server = _Server(config, lambda: _say_ready(address, link, as_json))
+    with _worker_beside() if has_worker else contextlib.nullcontext():
+        server.run(sockets=[taken])
+
+
+def work(*, ends_with_stdin: bool) -> None:
+    """Work until stopped, or until whoever holds our stdin is gone, even by kill -9."""
+    # Loaded here: the web process shares this module, and never loads the job engine.
+    from app.worker import run_worker
+
+    prepare()
+    stop = threading.Event()
+    if ends_with_stdin:
+        threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
+    run_worker(stop)
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, say_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._say_ready = say_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's own, and then the word."""
+        await super().startup(sockets)
+        self._say_ready()
+
+
+def _say_ready(address: str, link: str | None, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"url": address, "first_admin": link}))
+    else:
+        if link:
+            typer.echo(f"First admin: open {link} (works once)")
+        typer.echo(f"Likewise is ready: {address}")
+    sys.stdout.flush()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(found[0], socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(found[4])
+    except OSError as error:
+        raise Invalid(f"{host}:{port} cannot be used: {error.strerror}.") from error
+    return listening
+
+
+@contextlib.contextmanager
+def _worker_beside() -> Iterator[None]:
+    """A worker process, started again if it dies, ended when the block ends."""
+    is_over = threading.Event()
+    watcher = threading.Thread(target=_keep_working, args=(is_over,))
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def _keep_working(is_over: threading.Event) -> None:
+    while not is_over.is_set():
+        child = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "worker", "--with-parent"], stdin=subprocess.PIPE
+        )
+        while child.poll() is None and not is_over.wait(0.2):
+            pass
+        if child.poll() is None:
+            _end(child)
+        is_over.wait(PAUSE_SECONDS)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    child.terminate()
+    try:
+        child.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _stop_at_end_of_stdin(stop: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stop.set()

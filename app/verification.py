@@ -1,0 +1,102 @@
+"""Does what is stored agree with itself? Files with their hashes, consensus with annotations."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import folder, sha256_of
+from app.database import reading
+from app.labeling.consensus import recomputed
+from app.models import Annotation, Artifact, Consensus, Embedding, Import, Project, Record
+from app.settings import settings
+
+AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was compared, what does not agree, and how many files nothing names (harmless)."""
+
+    n_files: int
+    n_records: int
+    n_labeled: int
+    n_unnamed_files: int
+    problems: list[str]
+
+
+def examine() -> Findings:
+    """Compare everything; nothing is changed."""
+    with reading() as db:
+        artifacts = db.scalars(select(Artifact).order_by(Artifact.id)).all()
+        problems = [problem for artifact in artifacts if (problem := _wrong_file(artifact))]
+        problems += _imports(db)
+        problems += _vectors(db)
+        n_labeled = 0
+        for project in db.scalars(select(Project).order_by(Project.id)).all():
+            n, wrong = _consensus(db, project)
+            n_labeled += n
+            problems += wrong
+        n_records = db.scalar(select(func.count()).select_from(Record)) or 0
+    named = {artifact.file for artifact in artifacts}
+    unnamed = [p for p in folder("artifacts").iterdir() if f"artifacts/{p.name}" not in named]
+    return Findings(len(artifacts), n_records, n_labeled, len(unnamed), problems)
+
+
+def _wrong_file(artifact: Artifact) -> str | None:
+    path = settings().data_dir / artifact.file
+    if not path.is_file():
+        return f"{artifact.file} ({artifact.kind}) is missing."
+    if sha256_of(path) != artifact.sha256:
+        return f"{artifact.file} ({artifact.kind}) is not what was stored."
+    return None
+
+
+def _imports(db: Session) -> list[str]:
+    told = Import.n_stored + Import.n_updated + Import.n_unchanged + Import.n_rejected
+    wrong = db.execute(
+        select(Import.id, Import.n_read, told.label("told")).where(Import.n_read != told)
+    )
+    return [f"Import {row.id} read {row.n_read} rows and accounts for {row.told}." for row in wrong]
+
+
+def _vectors(db: Session) -> list[str]:
+    sizes = (
+        select(
+            Embedding.encoder_id, func.count(func.length(Embedding.vector).distinct()).label("n")
+        )
+        .group_by(Embedding.encoder_id)
+        .having(func.count(func.length(Embedding.vector).distinct()) > 1)
+    )
+    return [
+        f"Version {row.encoder_id} has vectors of {row.n} lengths." for row in db.execute(sizes)
+    ]
+
+
+def _consensus(db: Session, project: Project) -> tuple[int, list[str]]:
+    """How many records are labeled, and where that is not what the annotations say."""
+    said = select(Annotation.record_id).where(Annotation.project_id == project.id)
+    kept = select(Consensus.record_id).where(Consensus.project_id == project.id)
+    ids = sorted({*db.scalars(said.distinct()), *db.scalars(kept.distinct())})
+    n_labeled, wrong = 0, []
+    for start in range(0, len(ids), AT_ONCE):
+        part = ids[start : start + AT_ONCE]
+        due = {i: set(labels) for i, labels in recomputed(db, project.id, part).items()}
+        stored = _stored(db, part)
+        n_labeled += len(stored)
+        wrong += [
+            f"Record {i} of project {project.slug}: the stored consensus is not what people said."
+            for i in part
+            if due.get(i, set()) != stored.get(i, set())
+        ]
+    return n_labeled, wrong
+
+
+def _stored(db: Session, record_ids: list[int]) -> dict[int, set[int | None]]:
+    rows = db.execute(
+        select(Consensus.record_id, Consensus.label_id).where(Consensus.record_id.in_(record_ids))
+    )
+    stored: dict[int, set[int | None]] = {}
+    for record_id, label_id in rows:
+        stored.setdefault(record_id, set()).add(label_id)
+    return stored
