@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Route, expect
 from sqlalchemy import func, select
 
 from app.database import reading
@@ -324,7 +324,12 @@ def test_what_was_not_saved_survives_the_page_and_is_sent_by_the_next(
 
 def test_leaving_with_unsaved_work_is_warned_of(labeling: Labeling) -> None:
     asked: list[str] = []
-    labeling.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    labeling.page.on("dialog", stay)
     labeling.page.route("**/annotations", lambda route: route.abort())
     labeling.press("1")
     expect(labeling.page.locator("#unsaved")).to_be_visible()
