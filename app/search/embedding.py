@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
@@ -62,7 +62,7 @@ class EmbeddingProgress:
 def progress(db: Session, project: Project) -> EmbeddingProgress:
     """Counted in the database; speed and trouble as the worker last said."""
     n_total = _n_records(db, project.id)
-    n_left = n_missing(db, project) if n_total else 0
+    n_left = n_missing(db, project)
     said = pace_of(project.id)
     rate = said.per_second if n_left else None
     return EmbeddingProgress(
@@ -76,11 +76,21 @@ def progress(db: Session, project: Project) -> EmbeddingProgress:
 
 def n_missing(db: Session, project: Project) -> int:
     """How many records have no vector of their present text."""
+    n_total = _n_records(db, project.id)
     encoder = find_raw_encoder(db, project)
-    if encoder is None:
-        return _n_records(db, project.id)
-    lacking = select(func.count()).select_from(Record).where(*_lacking(encoder))
-    return db.scalar(lacking) or 0
+    if n_total == 0 or encoder is None:
+        return n_total
+    # Joined from the embeddings' side, both databases read indexes alone and no vectors.
+    present = (
+        select(func.count())
+        .select_from(Embedding)
+        .join(
+            Record,
+            and_(Record.id == Embedding.record_id, Record.content_hash == Embedding.content_hash),
+        )
+        .where(Embedding.encoder_id == encoder.id, Record.project_id == project.id)
+    )
+    return n_total - (db.scalar(present) or 0)
 
 
 def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
@@ -179,7 +189,7 @@ def _lacking(encoder: Encoder) -> tuple[ColumnElement[bool], ColumnElement[bool]
     """Conditions on Record: of this project, and without an embedding of the present text."""
     has_vector = exists().where(
         Embedding.encoder_id == encoder.id,
-        Embedding.content_hash == Record.content_hash,
         Embedding.record_id == Record.id,
+        Embedding.content_hash == Record.content_hash,
     )
     return Record.project_id == encoder.project_id, ~has_vector
