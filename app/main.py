@@ -64,7 +64,10 @@ class Guard:
 def add_headers(message: Message, request: Request) -> None:
     """Our security headers, and caching for what never changes under its URL."""
     present = {name.lower() for name, _ in message["headers"]}
-    for name, value in {**HEADERS, "Cache-Control": _cache_of(request)}.items():
+    wanted = {**HEADERS, "Cache-Control": _cache_of(request)}
+    if settings().is_https:
+        wanted["Strict-Transport-Security"] = "max-age=31536000"
+    for name, value in wanted.items():
         if name.lower().encode() not in present:
             message["headers"].append((name.lower().encode(), value.encode()))
 

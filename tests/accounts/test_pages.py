@@ -53,6 +53,7 @@ def test_over_https_the_cookie_is_bound_to_the_host(monkeypatch: pytest.MonkeyPa
     assert "Secure" in cookie
     assert "Path=/" in cookie
     assert "Domain" not in cookie
+    assert answer.headers["strict-transport-security"] == "max-age=31536000"
     monkeypatch.undo()
     settings.cache_clear()
 
