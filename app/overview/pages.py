@@ -66,9 +66,10 @@ def show_standing(request: Request, project: InProject, db: ReadDb) -> Response:
 def _project(request: Request, db: Session, project: Project, template: str) -> Response:
     now = facts(db, project)
     steps = checklist(project, now)
+    is_moving = now.moving_run is not None or any(step.is_moving for step in steps)
     return render(
         request, template, project=project, facts=now, steps=steps, next=next_step(steps),
-        is_moving=any(step.is_moving for step in steps), metrics=METRICS,
+        is_moving=is_moving, metrics=METRICS,
     )  # fmt: skip
 
 

@@ -237,6 +237,19 @@ def test_after_a_run_a_purer_session_is_one_click_away_and_then_all_is_ticked(
     assert states(client) == []
     assert "What to label next" in page
     assert "Label uncertain records" in page
+    assert "hx-get" not in page
+
+
+def test_a_later_run_is_watched_too(client: TestClient, project: Project) -> None:
+    head = tune(project, embed(project, add_records(project, 2)))
+    start(project, head, "record")
+
+    with transaction() as db:
+        db.add(TrainingRun(project_id=project.id, number=2, status="running", stage="reindex"))
+
+    page = client.get("/projects/letters").text
+    assert 'href="/projects/letters/training/runs/2">Run 2</a>' in page
+    assert 'hx-get="/projects/letters/standing"' in page
 
 
 def test_raw_and_tuned_stand_side_by_side_with_k_n_and_interval(
