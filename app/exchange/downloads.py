@@ -51,7 +51,7 @@ def export_answer(
 def rejects_answer(rejects: Sequence[ImportReject], import_id: int) -> Response:
     """The rejected rows as CSV: line, column, reason."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(["line", "column", "reason"])
     writer.writerows([each.line, with_quote(each.column or ""), each.reason] for each in rejects)
     return Response(

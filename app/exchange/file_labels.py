@@ -73,7 +73,7 @@ def said_before(db: Session, record_ids: list[int], voice: Voice) -> dict[int, f
             Annotation.withdrawn_at.is_(None),
             Annotation.label_id.is_not(None),
         )
-    ).tuples()
+    )
     newest: dict[int, tuple[int, set[int]]] = {}
     for record_id, act_id, label_id in rows:
         known = newest.get(record_id)

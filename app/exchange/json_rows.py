@@ -151,10 +151,14 @@ def _read(piece: str, line: int) -> Row | Reject:
         found = _DECODER.decode(piece)
         if is_too_deep(found):
             raise RecursionError
+        if isinstance(found, dict):
+            "".join(found).encode()
     except _Refused as refused:
         return Reject(line, None, str(refused))
     except json.JSONDecodeError as error:
         return Reject(line, None, f"not valid JSON at character {error.pos + 1:,}: {error.msg}")
+    except UnicodeEncodeError:
+        return Reject(line, None, "a name in it is not made of characters")
     except RecursionError:
         return Reject(line, None, f"nested deeper than {DEEPEST} levels")
     if not isinstance(found, dict):

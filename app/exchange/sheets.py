@@ -159,7 +159,7 @@ def _agreed(db: Session, ids: list[int]) -> dict[int, list[tuple[int | None, str
         .join(Act, Act.id == Consensus.act_id)
         .where(Consensus.record_id.in_(ids))
         .order_by(Consensus.id)
-    ).tuples()
+    )
     for record_id, label_id, source in rows:
         found.setdefault(record_id, []).append((label_id, source))
     return found
@@ -169,7 +169,7 @@ def _annotation_batches(db: Session, project_id: int, filters: Filters) -> Itera
     names = _label_names(db, project_id)
     numbers = dict(
         db.execute(select(Encoder.id, Encoder.number).where(Encoder.project_id == project_id))
-        .tuples().all()
+        .all()
     )  # fmt: skip
     said = (
         select(Annotation, Record.external_id, Record.text, User.name)
@@ -180,7 +180,7 @@ def _annotation_batches(db: Session, project_id: int, filters: Filters) -> Itera
         .limit(BATCH)
     )
     after_id = 0
-    while rows := db.execute(said.where(Annotation.id > after_id)).tuples().all():
+    while rows := db.execute(said.where(Annotation.id > after_id)).all():
         after_id = rows[-1][0].id
         yield [_annotation_row(row, names, numbers) for row in rows]
         db.expunge_all()

@@ -128,7 +128,7 @@ def _ids_of(db: Session, project_id: int, external_ids: Sequence[str]) -> dict[s
             Record.project_id == project_id, Record.external_id.in_(external_ids)
         )
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _say(db: Session, project_id: int, states: Mapping[str, _State], voice: Voice) -> None:

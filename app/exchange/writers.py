@@ -26,7 +26,8 @@ _TYPES: dict[Kind, Any] = {
 def write_csv(sheet: Sheet, target: BinaryIO) -> None:
     """UTF-8 with a header; cells that a spreadsheet would run carry an apostrophe."""
     text = TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text, lineterminator="\n")
+    # CRLF, as RFC 4180 says; with "\n" alone Python would leave a bare "\r" in a cell unquoted.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([with_quote(name) for name in sheet.columns])
     for batch in sheet.batches:
         writer.writerows(

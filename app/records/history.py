@@ -32,7 +32,7 @@ def history_of(db: Session, record_id: int) -> list[Said]:
         .outerjoin(Encoder, Encoder.id == Annotation.encoder_id)
         .where(Annotation.record_id == record_id)
         .order_by(Annotation.id.desc())
-    ).tuples()
+    )
     return [Said(*row) for row in rows]
 
 
@@ -44,4 +44,4 @@ def remarks_on(db: Session, record_id: int) -> list[tuple[Remark, User | None]]:
         .where(Remark.record_id == record_id, Remark.withdrawn_at.is_(None))
         .order_by(Remark.id.desc())
     )
-    return list(rows.tuples())
+    return list(rows)

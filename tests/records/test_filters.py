@@ -112,7 +112,6 @@ filters = st.builds(
 )
 
 
-@pytest.mark.numbers
 @given(filters)
 def test_an_address_and_a_stored_seed_bring_the_same_filters_back(wanted: Filters) -> None:
     assert Filters.from_query(wanted.as_query()) == wanted
@@ -120,7 +119,6 @@ def test_an_address_and_a_stored_seed_bring_the_same_filters_back(wanted: Filter
     assert wanted.is_empty == (wanted == Filters())
 
 
-@pytest.mark.numbers
 @pytest.mark.parametrize("query", [{"state": "lost"}, {"label": "x"}, {"label": "٣"}])
 def test_filters_that_cannot_be_read_are_refused(query: dict[str, str]) -> None:
     with pytest.raises(Invalid):
