@@ -72,7 +72,8 @@ def bring_back(source: Path) -> Contents:
     if database.exists() or (data_dir.is_dir() and any(data_dir.iterdir())):
         raise Conflict(f"{data_dir} is not empty. A backup is restored into an empty folder only.")
     data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=data_dir.parent) as folder:
+    # Inside the data folder, which may be a volume of its own: renaming must not copy.
+    with tempfile.TemporaryDirectory(dir=data_dir) as folder:
         place = Path(folder)
         manifest = _unpack(source, place)
         (place / DATABASE).rename(database)

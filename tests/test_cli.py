@@ -1,0 +1,380 @@
+"""The command line: the same verbs as the pages, one sentence on failure, JSON on demand."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import func, select, update
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.database import reading, transaction
+from app.models import Artifact, Consensus, Import, Invitation, Label, Project, Record, User
+from app.settings import settings
+from app.training import loop
+from tests.training.conftest import embedded_project, label
+
+LIKEWISE = [sys.executable, "-m", "app.cli"]
+ROOT = Path(__file__).resolve().parent.parent
+ON_SQLITE = pytest.mark.skipif(
+    bool(os.environ.get("TEST_DATABASE_URL")), reason="Backups of Postgres are pg_dump's matter"
+)
+
+
+def likewise(*words: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(words), input=stdin)
+
+
+def told(*words: str) -> object:
+    result = likewise(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def ada(database: str) -> User:
+    with transaction() as db:
+        user = User(name="ada", name_key="ada", role="admin")
+        db.add(user)
+    return user
+
+
+@pytest.fixture
+def project(ada: User) -> Project:
+    made = embedded_project()
+    label(made, ada, range(32))
+    return made
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.csv"
+    rows = [[f"t{i}", f"ticket {i} is late", "Late" if i < 3 else "", "mail"] for i in range(6)]
+    with path.open("w", newline="") as opened:
+        csv.writer(opened).writerows([["no", "body", "topic", "channel"], *rows])
+    return path
+
+
+def test_every_verb_fails_with_one_sentence_for_an_unknown_project(database: str) -> None:
+    for words in (
+        ("train",), ("train", "--wait"), ("runs",), ("rollback",), ("activate", "1"),
+        ("similar", "--record", "1"), ("export", "out.csv"),
+    ):  # fmt: skip
+        result = likewise(words[0], "nope", *words[1:])
+        assert result.exit_code == 1, words
+        assert result.stderr.strip() == "There is no such project here.", words
+
+
+def test_a_dry_run_shows_the_mapping_and_stores_nothing(database: str, tickets: Path) -> None:
+    shown = told("import", "tickets", str(tickets), "--text", "body", "--id", "no", "--dry-run")
+
+    assert isinstance(shown, dict)
+    assert shown["columns"] == ["no", "body", "topic", "channel"]
+    assert (shown["mapping"]["id_column"], shown["mapping"]["label_column"]) == ("no", None)
+    assert shown["rows"][0] == "ticket 0 is late"
+    with reading() as db:
+        assert db.scalar(select(func.count()).select_from(Project)) == 0
+
+
+def test_an_unknown_column_is_named_and_no_project_is_left(database: str, tickets: Path) -> None:
+    result = likewise("import", "tickets", str(tickets), "--text", "title")
+
+    assert result.exit_code == 1
+    assert "no column 'title'" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    with reading() as db:
+        assert db.scalar(select(func.count()).select_from(Project)) == 0
+
+
+def test_an_import_is_queued_for_the_worker(database: str, tickets: Path) -> None:
+    queued = told("import", "My tickets", str(tickets), "--text", "body", "--label", "topic")
+    again = told("import", "my-tickets", str(tickets), "--text", "body")
+
+    assert isinstance(queued, dict)
+    assert isinstance(again, dict)
+    assert (queued["project"], queued["status"]) == ("my-tickets", "queued")
+    assert again["project"] == "my-tickets"
+    with reading() as db:
+        mappings = db.scalars(select(Import.mapping).order_by(Import.id)).all()
+        assert db.scalars(select(Project.name)).all() == ["My tickets"]
+    assert [m["label_column"] for m in mappings] == ["topic", None]
+
+
+def test_train_queues_a_run_and_refuses_a_second(project: Project) -> None:
+    first = told("train", "letters")
+    second = likewise("train", "letters")
+    unknown = likewise("train", "letters", "--method", "magic")
+
+    assert isinstance(first, dict)
+    assert (first["number"], first["status"], first["is_forced"]) == (1, "queued", False)
+    assert (second.exit_code, second.stderr.strip()) == (1, "Run 1 is already going.")
+    assert (unknown.exit_code, len(unknown.stderr.strip().splitlines())) == (1, 1)
+
+
+def test_train_says_what_is_missing(ada: User) -> None:
+    embedded_project()
+
+    result = likewise("train", "letters", "--wait", "--json")
+
+    assert result.exit_code == 1
+    assert result.stderr.strip() == (
+        "Training cannot start yet. Still missing: two labels with at least 2 records each."
+    )
+
+
+def test_versions_are_found_activated_rolled_back_and_searched(project: Project) -> None:
+    told("train", "letters")
+    for _, step in loop.STEPS:
+        step(1)
+
+    runs = told("runs", "letters")
+    words = likewise("runs", "letters").stdout
+    near = told("similar", "letters", "--record", "r0", "-k", "3")
+    back = told("rollback", "letters")
+    forth = told("activate", "letters", "2")
+    missing = likewise("activate", "letters", "7")
+    unknown = likewise("similar", "letters", "--record", "nobody")
+
+    assert isinstance(runs, list)
+    assert isinstance(near, list)
+    assert [(r["number"], r["version"]) for r in runs] == [(1, 2)]
+    assert runs[0]["tuned"][0]["n"] == 32
+    assert "succeeded" in words
+    assert [hit["rank"] for hit in near] == [1, 2, 3]
+    assert near[0]["similarity"] >= near[1]["similarity"]
+    assert "r0" not in [hit["id"] for hit in near]
+    assert (back, forth) == ({"version": 1, "kind": "raw"}, {"version": 2, "kind": "head"})
+    assert (missing.exit_code, missing.stderr.strip()) == (1, "There is no such version here.")
+    assert (unknown.exit_code, unknown.stderr.strip()) == (
+        1, "There is no such record 'nobody' here.",
+    )  # fmt: skip
+
+
+def test_export_with_vectors_holds_what_score_needs(project: Project, tmp_path: Path) -> None:
+    told("train", "letters")
+    for _, step in loop.STEPS:
+        step(1)
+
+    facts = told("export", "letters", str(tmp_path / "out.parquet"), "--vectors")
+    table = pq.read_table(tmp_path / "out.parquet")
+    wrong = likewise("export", "letters", str(tmp_path / "out.xls"))
+
+    assert isinstance(facts, dict)
+    assert facts["n_bytes"] == (tmp_path / "out.parquet").stat().st_size
+    assert table.column_names == [
+        "id", "text", "label", "label_source", "suggestion", "suggestion_score", "vector",
+    ]  # fmt: skip
+    assert (table.num_rows, len(table["vector"][0])) == (320, 28)
+    assert wrong.exit_code == 1
+    assert "csv" in wrong.stderr
+
+
+def test_users_and_tokens_are_made_and_shown_once(database: str) -> None:
+    invited = told("user", "add", "Ada", "--role", "admin")
+    twice = likewise("user", "add", "ada", "--role", "admin")
+    direct = likewise(
+        "user", "add", "Ben", "--role", "annotator", "--password-stdin",
+        stdin="a rather long password\n",
+    )  # fmt: skip
+    token = told("token", "create", "ben", "--for", "nightly export")
+    nobody = likewise("token", "create", "cleo")
+
+    assert isinstance(invited, dict)
+    assert isinstance(token, dict)
+    assert "/welcome/" in invited["link"]
+    assert (twice.exit_code, nobody.exit_code, direct.exit_code) == (1, 1, 0)
+    assert token["token"].startswith("lw_")
+    assert "password" not in direct.output
+    with reading() as db:
+        assert db.scalars(select(Invitation.role)).all() == ["admin"]
+
+
+def test_the_sample_is_loaded_once_without_its_intents(database: str) -> None:
+    first = told("demo", "--no-wait")
+    second = told("demo", "--no-wait")
+
+    assert first == second
+    assert isinstance(first, dict)
+    assert (first["n_records"], first["n_embedded"]) == (3200, 0)
+    with reading() as db:
+        assert db.scalar(select(func.count()).select_from(Record)) == 3200
+        assert db.scalar(select(func.count()).select_from(Label)) == 8
+        assert db.scalar(select(func.count()).select_from(Consensus)) == 0
+        fields = db.scalars(select(Record.fields).limit(1)).one()
+    assert set(fields) == {"channel", "product", "sent_at"}
+
+
+def test_doctor_tells_how_things_are(database: str) -> None:
+    checks = {check["name"]: check for check in told("doctor")}  # type: ignore[attr-defined]
+
+    assert {name for name, check in checks.items() if check["is_ok"]} == {
+        "python", "data folder", "disk", "sqlite", "database", "base model", "device", "worker",
+    }  # fmt: skip
+    assert "none at work" in checks["worker"]["sentence"]
+
+
+def test_an_unreachable_database_is_one_sentence(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("LIKEWISE_DATABASE_URL", f"postgresql://nobody@127.0.0.1:{port}/nothing")
+    settings.cache_clear()
+
+    runs, doctor = likewise("runs", "letters"), likewise("doctor")
+
+    assert (runs.exit_code, doctor.exit_code) == (1, 1)
+    assert runs.stderr.startswith("The database could not be used: ")
+    assert len(runs.stderr.strip().splitlines()) == 1
+
+
+def test_verify_names_a_damaged_file_and_a_wrong_consensus(project: Project) -> None:
+    told("train", "letters")
+    for _, step in loop.STEPS:
+        step(1)
+    sound = told("verify")
+    with transaction() as db:
+        damaged = db.scalars(select(Artifact.file).where(Artifact.kind == "index")).all()[-1]
+        lone = db.scalars(select(Consensus.id).limit(1)).one()
+        db.execute(update(Consensus).where(Consensus.id == lone).values(label_id=None))
+    path = settings().data_dir / damaged
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    result = likewise("verify", "--json")
+
+    assert isinstance(sound, dict)
+    assert (sound["problems"], sound["n_records"], sound["n_labeled"]) == ([], 320, 32)
+    assert result.exit_code == 1
+    problems = json.loads(result.stdout)["problems"]
+    assert len(problems) == 2
+    assert problems[0] == f"{damaged} (index) is not what was stored."
+    assert "letters" in problems[1]
+
+
+@ON_SQLITE
+def test_a_backup_is_restored_into_an_empty_folder_only(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("train", "letters")
+    for _, step in loop.STEPS:
+        step(1)
+    before = tmp_path / "before.jsonl"
+    told("export", "letters", str(before))
+    archive = tmp_path / "backup.tar"
+    told("backup", str(archive))
+
+    refused = likewise("restore", str(archive))
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("LIKEWISE_DATA_DIR", str(elsewhere))
+    monkeypatch.setenv("LIKEWISE_DATABASE_URL", f"sqlite:///{elsewhere / 'likewise.sqlite3'}")
+    settings.cache_clear()
+    restored = told("restore", str(archive))
+    after = tmp_path / "after.jsonl"
+    told("export", "letters", str(after))
+
+    assert refused.exit_code == 1
+    assert "is not empty" in refused.stderr
+    assert isinstance(restored, dict)
+    assert restored["n_files"] == 4
+    assert told("verify")["problems"] == []  # type: ignore[index]
+    assert after.read_bytes() == before.read_bytes()
+
+
+@ON_SQLITE
+def test_a_damaged_backup_is_refused_and_leaves_the_folder_empty(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, broken = tmp_path / "backup.tar", tmp_path / "broken.tar"
+    told("backup", str(archive))
+    with tarfile.open(archive) as tar:
+        start = tar.getmember("likewise.sqlite3").offset_data
+    content = bytearray(archive.read_bytes())
+    content[start + 5000] ^= 1
+    broken.write_bytes(content)
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("LIKEWISE_DATA_DIR", str(elsewhere))
+    monkeypatch.setenv("LIKEWISE_DATABASE_URL", f"sqlite:///{elsewhere / 'likewise.sqlite3'}")
+    settings.cache_clear()
+
+    damaged, no_backup = likewise("restore", str(broken)), likewise("restore", __file__)
+
+    assert (damaged.exit_code, no_backup.exit_code) == (1, 1)
+    assert "likewise.sqlite3 is not what was backed up" in damaged.stderr
+    assert "is not a whole backup" in no_backup.stderr
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_the_command_starts_quickly(database: str) -> None:
+    code = "import app.cli, sys; print([m for m in ('torch', 'faiss', 'dbos', 'sqlalchemy') "
+    code += "if m in sys.modules])"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_train_waits_for_the_run_and_does_it_here(project: Project) -> None:
+    done = subprocess.run(
+        [*LIKEWISE, "train", "letters", "--wait", "--json"],
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert (run["status"], run["version"], run["n_examples"]) == ("succeeded", 2, 32)
+
+
+def test_serve_prints_the_first_admins_link_and_ends_with_its_worker(database: str) -> None:
+    server = subprocess.Popen(
+        [*LIKEWISE, "serve", "--port", "0", "--json"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert server.stdout is not None
+    ready = json.loads(server.stdout.readline())
+    with urllib.request.urlopen(f"{ready['url']}/health") as answer:
+        healthy = json.load(answer)
+    with urllib.request.urlopen(ready["first_admin"]) as answer:
+        welcome = answer.status
+    worker_pid = _worker_of(server.pid)
+    server.send_signal(signal.SIGKILL)  # The worker sees it by the end of its stdin.
+    server.wait()
+    server.stdout.close()
+
+    assert healthy == {"status": "ok"}
+    assert welcome == 200
+    _wait_until_gone(worker_pid)
+
+
+def _worker_of(pid: int) -> int:
+    children = Path(f"/proc/{pid}/task")
+    for _ in range(200):
+        found = " ".join((task / "children").read_text() for task in children.iterdir()).split()
+        if found:
+            return int(found[0])
+        time.sleep(0.1)
+    raise AssertionError("serve started no worker")
+
+
+def _wait_until_gone(pid: int) -> None:
+    for _ in range(300):
+        status = Path(f"/proc/{pid}/status")
+        if not status.exists() or "State:\tZ" in status.read_text():
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError("the worker outlived its server")
