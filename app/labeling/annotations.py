@@ -7,7 +7,7 @@ withdrawal, and never deleted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import func, insert, select
@@ -105,11 +105,15 @@ def begin_act(
     return act
 
 
-def _after_every_undo(db: Session, project_id: int, user_id: int) -> Any:
-    """Now, or just after the user's latest undo should a clock have gone back: it clears redo."""
-    latest = db.scalar(
-        select(func.max(Act.undone_at)).where(Act.project_id == project_id, Act.user_id == user_id)
-    )
+def _after_every_undo(db: Session, project_id: int, user_id: int) -> datetime:
+    """Now, or just after the user's latest undo should a clock have gone back: it clears redo.
+
+    Only what was undone since the newest standing act could still be redone.
+    """
+    theirs = (Act.project_id == project_id, Act.user_id == user_id)
+    standing = select(Act.id).where(*theirs, Act.undone_at.is_(None))
+    newest = db.scalar(standing.order_by(Act.id.desc()).limit(1)) or 0
+    latest = db.scalar(select(func.max(Act.undone_at)).where(*theirs, Act.id > newest))
     now = utc_now()
     return now if latest is None else max(now, latest + timedelta(microseconds=1))
 

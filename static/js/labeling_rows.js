@@ -99,6 +99,11 @@
       setState(row, "pending");
     };
 
+    const unpaintPending = (row) => {
+      paint(row, row.dataset.verdict, labelsOf(row));
+      setState(row, "");
+    };
+
     const setState = (row, state) => {
       row.dataset.state = state;
       row.querySelector(".state").textContent = STATES[state] ?? "";
@@ -111,7 +116,7 @@
 
     return {
       all, focused, ofRecord, selected, isDecided, labelsOf, focus, step, moveOn, select, selectRange,
-      clearSelection, startRange, invert, paint, paintPending, setState, paintFlag,
+      clearSelection, startRange, invert, paint, paintPending, unpaintPending, setState, paintFlag,
       get anchor() { return anchor; },
       suggestionsOf: (row) =>
         row.dataset.suggestions.split(" ").filter(Boolean).map((each) => each.split(":").map(Number)),

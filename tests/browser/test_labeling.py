@@ -434,6 +434,14 @@ def test_several_labels_are_switched_and_saved_together(
     labeling.saved(0)
     assert labeling.verdicts() == {0: f"delivery,{MARKUP}"}
 
+    labeling.press("1", "1")
+    expect(labeling.row(1).locator(".state")).to_have_text("")
+    labeling.press("k", "2", "3")
+    expect(labeling.row(0).locator(".state")).to_have_text("Enter saves")
+    labeling.press("Enter")
+    labeling.saved(0)
+    assert labeling.verdicts() == {0: "none"}
+
 
 def test_a_label_is_added_without_leaving_the_session(labeling: Labeling) -> None:
     labeling.press("j", "j")
