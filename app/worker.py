@@ -20,7 +20,6 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app import schema
 from app.artifacts import folder
 from app.database import reading, transaction
 from app.engine import Engine
@@ -189,7 +188,7 @@ class Worker:
 
 
 def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> None:
-    """Work until `stop` is set, or SIGTERM or Ctrl+C comes.
+    """Work until `stop` is set, or SIGTERM or Ctrl+C comes. The tables are up to date already.
 
     A step that does not end within 10 seconds is cut off with this process; another worker, or
     the next start, repeats it.
@@ -198,7 +197,6 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-    schema.upgrade()
     worker = Worker(stop, listens_to)
     worker.launch()
     log.info("worker.ready", queues=list(listens_to))

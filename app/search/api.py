@@ -180,7 +180,7 @@ def list_versions(project: InProject, db: ReadDb) -> list[VersionAnswer]:
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")
-def activate_version(project: AdminsProject, number: int, user: Admin, db: Db) -> VersionAnswer:
+def choose_version(project: AdminsProject, number: int, user: Admin, db: Db) -> VersionAnswer:
     """From now on search uses this version."""
     encoder = find_version(db, project.id, number)
     activate(db, encoder, user, "Chosen by hand")
@@ -188,7 +188,7 @@ def activate_version(project: AdminsProject, number: int, user: Admin, db: Db) -
 
 
 @router.post("/projects/{slug}/rollback")
-def roll_back_version(project: AdminsProject, user: Admin, db: Db) -> VersionAnswer:
+def choose_earlier_version(project: AdminsProject, user: Admin, db: Db) -> VersionAnswer:
     """Back to the version that was active before the present one."""
     encoder = roll_back(db, project, user)
     return VersionAnswer.of(encoder, encoder)

@@ -1,5 +1,6 @@
 """The base models that this process has loaded: each once, used by one thread at a time."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,8 @@ def is_loaded(base_model: str) -> bool:
 
 
 def _load(base_model: str) -> Encoder:
+    # Read when the libraries are imported: a worker and a command have nobody to show bars to.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     here = settings()
     try:
         return load_encoder(

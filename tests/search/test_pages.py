@@ -1,10 +1,15 @@
+import re
 from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
-from app.models import Project
+from app.database import reading
+from app.models import Project, SessionItem
+from app.records.filters import Filters
 from app.search import base_models
+from app.search.similar import Seed, similar
 from tests.search.conftest import TEXTS, Library, add_records, label_records
 
 PAGE = "/projects/letters/search"
@@ -38,6 +43,28 @@ def test_the_form_and_the_session_keep_the_filters(library: Library, admin: Test
     assert '<input type="hidden" name="field" value="thing">' in form
     assert '<input type="hidden" name="value" value="refund">' in form
     assert '<input type="hidden" name="seed_kind" value="record">' in form
+    assert '<input type="hidden" name="state" value="any">' in form
+
+
+def test_what_was_found_opens_as_a_session_in_the_same_order(
+    library: Library, admin: TestClient
+) -> None:
+    label_records(library.project, "Lamps", library.records[20:25])
+    page = admin.get(f"{PAGE}?text=my+lamp&field=thing&value=lamp").text
+    form = page[page.index('id="open-session"') : page.index("</form>", page.index("open-session"))]
+    sent = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+
+    answer = admin.post("/projects/letters/sessions", data=sent)
+
+    assert answer.status_code == 303
+    with reading() as db:
+        items = db.scalars(select(SessionItem.record_id).order_by(SessionItem.rank)).all()
+        found = similar(
+            db, library.project, Seed("text", text="my lamp"), 50,
+            Filters(field="thing", value="lamp"),
+        )  # fmt: skip
+    assert list(items) == [hit.record_id for hit in found]
+    assert len(items) == 5
 
 
 def test_a_text_is_found_at_once_when_its_encoder_is_loaded(
