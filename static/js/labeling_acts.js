@@ -69,7 +69,7 @@
       if (what === null) return;
       const n = what.count;
       const again = what.seconds === null ? "" : ` Trying again in ${what.seconds} s.`;
-      banner.querySelector("span").textContent = `${n} ${n === 1 ? "act is" : "acts are"} not saved yet. ${what.sentence}${again}`;
+      banner.querySelector("span").textContent = `${n} ${n === 1 ? "change is" : "changes are"} not saved yet. ${what.sentence}${again}`;
     };
 
     const paintProgress = (progress) => {

@@ -248,7 +248,7 @@ def test_nothing_is_called_saved_without_a_connection_and_all_of_it_is_sent_once
     context.set_offline(True)
     labeling.press("1", "2", "n")
 
-    expect(labeling.page.locator("#unsaved")).to_contain_text("3 acts are not saved yet")
+    expect(labeling.page.locator("#unsaved")).to_contain_text("3 changes are not saved yet")
     for rank in (0, 1, 2):
         expect(labeling.row(rank)).to_have_attribute("data-state", "unsaved")
     assert labeling.verdicts() == {}
@@ -308,7 +308,7 @@ def test_what_was_not_saved_survives_the_page_and_is_sent_by_the_next(
     labeling.page.on("dialog", lambda dialog: dialog.accept())
     labeling.page.route("**/annotations", lambda route: route.abort())
     labeling.press("1", "2")
-    expect(labeling.page.locator("#unsaved")).to_contain_text("2 acts are not saved yet")
+    expect(labeling.page.locator("#unsaved")).to_contain_text("2 changes are not saved yet")
     labeling.page.close(run_before_unload=False)
 
     again = context.new_page()

@@ -3,6 +3,7 @@ import re
 from app.database import transaction
 from app.labeling.sessions import start_session
 from app.models import Record
+from app.search.encoders import publish
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk
 
@@ -129,3 +130,22 @@ def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None
 
     assert page.status_code == 200
     assert page.text.count('class="say-row"') == 11
+
+
+def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:
+    session = start_session(desk.project, desk.ada, "random", k=12)
+    with transaction() as db:
+        encoder = publish(
+            db, desk.project, kind="raw", raw_encoder=None, files={}, n_records=0
+        )  # fmt: skip
+    client = client_of(desk.ada)
+    url = f"/projects/letters/sessions/{session.id}"
+
+    assert f"Version {encoder.number} is active now" in client.get(url).text
+    again = client.post(f"{url}/again")
+
+    page = client.get(again.headers["location"]).text
+    assert again.headers["location"] != url
+    assert "is active now" not in page
+    assert "version 1, raw" in page
+    assert f'href="{url}">Back to the session before' in page
