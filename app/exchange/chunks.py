@@ -65,7 +65,7 @@ def store_chunk(
     items = [item for item in read if isinstance(item, Incoming)]
     rejects = [item for item in read if isinstance(item, Reject)]
     if voice is not None:
-        names = {name for item in items for name in item.labels or ()}
+        names = [name for item in items for name in item.labels or ()]
         ensure_labels(project.id, names, voice.user_id, labels)
     for attempt in range(_ATTEMPTS):
         try:

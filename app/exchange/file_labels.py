@@ -14,10 +14,12 @@ from sqlalchemy.orm import Session
 
 from app.database import transaction
 from app.labeling.consensus import merge_targets, settle
-from app.models import Annotation, Consensus, User, utc_now
+from app.models import Annotation, Base, User, utc_now
 from app.projects.labels import add_label, every_label, name_key
 
 LABELS_AT_ONCE = 20
+ANNOTATIONS = Base.metadata.tables["annotations"]
+CONSENSUS = Base.metadata.tables["consensus"]
 _ATTEMPTS = 3
 Says = Mapping[int, frozenset[int]]
 
@@ -33,11 +35,14 @@ class Voice:
 def ensure_labels(
     project_id: int, names: Iterable[str], by_id: int | None, known: dict[str, int]
 ) -> None:
-    """Bring the id of every named label into `known`, by name_key; labels are added as needed.
+    """Bring the id of every named label into `known`, by name_key.
 
+    Labels that the project lacks are added in the order in which the names first occur.
     Opens transactions of its own, each short, however many labels a file brings.
     """
-    wanted = {name_key(name): name for name in names}
+    wanted: dict[str, str] = {}
+    for name in names:
+        wanted.setdefault(name_key(name), name)
     for attempt in range(_ATTEMPTS):
         try:
             while wanted.keys() - known.keys():
@@ -107,7 +112,7 @@ def _annotate(db: Session, project_id: int, says: Says, voice: Voice) -> None:
         for label_id in sorted(labels)
     ]
     if rows:
-        db.execute(insert(Annotation), rows)
+        db.execute(insert(ANNOTATIONS), rows)
 
 
 def _agree(db: Session, project_id: int, says: Says, voice: Voice) -> None:
@@ -122,7 +127,7 @@ def _agree(db: Session, project_id: int, says: Says, voice: Voice) -> None:
         for record_id, labels in says.items()
         for label in sorted({targets.get(label_id, label_id) for label_id in labels})
     ]
-    db.execute(insert(Consensus), rows)
+    db.execute(insert(CONSENSUS), rows)
 
 
 def _not_yet_said(db: Session, says: Says, voice: Voice) -> dict[int, frozenset[int]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping as Cells
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,12 +69,12 @@ class Mapping(BaseModel):
         parts = (cells.get(name, "").strip() for name in self.text_columns)
         return JOIN.join(part for part in parts if part)
 
-    @property
+    @cached_property
     def text_parts(self) -> list[str]:
         """Every column that the text is made of."""
         return list(dict.fromkeys([*self.text_columns, *_HOLE.findall(self.text_template)]))
 
-    @property
+    @cached_property
     def not_fields(self) -> set[str]:
         """Columns that are something else than fields of the record."""
         named = {*self.text_parts, self.id_column, self.label_column, *self.left_out}

@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.exchange.file_labels import Voice, said_before, say_of_new, say_of_old
 from app.exchange.incoming import Incoming
-from app.models import Record, utc_now
+from app.models import Base, Record, utc_now
 from app.projects.labels import name_key
+
+# Rows without objects: SQLAlchemy's unit of work would double the time that the lock is held.
+RECORDS = Base.metadata.tables["records"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _insert(db: Session, project_id: int, states: Mapping[str, _State]) -> None:
     now = utc_now()
     fixed = {"project_id": project_id, "created_at": now, "updated_at": now}
     rows = [{"external_id": key, **_content(state), **fixed} for key, state in new.items()]
-    db.execute(insert(Record), rows)
+    db.execute(insert(RECORDS), rows)
 
 
 def _update(db: Session, states: Mapping[str, _State]) -> None:

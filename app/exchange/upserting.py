@@ -21,7 +21,7 @@ def upsert(
     items = [each for each in read if isinstance(each, Incoming)]
     rejects = [each for each in read if isinstance(each, Reject)]
     labels: dict[str, int] = {}
-    names = {name for item in items for name in item.labels or ()}
+    names = [name for item in items for name in item.labels or ()]
     ensure_labels(project.id, names, user_id, labels)
     with transaction() as db:
         voice = None

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -163,7 +164,7 @@ def test_a_program_sends_a_mapping_of_its_own(admin: TestClient) -> None:
 
 def test_a_program_upserts_records(admin: TestClient) -> None:
     project = make_project()
-    sent = [
+    sent: list[dict[str, Any]] = [
         {"external_id": "a", "text": "one", "fields": {"n": 1}, "label": "A"},
         {"text": "known by its text"},
         {"external_id": "c", "text": " "},

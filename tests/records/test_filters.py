@@ -32,7 +32,7 @@ def make_records(project_id: int, texts: list[str], **fields: list[Any]) -> list
 
 def found(project_id: int, **filters: Any) -> list[int]:
     with reading() as db:
-        return matching_ids(db, project_id, Filters(**filters)).tolist()
+        return [int(each) for each in matching_ids(db, project_id, Filters(**filters))]
 
 
 @pytest.mark.parametrize(
