@@ -16,9 +16,8 @@ from app.labeling import sessions
 from app.labeling.forms import router as form_router
 from app.labeling.items import PAGE, first_undecided, items, session_progress
 from app.labeling.label_pages import router as label_router
-from app.labeling.label_set import may_edit
 from app.labeling.undoing import next_redo, next_undo
-from app.models import Label, LabelingSession, Project, User
+from app.models import LabelingSession, Project, User
 from app.projects.access import InProject
 from app.projects.labels import every_label, is_offered, label_key
 from app.records.filters import Filters
@@ -143,11 +142,4 @@ def _about(db: Session, project: Project, session: LabelingSession, user: User) 
         "undo_id": undoable.id if undoable else None,
         "redo_id": redoable.id if redoable else None,
         "keys": user.preferences.get("keys", {}),
-        "may_edit": may_edit(user),
-        "seed_label": _seed_label(db, session),
     }
-
-
-def _seed_label(db: Session, session: LabelingSession) -> Label | None:
-    label_id = session.seed.get("label_id")
-    return db.get(Label, label_id) if label_id else None

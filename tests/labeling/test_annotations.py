@@ -122,11 +122,12 @@ def test_a_retired_label_is_not_given_any_more(desk: Desk) -> None:
         desk.label(desk.ada, (0, 0), key="k")
 
 
-def test_one_label_is_stored_within_milliseconds(desk: Desk) -> None:
+def test_one_label_costs_milliseconds(desk: Desk) -> None:
     took = []
     for i in range(60):
-        began = time.perf_counter()
+        began = time.thread_time()
         desk.label(desk.ada, (i % 12, i % 3), key=f"k{i}")
-        took.append(time.perf_counter() - began)
+        took.append(time.thread_time() - began)
 
-    assert sorted(took)[30] < 0.05
+    # Computing alone, so that a busy machine does not matter; 3 ms were usual.
+    assert sorted(took)[30] < 0.02
