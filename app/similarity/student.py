@@ -10,9 +10,11 @@ from torch.nn import functional
 from app.similarity.examples import Examples, Report
 from app.similarity.head import INPUT_SCALE, EvidenceHead
 from app.similarity.recipe import Recipe
+from app.similarity.threads import one_thread
 from app.similarity.vectors import Vectors
 
 
+@one_thread()
 def learn_evidence(
     rows: Vectors,
     soft: NDArray[np.float32],

@@ -8,6 +8,7 @@ from torch.nn import functional
 from app.similarity.examples import Examples, Report
 from app.similarity.head import SkipConnectionHead
 from app.similarity.recipe import Recipe
+from app.similarity.threads import one_thread
 from app.similarity.vectors import Vectors
 
 FIRST_GATE = -4.0
@@ -26,6 +27,7 @@ class _SkipConnection(nn.Module):
         return added + x
 
 
+@one_thread()
 def learn_skip_connection(
     rows: Vectors, examples: Examples, recipe: Recipe, report: Report
 ) -> SkipConnectionHead:

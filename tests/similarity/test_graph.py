@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from app.similarity import graph
+from app.similarity.graph import neighbour_graph, propagate, propagate_binary
+from app.similarity.vectors import unit_rows
+from tests.similarity.conftest import Crowd
+
+pytestmark = pytest.mark.once
+
+
+def test_the_graph_is_the_one_that_numpy_computes(crowd: Crowd) -> None:
+    similarities = crowd.vectors @ crowd.vectors.T
+    np.fill_diagonal(similarities, -np.inf)
+    w = np.zeros_like(similarities)
+    for row, near in enumerate(np.argsort(-similarities, axis=1)[:, :5]):
+        w[row, near] = np.maximum(similarities[row, near], 0) ** 3
+    w = np.maximum(w, w.T)
+    scale = 1 / np.sqrt(w.sum(axis=1))
+
+    found = neighbour_graph(crowd.vectors, 5)
+
+    np.testing.assert_allclose(found.toarray(), w * scale[:, None] * scale[None, :], atol=1e-5)
+
+
+def test_duplicates_are_neighbours_and_nobody_is_its_own() -> None:
+    same = np.ones((40, 3), np.float32)
+
+    found = neighbour_graph(same, 5)
+
+    assert found.diagonal().sum() == 0
+    assert (found.getnnz(axis=1) >= 5).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_a_handful_of_records_still_makes_a_graph(n: int) -> None:
+    found = neighbour_graph(np.eye(4, dtype=np.float32)[:n] + 0.5, 15)
+
+    assert found.shape == (n, n)
+    assert found.nnz == n * (n - 1)
+
+
+def test_many_records_are_searched_by_cells(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, exact = graph.nearest_others(crowd.vectors, 10)
+    monkeypatch.setattr(graph, "EXACT_UP_TO", 100)
+
+    _, quick = graph.nearest_others(crowd.vectors, 10)
+
+    shared = [len(np.intersect1d(a, b)) for a, b in zip(exact, quick, strict=True)]
+    assert np.mean(shared) > 9.5
+
+
+def test_propagation_reaches_its_fixed_point(crowd: Crowd) -> None:
+    s = neighbour_graph(crowd.vectors, 10)
+    start = np.zeros((600, 2))
+    start[0, 0] = start[300, 1] = 1
+    limit = np.linalg.solve(np.eye(600) - 0.8 * s.toarray(), 0.2 * start)
+    limit /= limit.sum(axis=0)
+    reached = limit.sum(axis=1) > 1e-9
+    limit = limit[reached] / limit[reached].sum(axis=1, keepdims=True)
+
+    soft = propagate(s, np.array([0, 300]), np.array([0, 1]), 2, alpha=0.8, steps=100)
+
+    assert reached.mean() > 0.1
+    np.testing.assert_allclose(soft[reached], limit, atol=1e-4)
+
+
+def test_a_few_labels_reach_the_records_like_them(crowd: Crowd) -> None:
+    rows = np.random.default_rng(1).permutation(600)[:60]
+
+    soft = propagate(neighbour_graph(crowd.vectors), rows, crowd.classes[rows], 3)
+
+    assert (soft.argmax(axis=1) == crowd.classes).mean() > 0.9
+    np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_what_no_label_reaches_gets_the_prior_and_an_unused_class_gets_nothing() -> None:
+    pair = sp.csr_matrix(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]], np.float32))
+    rows, classes = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 2])
+
+    even = propagate(pair, rows, classes, 3)
+    counted = propagate(pair, rows, classes, 3, prior_power=1.0)
+
+    np.testing.assert_allclose(even[2], [0.5, 0, 0.5])
+    np.testing.assert_allclose(counted[2], [0.75, 0, 0.25])
+
+
+def test_of_contradicting_labels_the_heavier_one_wins() -> None:
+    s = neighbour_graph(unit_rows(np.eye(4, dtype=np.float32) + 1))
+    rows, classes = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 1])
+    weights = np.array([3, 1, 1, 1], np.float32)
+
+    soft = propagate(s, rows, classes, 2, weights=weights, alpha=0.5)
+
+    assert soft[0, 0] > soft[0, 1]
+
+
+def test_each_label_travels_by_itself_when_records_may_have_many(crowd: Crowd) -> None:
+    rows = np.random.default_rng(1).permutation(600)[:90]
+    truth = np.stack([crowd.classes != 0, crowd.classes == 2, crowd.classes > 5], axis=1)
+
+    chances = propagate_binary(neighbour_graph(crowd.vectors), rows, truth[rows])
+
+    assert ((chances > 0.5) == truth).mean(axis=0).min() > 0.85
+    assert chances[:, 2].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes"), [([], []), ([9], [0]), ([-1], [0]), ([0], [2]), ([0, 1], [0])]
+)
+def test_impossible_examples_are_refused(rows: list[int], classes: list[int]) -> None:
+    s = neighbour_graph(np.ones((4, 2), np.float32))
+
+    with pytest.raises(ValueError, match="example"):
+        propagate(s, np.array(rows, np.int64), np.array(classes, np.int64), 2)
