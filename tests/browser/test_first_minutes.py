@@ -1,0 +1,172 @@
+"""A newcomer's first minutes, in a browser, with the real base model and the sample project.
+
+With LIKEWISE_SCREENSHOTS naming a folder, the pages are photographed at 1280 and 390 px, in light
+and in dark, as docs/ shows them.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from app.projects.sample import sample_messages
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+LIKEWISE = str(Path(sys.executable).parent / "likewise")
+PROJECT = "/projects/sample-customer-messages"
+API = f"/api/v1{PROJECT}"
+SECOND = 1000
+N_LABELS = 25
+
+
+@pytest.fixture
+def first_link(tmp_path: Path) -> Iterator[str]:
+    """What `make run` does after the installation; the link that it prints."""
+    environment = os.environ | {"LIKEWISE_DATA_DIR": str(tmp_path), "LIKEWISE_DATABASE_URL": ""}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    subprocess.run([LIKEWISE, "demo", "--no-wait"], check=True, env=environment)
+    log = tmp_path / "server.log"
+    with log.open("w") as out:
+        command = [LIKEWISE, "serve", "--port", str(port)]
+        server = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    while "ready" not in log.read_text():
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.1)
+    found = re.search(r"http://\S+/welcome/\S+", log.read_text())
+    assert found
+    yield found[0]
+    server.send_signal(signal.SIGTERM)
+    server.wait(30)
+
+
+class Newcomer:
+    """A person at a browser who reads the messages and knows what they are about."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.intents = {message.external_id: message.intent for message in sample_messages()}
+
+    def json(self, path: str) -> Any:
+        return self.page.request.get(self.address + path).json()
+
+    def key_of(self, intent: str) -> str:
+        legend = self.page.locator("button[data-label]", has_text=intent)
+        return legend.locator("kbd").inner_text()
+
+    def label_session(self) -> None:
+        """One key for each row; the next row is focused by itself."""
+        for rank in range(N_LABELS):
+            row = self.page.locator(f"#row-{rank}")
+            expect(row).to_be_focused()
+            self.page.keyboard.press(
+                self.key_of(self.intents[row.locator(".about a").inner_text()])
+            )
+        for rank in range(N_LABELS):
+            expect(self.page.locator(f"#row-{rank}")).to_have_attribute("data-state", "saved")
+
+    def purity(self, version: int) -> float:
+        """The mean share of the labeled records' 50 nearest neighbours that are of their intent."""
+        labeled = self.json(f"{API}/records?state=labeled&limit=100")["records"]
+        shares = []
+        for record in labeled:
+            query = f"{API}/similar?record={record['id']}&k=50&version={version}"
+            near = [self.intents[each["external_id"]] for each in self.json(query)["results"]]
+            shares.append(near.count(self.intents[record["external_id"]]) / len(near))
+        assert len(shares) == N_LABELS
+        return sum(shares) / len(shares)
+
+
+def become_admin(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password", exact=True).fill("correct horse battery staple")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Sample: customer messages").first.click()
+
+
+def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
+    chromium: Browser, page: Page, first_link: str
+) -> None:
+    newcomer = Newcomer(page, first_link.partition("/welcome")[0])
+    album = Album(chromium, page, newcomer.address)
+
+    become_admin(page, first_link)
+    expect(page.locator("#next-deed")).to_have_text("Start labeling", timeout=300 * SECOND)
+    album.take("project-new")
+    page.locator("#next-deed").click()
+    album.take("session-first")
+    newcomer.label_session()
+
+    page.goto(newcomer.address + PROJECT + "/training")
+    progress = page.locator(".training-stages progress")
+    expect(progress).to_be_visible(timeout=60 * SECOND)
+    seen = {progress.get_attribute("aria-label", timeout=60 * SECOND)}
+    while page.locator(".training-stages").count():
+        if progress.count():
+            seen.add(progress.first.get_attribute("aria-label", timeout=5 * SECOND))
+        page.wait_for_timeout(300)
+    assert len(seen) >= 2  # More than one stage was seen at work.
+
+    page.reload()
+    run = newcomer.json(f"{API}/runs/1")
+    assert (run["status"], run["n_examples"]) == ("succeeded", N_LABELS)
+    versions = newcomer.json(f"{API}/versions")
+    assert [version["kind"] for version in versions if version["is_active"]] == ["head"]
+    expect(page.get_by_text(re.compile(r"n \d+")).first).to_be_visible()
+    album.take("training")
+
+    raw, tuned = newcomer.purity(1), newcomer.purity(2)
+    assert tuned > raw + 0.05
+
+    page.goto(newcomer.address + PROJECT)
+    expect(page.locator("#next-deed")).to_be_visible()
+    album.take("project-tuned")
+    page.locator("#next-deed").click()
+    expect(page.locator("#row-1 .suggestion")).to_be_visible()
+    album.take("session")
+    for name in ("search?record=1", "records", "records/1", "sessions", "labels", "imports",
+                 "exports", "training/runs/1"):  # fmt: skip
+        page.goto(f"{newcomer.address}{PROJECT}/{name}")
+        album.take(re.sub(r"\W+", "-", name))
+
+
+class Album:
+    """Photographs of the pages as they are now, in a second window that shares the login."""
+
+    def __init__(self, chromium: Browser, page: Page, address: str) -> None:
+        self.folder = os.environ.get("LIKEWISE_SCREENSHOTS", "")
+        self.chromium = chromium
+        self.page = page
+        self.address = address
+
+    def take(self, name: str) -> None:
+        """Light and dark, wide and narrow; nothing without a folder."""
+        if not self.folder:
+            return
+        for scheme in ("light", "dark"):
+            for width, height in ((1280, 800), (390, 844)):
+                context = self.chromium.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme="dark" if scheme == "dark" else "light",
+                    storage_state=self.page.context.storage_state(),
+                )
+                self._photograph(context, Path(self.folder) / f"{name}-{width}-{scheme}.png")
+                context.close()
+
+    def _photograph(self, context: BrowserContext, path: Path) -> None:
+        window = context.new_page()
+        window.goto(self.page.url, wait_until="networkidle")
+        window.screenshot(path=path)
