@@ -1,0 +1,1 @@
+"""Likewise: label one record, and likewise the ones like it."""

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from app import project_commands
-from app.saying import AsJson, Commands, table, tell
+from app.operating import commands
+from app.operating.saying import AsJson, Commands, table, tell
 
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
@@ -20,7 +20,7 @@ users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People.")
 tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API tokens.")
 app.add_typer(users, name="user")
 app.add_typer(tokens, name="token")
-project_commands.add_to(app)
+commands.add_to(app)
 
 
 @app.command()
@@ -31,7 +31,7 @@ def serve(
     as_json: bool = AsJson,
 ) -> None:
     """Bring the tables up to date, then serve pages, with a worker beside them."""
-    from app.serving import serve as serve_pages
+    from app.operating.serving import serve as serve_pages
 
     serve_pages(host, port, has_worker=not no_worker, as_json=as_json)
 
@@ -41,7 +41,7 @@ def worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Embed, import and train until stopped. As many may run as you like."""
-    from app.serving import work
+    from app.operating.serving import work
 
     work(ends_with_stdin=with_parent)
 
@@ -49,7 +49,7 @@ def worker(
 @app.command()
 def doctor(as_json: bool = AsJson) -> None:
     """Check this installation; status 1 if something needs mending."""
-    from app.doctor import examine
+    from app.operating.doctor import examine
 
     found = examine()
     lines = [(("ok" if check.is_ok else "!!"), check.name, check.sentence) for check in found]
@@ -64,7 +64,7 @@ def demo(
     as_json: bool = AsJson,
 ) -> None:
     """Load the sample project: 3,200 customer messages, unlabeled. Nothing happens twice."""
-    from app.demo import load_sample
+    from app.operating.demo import load_sample
 
     sample = load_sample(is_waiting=wait)
     words = f"The sample project is /projects/{sample.slug}: {sample.n_records:,} records, "
@@ -83,7 +83,7 @@ def add_user(
     from app.accounts.invitations import invite
     from app.accounts.users import create_user
     from app.database import transaction
-    from app.serving import base_url, prepare
+    from app.operating.serving import base_url, prepare
 
     prepare()
     password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
@@ -106,7 +106,7 @@ def create_token(
     from app.accounts import tokens as accounts_tokens
     from app.accounts.users import find_user
     from app.database import transaction
-    from app.serving import prepare
+    from app.operating.serving import prepare
 
     prepare()
     with transaction() as db:
@@ -117,8 +117,8 @@ def create_token(
 @app.command()
 def backup(out: Path, as_json: bool = AsJson) -> None:
     """Write database and files to one tar file, while others work."""
-    from app.backup import back_up
-    from app.serving import prepare
+    from app.operating.backup import back_up
+    from app.operating.serving import prepare
 
     prepare()
     made = back_up(out)
@@ -129,7 +129,7 @@ def backup(out: Path, as_json: bool = AsJson) -> None:
 @app.command()
 def restore(source: Path, as_json: bool = AsJson) -> None:
     """Bring a backup back, into an empty data folder."""
-    from app.backup import bring_back
+    from app.operating.backup import bring_back
 
     brought = bring_back(source)
     words = (
@@ -141,8 +141,8 @@ def restore(source: Path, as_json: bool = AsJson) -> None:
 @app.command()
 def verify(as_json: bool = AsJson) -> None:
     """Compare every file and every consensus with what the database says."""
-    from app.serving import prepare
-    from app.verification import examine
+    from app.operating.serving import prepare
+    from app.operating.verification import examine
 
     prepare()
     found = examine()

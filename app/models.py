@@ -264,8 +264,8 @@ class Import(Base):
 
     status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
     `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
-    U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data folder,
-    named by us; `mapping` is app.exchange.mapping.Mapping as JSON.
+    U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
+    folder, named by us; `mapping` is app.exchange.mapping.Mapping as JSON.
     """
 
     __tablename__ = "imports"
@@ -458,7 +458,8 @@ class Annotation(Base):
     verdict: label, none ("none of these"), skip, or not_similar (to the session's seed; this one
     supersedes nothing). In a multi-label project one say is several rows of the same act.
     source: single, page, import, rule. A user's current say about a record is the rows of the
-    newest act among those not withdrawn and not not_similar. Written only by app.labeling and
+    newest act among those not withdrawn and not not_similar; what came by import is a voter of its
+    own, who yields to what people say by hand. Written only by app.labeling and
     app.exchange, always together with the record's consensus.
     """
 

@@ -13,13 +13,13 @@ from app.exchange import importing
 from app.exchange.mapping import Mapping
 from app.jobs import workers
 from app.models import Import, Project, Record
+from app.operating.serving import prepare
 from app.projects.labels import add_label
 from app.projects.projects import create_project
 from app.projects.sample import sample_messages
 from app.search.embedding import n_missing
 from app.search.encoders import raw_encoder
 from app.search.revisions import needs_index
-from app.serving import prepare
 from app.settings import settings
 
 NAME = "Sample: customer messages"

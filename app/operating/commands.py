@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.saying import AsJson, table, tell
+from app.operating.saying import AsJson, table, tell
 
 Wait = Annotated[bool, typer.Option("--wait", help="Do the work here, and come back when done.")]
 
@@ -31,8 +31,8 @@ def import_file(
     as_json: bool = AsJson,
 ) -> None:
     """Import a CSV, TSV, JSON, JSONL or Parquet file; creates the project if there is none."""
-    from app.bringing import Wanted, bring, look
-    from app.serving import prepare
+    from app.operating.bringing import Wanted, bring, look
+    from app.operating.serving import prepare
 
     prepare()
     columns = [name.strip() for name in text.split(",") if name.strip()]
@@ -59,8 +59,8 @@ def train(
     as_json: bool = AsJson,
 ) -> None:
     """Start a run."""
-    from app.asking import ask, carry
-    from app.serving import prepare
+    from app.operating.asking import ask, carry
+    from app.operating.serving import prepare
     from app.training.forms import recipe_of
 
     prepare()
@@ -77,8 +77,8 @@ def train(
 def runs(project: str, as_json: bool = AsJson) -> None:
     """The project's runs, the newest first."""
     from app.database import reading
+    from app.operating.serving import prepare
     from app.projects.projects import find_project
-    from app.serving import prepare
     from app.training.facts import facts_of, run_as_json
     from app.training.runs import latest_runs
 
@@ -102,10 +102,10 @@ def runs(project: str, as_json: bool = AsJson) -> None:
 def activate(project: str, version: int, as_json: bool = AsJson) -> None:
     """From now on search uses this version."""
     from app.database import transaction
+    from app.operating.serving import prepare
     from app.projects.projects import find_project
     from app.search.encoders import activate as activate_encoder
     from app.search.encoders import find_version
-    from app.serving import prepare
 
     prepare()
     with transaction() as db:
@@ -117,9 +117,9 @@ def activate(project: str, version: int, as_json: bool = AsJson) -> None:
 def rollback(project: str, as_json: bool = AsJson) -> None:
     """Back to the version that was active before."""
     from app.database import transaction
+    from app.operating.serving import prepare
     from app.projects.projects import find_project
     from app.search.encoders import roll_back
-    from app.serving import prepare
 
     prepare()
     with transaction() as db:
@@ -136,8 +136,8 @@ def similar(
     as_json: bool = AsJson,
 ) -> None:
     """The k records most similar to a record, or to a text."""
-    from app.finding import find_similar
-    from app.serving import prepare
+    from app.operating.finding import find_similar
+    from app.operating.serving import prepare
 
     if bool(record) == bool(text):
         raise typer.BadParameter("Give either --record or --text.")
@@ -158,8 +158,8 @@ def export(
     as_json: bool = AsJson,
 ) -> None:
     """Write the records with their labels and suggestions to a file."""
-    from app.finding import export_to
-    from app.serving import prepare
+    from app.operating.finding import export_to
+    from app.operating.serving import prepare
 
     prepare()
     facts = export_to(project, out, format_ or out.suffix.lstrip(".").lower(), vectors)
