@@ -157,10 +157,11 @@ def silent(progress: float, sentence: str) -> None:
 
 
 def show(line: Line) -> None:
+    top = " ".join(f"{share:.3f}" for share in line.top)
     print(
-        f"{line.labels:4} {line.picked:7} {line.recipe:13} "
-        f"{line.top[0]:.3f} {line.top[1]:.3f} {line.top[2]:.3f} ±{line.spread_1000:.3f}  tune {line.tune_seconds:.1f} s, "
-        f"compare {line.compare_seconds:.1f} s, called better {line.n_called_better} times",
+        f"{line.labels:4} {line.picked:7} {line.recipe:13} {top} ±{line.spread_1000:.3f}  "
+        f"tune {line.tune_seconds:.1f} s, compare {line.compare_seconds:.1f} s, "
+        f"called better {line.n_called_better} times",
         flush=True,
     )
 
