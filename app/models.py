@@ -239,7 +239,8 @@ class LabelChange(Base):
 class Record(Base):
     """One text to be labeled, with the fields it came with. Written by app.exchange.
 
-    `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone.
+    `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone. `fields`
+    keep the order of the file, which JSONB would lose.
     """
 
     __tablename__ = "records"
@@ -254,7 +255,7 @@ class Record(Base):
     external_id: Mapped[str] = mapped_column(String(500))
     text: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(String(64))
-    fields: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
 

@@ -207,7 +207,7 @@ def upgrade() -> None:
         sa.Column("external_id", sa.String(length=500), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("content_hash", sa.String(length=64), nullable=False),
-        sa.Column("fields", JSON, nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),  # JSONB would lose their order.
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(
