@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
+from kept import AGNEWS, keep
 from pyarrow import parquet
 from sqlalchemy import Connection, event
 
@@ -31,15 +32,12 @@ from app.models import Project
 from app.projects.sample import sample_messages
 from app.settings import settings
 
-SHARED = Path(os.environ.get("LIKEWISE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-
 
 def agnews(n: int) -> list[dict[str, str]]:
-    folder = SHARED / "data" / "agnews"
     return [
         {"id": f"{part}-{number}", **row}
         for part in ("train", "val", "test")
-        for number, row in enumerate(json.loads((folder / f"{part}.json").read_text()))
+        for number, row in enumerate(json.loads((AGNEWS / f"{part}.json").read_text()))
     ][:n]
 
 
@@ -117,7 +115,7 @@ def time_export(project: Project, path: Path, **options: Any) -> dict[str, float
 
 
 def measure(n: int) -> dict[str, dict[str, float]]:
-    rows = agnews(n) if (SHARED / "data" / "agnews").is_dir() else sample(n)
+    rows = agnews(n) if AGNEWS.is_dir() else sample(n)
     folder = settings().data_dir
     results: dict[str, dict[str, float]] = {}
     for name, path in write_files(rows, folder).items():
@@ -143,7 +141,7 @@ def main() -> None:
         results = measure(arguments.n)
     for name, numbers in results.items():
         print(f"{name:20}" + "".join(f"  {key} {value:8}" for key, value in numbers.items()))
-    print(json.dumps({"n": arguments.n, "results": results}))
+    keep("exchange", {"n": arguments.n, "results": results})
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("LIKEWISE_SHARED", ROOT.parent / "shared"))
+from kept import AGNEWS, ROOT, SHARED, keep
+
 FILES = ("train", "val", "test")
 N_LABELS = 25
 LIKEWISE = [sys.executable, "-m", "app.cli"]
@@ -47,7 +47,7 @@ def likewise(folder: Path, *words: str) -> Any:
 def records() -> list[Row]:
     rows = []
     for name in FILES:
-        stored = json.loads((SHARED / "data" / "agnews" / f"{name}.json").read_text())
+        stored = json.loads((AGNEWS / f"{name}.json").read_text())
         rows += [{"id": f"{name}-{n}", **record} for n, record in enumerate(stored)]
     return rows
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    if not (SHARED / "data" / "agnews").is_dir():
+    if not AGNEWS.is_dir():
         print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
         return
     rows = records()
@@ -128,7 +128,7 @@ def report(table: dict[str, dict[str, float]], seconds: float) -> None:
     print("        " + "".join(c.rjust(13) for c in columns))
     for name, told in table.items():
         print(name.ljust(8) + "".join(str(told.get(c, "–")).rjust(13) for c in columns))
-    print(json.dumps(table))
+    keep("loop", {"n_labels": N_LABELS, "embed_seconds": round(seconds), "draws": table})
 
 
 if __name__ == "__main__":

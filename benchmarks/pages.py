@@ -1,6 +1,6 @@
 """How quickly pages answer on 20,000 records while the worker is busy embedding them.
 
-usage: pages.py [--records 20000] [--rounds 30] [--json FILE]
+usage: pages.py [--records 20000] [--rounds 30]
 
 Starts the product's own server and worker on a new data folder, imports records (AG News where
 LIKEWISE_SHARED has it, else sample messages), waits until the first index is there, labels a few,
@@ -27,16 +27,16 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from kept import AGNEWS, keep
+
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
-SHARED = Path(os.environ.get("LIKEWISE_SHARED", ROOT.parent / "shared"))
 PROJECT = "pages"
 PASSWORD = "correct horse battery staple"
 
 
 def write_records(path: Path, n: int) -> None:
     """A CSV of n records with ids; 40 of them labeled."""
-    texts = shared_texts(n) if (SHARED / "data/agnews").is_dir() else sample_texts(n)
+    texts = shared_texts(n) if AGNEWS.is_dir() else sample_texts(n)
     with path.open("w", newline="") as opened:
         writer = csv.writer(opened)
         writer.writerow(["id", "text", "label", "desk"])
@@ -47,7 +47,7 @@ def write_records(path: Path, n: int) -> None:
 def shared_texts(n: int) -> list[tuple[str, str]]:
     rows: list[dict[str, str]] = []
     for split in ("train", "val", "test"):
-        rows += json.loads((SHARED / f"data/agnews/{split}.json").read_text())
+        rows += json.loads((AGNEWS / f"{split}.json").read_text())
     return [(f"{r['Title']}. {r['Description']}", r["label"]) for r in rows[:n]]
 
 
@@ -186,15 +186,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/pages.json")
     options = parser.parse_args()
     result = run(options.records, options.rounds)
     for row in result["pages"]:
         times = f"p50 {row['p50_ms']:7.1f} ms  p95 {row['p95_ms']:7.1f} ms"
         print(f"{row['page']:24} n {row['n']:3}  {times}")
     print("torch in the web process:", "yes" if result["torch_in_web"] else "no")
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n")
+    keep("pages", result)
 
 
 if __name__ == "__main__":

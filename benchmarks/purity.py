@@ -1,8 +1,9 @@
 """How pure are neighbours after tuning on a few labels? Prints a table, then the same as JSON.
 
-usage: python benchmarks/purity.py AGNEWS_FOLDER [--cache FOLDER] [--labels 25 100] [--draws 3]
+usage: python benchmarks/purity.py [--cache FOLDER] [--labels 25 100] [--draws 3]
 
-AGNEWS_FOLDER holds test.json, train.json and val.json: lists of {"Title", "Description", "label"}.
+AG News lies in $LIKEWISE_SHARED/data/agnews: test.json, train.json and val.json, each a list of
+{"Title", "Description", "label"}.
 All records are tuned over, labeled or not; labels come from the train split, whose labels are weak,
 or for a cold start from any split. Scores are over the test split alone, by its true labels: the
 share of the 10, 100 and 1,000 nearest others that are of the same class, mean over 1,500 queries
@@ -11,12 +12,14 @@ and over the draws. The first run embeds every record and keeps the vectors in -
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from kept import AGNEWS, SHARED, keep
 from numpy.typing import NDArray
 
 from app.similarity.encoder import DEFAULT_MODEL, load_encoder
@@ -60,12 +63,16 @@ class Line:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("agnews", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path())
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "likewise-purity"
+    )
     parser.add_argument("--labels", type=int, nargs="+", default=[25, 100])
     parser.add_argument("--draws", type=int, default=3)
     asked = parser.parse_args()
-    news = read(asked.agnews, asked.cache)
+    if not AGNEWS.is_dir():
+        print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
+        return
+    news = read(AGNEWS, asked.cache)
     start = time.perf_counter()
     graph = neighbour_graph(news.vectors)
     print(f"graph of {len(news.vectors)} records: {time.perf_counter() - start:.1f} s")
@@ -77,7 +84,7 @@ def main() -> None:
             rows = [PICKS[picked](news, n, draw) for draw in range(asked.draws)]
             lines.append(measured(news, graph, rows, recipe, picked))
             show(lines[-1])
-    print(json.dumps([asdict(line) for line in lines]))
+    keep("purity", [asdict(line) for line in lines])
 
 
 def read(folder: Path, cache: Path) -> News:
