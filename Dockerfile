@@ -29,10 +29,13 @@ COPY alembic.ini ./
 COPY migrations ./migrations
 COPY templates ./templates
 COPY static ./static
+# /tmp is a tmpfs, so memory: an upload on its way in, and a downloaded model, belong on the volume.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp \
+    TMPDIR=/data \
+    HF_HOME=/data/models \
     LIKEWISE_DATA_DIR=/data \
     LIKEWISE_DEVICE=${DEVICE}
 USER 10001:10001

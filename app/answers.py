@@ -1,6 +1,5 @@
 """How errors are answered: the same clear sentence for pages, fragments and programs."""
 
-import errno
 import logging
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from app.database import clear_error
-from app.errors import AppError, Busy, LoginNeeded, StorageFull
+from app.errors import AppError, Busy, LoginNeeded, clear_disk_error, fault_in_words
 from app.html import render, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -73,9 +72,10 @@ def on_database_error(request: Request, error: Exception) -> Response:
 def on_system_error(request: Request, error: Exception) -> Response:
     """A full disk is the operator's to mend; anything else is an accident."""
     assert isinstance(error, OSError)
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return on_app_error(request, StorageFull())
-    return on_accident(request, error)
+    known = clear_disk_error(error)
+    return (
+        on_app_error(request, known) if isinstance(known, AppError) else on_accident(request, error)
+    )
 
 
 def on_accident(request: Request, error: Exception) -> Response:
@@ -90,18 +90,20 @@ def on_accident(request: Request, error: Exception) -> Response:
 
 
 def on_http_error(request: Request, error: Exception) -> Response:
-    """Unknown addresses and methods."""
+    """Unknown addresses and methods, and bodies that cannot be read."""
     assert isinstance(error, HTTPException)
-    sentence = "There is no such page." if error.status_code == 404 else str(error.detail)
+    sentences = {
+        404: "There is no such page.",
+        405: f"This address does not answer to {request.method}.",
+    }
+    sentence = sentences.get(error.status_code, str(error.detail))
     return answer_error(request, error.status_code, sentence)
 
 
 def on_invalid(request: Request, error: Exception) -> Response:
     """The first value that could not be read, named."""
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return answer_error(request, 422, f"{where}: {first['msg']}.")
+    return answer_error(request, 422, fault_in_words(error.errors(), skip=1))
 
 
 HANDLERS = {

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import AppError
+from app.errors import AppError, clear_disk_error
 from app.settings import settings
 
 
@@ -44,7 +44,10 @@ def folder(name: str) -> Path:
 
 
 def store(kind: str, write: Callable[[Path], None]) -> StoredFile:
-    """Have `write` fill a new file under artifacts/, make it durable, and say what it is."""
+    """Have `write` fill a new file under artifacts/, make it durable, and say what it is.
+
+    Raises StorageFull; then nothing is left of the file.
+    """
     place = folder("artifacts") / f"{uuid.uuid4().hex}-{kind}"
     part = place.with_suffix(".part")
     try:
@@ -52,6 +55,8 @@ def store(kind: str, write: Callable[[Path], None]) -> StoredFile:
         sync(part)
         part.rename(place)
         sync(place.parent)
+    except OSError as error:
+        raise clear_disk_error(error) from error
     finally:
         part.unlink(missing_ok=True)
     return StoredFile(f"artifacts/{place.name}", sha256_of(place), place.stat().st_size)

@@ -27,7 +27,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import engine_for, is_wal_safe, sqlite_module
-from app.errors import AppError
+from app.errors import AppError, clear_disk_error
 from app.jobs import JobCancelled, Step, failpoint, jobs_url
 from app.leases import (
     Lease,
@@ -243,9 +243,16 @@ def _take_step(kind: str, name: str, action: Step, subject_id: int) -> dict[str,
         return {"failed": error.sentence}
     except Exception as error:  # The worker's edge: whatever went wrong is written on the row.
         log.exception("Step %s of %s %d failed", name, kind, subject_id)
-        return {"failed": f"The step {name} failed: {type(error).__name__}: {error}"}
+        return {"failed": _in_words(name, error)}
     failpoint(f"{kind}.{name}.after")
     return None
+
+
+def _in_words(name: str, error: Exception) -> str:
+    known = clear_disk_error(error) if isinstance(error, OSError) else error
+    if isinstance(known, AppError):
+        return known.sentence
+    return f"The step {name} failed: {type(error).__name__}: {error}"
 
 
 def _is_news(record: logging.LogRecord) -> bool:

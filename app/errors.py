@@ -1,5 +1,12 @@
 """What can go wrong that a person can mend: a status and one clear sentence."""
 
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# What the system says when nothing more can be written: no space, no quota, no larger files.
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
 
 class AppError(Exception):
     """An answer, not an accident: pages show the sentence, the API wraps it as problem+json."""
@@ -54,7 +61,7 @@ class StorageFull(AppError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server's disk is full, so nothing was stored. Free some space and try again."
+            "The server's disk is full, so this was not stored. Free some space and try again."
         )
 
 
@@ -65,3 +72,49 @@ class Busy(AppError):
 
     def __init__(self) -> None:
         super().__init__("The database is busy and did not take this. Try again in a few seconds.")
+
+
+def clear_disk_error(error: OSError) -> Exception:
+    """What a person can do about a disk that takes nothing more, or the error itself."""
+    return StorageFull() if error.errno in NO_ROOM else error
+
+
+# By pydantic's name of the fault, or the first word of it; filled with the fault's own numbers.
+_FAULTS = {
+    "missing": "it is missing",
+    "extra": "nothing of this name is known",
+    "int": "a whole number is needed",
+    "float": "a number is needed",
+    "finite": "a number is needed",
+    "bool": "true or false is needed",
+    "string": "a text is needed",
+    "list": "a list is needed",
+    "dict": "an object with named values is needed",
+    "model": "an object with named values is needed",
+    "literal": "it is one of {expected}",
+    "greater_than_equal": "{ge} is the least",
+    "less_than_equal": "{le} is the most",
+    "greater_than": "it is more than {gt}",
+    "less_than": "it is less than {lt}",
+    "string_too_short": "it is too short; {min_length} is the least number of characters",
+    "string_too_long": "it is too long; {max_length:,} is the largest number of characters",
+    "too_short": "it holds too few; {min_length:,} is the least",
+    "too_long": "it holds too many; {max_length:,} is the most",
+    "json_invalid": "this is not valid JSON",
+    "value_error": "{error}",
+}
+
+
+def fault_in_words(faults: Sequence[Mapping[str, Any]], *, skip: int = 0) -> str:
+    """One sentence about the first fault that pydantic found: which value, and what it should be.
+
+    skip  leading parts of a value's place that say nothing to a person, such as "body"
+    """
+    first = faults[0]
+    kind = str(first["type"])
+    words = _FAULTS.get(kind) or _FAULTS.get(kind.partition("_")[0], "this cannot be used")
+    where = ".".join(str(part) for part in first["loc"][skip:])
+    if not where or kind == "json_invalid":
+        where = "the request"
+    said = words.format(**first.get("ctx", {})).rstrip(".")
+    return f"{where}: {said}."

@@ -1,16 +1,18 @@
-"""create_app(): the routers, static files, the same-origin check, health."""
+"""create_app(): the routers, static files, the same-origin check, the size of bodies, health."""
 
+import re
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts import api as accounts_api
 from app.accounts import me_pages as me
 from app.accounts import pages as accounts
 from app.accounts import users_pages as users
-from app.answers import HANDLERS, HEADERS, SAFE_METHODS, problem
+from app.answers import HANDLERS, HEADERS, SAFE_METHODS, answer_error, problem
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
 from app.html import STATIC
@@ -30,10 +32,25 @@ ROOMS = (
     accounts, me, users, overview, records, search, labeling, training, exchange,
     accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
 )  # fmt: skip
+MEGABYTE = 1024**2
+MOST_MB = 2
+# A thousand records at once.
+MOST_MB_OF_RECORDS = 32
+RECORDS = re.compile(r"/api/v1/projects/[^/]+/records")
+# The exchange room counts these against its own setting, once it knows who sends.
+UPLOADS = re.compile(r"(/api/v1)?/projects/[^/]+/imports")
+
+
+class BodyTooLarge(HTTPException):
+    """More bytes than this address takes. FastAPI lets this kind through while it reads a body."""
+
+    def __init__(self, most_mb: int) -> None:
+        super().__init__(413, f"This is larger than {most_mb} MB. Send less at once.")
 
 
 class Guard:
-    """Refuses writes that another site sends in a user's name, and puts our headers on answers.
+    """Refuses writes that another site sends in a user's name and bodies that are too large, and
+    puts our headers on answers.
 
     A browser says where a request comes from (Sec-Fetch-Site, or at least Origin); a program that
     says neither must show an API token instead of a cookie.
@@ -58,7 +75,41 @@ class Guard:
                 add_headers(message, request)
             await send(message)
 
-        await self.app(scope, receive, with_headers)
+        most_mb = most_mb_of(request.url.path)
+        if most_mb is None:
+            await self.app(scope, receive, with_headers)
+        elif _declared_bytes(request) > most_mb * MEGABYTE:
+            too_large = answer_error(request, 413, BodyTooLarge(most_mb).detail)
+            await too_large(scope, receive, with_headers)
+        else:
+            await self.app(scope, _counted(receive, most_mb), with_headers)
+
+
+def most_mb_of(path: str) -> int | None:
+    """How many megabytes a body sent to this address may have; None: the room counts itself."""
+    if UPLOADS.fullmatch(path):
+        return None
+    return MOST_MB_OF_RECORDS if RECORDS.fullmatch(path) else MOST_MB
+
+
+def _declared_bytes(request: Request) -> int:
+    declared = request.headers.get("Content-Length", "")
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
+
+
+def _counted(receive: Receive, most_mb: int) -> Receive:
+    """The request's messages; BodyTooLarge as soon as they hold more, whatever was declared."""
+    n_left = most_mb * MEGABYTE
+
+    async def next_message() -> Message:
+        nonlocal n_left
+        message = await receive()
+        n_left -= len(message.get("body", b""))
+        if n_left < 0:
+            raise BodyTooLarge(most_mb)
+        return message
+
+    return next_message
 
 
 def add_headers(message: Message, request: Request) -> None:

@@ -25,6 +25,7 @@ from app.database import reading, transaction
 from app.engine import Engine
 from app.errors import AppError, Conflict
 from app.exchange import importing
+from app.exchange.uploads import forget_old_files
 from app.jobs import JobCancelled
 from app.models import Import, Project, TrainingRun
 from app.search import upkeep
@@ -126,6 +127,7 @@ class Worker:
             self._look_at = time.monotonic() + max(DISPATCH_SECONDS, took / LOOKING_SHARE)
         if time.monotonic() >= self._tidy_at:
             self._engine.forget_before(KEPT_DAYS)
+            forget_old_files()
             self._tidy_at = time.monotonic() + TIDY_SECONDS
 
     def _see_to(self, kind: Kind, row_id: int, attempt: int) -> None:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb, transaction
-from app.errors import Invalid
+from app.errors import Invalid, fault_in_words
 from app.exchange.answers import (
     ImportAnswer,
     PreviewAnswer,
@@ -50,8 +50,7 @@ def _mapping(sent: str) -> Mapping | None:
     try:
         return Mapping.model_validate_json(sent) if sent else None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Invalid(f"mapping: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+        raise Invalid(f"mapping: {fault_in_words(error.errors())}") from error
 
 
 def _preview(upload: Uploaded, chosen: Mapping | None, *, is_multi_label: bool) -> PreviewAnswer:

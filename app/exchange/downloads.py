@@ -9,8 +9,8 @@ from typing import BinaryIO
 from fastapi.responses import Response, StreamingResponse
 
 from app.artifacts import folder
+from app.errors import clear_disk_error
 from app.exchange.exporting import write_export
-from app.exchange.uploads import clear_disk_error
 from app.exchange.writers import with_quote
 from app.models import ImportReject, Project
 from app.records.filters import Filters

@@ -8,9 +8,8 @@ from typing import BinaryIO, Literal, get_args
 from sqlalchemy.orm import Session
 
 from app.database import reading
-from app.errors import Invalid
+from app.errors import Invalid, clear_disk_error
 from app.exchange.sheets import Sheet, annotation_sheet, record_sheet, vector_sheet
-from app.exchange.uploads import clear_disk_error
 from app.exchange.writers import WRITERS
 from app.models import Project
 from app.records.filters import Filters

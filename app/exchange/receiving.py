@@ -10,8 +10,8 @@ from starlette.datastructures import UploadFile
 from starlette.types import Message
 
 from app.artifacts import folder
-from app.errors import Invalid
-from app.exchange.uploads import TooLarge, clear_disk_error
+from app.errors import Invalid, clear_disk_error
+from app.exchange.uploads import TooLarge
 from app.projects.access import AdminsProject
 from app.settings import settings
 

@@ -1,6 +1,5 @@
 """The uploaded files: kept under the data folder by names of ours, with a limit on their size."""
 
-import errno
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.artifacts import folder, sync
 from app.database import transaction
-from app.errors import AppError, Conflict, StorageFull
+from app.errors import AppError, Conflict, clear_disk_error
 from app.models import Import, utc_now
 from app.settings import settings
 
@@ -78,8 +77,3 @@ def _copy(source: BinaryIO, path: Path) -> None:
         sync(path)
     except OSError as error:
         raise clear_disk_error(error) from error
-
-
-def clear_disk_error(error: OSError) -> Exception:
-    """What a person can do about a disk that takes nothing more, or the error itself."""
-    return StorageFull() if error.errno in {errno.ENOSPC, errno.EDQUOT} else error

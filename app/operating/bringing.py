@@ -38,6 +38,7 @@ class Wanted:
     label: str
     template: str
     separator: str
+    encoding: str = ""
 
     def over(self, guessed: Mapping) -> Mapping:
         """The guess, with what was said in its place."""
@@ -49,6 +50,7 @@ class Wanted:
             ("label_column", self.label),
             ("text_template", self.template),
             ("label_separator", self.separator),
+            ("encoding", self.encoding),
         ):
             if value:
                 said[name] = value
@@ -64,7 +66,7 @@ def look(slug: str, file: Path, wanted: Wanted, *, is_multi_label: bool) -> dict
     with reading() as db:
         project = _present(db, slug)
     is_multi = project.is_multi_label if project else is_multi_label
-    seen = preview_file(file, file.name, is_multi_label=is_multi)
+    seen = preview_file(file, file.name, is_multi_label=is_multi, encoding=wanted.encoding)
     if seen.mapping is None:
         raise Invalid(seen.problem or "The file has no columns.")
     mapping = wanted.over(seen.mapping).checked(seen.source.columns)
@@ -89,7 +91,7 @@ def bring(
         project = _present(db, slug) or create_project(db, slug, is_multi_label=is_multi_label)
         # In one transaction: a file that cannot be read leaves no empty project behind.
         found = importing.receive(db, project, None, file.name, file)
-        importing.start(db, found, wanted.over(Mapping.model_validate(found.mapping)))
+        importing.start(db, found, wanted.over(_guessed(project, found, wanted)))
     if is_waiting:
         work_until(lambda: _is_done(project, found.id))
     with reading() as db:
@@ -98,6 +100,17 @@ def bring(
         raise ImportFailed(ended.error or "The import was cancelled.")
     facts = {name: getattr(ended, name) for name in ("id", "status", *COUNTS)}
     return {"project": project.slug, **facts}
+
+
+def _guessed(project: Project, found: Import, wanted: Wanted) -> Mapping:
+    """What the names of the columns speak for, as they read in the encoding that was said."""
+    if not wanted.encoding:
+        return Mapping.model_validate(found.mapping)
+    is_multi = project.is_multi_label
+    seen = importing.preview(found, is_multi_label=is_multi, encoding=wanted.encoding)
+    if seen.mapping is None:
+        raise Invalid(seen.problem or "The file has no columns.")
+    return seen.mapping
 
 
 def _check_file(file: Path) -> None:

@@ -25,6 +25,7 @@ def import_file(
     label: Annotated[str, typer.Option(help="Column of the label; empty means unlabeled.")] = "",
     template: Annotated[str, typer.Option(help='Such as "{Title}. {Description}"')] = "",
     separator: Annotated[str, typer.Option(help="Between the labels of one cell.")] = "",
+    encoding: Annotated[str, typer.Option(help="Of the file, such as cp1252; else found.")] = "",
     multi_label: Annotated[bool, typer.Option("--multi-label")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, store nothing.")] = False,
     wait: Wait = False,
@@ -36,7 +37,7 @@ def import_file(
 
     prepare()
     columns = [name.strip() for name in text.split(",") if name.strip()]
-    wanted = Wanted(columns, id_, label, template, separator)
+    wanted = Wanted(columns, id_, label, template, separator, encoding)
     if dry_run:
         facts = look(project, file, wanted, is_multi_label=multi_label)
         words = f"Text: {', '.join(facts['mapping']['text_columns'])}. " + _mapped(facts["mapping"])

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from app.errors import AppError
+from app.errors import AppError, clear_disk_error, fault_in_words
 
 AsJson = typer.Option(False, "--json", help="Answer with one JSON value.")
 
@@ -49,16 +49,21 @@ class Commands(TyperGroup):
 def _sentence(error: Exception) -> str | None:
     # Loaded here, when something failed already: both take longer than most commands.
     from pydantic import ValidationError
-    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.exc import DBAPIError, OperationalError
 
+    from app.database import clear_error
+
+    if isinstance(error, OperationalError):
+        error = clear_error(error)
+    if isinstance(error, OSError):
+        error = clear_disk_error(error)
     if isinstance(error, AppError):
         return error.sentence
     if isinstance(error, DBAPIError):
         reason = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
         return f"The database could not be used: {reason[0]}."
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+        return fault_in_words(error.errors())
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}."

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from app.similarity.sampling import uncertainty
 
@@ -86,7 +86,8 @@ NONE = Suggestions(np.empty(0, np.int64), (), np.empty((0, 0), np.float16))
 def save_suggestions(suggestions: Suggestions, path: Path) -> None:
     """Write one safetensors file."""
     tensors: dict[str, NDArray[Any]] = {"ids": suggestions.ids, "chances": suggestions.chances}
-    save_file(tensors, path, metadata={"label_ids": json.dumps(suggestions.label_ids)})
+    facts = {"label_ids": json.dumps(suggestions.label_ids)}
+    path.write_bytes(save(tensors, metadata=facts))
 
 
 def load_suggestions(path: Path) -> Suggestions:

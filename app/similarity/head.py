@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from app.similarity.vectors import Vectors, directions, unit_rows
 
@@ -169,7 +169,8 @@ def save_head(head: Head, path: Path) -> None:
     values = {name: getattr(head, name) for name in KINDS[head.kind].__dataclass_fields__}
     tensors = {k: np.ascontiguousarray(v) for k, v in values.items() if isinstance(v, np.ndarray)}
     plain = {k: v for k, v in values.items() if k not in tensors}
-    save_file(tensors, path, metadata={"likewise_head": json.dumps(plain)})
+    # Written by us: safetensors' own error about a full disk is no OSError.
+    path.write_bytes(save(tensors, metadata={"likewise_head": json.dumps(plain)}))
 
 
 def load_head(path: Path) -> Head:

@@ -142,8 +142,10 @@ class VectorIndex:
     def save(self, path: Path) -> None:
         """Write to path and wait until it is on the disk. A mapped file must never be overwritten
         in place."""
-        faiss.write_index(self._index, str(path))
-        with Path(path).open("rb+") as written:
+        with path.open("wb") as written:
+            # FAISS' own writer says nothing when the last bytes meet a full disk.
+            faiss.write_index(self._index, faiss.PyCallbackIOWriter(written.write))  # type: ignore[attr-defined]
+            written.flush()
             os.fsync(written.fileno())
 
     @classmethod

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from sqlalchemy import delete, func, select
 
 from app.artifacts import Damaged, located, store
@@ -77,7 +77,11 @@ def _read(path: Path, fingerprint: str) -> sp.csr_matrix | None:
 def _keep(raw_encoder_id: int, graph: sp.csr_matrix, fingerprint: str) -> None:
     facts = {"fingerprint": fingerprint, "n": str(graph.shape[0])}
     arrays = {name: np.ascontiguousarray(getattr(graph, name)) for name in ARRAYS}
-    stored = store(KIND, lambda part: save_file(arrays, part, metadata=facts))
+
+    def write(part: Path) -> None:
+        part.write_bytes(save(arrays, metadata=facts))
+
+    stored = store(KIND, write)
     of_encoder = (Artifact.encoder_id == raw_encoder_id, Artifact.kind == KIND)
     with transaction() as db:
         older = db.scalars(select(Artifact.file).where(*of_encoder)).all()
