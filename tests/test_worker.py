@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from app.models import (
     Activation,
     Consensus,
     Embedding,
+    Encoder,
     Import,
     Label,
     Project,
@@ -321,9 +323,23 @@ def test_stopping_ends_embedding_after_the_present_slice(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 4)
+    is_told = threading.Event()
+    embed_slice = embedding._embed
+
+    def embed_and_wait(encoder: Encoder, some: Sequence[embedding.Missing]) -> int:
+        n_stored = embed_slice(encoder, some)
+        is_told.wait(PATIENCE_SECONDS)
+        return n_stored
+
+    def tell() -> bool:
+        if count(Embedding) >= 4:
+            is_told.set()
+        return is_told.is_set()
+
+    monkeypatch.setattr(embedding, "_embed", embed_and_wait)
     add_records(project, TEXTS)
 
-    work_until(lambda: count(Embedding) >= 4)
+    work_until(tell)
 
     assert 4 <= count(Embedding) < len(TEXTS)
     work_until(lambda: is_searchable(project))
