@@ -59,7 +59,7 @@ def _all_rows(path: Path, source: Source) -> Iterator[Row | Reject]:
             yield from _text_rows(stream, source)
         except UnicodeError as error:
             raise Unreadable(
-                f"The file is not {source.encoding}: {error}. Choose another encoding."
+                f"The file is not {source.encoding}. Choose another encoding."
             ) from error
 
 
@@ -80,7 +80,9 @@ def _sniff_text(path: Path, name: str, encoding: str, delimiter: str) -> Source:
         with open_text(path, found.name) as stream:
             sample = stream.read(SAMPLE)
     except UnicodeError as error:
-        raise Unreadable(f"The file is not {found.name}: {error}.") from error
+        raise Unreadable(f"The file is not {found.name}. Choose another encoding.") from error
+    if found.problem and "\0" in sample:
+        raise Unreadable("This is no text. Save it as CSV, TSV, JSON, JSONL or Parquet.")
     kind = _kind_of(sample, name)
     if kind == "csv":
         tab = "\t" if name.endswith((".tsv", ".tab")) else ","

@@ -7,6 +7,7 @@ from typing import Any
 from app.database import reading, transaction
 from app.errors import AppError, Invalid, NotFound
 from app.exchange import importing
+from app.exchange.finding import SHOWN, rejects_of
 from app.exchange.mapping import Mapping
 from app.exchange.preview import preview_file
 from app.models import Import, Project
@@ -96,10 +97,12 @@ def bring(
         work_until(lambda: _is_done(project, found.id))
     with reading() as db:
         ended = db.get_one(Import, found.id)
+        rejects = rejects_of(db, found.id, SHOWN)
     if ended.status in {"failed", "cancelled"}:
         raise ImportFailed(ended.error or "The import was cancelled.")
     facts = {name: getattr(ended, name) for name in ("id", "status", *COUNTS)}
-    return {"project": project.slug, **facts}
+    listed = [{"line": r.line, "column": r.column, "reason": r.reason} for r in rejects]
+    return {"project": project.slug, **facts, "rejects": listed}
 
 
 def _guessed(project: Project, found: Import, wanted: Wanted) -> Mapping:

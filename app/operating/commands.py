@@ -49,6 +49,8 @@ def import_file(
         f"{facts['n_unchanged']:,} unchanged, {facts['n_rejected']:,} rejected."
     )
     words = counted if facts["status"] == "succeeded" else "Queued for the worker."
+    for reject in facts["rejects"][:1]:
+        words += f" First rejected: line {reject['line']:,}, {reject['reason']}."
     tell(facts, f"{words} Project /projects/{facts['project']}", as_json)
 
 
