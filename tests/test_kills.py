@@ -75,7 +75,7 @@ def test_every_failpoint_of_the_code_is_among_the_named_steps() -> None:
 def write_file(path: Path) -> list[str]:
     """Ninety texts of three kinds, the first thirty labeled."""
     rng = random.Random(3)
-    words = {kind: [f"{kind}{i}" for i in range(4)] for kind in KINDS}
+    words = {kind: [f"{kind}{i}" for i in range(2)] for kind in KINDS}
     texts = [" ".join(rng.choices(words[KINDS[i % 3]], k=6)) for i in range(N)]
     with path.open("w", newline="") as opened:
         rows = csv.writer(opened)
