@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import faiss
 import structlog
@@ -23,10 +24,10 @@ from sqlalchemy.orm import Session
 from app.artifacts import folder
 from app.database import reading, transaction
 from app.engine import Engine
-from app.errors import AppError, Conflict
+from app.errors import AppError, Conflict, StorageFull, clear_disk_error
 from app.exchange import importing
 from app.exchange.uploads import forget_old_files
-from app.jobs import JobCancelled
+from app.jobs import JobCancelled, Step
 from app.models import Import, Project, TrainingRun
 from app.search import upkeep
 from app.settings import settings
@@ -70,20 +71,21 @@ class Worker:
     def __init__(self, stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> None:
         self.troubles: dict[int, str] = {}
         self._stop = stop
+        self._full_disk: str | None = None
         self._upkeep: tuple[int, int] | None = None
         self._last_project = 0
         self._look_at = self._tidy_at = 0.0
         self._damaged: set[int] = set()
         here = settings()
         self._engine = Engine(here.database_url, here.data_dir, listens_to=tuple(listens_to))
-        self._engine.job("import", importing.STEPS, queue="light", on_failure=importing.fail)
-        self._engine.job("run", loop.STEPS, queue="train", on_failure=runs.fail)
-        self._engine.job(
-            "embed",
-            (("embed", self._embed), ("index", upkeep.index_if_due)),
-            queue="light",
-            on_failure=self._note_trouble,
-        )
+        embedding = (("embed", self._embed), ("index", upkeep.index_if_due))
+        for name, steps, queue, on_failure in (
+            ("import", importing.STEPS, "light", importing.fail),
+            ("run", loop.STEPS, "train", runs.fail),
+            ("embed", embedding, "light", self._note_trouble),
+        ):
+            watched = tuple((step, partial(self._carry_out, action)) for step, action in steps)
+            self._engine.job(name, watched, queue=queue, on_failure=on_failure)
 
     def launch(self) -> None:
         """Serve the queues, and look which files a crash or a bad disk has damaged."""
@@ -109,7 +111,12 @@ class Worker:
             self._stop.wait(pause)
 
     def trouble_of(self, project_id: int | None) -> str | None:
-        """Why the project, or any if None, could not be embedded or indexed; None: it could."""
+        """Why the project, or any if None, could not be embedded or indexed; None: it could.
+
+        A full disk is trouble for all: even the failure of a job cannot be written down then.
+        """
+        if self._full_disk is not None:
+            return self._full_disk
         if project_id is not None:
             return self.troubles.get(project_id)
         return next(iter(self.troubles.values()), None)
@@ -177,6 +184,15 @@ class Worker:
     def _needs(self, db: Session, project: Project) -> bool:
         return project.id in self._damaged or upkeep.needs_upkeep(db, project)
 
+    def _carry_out(self, action: Step, subject_id: int) -> None:
+        try:
+            action(subject_id)
+        except (StorageFull, OSError) as error:
+            known = clear_disk_error(error) if isinstance(error, OSError) else error
+            if isinstance(known, StorageFull):
+                self._full_disk = known.sentence
+            raise known from error
+
     def _embed(self, project_id: int) -> None:
         upkeep.embed_some(project_id, self._go_on)
 
@@ -221,10 +237,16 @@ def work_until(done: Callable[[], bool], project_id: int | None = None) -> None:
     try:
         worker.dispatch_on(lambda: worker.trouble_of(project_id) is not None or done())
     finally:
-        worker.stop()
+        has_ended = worker.stop()
     trouble = worker.trouble_of(project_id)
-    if trouble is not None and not done():
-        raise WorkFailed(trouble)
+    if trouble is None or done():
+        return
+    if not has_ended:
+        # The engine waits for room to write in, and would keep this process from its end.
+        sys.stderr.write(f"{trouble}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    raise WorkFailed(trouble)
 
 
 def _make_room_for_pages() -> None:

@@ -132,8 +132,8 @@ def start_session(browser: Browser, kind: str, **form: str) -> str:
             url = browser.post(f"/projects/{PROJECT}/sessions", seed_kind=kind, **form)
             return urllib.parse.urlsplit(url).path
         except urllib.error.HTTPError as error:
-            # 409: the first vectors are still on their way.
-            if error.code != 409:
+            # 404: the first records are still on their way; 409: their vectors are.
+            if error.code not in {404, 409}:
                 raise
             time.sleep(0.5)
     raise SystemExit("No index appeared within five minutes.")

@@ -6,7 +6,13 @@ from numpy.typing import NDArray
 
 from app.similarity.examples import Examples
 from app.similarity.graph import propagate, propagate_binary
+from app.similarity.head import sigmoid
 from app.similarity.recipe import Recipe
+
+SPREAD = 0.5
+"""Standard deviation of the log-odds of a label's evidence, before they are sharpened."""
+
+LEAST_CHANCE = 1e-6
 
 
 def soft_labels(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray[np.float32]:
@@ -20,9 +26,8 @@ def soft_labels(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDA
     recipe  with its prior_power settled; open, it counts as 0
     """
     if examples.targets is not None:
-        return _sharpened_binary(
-            _binary(graph, examples, examples.targets, recipe), recipe.softness
-        )
+        chances = _binary(graph, examples, examples.targets, recipe)
+        return _sharpened_binary(chances, _commonness(examples), recipe.softness)
     shares = _shares(graph, examples, recipe)
     if not recipe.prior_power and recipe.second_look > 0:
         shares = _shares(graph, with_surest(examples, shares, recipe.second_look), recipe)
@@ -82,8 +87,27 @@ def _sharpened(shares: NDArray[np.float32], softness: float) -> NDArray[np.float
     return np.asarray(powered / powered.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _sharpened_binary(chances: NDArray[np.float32], softness: float) -> NDArray[np.float32]:
-    """The same for independent chances, yes against no."""
-    power = np.float32(1 / softness)
-    yes, no = chances**power, (1 - chances) ** power
-    return np.asarray(yes / np.maximum(yes + no, 1e-20), dtype=np.float32)
+def _sharpened_binary(
+    chances: NDArray[np.float32], prior: NDArray[np.float32], softness: float
+) -> NDArray[np.float32]:
+    """The same for independent chances, yes against no.
+
+    What speaks for a label is sharpened, and how common it is left alone: else a label that fewer
+    than half of the records carry would hardly ever be suggested. Among few records labels blend
+    until little difference is left, though its order holds; so it gets the same spread everywhere.
+    """
+    evidence = _log_odds(chances) - _log_odds(prior)
+    spread = np.maximum(evidence.std(axis=0), 1e-6)
+    sharpened = SPREAD / softness * evidence / spread + _log_odds(prior)
+    return sigmoid(np.asarray(sharpened, dtype=np.float32))
+
+
+def _commonness(examples: Examples) -> NDArray[np.float32]:
+    """The share of the examples that carries each label, (K,)."""
+    answers = examples.answers().astype(np.float32)
+    return np.asarray(np.average(answers, axis=0, weights=examples.weights), dtype=np.float32)
+
+
+def _log_odds(chances: NDArray[np.float32]) -> NDArray[np.float32]:
+    within = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
+    return np.asarray(np.log(within) - np.log(1 - within), dtype=np.float32)
