@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -291,6 +293,68 @@ def test_a_backup_is_restored_into_an_empty_folder_only(
     assert restored["n_files"] == 4
     assert told("verify")["problems"] == []  # type: ignore[index]
     assert after.read_bytes() == before.read_bytes()
+
+
+@ON_SQLITE
+def test_a_backup_made_while_people_label_brings_back_all_that_was_answered_before_it(
+    project: Project, ada: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("train", "letters")
+    for _, step in loop.STEPS:
+        step(1)
+    answered: list[str] = []
+    is_over = threading.Event()
+    labeling = threading.Thread(target=_label_on, args=(project, ada, answered, is_over))
+    labeling.start()
+    _wait_for(lambda: len(answered) > 5)
+    before = set(answered)
+    archive = tmp_path / "backup.tar"
+    told("backup", str(archive))
+    n_during = len(answered) - len(before)
+    is_over.set()
+    labeling.join()
+    at_the_end = _labels_of(tmp_path / "full.jsonl")
+
+    # The data folder is lost, and another machine takes its place.
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("LIKEWISE_DATA_DIR", str(elsewhere))
+    monkeypatch.setenv("LIKEWISE_DATABASE_URL", f"sqlite:///{elsewhere / 'likewise.sqlite3'}")
+    settings.cache_clear()
+    told("restore", str(archive))
+    restored = _labels_of(tmp_path / "restored.jsonl")
+
+    assert n_during > 0
+    assert {each for each, name in restored.items() if name} >= before | {
+        f"r{i}" for i in range(32)
+    }
+    # Nothing that nobody said: what is there is what was said, up to some moment.
+    assert all(at_the_end[each] == name for each, name in restored.items() if name)
+    assert told("verify")["problems"] == []  # type: ignore[index]
+    assert told("similar", "letters", "--record", "r0", "-k", "3")
+
+
+def _label_on(project: Project, user: User, answered: list[str], is_over: threading.Event) -> None:
+    """Label record after record, each noted once its save was answered."""
+    for row in range(32, 320):
+        if is_over.is_set():
+            return
+        label(project, user, range(row, row + 1))
+        answered.append(f"r{row}")
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if is_so():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came about")
+
+
+def _labels_of(out: Path) -> dict[str, str | None]:
+    """Label by external id, as exported."""
+    told("export", "letters", str(out))
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    return {row["id"]: row["label"] for row in rows}
 
 
 @ON_SQLITE
