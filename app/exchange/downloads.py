@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
@@ -34,11 +35,12 @@ def export_answer(
     kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - _blocks() closes it
     try:
         write_export(project, kept, format_, with_vectors=with_vectors, rows=rows, filters=filters)
+        kept.flush()
     except OSError as error:
-        kept.close()
+        _drop(kept)
         raise clear_disk_error(error) from error
     except BaseException:
-        kept.close()
+        _drop(kept)
         raise
     what = "vectors" if with_vectors else rows
     return StreamingResponse(
@@ -66,6 +68,12 @@ def _attachment(name: str) -> dict[str, str]:
         "Content-Disposition": f'attachment; filename="{name}"',
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def _drop(kept: BinaryIO) -> None:
+    # Closing writes what is left, and meets the same full disk.
+    with suppress(OSError):
+        kept.close()
 
 
 def _size(kept: BinaryIO) -> str:
