@@ -37,8 +37,9 @@ from app.operating.verification import examine
 from app.search.encoders import find_raw_encoder
 from app.search.revisions import write_index
 from app.settings import settings
+from app.worker import Worker, work_until
 from tests.conftest import client_of, make_user
-from tests.exchange.files import queued, the_import
+from tests.exchange.files import queued, received, the_import
 from tests.training.conftest import embedded_project, label, record_ids
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -479,3 +480,20 @@ def test_a_file_in_another_encoding_is_imported_as_it_is_said(day: Day, tmp_path
     with reading() as db:
         stored = db.scalars(select(Record).where(Record.external_id == "1")).one()
     assert (stored.text, stored.fields) == ("schön", {"Größe": "Ä"})
+
+
+def test_a_worker_forgets_uploads_that_nobody_mapped(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, old = (received(day.project, b"id,text\n1,x\n").id for _ in range(2))
+    with transaction() as db:
+        long_ago = utc_now() - timedelta(days=2)
+        db.execute(update(Import).where(Import.id == old).values(created_at=long_ago))
+    # Nothing else to do: the records of this project have the vectors that they need.
+    monkeypatch.setattr(Worker, "_start_upkeep", lambda worker: None)
+
+    work_until(lambda: the_import(old).status == "cancelled")
+
+    assert the_import(old).error == "It was not mapped for a day."
+    assert the_import(kept).status == "uploaded"
+    assert day.now == day.before
