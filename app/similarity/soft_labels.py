@@ -10,7 +10,7 @@ from app.similarity.head import sigmoid
 from app.similarity.recipe import Recipe
 
 SPREAD = 0.5
-"""Standard deviation of the log-odds of a label's evidence, before they are sharpened."""
+"""The least standard deviation of the log-odds of all evidence, before they are sharpened."""
 
 LEAST_CHANCE = 1e-6
 
@@ -94,11 +94,11 @@ def _sharpened_binary(
 
     What speaks for a label is sharpened, and how common it is left alone: else a label that fewer
     than half of the records carry would hardly ever be suggested. Among few records labels blend
-    until little difference is left, though its order holds; so it gets the same spread everywhere.
+    until little difference is left, though its order holds; so it is stretched before.
     """
     evidence = _log_odds(chances) - _log_odds(prior)
-    spread = np.maximum(evidence.std(axis=0), 1e-6)
-    sharpened = SPREAD / softness * evidence / spread + _log_odds(prior)
+    stretch = max(1.0, SPREAD / max(float(evidence.std()), LEAST_CHANCE))
+    sharpened = evidence * stretch / softness + _log_odds(prior)
     return sigmoid(np.asarray(sharpened, dtype=np.float32))
 
 

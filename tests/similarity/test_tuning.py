@@ -57,6 +57,18 @@ def test_suggestions_are_about_as_often_right_as_they_say(crowd: Crowd) -> None:
     assert abs(chances.max(axis=1).mean() - right) < 0.15
 
 
+def test_labels_that_few_carry_are_suggested_where_several_may_be_given(crowd: Crowd) -> None:
+    places = crowd.classes * 4 + np.tile(np.arange(4), 150)  # Twelve labels, 50 records each.
+    rows = some_rows(60)
+    examples = examples_of(rows, places[rows], tuple(range(12)))
+
+    separate = replace(examples, targets=examples.answers())
+    chances = tune(crowd.vectors, separate, QUICK, silent).suggest(crowd.vectors)
+
+    assert chances is not None
+    assert (chances[np.arange(600), places] > 0.5).mean() > 0.9
+
+
 def test_a_kept_graph_and_the_same_seed_give_the_same_head(crowd: Crowd) -> None:
     examples = crowd.examples(some_rows(30))
 
