@@ -6,6 +6,8 @@ import pytest
 
 from app.html import STATIC, ago, duration, share, static_url, templates, thousands
 
+pytestmark = pytest.mark.once
+
 LABELS = (STATIC / "css/labels.css").read_text()
 
 

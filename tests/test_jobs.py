@@ -23,6 +23,8 @@ from app.engine import Engine
 from app.errors import AppError
 from app.jobs import JobCancelled, workers
 
+pytestmark = pytest.mark.once
+
 CHILD = Path(__file__).with_name("jobs_child.py")
 
 

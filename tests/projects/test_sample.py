@@ -6,6 +6,8 @@ import pytest
 from app.projects.sample import SampleMessage, sample_messages
 from app.projects.sample_intents import INTENTS
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def messages() -> list[SampleMessage]:
