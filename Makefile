@@ -31,7 +31,7 @@ run: $(VENV)/.installed  ## Install, set up, load the sample project, serve on 1
 .PHONY: test
 test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
 	$(BIN)/python -m pytest tests
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not once"
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not once and not sweep"
 
 .PHONY: test-all
 test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too

@@ -9,7 +9,7 @@ and 3.44.6); otherwise the slower, safe DELETE journal.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -84,7 +84,7 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-@lru_cache(maxsize=4)
+@cache
 def engine_for(url: str) -> Engine:
     """The one engine of this process for that database."""
     return make_engine(url)

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
 from app import engine, jobs, leases
-from app.database import make_engine
+from app.database import engine_for, make_engine
 from app.engine import Engine
 from app.errors import AppError
 from app.jobs import JobCancelled, workers
@@ -45,17 +45,19 @@ def new_url(backend: str, request: pytest.FixtureRequest) -> Iterator[Callable[[
         return
     server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg")
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    names: list[str] = []
+    made: dict[str, str] = {}
 
     def create(_data_dir: Path) -> str:
-        names.append(f"jobs_{uuid4().hex}")
+        name = f"jobs_{uuid4().hex}"
         with admin.connect() as db:
-            db.execute(text(f"CREATE DATABASE {names[-1]}"))
-        return server.set(database=names[-1]).render_as_string(hide_password=False)
+            db.execute(text(f"CREATE DATABASE {name}"))
+        made[name] = server.set(database=name).render_as_string(hide_password=False)
+        return made[name]
 
     yield create
     with admin.connect() as db:
-        for name in names:
+        for name, url in made.items():
+            engine_for(url).dispose()
             db.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
 

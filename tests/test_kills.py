@@ -39,6 +39,8 @@ from app.training.loop import STEPS as RUN_STEPS
 from tests.conftest import make_user
 from tests.tiny_encoder import save_tiny_encoder
 
+pytestmark = pytest.mark.sweep
+
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
 APP = Path(__file__).resolve().parent.parent / "app"
 KINDS = ("alpha", "beta", "gamma")
