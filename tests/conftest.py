@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, text
@@ -24,6 +25,10 @@ from app.models import Login, Project, User
 from app.settings import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# The same examples each time, so that a red test means a change; `make test-all` seeks new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("seeking", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 SHARED = Path(os.environ.get("LIKEWISE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -81,8 +81,8 @@ def _sniff_text(path: Path, name: str, encoding: str, delimiter: str) -> Source:
             sample = stream.read(SAMPLE)
     except UnicodeError as error:
         raise Unreadable(f"The file is not {found.name}. Choose another encoding.") from error
-    # A NUL among the names of the columns: a picture, say, or a workbook.
-    if found.problem and "\0" in sample.partition("\n")[0]:
+    # A picture, say, or a workbook: a file of text has a first line that can be read.
+    if found.problem and "\0" in sample and not sample.partition("\n")[0].strip().isprintable():
         raise Unreadable("This is no text. Save it as CSV, TSV, JSON, JSONL or Parquet.")
     kind = _kind_of(sample, name)
     if kind == "csv":
