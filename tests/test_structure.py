@@ -1,6 +1,5 @@
 """The house keeps its own rules: what is declared is used, what is promised is written down."""
 
-import hashlib
 import re
 import tomllib
 from html.parser import HTMLParser
@@ -120,17 +119,6 @@ def test_templates_hold_no_inline_script_or_style(path: Path) -> None:
     assert parsed(path).inline == []
     assert "|safe" not in text.replace(" ", "")
     assert "{% autoescape" not in text
-
-
-def test_vendored_files_are_what_they_were_when_they_came() -> None:
-    vendor = ROOT / "static" / "vendor"
-    lines = (vendor / "SHA256SUMS").read_text().splitlines()
-    sums = {name: sha for sha, name in (line.split() for line in lines)}
-    files = {path.name for path in vendor.iterdir() if path.is_file()} - {"SHA256SUMS"}
-
-    assert set(sums) == files
-    for name, sha in sums.items():
-        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == sha
 
 
 def test_compose_requires_its_secret_and_defaults_none() -> None:
