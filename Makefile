@@ -36,7 +36,7 @@ test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a rea
 .PHONY: test-all
 test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
 	HYPOTHESIS_PROFILE=seeking $(BIN)/python -m pytest tests -m ""
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not browser and not once"
+	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not once"
 
 .PHONY: check
 check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, dependencies
