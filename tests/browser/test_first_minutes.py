@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from app.projects.sample import sample_messages
 from app.training.loop import STEPS
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.browser
 
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
 PROJECT = "/projects/sample-customer-messages"
