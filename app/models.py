@@ -166,6 +166,7 @@ class Project(Base):
 
     `is_open`: every user may label in it; otherwise admins and its members alone.
     `min_labels`: labels changed since the last version before a run starts by itself.
+    `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
     """
 
     __tablename__ = "projects"
@@ -179,6 +180,7 @@ class Project(Base):
     base_model: Mapped[str] = mapped_column(String(300))
     min_labels: Mapped[int]
     trains_itself: Mapped[bool] = mapped_column(default=True)
+    audit_until: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -358,7 +360,9 @@ class Embedding(Base):
 class Artifact(Base):
     """A file of a version, named by us, whose sha256 is checked before it is loaded.
 
-    kind: head (once), index and suggestions (a newer revision when records arrive later), graph.
+    kind: head (once), index and suggestions (a newer revision when records arrive later, and of
+    suggestions alone when labels do), graph. `last_act_id`: the newest act whose labels the
+    suggestions know; where it is missing they know what their version's run saw.
     """
 
     __tablename__ = "artifacts"
@@ -372,6 +376,7 @@ class Artifact(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     n_bytes: Mapped[int]
     n_records: Mapped[int] = mapped_column(default=0)
+    last_act_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -396,8 +401,10 @@ class Activation(Base):
 class LabelingSession(Base):
     """An ordered list of records to label, frozen when it was started, with its encoder version.
 
-    `seed_kind`: record, selection, label, text, cold_start, uncertain, random. `seed` holds the
-    ids or the text, and the filters, that it was started from.
+    `seed_kind`: record, selection, label, text, cold_start, uncertain, random, suggested, suspects,
+    contradictions, coverage, recent, audit. `seed` holds the ids or the text, and the filters, that
+    it was started from; `why`, if it was the product's choice; `sampled`, the ranks drawn for the
+    audit of the whole session.
     """
 
     __tablename__ = "labeling_sessions"
@@ -541,7 +548,7 @@ class TrainingRun(Base):
     status: queued, running, succeeded, failed, cancelled; stage: collect, tune, evaluate, reindex,
     activate. At most one run of a project is queued or running (a unique partial index holds it).
     `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
-    acts count as changed since.
+    acts count as changed since. `audit_until` is the audit stream that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `verdict` says why it was (not) activated.
     """
 
@@ -570,6 +577,7 @@ class TrainingRun(Base):
     n_examples: Mapped[int | None]
     last_act_id: Mapped[int | None]
     snapshot_hash: Mapped[str | None] = mapped_column(String(64))
+    audit_until: Mapped[str] = mapped_column(String(64), default="")
     encoder_id: Mapped[int | None] = mapped_column(
         ForeignKey("encoders.id", ondelete="SET NULL"), unique=True
     )
@@ -596,7 +604,11 @@ class RunEvent(Base):
 
 
 class Evaluation(Base):
-    """One number: this encoder, measured by this run, with its k, its n and its 95 % interval."""
+    """One number: this encoder, measured by this run, with its k, its n and its 95 % interval.
+
+    `label_id`: of that label alone. `suggested_id`: of a confusion, what was suggested instead.
+    `chance`: what random neighbours would score. docs/evaluation.md says what each metric means.
+    """
 
     __tablename__ = "evaluations"
 
@@ -607,7 +619,10 @@ class Evaluation(Base):
     encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
     metric: Mapped[str] = mapped_column(String(40))
     k: Mapped[int | None]
+    label_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id", ondelete="CASCADE"))
+    suggested_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id", ondelete="CASCADE"))
     n: Mapped[int]
     value: Mapped[float] = mapped_column(Float)
     low: Mapped[float] = mapped_column(Float)
     high: Mapped[float] = mapped_column(Float)
+    chance: Mapped[float | None] = mapped_column(Float)
