@@ -96,6 +96,7 @@ def collect(run: TrainingRun, report: RunReport) -> None:
             .values(
                 n_examples=len(snapshot.record_ids),
                 last_act_id=snapshot.last_act_id,
+                audit_until=project.audit_until,
                 snapshot_hash=snapshot.hash,
             )
         )

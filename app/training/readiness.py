@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.labeling.audit import in_audit
 from app.models import Consensus, Embedding, Project, Record, TrainingRun
 from app.projects.labels import label_set
 from app.search.encoders import find_raw_encoder
@@ -27,7 +28,7 @@ WHOLE_ENOUGH = 0.9
 class Readiness:
     """Can a run start (is_ready), would one start by itself (is_due), and what is missing.
 
-    n_labeled   records with consensus
+    n_labeled   records with consensus, outside the audit stream
     n_changed   those whose consensus is newer than the last run
     needed      how many must change before a run starts by itself
     missing     noun phrases, such as "7 more labeled records"; of what stops a run altogether if
@@ -93,8 +94,11 @@ def changed_since_last(db: Session, project_id: int) -> int:
 
 
 def _n_labeled(db: Session, project_id: int, *, after: int) -> int:
-    labeled = select(func.count(Consensus.record_id.distinct())).where(
-        Consensus.project_id == project_id, Consensus.act_id > after
+    """Labeled records that may teach: those of the audit stream do not."""
+    labeled = (
+        select(func.count(Consensus.record_id.distinct()))
+        .join(Record, Record.id == Consensus.record_id)
+        .where(Consensus.project_id == project_id, Consensus.act_id > after, ~in_audit(project_id))
     )
     return db.scalar(labeled) or 0
 
@@ -132,9 +136,11 @@ def _counts(db: Session, project: Project) -> dict[int, int]:
     rows = db.execute(
         select(Consensus.label_id, func.count())
         .join(Embedding, Embedding.record_id == Consensus.record_id)
+        .join(Record, Record.id == Consensus.record_id)
         .where(
             Consensus.project_id == project.id,
             Embedding.encoder_id == raw.id,
+            ~in_audit(project.id),
         )
         .group_by(Consensus.label_id)
     )

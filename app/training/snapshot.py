@@ -125,12 +125,20 @@ def last_act_id(db: Session, project_id: int) -> int:
 
 
 def _labels_of_records(db: Session, project: Project, raw: Encoder) -> dict[int, set[int]]:
-    """Record id → labels still offered. "None of these" teaches only where labels are many."""
+    """Record id → labels still offered. "None of these" teaches only where labels are many.
+
+    The audit stream is left out: it is there to ask, not to teach.
+    """
     offered = {label.id for label in label_set(db, project.id)}
     rows = db.execute(
         select(Consensus.record_id, Consensus.label_id)
         .join(Embedding, Embedding.record_id == Consensus.record_id)
-        .where(Consensus.project_id == project.id, Embedding.encoder_id == raw.id)
+        .join(Record, Record.id == Consensus.record_id)
+        .where(
+            Consensus.project_id == project.id,
+            Embedding.encoder_id == raw.id,
+            Record.content_hash > project.audit_until,
+        )
     )
     labels: dict[int, set[int]] = defaultdict(set)
     for record_id, label_id in rows:

@@ -8,7 +8,10 @@ from sqlalchemy import delete, select
 from app.database import reading, transaction
 from app.errors import Conflict
 from app.models import Embedding, Project, TrainingRun, User
+from app.search.encoders import find_raw_encoder
 from app.training import runs
+from app.training.readiness import readiness
+from app.training.snapshot import freeze
 from tests.training.conftest import embedded_project, label, record_ids
 
 
@@ -80,3 +83,18 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
     assert answers == ["Run 1 is already going."] * 3 + ["started"]
     with reading() as db:
         assert db.scalars(select(TrainingRun.number)).all() == [1]
+
+
+def test_the_audit_stream_counts_for_no_run_and_teaches_none(project: Project) -> None:
+    with transaction() as db:
+        db.get_one(Project, project.id).audit_until = f"{9:064x}"  # The first ten records.
+
+    with reading() as db:
+        state = readiness(db, project)
+        raw = find_raw_encoder(db, project)
+        assert raw is not None
+        snapshot = freeze(db, db.get_one(Project, project.id), raw)
+
+    assert (state.n_labeled, state.n_changed) == (22, 22)
+    assert snapshot.record_ids.tolist() == record_ids(project)[10:32]
+    assert len(snapshot.pool) == 320
