@@ -116,6 +116,7 @@ def add_artifacts(
     revision: int,
     n_records: int,
     read_at: datetime | None,
+    last_act_id: int | None = None,
 ) -> None:
     """Name a revision's files, by kind, in the database: from now on they can be loaded."""
     db.add_all(
@@ -127,6 +128,7 @@ def add_artifacts(
             sha256=stored.sha256,
             n_bytes=stored.n_bytes,
             n_records=n_records,
+            last_act_id=last_act_id,
             created_at=read_at or utc_now(),
         )
         for kind, stored in files.items()

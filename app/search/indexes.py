@@ -6,7 +6,7 @@ A version is opened whole and checked, and a newer revision is gone over to at t
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,13 +40,17 @@ class NotIndexed(Conflict):
 
 @dataclass(frozen=True)
 class Version:
-    """One revision of an encoder version, whole. `files` are its artifacts' names."""
+    """One revision of an encoder version, whole. `files` are its artifacts' names.
+
+    revision  that of the index; the suggestions may be newer, since they are renewed by themselves
+    """
 
     encoder: Encoder
     revision: int
     index: VectorIndex
     head: Head
     suggestions: Suggestions
+    files: frozenset[str] = frozenset()
 
 
 def version_files(head: Head, ids: Ids, vectors: Vectors) -> dict[str, Callable[[Path], None]]:
@@ -98,7 +102,8 @@ def _swap(
     if before is not None and before[0] == newest:
         return before[1]  # Another thread opened it while this one waited.
     try:
-        version = _newest_whole(db.get_one(Encoder, key[1]), artifacts)
+        opened = None if before is None else before[1]
+        version = _newest_whole(db.get_one(Encoder, key[1]), artifacts, opened)
     except Damaged:
         if before is None:
             raise
@@ -120,44 +125,65 @@ def _artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
 
 
 def _of_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
-    newest = max((each.revision for each in artifacts if each.kind == "index"), default=0)
-    return [each for each in artifacts if each.kind == "head" or each.revision == newest]
+    heads = [each for each in artifacts if each.kind == "head"]
+    newest = (next((each for each in artifacts if each.kind == kind), None) for kind in REVISED)
+    return heads + [each for each in newest if each is not None]
 
 
-def _newest_whole(encoder: Encoder, artifacts: Sequence[Artifact]) -> Version:
-    """Raises Damaged for the newest revision if none is whole."""
-    revisions = [each.revision for each in artifacts if each.kind == "index"]
-    if not revisions:
+def _newest_whole(
+    encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None
+) -> Version:
+    """The newest whole index with the newest whole suggestions. Raises Damaged if there is none."""
+    heads = [each for each in artifacts if each.kind == "head"]
+    indexes = [each for each in artifacts if each.kind == "index"]
+    suggestions = [each for each in artifacts if each.kind == "suggestions"]
+    if not indexes:
         raise NotIndexed
+    version = _first_whole(indexes, lambda each: _searched(encoder, [*heads, each], before))
+    if not suggestions:
+        return version
+    return _first_whole(suggestions, lambda each: _suggesting(version, each))
+
+
+def _first_whole(artifacts: Sequence[Artifact], load: Callable[[Artifact], Version]) -> Version:
+    """What can be loaded of these, newest first. Raises Damaged for the newest if none can."""
     first_trouble: Damaged | None = None
-    for revision in revisions:
-        files = {
-            each.kind: each
-            for each in artifacts
-            if each.kind == "head" or each.revision == revision
-        }
+    for artifact in artifacts:
         try:
-            return _load(encoder, revision, files)
+            return load(artifact)
         except Damaged as trouble:
-            log.error("search.revision_damaged", encoder_id=encoder.id, revision=revision)
+            log.error("search.revision_damaged", kind=artifact.kind, revision=artifact.revision)
             first_trouble = first_trouble or trouble
     assert first_trouble is not None
     raise first_trouble
 
 
-def _load(encoder: Encoder, revision: int, files: dict[str, Artifact]) -> Version:
+def _searched(encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None) -> Version:
+    """The version without its suggestions: an index and the head, if it has one."""
+    names = frozenset(artifact.file for artifact in artifacts)
+    if before is not None and names <= before.files:
+        return replace(before, suggestions=NONE, files=names)  # Open already, and checked.
+    files = {artifact.kind: artifact for artifact in artifacts}
     checked = {kind: _checked(artifact) for kind, artifact in files.items()}
     try:
         index = VectorIndex.load(checked["index"])
         head: Head = RawHead(index.dimension)
         if "head" in checked:
             head = load_head(checked["head"])
-        suggestions = load_suggestions(checked["suggestions"]) if "suggestions" in checked else NONE
     except ValueError as error:
         raise Damaged(files["index"].file) from error
     if index.n_records != files["index"].n_records or index.dimension != head.dimension:
         raise Damaged(files["index"].file)
-    return Version(encoder, revision, index, head, suggestions)
+    return Version(encoder, files["index"].revision, index, head, NONE, names)
+
+
+def _suggesting(version: Version, artifact: Artifact) -> Version:
+    try:
+        suggestions = load_suggestions(_checked(artifact))
+    except ValueError as error:
+        raise Damaged(artifact.file) from error
+    files = version.files | {artifact.file}
+    return replace(version, suggestions=suggestions, files=files)
 
 
 def _checked(artifact: Artifact) -> Path:

@@ -1,13 +1,16 @@
 """The files of a version: written whole as the next revision, by the worker.
 
 Decision: a revision is never changed. When records arrive or change, the worker writes the next
-one, and each process goes over to it at its next request (app.search.indexes); the revision before
-is kept, and serves again if the newest file turns out to be damaged.
+one, and each process goes over to it at its next request (app.search.indexes); the file before is
+kept, and serves again if the newest turns out to be damaged. When labels arrive, the suggestions
+alone get their next revision.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.artifacts import located, store
@@ -17,6 +20,7 @@ from app.models import Artifact, Embedding, Encoder, utc_now
 from app.search.embedding import raw_vectors
 from app.search.encoders import add_artifacts
 from app.search.indexes import REVISED, version_files
+from app.search.suggestions import Suggestions, save_suggestions
 from app.settings import settings
 from app.similarity.head import Head, RawHead, load_head
 
@@ -31,12 +35,12 @@ def raw_encoder_id(encoder: Encoder) -> int:
 
 def newest_index(db: Session, encoder_id: int) -> Artifact | None:
     """The index of the newest revision, or None before the first one."""
-    return db.scalar(
-        select(Artifact)
-        .where(Artifact.encoder_id == encoder_id, Artifact.kind == "index")
-        .order_by(Artifact.revision.desc())
-        .limit(1)
-    )
+    return _newest(db, encoder_id, "index")
+
+
+def _newest(db: Session, encoder_id: int, kind: str) -> Artifact | None:
+    of_kind = select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+    return db.scalar(of_kind.order_by(Artifact.revision.desc()).limit(1))
 
 
 def needs_index(db: Session, encoder: Encoder) -> bool:
@@ -96,22 +100,56 @@ def write_index(encoder_id: int) -> None:
     failpoint("index.after_store")
     with transaction() as db:
         encoder = db.get_one(Encoder, encoder_id, with_for_update=True)
-        newest = newest_index(db, encoder_id)
-        revision = 1 if newest is None else newest.revision + 1
+        revision = _next_revision(db, encoder_id)
         add_artifacts(db, encoder_id, files, revision=revision, n_records=len(ids), read_at=read_at)
-        old = _forget_revisions(db, encoder_id, before=revision - 1)
+        old = _forget_revisions(db, encoder_id)
     failpoint("index.after_publish")
-    for file in old:
-        (settings().data_dir / file).unlink(missing_ok=True)
+    _remove(old)
 
 
-def _forget_revisions(db: Session, encoder_id: int, before: int) -> Sequence[str]:
-    """Take older revisions out of the database; returns their files."""
-    older = (
-        Artifact.encoder_id == encoder_id,
-        Artifact.kind.in_(REVISED),
-        Artifact.revision < before,
-    )
-    files = db.scalars(select(Artifact.file).where(*older)).all()
-    db.execute(delete(Artifact).where(*older))
+def write_suggestions(
+    encoder_id: int, suggestions: Suggestions, *, last_act_id: int, read_at: datetime
+) -> None:
+    """Write renewed suggestions, made of the labels up to that act, as the version's next revision.
+
+    Where others were quicker and know newer labels, nothing is written.
+    """
+    stored = store("suggestions", partial(save_suggestions, suggestions))
+    old: Sequence[str] = [stored.file]
+    with transaction() as db:
+        db.get_one(Encoder, encoder_id, with_for_update=True)
+        newest = newest_suggestions(db, encoder_id)
+        if newest is None or (newest.last_act_id or 0) <= last_act_id:
+            add_artifacts(
+                db, encoder_id, {"suggestions": stored}, revision=_next_revision(db, encoder_id),
+                n_records=len(suggestions.ids), read_at=read_at, last_act_id=last_act_id,
+            )  # fmt: skip
+            old = _forget_revisions(db, encoder_id)
+    _remove(old)
+
+
+def newest_suggestions(db: Session, encoder_id: int) -> Artifact | None:
+    """What the version suggests now, or None while it suggests nothing."""
+    return _newest(db, encoder_id, "suggestions")
+
+
+def _next_revision(db: Session, encoder_id: int) -> int:
+    revised = (Artifact.encoder_id == encoder_id, Artifact.kind.in_(REVISED))
+    return (db.scalar(select(func.max(Artifact.revision)).where(*revised)) or 0) + 1
+
+
+def _forget_revisions(db: Session, encoder_id: int) -> list[str]:
+    """Take all but the two newest files of each kind out of the database; returns the others."""
+    files: list[str] = []
+    for kind in REVISED:
+        of_kind = (Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+        newest = select(Artifact).where(*of_kind).order_by(Artifact.revision.desc())
+        for artifact in db.scalars(newest.offset(2)).all():
+            files.append(artifact.file)
+            db.delete(artifact)
     return files
+
+
+def _remove(files: Sequence[str]) -> None:
+    for file in files:
+        (settings().data_dir / file).unlink(missing_ok=True)
