@@ -3,6 +3,9 @@
 import json
 import os
 import platform
+import re
+import resource
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,3 +28,15 @@ def keep(name: str, figures: Any) -> None:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(kept, indent=2) + "\n")
     print(f"Kept in {path.relative_to(ROOT)}.")
+
+
+def most_memory_mb() -> float:
+    """The most memory that this process ever held, in MB of 10^6 bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux counts what the parent held, too, in the figure that getrusage gives.
+        held = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        if held:
+            return int(held[1]) * 1024 / 1e6
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e6 if sys.platform == "darwin" else most * 1024 / 1e6

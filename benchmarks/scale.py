@@ -1,0 +1,138 @@
+"""How long a head run takes, stage by stage, and how much memory, as records grow.
+
+usage: python benchmarks/scale.py [--cache FOLDER] [--records 20000 50000 200000] [--labels 100]
+
+20,000 real news records; the larger sets repeat them, each copy moved a part of the way towards one
+of its 15 nearest neighbours, so that they fill the same regions. Raw vectors are at hand. Each size
+is measured in a process of its own; memory is the most that process ever held, vectors included.
+Stages: the neighbour graph, what `tune` says it does, the comparison of raw and tuned that decides
+whether the version is activated, and tuned vectors with their index.
+"""
+
+import argparse
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from corpora import CACHE, Corpus, agnews, examples_of, silent
+from kept import AGNEWS, SHARED, keep, most_memory_mb
+
+from app.similarity.graph import nearest_others, neighbour_graph
+from app.similarity.index import VectorIndex
+from app.similarity.recipe import Recipe
+from app.similarity.tuning import tune
+from app.similarity.validation import compare
+from app.similarity.vectors import Vectors, unit_rows
+
+MOVED = (0.3, 0.7)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Seconds of each stage by the clock, and by the processors' time, all threads together, which
+    says more where others use the machine too; memory_mb is the most that the process held."""
+
+    records: int
+    labels: int
+    stages: dict[str, float]
+    seconds: float
+    cpu_stages: dict[str, float]
+    cpu_seconds: float
+    memory_mb: float
+
+
+class Stopwatch:
+    """Seconds per stage; a report of tuning starts the stage that its sentence names."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, float] = {}
+        self.cpu_stages: dict[str, float] = {}
+        self._name, self._start, self._cpu = "", time.perf_counter(), time.process_time()
+
+    def begin(self, name: str) -> None:
+        """The stage before ends, this one begins."""
+        now, cpu = time.perf_counter(), time.process_time()
+        if self._name:
+            self.stages[self._name] = self.stages.get(self._name, 0.0) + now - self._start
+            self.cpu_stages[self._name] = self.cpu_stages.get(self._name, 0.0) + cpu - self._cpu
+        self._name, self._start, self._cpu = name, now, cpu
+
+    def __call__(self, progress: float, sentence: str) -> None:
+        self.begin(sentence.partition(",")[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    parser.add_argument("--records", type=int, nargs="+", default=[20_000, 50_000, 200_000])
+    parser.add_argument("--labels", type=int, default=100)
+    asked = parser.parse_args()
+    if not AGNEWS.is_dir():
+        print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
+        return
+    agnews(asked.cache)  # Embeds what is missing, before anything is timed.
+    lines = [alone(asked.cache, n, asked.labels) for n in asked.records]
+    keep("scale", [asdict(line) for line in lines])
+
+
+def alone(cache: Path, n: int, n_labels: int) -> Line:
+    """Measured in a new process, so that its memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as process:
+        line = process.submit(measured, cache, n, n_labels).result()
+    show(line)
+    return line
+
+
+def measured(cache: Path, n: int, n_labels: int) -> Line:
+    data = grown(agnews(cache), n)
+    rows = np.random.default_rng(0).choice(n, n_labels, replace=False)
+    examples, recipe, watch = examples_of(data, rows), Recipe(), Stopwatch()
+    watch.begin("Building the graph")
+    graph = neighbour_graph(data.vectors, recipe.neighbours)
+    head = tune(data.vectors, examples, recipe, watch, graph)
+    watch.begin("Comparing raw and tuned")
+    compare(data.vectors, examples, recipe, silent, graph)
+    watch.begin("Indexing")
+    VectorIndex.build(np.arange(n), head.tune(data.vectors))
+    watch.begin("Done")
+    seconds, cpu_seconds = sum(watch.stages.values()), sum(watch.cpu_stages.values())
+    memory = most_memory_mb()
+    return Line(n, n_labels, watch.stages, seconds, watch.cpu_stages, cpu_seconds, memory)
+
+
+def grown(data: Corpus, n: int) -> Corpus:
+    """n records: the real ones, then copies moved towards a neighbour. Classes are the copies'
+    own."""
+    rng = np.random.default_rng(0)
+    real = len(data.vectors)
+    if n <= real:
+        return _of(data, data.vectors[:n], data.classes[:n])
+    _, near = nearest_others(data.vectors, 15)
+    origin = np.arange(n - real) % real
+    towards = data.vectors[near[origin, rng.integers(0, 15, n - real)]]
+    part = rng.uniform(*MOVED, (n - real, 1)).astype(np.float32)
+    vectors = np.empty((n, data.vectors.shape[1]), np.float32)
+    vectors[:real] = data.vectors
+    vectors[real:] = unit_rows((1 - part) * data.vectors[origin] + part * towards)
+    return _of(data, vectors, np.concatenate([data.classes, data.classes[origin]]))
+
+
+def _of(data: Corpus, vectors: Vectors, classes: np.ndarray) -> Corpus:
+    return Corpus(data.name, vectors, classes, data.names, len(vectors), 0)
+
+
+def show(line: Line) -> None:
+    print(
+        f"{line.records:7} records, {line.labels} labels: {line.seconds:.1f} s "
+        f"({line.cpu_seconds:.1f} s of processors), {line.memory_mb:.0f} MB"
+    )
+    for name, seconds in line.stages.items():
+        print(f"    {name:45} {seconds:6.1f} s ({line.cpu_stages[name]:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
