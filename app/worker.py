@@ -31,7 +31,7 @@ from app.jobs import JobCancelled, Step
 from app.models import Import, Project, TrainingRun
 from app.search import upkeep
 from app.settings import settings
-from app.training import loop, runs
+from app.training import loop, refreshing, runs
 from app.training.readiness import due_projects
 
 log = structlog.get_logger()
@@ -74,6 +74,7 @@ class Worker:
         self._full_disk: str | None = None
         self._upkeep: tuple[int, int] | None = None
         self._last_project = 0
+        self._renewing: dict[int, int] = {}
         self._look_at = self._tidy_at = 0.0
         self._damaged: set[int] = set()
         here = settings()
@@ -83,6 +84,7 @@ class Worker:
             ("import", importing.STEPS, "light", importing.fail),
             ("run", loop.STEPS, "train", runs.fail),
             ("embed", embedding, "light", self._note_trouble),
+            ("renew", refreshing.STEPS, "light", refreshing.fail),
         ):
             watched = tuple((step, partial(self._carry_out, action)) for step, action in steps)
             self._engine.job(name, watched, queue=queue, on_failure=on_failure)
@@ -129,6 +131,7 @@ class Worker:
         if time.monotonic() >= self._look_at:
             began = time.monotonic()
             self._request_due_runs()
+            self._renew_suggestions()
             self._start_upkeep()
             took = time.monotonic() - began
             self._look_at = time.monotonic() + max(DISPATCH_SECONDS, took / LOOKING_SHARE)
@@ -160,6 +163,16 @@ class Worker:
             except Conflict as conflict:
                 # Another worker, or an admin, was quicker.
                 log.info("worker.run_not_requested", project=project.slug, why=conflict.sentence)
+
+    def _renew_suggestions(self) -> None:
+        """The newest act numbers the attempt: no label that came later waits for an older try."""
+        with reading() as db:
+            due = refreshing.due_renewals(db)
+        for project_id, act_id in due:
+            before = self._renewing.get(project_id)
+            if before is None or not self._engine.is_alive("renew", project_id, before):
+                self._engine.start("renew", project_id, attempt=act_id)
+                self._renewing[project_id] = act_id
 
     def _start_upkeep(self) -> None:
         """One project at a time for this worker, in turn, so that imports find room beside it."""

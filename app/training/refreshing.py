@@ -1,0 +1,117 @@
+"""Suggestions that keep up with the labels: renewed by the worker between two runs, in a second.
+
+Decision: no version is made. What the active version suggests gets its next revision, made of all
+labels that are known by now; its vectors, its index and its figures stay what they are. So the
+order of search rests while people label, and the rows that they have not reached yet get better.
+Decision: it is state that is looked at, not an event: suggestions that know fewer labels than
+there are become due again, whatever was killed meanwhile.
+"""
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, located
+from app.database import reading
+from app.jobs import Step
+from app.models import Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
+from app.search.embedding import raw_vectors
+from app.search.encoders import active_encoder
+from app.search.revisions import (
+    newest_index,
+    newest_suggestions,
+    raw_encoder_id,
+    write_suggestions,
+)
+from app.search.suggestions import Suggestions
+from app.similarity.head import EvidenceHead, load_head
+from app.similarity.recipe import Recipe
+from app.similarity.suggesting import resuggest
+from app.training.graphs import shared_graph
+from app.training.snapshot import freeze, last_act_id
+
+log = structlog.get_logger()
+
+# So many labels must have changed before a second of the worker's time is well spent.
+EVERY = 10
+
+
+def due_renewals(db: Session) -> list[tuple[int, int]]:
+    """(project id, its newest act's id) where the active version's suggestions lag behind.
+
+    Cheap: asked several times a second.
+    """
+    projects = db.scalars(select(Project).order_by(Project.id)).all()
+    return [(each.id, last_act_id(db, each.id)) for each in projects if is_due(db, each)]
+
+
+def is_due(db: Session, project: Project) -> bool:
+    """Whether renewing would bring something: labels that the suggestions do not know.
+
+    The first `min_labels` labels are the first run's affair.
+    """
+    encoder = active_encoder(db, project.id)
+    index = None if encoder is None else newest_index(db, encoder.id)
+    if encoder is None or index is None or _n_labeled(db, project.id, 0) < project.min_labels:
+        return False
+    newest = newest_suggestions(db, encoder.id)
+    if newest is not None and newest.revision < index.revision:
+        return True
+    return _n_labeled(db, project.id, _known_act_id(db, encoder, newest)) >= EVERY
+
+
+def renew(project_id: int) -> None:
+    """Make and store what all labels known by now suggest, for the version that is active now."""
+    read_at = utc_now()
+    with reading() as db:
+        project = db.get_one(Project, project_id)
+        if not is_due(db, project):
+            return
+        encoder = active_encoder(db, project_id)
+        assert encoder is not None  # Else nothing were due.
+        raw = db.get_one(Encoder, raw_encoder_id(encoder))
+        snapshot = freeze(db, project, raw)
+        ids, vectors = raw_vectors(db, raw.id)
+        head = _head(db, encoder)
+    recipe = Recipe()
+    examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
+    graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
+    chances = resuggest(graph, vectors, examples, recipe, head)
+    suggestions = Suggestions(ids, examples.label_ids, chances.astype("float16"))
+    write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
+
+
+def fail(project_id: int, sentence: str) -> None:
+    """Note why it could not be done; the next labels bring the next try, and runs go on as ever."""
+    log.warning("suggestions.not_renewed", project_id=project_id, why=sentence)
+
+
+STEPS: tuple[tuple[str, Step], ...] = (("renew", renew),)
+
+
+def _known_act_id(db: Session, encoder: Encoder, newest: Artifact | None) -> int:
+    """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
+    if newest is None:
+        return 0
+    if newest.last_act_id is not None:
+        return newest.last_act_id
+    of_run = select(TrainingRun.last_act_id).where(TrainingRun.encoder_id == encoder.id)
+    return db.scalar(of_run) or 0
+
+
+def _n_labeled(db: Session, project_id: int, after: int) -> int:
+    labeled = select(func.count(Consensus.record_id.distinct())).where(
+        Consensus.project_id == project_id, Consensus.act_id > after
+    )
+    return db.scalar(labeled) or 0
+
+
+def _head(db: Session, encoder: Encoder) -> EvidenceHead | None:
+    file = db.scalar(
+        select(Artifact).where(Artifact.encoder_id == encoder.id, Artifact.kind == "head")
+    )
+    try:
+        head = None if file is None else load_head(located(file.file, file.sha256))
+    except Damaged:
+        return None  # Search says so; the labels can still be heard.
+    return head if isinstance(head, EvidenceHead) else None
