@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import transaction
-from app.labeling.consensus import merge_targets, settle
+from app.labeling.consensus import held_targets, settle
 from app.models import Annotation, Base, User, utc_now
 from app.projects.labels import add_label, every_label, name_key
 
@@ -116,7 +116,7 @@ def _annotate(db: Session, project_id: int, says: Says, voice: Voice) -> None:
 
 
 def _agree(db: Session, project_id: int, says: Says, voice: Voice) -> None:
-    targets = merge_targets(db, project_id)
+    targets = held_targets(db, project_id)
     rows = [
         {
             "project_id": project_id,

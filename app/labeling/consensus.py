@@ -26,7 +26,7 @@ def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
     Call it in the transaction that changed annotations. A merged label counts for its target.
     """
     is_multi = _is_multi_label(db, project_id)
-    targets = merge_targets(db, project_id)
+    targets = held_targets(db, project_id)
     for chunk in chunks(record_ids):
         _hold(db, chunk)
         _store(db, project_id, chunk, agreements(db, chunk, targets, is_multi))
@@ -92,6 +92,17 @@ def merge_targets(db: Session, project_id: int) -> dict[int, int]:
     )
     into = {label_id: target for label_id, target in merged if target is not None}
     return {label_id: _end(into, target) for label_id, target in into.items()}
+
+
+def held_targets(db: Session, project_id: int) -> dict[int, int]:
+    """The same, and no label is merged or given back before this transaction ends (Postgres)."""
+    db.execute(select(Project.id).where(Project.id == project_id).with_for_update(read=True))
+    return merge_targets(db, project_id)
+
+
+def hold_targets(db: Session, project_id: int) -> None:
+    """Wait for those who settle by the present targets, so that they may change (Postgres)."""
+    db.execute(select(Project.id).where(Project.id == project_id).with_for_update(key_share=True))
 
 
 def _end(into: Mapping[int, int], label_id: int) -> int:

@@ -1,10 +1,10 @@
 """Editing the label set while people label: every change is logged and can be undone.
 
 Decision: annotations keep the label they were given. A merge only says what that label counts for
-now, and consensus is settled again in the same transaction; so undoing gives everything back.
+now, and consensus follows in the same transaction; so undoing gives everything back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.labeling.consensus import settle
-from app.models import Annotation, Label, LabelChange, User, utc_now
+from app.labeling.consensus import hold_targets, merge_targets
+from app.labeling.merging import hand_over
+from app.models import Label, LabelChange, User, utc_now
 from app.projects.labels import N_COLOURS, clean_name, label_set, name_key
 
 EDITORS = ("admin", "reviewer")
@@ -170,25 +171,19 @@ def _log(
 
 
 def _set(db: Session, label: Label, values: Mapping[str, Any]) -> None:
+    if "merged_into_id" in values:
+        hold_targets(db, label.project_id)
+    counted_for = _counts_for(db, label)
     for name, value in values.items():
         is_moment = name == "retired_at" and isinstance(value, str)
         setattr(label, name, datetime.fromisoformat(value) if is_moment else value)
     db.flush()
-    if "merged_into_id" in values:
-        settle(db, label.project_id, _records_with(db, label))
+    if _counts_for(db, label) != counted_for:
+        hand_over(db, label, counted_for, _counts_for(db, label))
 
 
-def _records_with(db: Session, label: Label) -> Sequence[int]:
-    """Records that anybody gave this label, or one that was merged into it."""
-    family, frontier = {label.id}, {label.id}
-    while frontier:
-        merged = select(Label.id).where(Label.merged_into_id.in_(frontier))
-        frontier = set(db.scalars(merged)) - family
-        family |= frontier
-    given = select(Annotation.record_id).where(
-        Annotation.label_id.in_(family), Annotation.withdrawn_at.is_(None)
-    )
-    return db.scalars(given.distinct()).all()
+def _counts_for(db: Session, label: Label) -> int:
+    return merge_targets(db, label.project_id).get(label.id, label.id)
 
 
 def _as_json(value: Any) -> Any:
