@@ -6,9 +6,10 @@ import platform
 import re
 import resource
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("LIKEWISE_SHARED", ROOT.parent / "shared"))
@@ -28,6 +29,28 @@ def keep(name: str, figures: Any) -> None:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(kept, indent=2) + "\n")
     print(f"Kept in {path.relative_to(ROOT)}.")
+
+
+class Spent(NamedTuple):
+    """Seconds by the clock, and of the processors, all threads together: the second says more where
+    others use the machine too."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class Stopwatch:
+    """Measures lap after lap."""
+
+    def __init__(self) -> None:
+        self._clock, self._cpu = time.perf_counter(), time.process_time()
+
+    def lap(self) -> Spent:
+        """What was spent since the lap before."""
+        clock, cpu = time.perf_counter(), time.process_time()
+        spent = Spent(clock - self._clock, cpu - self._cpu)
+        self._clock, self._cpu = clock, cpu
+        return spent
 
 
 def most_memory_mb() -> float:

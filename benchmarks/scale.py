@@ -11,14 +11,13 @@ whether the version is activated, and tuned vectors with their index.
 
 import argparse
 import multiprocessing
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from corpora import CACHE, Corpus, agnews, examples_of, silent
-from kept import AGNEWS, SHARED, keep, most_memory_mb
+from kept import AGNEWS, SHARED, Spent, Stopwatch, keep, most_memory_mb
 
 from app.similarity.graph import nearest_others, neighbour_graph
 from app.similarity.index import VectorIndex
@@ -32,33 +31,29 @@ MOVED = (0.3, 0.7)
 
 @dataclass(frozen=True)
 class Line:
-    """Seconds of each stage by the clock, and by the processors' time, all threads together, which
-    says more where others use the machine too; memory_mb is the most that the process held."""
+    """What each stage spent, and all together; memory_mb is the most that the process held."""
 
     records: int
     labels: int
-    stages: dict[str, float]
+    stages: dict[str, Spent]
     seconds: float
-    cpu_stages: dict[str, float]
     cpu_seconds: float
     memory_mb: float
 
 
-class Stopwatch:
-    """Seconds per stage; a report of tuning starts the stage that its sentence names."""
+class Stages:
+    """What each stage spent; a report of tuning starts the stage that its sentence names."""
 
     def __init__(self) -> None:
-        self.stages: dict[str, float] = {}
-        self.cpu_stages: dict[str, float] = {}
-        self._name, self._start, self._cpu = "", time.perf_counter(), time.process_time()
+        self.spent: dict[str, Spent] = {}
+        self._name, self._watch = "", Stopwatch()
 
     def begin(self, name: str) -> None:
         """The stage before ends, this one begins."""
-        now, cpu = time.perf_counter(), time.process_time()
+        lap, before = self._watch.lap(), self.spent.get(self._name, Spent(0.0, 0.0))
         if self._name:
-            self.stages[self._name] = self.stages.get(self._name, 0.0) + now - self._start
-            self.cpu_stages[self._name] = self.cpu_stages.get(self._name, 0.0) + cpu - self._cpu
-        self._name, self._start, self._cpu = name, now, cpu
+            self.spent[self._name] = Spent(*np.add(lap, before).tolist())
+        self._name = name
 
     def __call__(self, progress: float, sentence: str) -> None:
         self.begin(sentence.partition(",")[0])
@@ -90,18 +85,17 @@ def alone(cache: Path, n: int, n_labels: int) -> Line:
 def measured(cache: Path, n: int, n_labels: int) -> Line:
     data = grown(agnews(cache), n)
     rows = np.random.default_rng(0).choice(n, n_labels, replace=False)
-    examples, recipe, watch = examples_of(data, rows), Recipe(), Stopwatch()
-    watch.begin("Building the graph")
+    examples, recipe, stages = examples_of(data, rows), Recipe(), Stages()
+    stages.begin("Building the graph")
     graph = neighbour_graph(data.vectors, recipe.neighbours)
-    head = tune(data.vectors, examples, recipe, watch, graph)
-    watch.begin("Comparing raw and tuned")
+    head = tune(data.vectors, examples, recipe, stages, graph)
+    stages.begin("Comparing raw and tuned")
     compare(data.vectors, examples, recipe, silent, graph)
-    watch.begin("Indexing")
+    stages.begin("Indexing")
     VectorIndex.build(np.arange(n), head.tune(data.vectors))
-    watch.begin("Done")
-    seconds, cpu_seconds = sum(watch.stages.values()), sum(watch.cpu_stages.values())
-    memory = most_memory_mb()
-    return Line(n, n_labels, watch.stages, seconds, watch.cpu_stages, cpu_seconds, memory)
+    stages.begin("Done")
+    seconds, cpu_seconds = np.sum(list(stages.spent.values()), axis=0).tolist()
+    return Line(n, n_labels, stages.spent, seconds, cpu_seconds, most_memory_mb())
 
 
 def grown(data: Corpus, n: int) -> Corpus:
@@ -130,8 +124,8 @@ def show(line: Line) -> None:
         f"{line.records:7} records, {line.labels} labels: {line.seconds:.1f} s "
         f"({line.cpu_seconds:.1f} s of processors), {line.memory_mb:.0f} MB"
     )
-    for name, seconds in line.stages.items():
-        print(f"    {name:45} {seconds:6.1f} s ({line.cpu_stages[name]:.1f} s)", flush=True)
+    for name, (seconds, cpu_seconds) in line.stages.items():
+        print(f"    {name:45} {seconds:6.1f} s ({cpu_seconds:.1f} s)", flush=True)
 
 
 if __name__ == "__main__":
