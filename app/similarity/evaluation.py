@@ -1,29 +1,53 @@
-"""What a number means: each metric is written here once, and nothing else in the house computes
-one.
+"""What a number means: each metric is written once, here and in the modules named below, and
+nothing else in the house computes one. docs/evaluation.md says it in words, with sources.
+
+    ranking         what one query's neighbours are worth
+    overlap         two rankings against each other
+    classification  suggested labels against true ones, chances against what came true
+    intervals       how far a figure is to be trusted
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.similarity.classification import Classification, agreement, classification
+from app.similarity.intervals import interval
+from app.similarity.overlap import rank_biased_overlap
 from app.similarity.ranking import (
     Floats,
+    Hits,
     Labels,
+    average_precision_each,
+    capped_top_k_each,
     ndcg_each,
     r_precision_each,
     ranked_hits,
+    recall_each,
     reciprocal_rank_each,
     top_k_each,
 )
 from app.similarity.vectors import Vectors
 
-N_RESAMPLES = 2000
+# What callers measure with, in one place.
+__all__ = [
+    "KS", "Classification", "Comparison", "Difference", "Score", "agreement", "capped_top_k",
+    "classification", "interval", "mean_average_precision", "mrr", "ndcg", "r_precision",
+    "rank_biased_overlap", "recall", "scored", "top_k",
+]  # fmt: skip
+
+KS = (5, 10, 25, 50, 100, 250, 500, 1000)
+"""The depths at which rankings are looked at."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number with what it was measured on: the mean over n queries, and its 95 % interval."""
+    """One number with what it was measured on: the figure over n queries, and its 95 % interval.
+
+    label_id      of that label alone
+    suggested_id  of a confusion: the label that was suggested for records of label_id
+    chance        what random neighbours would score
+    """
 
     metric: str
     k: int | None
@@ -31,17 +55,42 @@ class Score:
     value: float
     low: float
     high: float
+    label_id: int | None = None
+    suggested_id: int | None = None
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Tuned minus another on the same n queries, pair by pair, with its 95 % interval.
+
+    chance_worse  share of the draws in which tuned was below the other
+    """
+
+    metric: str
+    against: str
+    n: int
+    value: float
+    low: float
+    high: float
+    chance_worse: float
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Raw against tuned, on the same queries with the same k. No scores: it could not be
-    measured."""
+    measured.
+
+    active       scores of the version in use, where it is a tuned one
+    differences  tuned against raw, and against the version in use
+    """
 
     raw: tuple[Score, ...]
     tuned: tuple[Score, ...]
     is_better: bool
     sentence: str
+    active: tuple[Score, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 def top_k(vectors: Vectors, labels: Labels, k: int) -> float:
@@ -50,15 +99,22 @@ def top_k(vectors: Vectors, labels: Labels, k: int) -> float:
     vectors  (n, d) float32, rows of length 1, so that a dot product is the cosine
     returns  in [0, 1]; a record is never its own neighbour
 
-    A class with fewer than k + 1 records cannot reach 1.0: compare encoders at the same k, on the
-    same records.
+    A class with fewer than k + 1 records cannot reach 1.0 (`capped_top_k` can): compare encoders at
+    the same k, on the same records.
 
     Raises ValueError unless 1 <= k < n.
     Source: get_top1k in quaterion.ipynb, which samples 250 queries; here every record asks.
     """
-    if not 1 <= k < len(vectors):
-        raise ValueError(f"top_k needs 1 <= k < n, not k = {k} with n = {len(vectors)}.")
-    return float(top_k_each(ranked_hits(vectors, labels), k).mean())
+    return float(top_k_each(_hits(vectors, labels, k, "top_k"), k).mean())
+
+
+def capped_top_k(vectors: Vectors, labels: Labels, k: int) -> float:
+    """As `top_k`, each record asking for no more neighbours than there are others like it.
+
+    1.0 can be reached by every class; left out as in r_precision, which it is from the k on that
+    no class exceeds. Raises ValueError unless 1 <= k < n.
+    """
+    return _mean(capped_top_k_each(_hits(vectors, labels, k, "capped_top_k"), k))
 
 
 def r_precision(vectors: Vectors, labels: Labels) -> float:
@@ -66,8 +122,15 @@ def r_precision(vectors: Vectors, labels: Labels) -> float:
     mean.
 
     Records that nothing else is like are left out. Raises ValueError if that leaves none.
+    Source: Manning, Raghavan and Schütze 2008, chapter 8.4.
     """
     return _mean(r_precision_each(ranked_hits(vectors, labels)))
+
+
+def recall(vectors: Vectors, labels: Labels, k: int) -> float:
+    """Share of the others like a record that are among its k nearest; left out as in
+    r_precision."""
+    return _mean(recall_each(_hits(vectors, labels, k, "recall"), k))
 
 
 def mrr(vectors: Vectors, labels: Labels) -> float:
@@ -76,83 +139,16 @@ def mrr(vectors: Vectors, labels: Labels) -> float:
     return _mean(reciprocal_rank_each(ranked_hits(vectors, labels)))
 
 
+def mean_average_precision(vectors: Vectors, labels: Labels) -> float:
+    """Precision at the rank of each neighbour that is like the record, averaged over them, and over
+    records; left out as in r_precision. Source: Manning, Raghavan and Schütze 2008, chapter 8.4."""
+    return _mean(average_precision_each(ranked_hits(vectors, labels)))
+
+
 def ndcg(vectors: Vectors, labels: Labels, k: int) -> float:
     """Gain of the k nearest, discounted by log2(rank + 1), over the best possible; left out as in
-    r_precision."""
-    if not 1 <= k < len(vectors):
-        raise ValueError(f"ndcg needs 1 <= k < n, not k = {k} with n = {len(vectors)}.")
-    return _mean(ndcg_each(ranked_hits(vectors, labels), k))
-
-
-def agreement(suggested: NDArray[np.bool_], true: NDArray[np.bool_]) -> Floats:
-    """How well suggested labels fit the true ones, row by row, (n,) in [0, 1]; both (n, K) bool.
-
-    2 * shared / (suggested + true), which is 1 or 0 where there is one label each; no labels on
-    either side agree.
-    """
-    total = suggested.sum(axis=1) + true.sum(axis=1)
-    shared = 2.0 * (suggested & true).sum(axis=1)
-    return np.where(total > 0, shared / np.maximum(total, 1), 1.0)
-
-
-@dataclass(frozen=True)
-class Classification:
-    """Suggested against true classes: how often right, and how well the classes fare, each
-    counting the same."""
-
-    n: int
-    accuracy: float
-    macro_f1: float
-
-
-def classification(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> Classification:
-    """Accuracy and macro F1 over all classes that occur on either side. Both (n,) int64.
-
-    Raises ValueError for no records or different lengths.
-    """
-    if len(true) == 0 or len(true) != len(suggested):
-        raise ValueError(
-            "Classification needs a suggested class for each true one, and at least one."
-        )
-    right = true == suggested
-    each = []
-    for name in np.union1d(true, suggested):
-        hits = float((right & (true == name)).sum())
-        each.append(2 * hits / float((true == name).sum() + (suggested == name).sum()))
-    return Classification(len(true), float(right.mean()), float(np.mean(each)))
-
-
-def rank_biased_overlap(
-    first: NDArray[np.int64], second: NDArray[np.int64], p: float = 0.9
-) -> float:
-    """How alike two rankings are, in [0, 1]; the top counts most. p is the chance of reading on.
-
-    Extrapolated to unseen ranks from the overlap at the common depth, so that equal lists have 1.0.
-
-    Raises ValueError for an id that a ranking names twice, an empty ranking, or p outside (0, 1).
-    Source: Webber, Moffat and Zobel 2010, equation 30 (RBO ext) for lists of the same length.
-    """
-    depth = min(len(first), len(second))
-    if depth == 0 or not 0 < p < 1:
-        raise ValueError("Rankings have at least one place, and 0 < p < 1.")
-    if len(np.unique(first)) < len(first) or len(np.unique(second)) < len(second):
-        raise ValueError("A ranking names an id twice.")
-    agreement = [len(np.intersect1d(first[:d], second[:d])) / d for d in range(1, depth + 1)]
-    weights = p ** np.arange(1, depth + 1)
-    return float((1 - p) / p * (agreement @ weights) + agreement[-1] * p**depth)
-
-
-def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean, percentile method, 2,000 resamples by seed.
-
-    Raises ValueError for no values.
-    """
-    if len(values) == 0:
-        raise ValueError("An interval needs at least one value.")
-    rng = np.random.default_rng(seed)
-    means = [float(rng.choice(values, len(values)).mean()) for _ in range(N_RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    r_precision. Source: Järvelin and Kekäläinen 2002."""
+    return _mean(ndcg_each(_hits(vectors, labels, k, "ndcg"), k))
 
 
 def scored(metric: str, values: Floats, k: int | None = None, seed: int = 0) -> Score:
@@ -161,6 +157,12 @@ def scored(metric: str, values: Floats, k: int | None = None, seed: int = 0) -> 
     kept = values[~np.isnan(values)]
     low, high = interval(kept, seed)
     return Score(metric, k, len(kept), float(kept.mean()), low, high)
+
+
+def _hits(vectors: Vectors, labels: Labels, k: int, name: str) -> Hits:
+    if not 1 <= k < len(vectors):
+        raise ValueError(f"{name} needs 1 <= k < n, not k = {k} with n = {len(vectors)}.")
+    return ranked_hits(vectors, labels)
 
 
 def _mean(values: Floats) -> float:

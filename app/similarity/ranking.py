@@ -2,8 +2,14 @@
 
 Labels are (n,) int64, one class per record, or (n, K) bool, which labels each record carries. Two
 records are alike if they have the same class; or, with many labels each, if they share one or
-neither has any.
+neither has any. How alike two are with many labels is graded: what they share of all they carry.
+
+A function whose name ends in _each answers for each query, (q,) float64, from hits (q, c) bool:
+column by column the query's c candidates, nearest first. NaN where nothing is like the query.
 """
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +18,15 @@ from app.similarity.vectors import Vectors
 
 Labels = NDArray[np.int64] | NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Hits = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+
+T = TypeVar("T", bound=np.generic)
 
 AT_ONCE = 500
 
 
-def ranked_hits(
-    vectors: Vectors, labels: Labels, *, groups: NDArray[np.int64] | None = None
-) -> NDArray[np.bool_]:
+def ranked_hits(vectors: Vectors, labels: Labels, *, groups: Rows | None = None) -> Hits:
     """(n, n - 1) bool: is the neighbour at this rank like the record? Nearest first; equal ones by
     row.
 
@@ -26,52 +34,140 @@ def ranked_hits(
 
     Raises ValueError for fewer than 2 records.
     """
-    n = len(vectors)
-    if n < 2:
-        raise ValueError(f"Ranking needs at least 2 records, not {n}.")
-    names = np.arange(n) if groups is None else groups
-    hits = np.empty((n, n - 1), bool)
-    for start in range(0, n, AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, n))
-        own = names[rows][:, None] == names[None, :]
-        similarities = np.where(own, -np.inf, vectors[rows] @ vectors.T)
-        # The record itself goes after everything else, so that cutting the last column removes it.
-        similarities[np.arange(len(rows)), rows] = np.nan
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :-1]
+    hits = np.empty((len(vectors), len(vectors) - 1), bool)
+    for rows, order, own in _ranked(vectors, groups):
         hits[rows] = np.take_along_axis(alike(labels, rows) & ~own, order, axis=1)
     return hits
 
 
-def alike(labels: Labels, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def ranked_rows(vectors: Vectors, *, groups: Rows | None = None) -> NDArray[np.int32]:
+    """(n, n - 1) int32: which row stands at this rank; groups and errors as for `ranked_hits`."""
+    ranked = np.empty((len(vectors), len(vectors) - 1), np.int32)
+    for rows, order, _ in _ranked(vectors, groups):
+        ranked[rows] = order
+    return ranked
+
+
+def hits_in(ranked: NDArray[np.int32], labels: Labels, *, groups: Rows | None = None) -> Hits:
+    """The hits of rankings that `ranked_rows` made: as `ranked_hits`, without ranking again."""
+    return _looked_up(ranked, lambda rows: alike(labels, rows) & ~_own(groups, rows, len(ranked)))
+
+
+def gains_in(
+    ranked: NDArray[np.int32], labels: NDArray[np.bool_], *, groups: Rows | None = None
+) -> NDArray[np.float32]:
+    """(n, n - 1) float32 in [0, 1]: how alike each ranked neighbour is, by what it shares.
+
+    Source: the Jaccard index of the two sets of labels; two empty sets are alike.
+    """
+    return _looked_up(
+        ranked, lambda rows: shared_part(labels, rows) * ~_own(groups, rows, len(ranked))
+    )
+
+
+def alike(labels: Labels, rows: Rows) -> Hits:
     """(len(rows), n) bool: which records are like each of these, themselves included."""
     if labels.ndim == 1:
         return np.asarray(labels[rows][:, None] == labels[None, :])
+    return np.asarray(shared_part(labels.astype(bool), rows) > 0)
+
+
+def shared_part(labels: NDArray[np.bool_], rows: Rows) -> NDArray[np.float32]:
+    """(len(rows), n) float32 in [0, 1]: labels both carry, of the labels that either carries."""
     wide = labels.astype(np.float32)
-    none = wide.sum(axis=1) == 0
-    return np.asarray((wide[rows] @ wide.T > 0) | (none[rows][:, None] & none[None, :]))
+    carried = wide.sum(axis=1)
+    both = wide[rows] @ wide.T
+    either = carried[rows][:, None] + carried[None, :] - both
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0).astype(np.float32)
 
 
-def top_k_each(hits: NDArray[np.bool_], k: int) -> Floats:
-    """top_k of each query, (q,)."""
+def top_k_each(hits: Hits, k: int) -> Floats:
+    """Share of the k nearest that are like the query; 0, not NaN, where nothing is."""
     return np.asarray(hits[:, :k].mean(axis=1), dtype=np.float64)
 
 
-def r_precision_each(hits: NDArray[np.bool_]) -> Floats:
-    """r_precision of each query, (q,); NaN where nothing is like it."""
-    total = hits.sum(axis=1)
-    near_enough = np.arange(hits.shape[1])[None, :] < total[:, None]
-    found = (hits & near_enough).sum(axis=1)
-    return np.where(total > 0, found / np.maximum(total, 1), np.nan)
+def capped_top_k_each(hits: Hits, k: int) -> Floats:
+    """Share of the k nearest that are like the query, or of as many as are like it, if fewer."""
+    asked = np.minimum(hits.sum(axis=1), k)
+    near_enough = np.arange(hits.shape[1])[None, :] < asked[:, None]
+    return _share((hits & near_enough).sum(axis=1), asked)
 
 
-def reciprocal_rank_each(hits: NDArray[np.bool_]) -> Floats:
-    """1 / rank of the first hit of each query, (q,); NaN where nothing is like it."""
+def r_precision_each(hits: Hits) -> Floats:
+    """Share of the R nearest that are like the query, R being how many there are."""
+    return capped_top_k_each(hits, hits.shape[1])
+
+
+def recall_each(hits: Hits, k: int) -> Floats:
+    """Share of all that are like the query that are among its k nearest."""
+    return _share(hits[:, :k].sum(axis=1), hits.sum(axis=1))
+
+
+def reciprocal_rank_each(hits: Hits) -> Floats:
+    """1 / rank of the first hit."""
     return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), np.nan)
 
 
-def ndcg_each(hits: NDArray[np.bool_], k: int) -> Floats:
-    """ndcg of each query, (q,); NaN where nothing is like it."""
-    discount = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    gained = hits[:, :k] @ discount[:k]
+def average_precision_each(hits: Hits) -> Floats:
+    """Share of hits down to the rank of a hit, averaged over the query's hits."""
+    ranks = np.arange(1, hits.shape[1] + 1)
+    found = np.empty(len(hits))
+    for start in range(0, len(hits), AT_ONCE):
+        some = hits[start : start + AT_ONCE]
+        found[start : start + AT_ONCE] = (some * np.cumsum(some, axis=1) / ranks).sum(axis=1)
+    return _share(found, hits.sum(axis=1))
+
+
+def ndcg_each(hits: Hits, k: int) -> Floats:
+    """Gain of the k nearest, discounted by log2(rank + 1), over the best possible."""
+    discount = _discount(hits.shape[1])
     best = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(hits.sum(axis=1), k)]
-    return np.where(best > 0, gained / np.maximum(best, 1e-12), np.nan)
+    return _share(hits[:, :k] @ discount[:k], best)
+
+
+def graded_ndcg_each(gains: NDArray[np.float32], k: int) -> Floats:
+    """As `ndcg_each`, where a neighbour's gain (q, c) is any number in [0, 1]."""
+    discount = _discount(gains.shape[1])
+    k = min(k, gains.shape[1])
+    best = -np.sort(np.partition(-gains, k - 1, axis=1)[:, :k], axis=1) @ discount[:k]
+    return _share(gains[:, :k] @ discount[:k], best)
+
+
+def chance_each(hits: Hits) -> Floats:
+    """What a random ranking would have for top_k and r_precision: the share that is like it."""
+    found = hits.sum(axis=1)
+    return np.where(found > 0, found / hits.shape[1], np.nan)
+
+
+def _ranked(vectors: Vectors, groups: Rows | None) -> Iterator[tuple[Rows, Rows, Hits]]:
+    """Block by block: these rows, their ranked candidates, and which are of their own group."""
+    n = len(vectors)
+    if n < 2:
+        raise ValueError(f"Ranking needs at least 2 records, not {n}.")
+    for start in range(0, n, AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, n))
+        own = _own(groups, rows, n)
+        similarities = np.where(own, -np.inf, vectors[rows] @ vectors.T)
+        # The record itself goes after everything else, so that cutting the last column removes it.
+        similarities[np.arange(len(rows)), rows] = np.nan
+        yield rows, np.argsort(-similarities, axis=1, kind="stable")[:, :-1], own
+
+
+def _own(groups: Rows | None, rows: Rows, n: int) -> Hits:
+    names = np.arange(n) if groups is None else groups
+    return np.asarray(names[rows][:, None] == names[None, :])
+
+
+def _looked_up(ranked: NDArray[np.int32], of_rows: Callable[[Rows], NDArray[T]]) -> NDArray[T]:
+    starts = range(0, len(ranked), AT_ONCE)
+    blocks = [np.arange(start, min(start + AT_ONCE, len(ranked))) for start in starts]
+    found = [np.take_along_axis(of_rows(rows), ranked[rows], axis=1) for rows in blocks]
+    return np.concatenate(found)
+
+
+def _discount(n: int) -> Floats:
+    return np.asarray(1 / np.log2(np.arange(2, n + 2)))
+
+
+def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    return np.where(whole > 0, part / np.maximum(whole, 1e-12), np.nan)

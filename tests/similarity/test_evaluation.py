@@ -1,18 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, ndcg_score
+from sklearn.metrics import ndcg_score
 
-from app.similarity.evaluation import (
-    agreement,
-    classification,
-    interval,
-    mrr,
-    ndcg,
-    r_precision,
-    rank_biased_overlap,
-    scored,
-    top_k,
-)
+from app.similarity.evaluation import mrr, ndcg, r_precision, scored, top_k
 from app.similarity.ranking import ranked_hits
 from tests.similarity.conftest import Crowd
 
@@ -78,44 +68,6 @@ def test_an_impossible_k_is_refused(k: int) -> None:
         top_k(FAN, LABELS, k)
     with pytest.raises(ValueError, match="1 <= k < n"):
         ndcg(FAN, LABELS, k)
-
-
-def test_rank_biased_overlap_by_hand() -> None:
-    same = np.array([3, 1, 2])
-
-    assert rank_biased_overlap(same, same, 0.7) == pytest.approx(1)
-    assert rank_biased_overlap(same, np.array([7, 8, 9])) == pytest.approx(0)
-    # Agreement is 0 at depth 1 and 1 at depth 2: (1 - p) / p * (0 * p + 1 * p^2) + 1 * p^2.
-    assert rank_biased_overlap(np.array([1, 2]), np.array([2, 1]), 0.5) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="twice"):
-        rank_biased_overlap(np.array([1, 1]), same)
-
-
-def test_classification_agrees_with_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    true, suggested = rng.integers(0, 5, 300), rng.integers(0, 6, 300)
-
-    found = classification(true, suggested)
-
-    assert found.accuracy == pytest.approx(accuracy_score(true, suggested))
-    assert found.macro_f1 == pytest.approx(f1_score(true, suggested, average="macro"))
-
-
-def test_agreement_counts_shared_labels_twice() -> None:
-    suggested = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0]], bool)
-    true = np.array([[1, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0]], bool)
-
-    np.testing.assert_allclose(agreement(suggested, true), [2 / 3, 1, 0, 0])
-
-
-def test_the_interval_covers_the_mean_as_the_normal_one_does() -> None:
-    values = np.random.default_rng(5).normal(0.5, 0.2, 400)
-
-    low, high = interval(values, seed=1)
-
-    assert low == pytest.approx(values.mean() - 1.96 * 0.2 / 20, abs=0.005)
-    assert high == pytest.approx(values.mean() + 1.96 * 0.2 / 20, abs=0.005)
-    assert interval(values, seed=1) == (low, high)
 
 
 def test_a_score_counts_only_what_was_asked() -> None:

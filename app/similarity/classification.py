@@ -1,0 +1,144 @@
+"""Classification: suggested labels against true ones, and chances against what came true.
+
+Answers are (q, K) bool, which of K labels each query carries: one each, or any number.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Answers = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+LEAST_CHANCE = 1e-3
+"""A chance of 0 for what is true would have an infinite loss, so none is held to be impossible."""
+
+N_BINS = 10
+
+
+def agreement(suggested: Answers, true: Answers) -> Floats:
+    """How well suggested labels fit the true ones, row by row, (q,) in [0, 1].
+
+    2 * shared / (suggested + true), which is 1 or 0 where there is one label each; no labels on
+    either side agree.
+    """
+    total = suggested.sum(axis=1) + true.sum(axis=1)
+    shared = 2.0 * (suggested & true).sum(axis=1)
+    return np.where(total > 0, shared / np.maximum(total, 1), 1.0)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What precision, recall and F1 are made of; each (..., K), of any number of samples at once.
+
+    right      suggested and true
+    suggested  suggested at all
+    true       true at all
+    """
+
+    right: Floats
+    suggested: Floats
+    true: Floats
+
+    @property
+    def precision(self) -> Floats:
+        """Of the suggestions of each label, the share that is right; NaN where there are none."""
+        return _share(self.right, self.suggested)
+
+    @property
+    def recall(self) -> Floats:
+        """Of the records of each label, the share that got it suggested; NaN without any."""
+        return _share(self.right, self.true)
+
+    @property
+    def f1(self) -> Floats:
+        """Harmonic mean of the two: 2 right / (suggested + true); NaN where neither occurs."""
+        return _share(2 * self.right, self.suggested + self.true)
+
+    def macro(self, each: Floats) -> Floats:
+        """(...,): mean over the labels that occur on either side, undefined ones counting 0."""
+        occurs = self.suggested + self.true > 0
+        total = np.where(occurs, np.nan_to_num(each), 0.0).sum(axis=-1)
+        return _share(total, occurs.sum(axis=-1))
+
+    def weighted(self, each: Floats) -> Floats:
+        """(...,): mean over the labels, weighted by how many records carry each."""
+        total = (np.nan_to_num(each) * self.true).sum(axis=-1)
+        return _share(total, self.true.sum(axis=-1))
+
+
+def counts(suggested: Answers, true: Answers) -> Counts:
+    """Of one sample: each count (K,)."""
+    right = suggested & true
+    parts = (right, suggested, true)
+    return Counts(*(part.sum(axis=0).astype(np.float64) for part in parts))
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Suggested against true classes: how often right, and how well the classes fare, each
+    counting the same."""
+
+    n: int
+    accuracy: float
+    macro_f1: float
+
+
+def classification(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> Classification:
+    """Accuracy and macro F1 over all classes that occur on either side. Both (n,) int64.
+
+    Raises ValueError for no records or different lengths.
+    """
+    if len(true) == 0 or len(true) != len(suggested):
+        raise ValueError(
+            "Classification needs a suggested class for each true one, and at least one."
+        )
+    names = np.union1d(true, suggested)
+    found = counts(suggested[:, None] == names, true[:, None] == names)
+    return Classification(
+        len(true), float((true == suggested).mean()), float(found.macro(found.f1))
+    )
+
+
+def loss_each(chances: NDArray[np.float32], true: Answers, *, is_multi_label: bool) -> Floats:
+    """Cross-entropy of each query's chances (q, K), in nats; of many labels, the mean over them."""
+    held = np.clip(chances.astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)
+    if is_multi_label:
+        return np.asarray(-np.where(true, np.log(held), np.log(1 - held)).mean(axis=1))
+    return np.asarray(-np.log(np.where(true, held, 1.0)).sum(axis=1))
+
+
+def misjudged(
+    chances: NDArray[np.float32], true: Answers, *, is_multi_label: bool
+) -> tuple[Floats, Floats]:
+    """How much each query adds to each bin of chances: right minus chance, and how many; (q, 10).
+
+    The chance of the best label, or, of many labels each, the chance of every one.
+    """
+    if is_multi_label:
+        surest, is_right = chances.astype(np.float64), true
+    else:
+        best = chances.argmax(axis=1)[:, None]
+        surest = np.take_along_axis(chances, best, axis=1).astype(np.float64)
+        is_right = np.take_along_axis(true, best, axis=1)
+    bins = np.minimum((surest * N_BINS).astype(np.int64), N_BINS - 1)
+    missed, n_judged = np.zeros((len(true), N_BINS)), np.zeros((len(true), N_BINS))
+    rows = np.arange(len(true))[:, None]
+    np.add.at(missed, (rows, bins), is_right - surest)
+    np.add.at(n_judged, (rows, bins), 1.0)
+    return missed, n_judged
+
+
+def calibration_error(missed: Floats, n_judged: Floats) -> Floats:
+    """How far chances are from how often they come true, on average, in [0, 1]: the ECE.
+
+    missed, n_judged  (..., 10): sums over queries of what `misjudged` gives
+    Small samples have a larger error than large ones, by chance alone.
+    Source: Naeini et al. 2015; Guo et al. 2017: ten bins of equal width.
+    """
+    return _share(np.abs(missed).sum(axis=-1), n_judged.sum(axis=-1))
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    return np.where(whole > 0, part / np.maximum(whole, 1e-12), np.nan)
