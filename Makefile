@@ -47,9 +47,12 @@ check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, depend
 	$(BIN)/pip check
 	$(BIN)/python -m pytest -q tests/test_structure.py
 
+PARTS := tuning unseen scale deep embedding effort loop exchange pages figures
+
 .PHONY: bench
-bench: $(VENV)/.installed-dev  ## The figures of the README, measured on this machine
-	@for name in purity loop exchange pages; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+bench: $(VENV)/.installed-dev  ## The figures, measured on this machine; one part: make bench PART=tuning
+	@for name in $(or $(PART),$(PARTS)); do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 .PHONY: help
 help:  ## This list

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from corpora import CACHE, Corpus, agnews, examples_of, silent
+from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, keep, most_memory_mb
 
 from app.similarity.graph import nearest_others, neighbour_graph
@@ -71,6 +72,7 @@ def main() -> None:
     agnews(asked.cache)  # Embeds what is missing, before anything is timed.
     lines = [alone(asked.cache, n, asked.labels) for n in asked.records]
     keep("scale", [asdict(line) for line in lines])
+    renew()
 
 
 def alone(cache: Path, n: int, n_labels: int) -> Line:

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, silent
+from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
-from pictures import draw_tuning
 from scores import purity, queries_of
 
 from app.similarity.evaluation import classification
@@ -68,8 +68,7 @@ def main() -> None:
             line = alone(cell, asked.cache)
             show(line)
             keep_lines("tuning", [line])
-    for path in draw_tuning():
-        print(f"Drawn in {path}.")
+    renew()
 
 
 def cells(corpus: str, labels: tuple[int, ...], draws: int) -> list[Cell]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 from corpora import CACHE, Corpus, agnews, atis, embedded, examples_of, silent
+from figures import renew
 from kept import AGNEWS, SHARED, keep
 from scores import purity, queries_of
 
@@ -66,6 +67,7 @@ def main() -> None:
             show(lines[-1])
     if list(asked.only) == list(SETS):
         keep("unseen", [asdict(line) for line in lines])
+        renew()
 
 
 def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:

@@ -1,0 +1,94 @@
+"""The scripts that measure: they count as the house counts, and the page shows what they kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.similarity import evaluation
+from app.similarity.vectors import unit_rows
+
+pytestmark = pytest.mark.once
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _scripts_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
+def test_benchmarks_score_as_the_product_does() -> None:
+    from scores import purity
+
+    rng = np.random.default_rng(3)
+    classes = rng.integers(0, 3, 120)
+    vectors = unit_rows((rng.standard_normal((120, 6)) + np.eye(6)[classes]).astype(np.float32))
+
+    found = purity(vectors, classes, np.arange(120))
+
+    assert found["top_10"] == pytest.approx(evaluation.top_k(vectors, classes, 10))
+    assert found["top_100"] == pytest.approx(evaluation.top_k(vectors, classes, 100))
+    assert found["r_precision"] == pytest.approx(evaluation.r_precision(vectors, classes))
+
+
+def test_rare_classes_count_as_much_as_common_ones_in_the_macro_mean() -> None:
+    from scores import purity
+
+    # Eight of one class side by side; two of another, far from each other.
+    vectors = np.eye(3, dtype=np.float32)[[0] * 8 + [1, 2]]
+    classes = np.array([0] * 8 + [1] * 2)
+
+    found = purity(vectors, classes, np.arange(10))
+
+    assert found["r_precision"] == pytest.approx(0.8)
+    assert found["macro_r_precision"] == pytest.approx(0.5)
+
+
+def test_a_line_takes_the_place_of_the_older_one_of_its_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import kept
+    import lines
+    from kept import Spent
+    from lines import Line
+
+    monkeypatch.setattr(kept, "ROOT", tmp_path)
+    monkeypatch.setattr(kept, "RESULTS", tmp_path)
+    monkeypatch.setattr(lines, "RESULTS", tmp_path)
+    spent = Spent(1.0, 2.0)
+    older = Line.of("news", "head", "random", 25, [{"top_5": 0.5}], spent, 100.0)
+    other = Line.of("news", "head", "random", 50, [{"top_5": 0.6}], spent, 100.0)
+    newer = Line.of("news", "head", "random", 25, [{"top_5": 0.7}, {"top_5": 0.9}], spent, 100.0)
+
+    lines.keep_lines("tuning", [older, other])
+    lines.keep_lines("tuning", [newer])
+
+    assert lines.kept_lines("tuning") == [newer, other]
+    assert newer.scores == {"top_5": pytest.approx(0.8)}
+    assert newer.spread == {"top_5": pytest.approx(0.1)}
+
+
+def test_larger_sets_keep_the_real_records_and_add_ones_between_neighbours() -> None:
+    from corpora import Corpus
+    from scale import grown
+
+    rng = np.random.default_rng(0)
+    vectors = unit_rows(rng.standard_normal((40, 8)).astype(np.float32))
+    real = Corpus("real", vectors, rng.integers(0, 2, 40), ("a", "b"), 40, 0)
+
+    larger = grown(real, 100)
+
+    assert np.array_equal(larger.vectors[:40], vectors)
+    assert np.array_equal(larger.classes[40:80], real.classes)
+    own = (larger.vectors[40:80] * vectors).sum(axis=1)
+    assert own.max() < 0.9999
+    assert own.min() > 0.3
+
+
+def test_the_page_of_figures_shows_the_figures_that_are_kept() -> None:
+    from figures import PAGE, renewed
+
+    page = PAGE.read_text()
+
+    assert renewed(page) == page
