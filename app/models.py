@@ -314,10 +314,14 @@ class ImportReject(Base):
 
 
 class Encoder(Base):
-    """A version of how texts become vectors: raw (the base model), or a head tuned on top of it.
+    """A version of how texts become vectors.
 
-    A row exists only when the version is whole. `number` counts within the project, from 1.
-    `raw_encoder_id` names the raw version whose embeddings a head reads; a raw one has none.
+    kind: raw, the base model; head, tuned on top of a raw or a deep version's vectors, which
+    `raw_encoder_id` names; deep, an encoder tuned whole, with embeddings of its own like a raw one,
+    and a head on top of them.
+
+    `number` counts within the project, from 1, when the version is whole. A deep version whose
+    embeddings are still being made has minus its run's id, and nobody finds it.
     """
 
     __tablename__ = "encoders"
@@ -360,8 +364,8 @@ class Embedding(Base):
 class Artifact(Base):
     """A file of a version, named by us, whose sha256 is checked before it is loaded.
 
-    kind: head (once), index and suggestions (a newer revision when records arrive later, and of
-    suggestions alone when labels do), graph. `last_act_id`: the newest act whose labels the
+    kind: head (once), model-N (each file of a deep version's folder, once), index and suggestions
+    (a newer revision when records arrive later, and of suggestions alone when labels do), graph. `last_act_id`: the newest act whose labels the
     suggestions know; where it is missing they know what their version's run saw.
     """
 
@@ -601,6 +605,23 @@ class RunEvent(Base):
     happened_at: Mapped[datetime] = mapped_column(default=utc_now)
     stage: Mapped[str] = mapped_column(String(20))
     message: Mapped[str] = mapped_column(Text)
+
+
+class LossPoint(Base):
+    """The losses of a deep run after so many steps; one that was not measured then is null.
+
+    `epoch` is passes over what is learned from, a fraction.
+    """
+
+    __tablename__ = "loss_points"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[float] = mapped_column(Float)
+    train_loss: Mapped[float | None] = mapped_column(Float)
+    validation_loss: Mapped[float | None] = mapped_column(Float)
 
 
 class Evaluation(Base):

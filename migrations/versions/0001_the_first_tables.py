@@ -532,6 +532,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_run_events_run_id"), ["run_id"], unique=False)
 
     op.create_table(
+        "loss_points",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("step", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("epoch", sa.Float(), nullable=False),
+        sa.Column("train_loss", sa.Float(), nullable=True),
+        sa.Column("validation_loss", sa.Float(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["training_runs.id"],
+            name=op.f("fk_loss_points_run_id_training_runs"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("run_id", "step", name=op.f("pk_loss_points")),
+    )
+    op.create_table(
         "session_items",
         sa.Column("session_id", sa.Integer(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
@@ -798,6 +813,7 @@ def downgrade() -> None:
     with op.batch_alter_table("run_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_run_events_run_id"))
 
+    op.drop_table("loss_points")
     op.drop_table("run_events")
     with op.batch_alter_table("evaluations", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_evaluations_run_id"))
