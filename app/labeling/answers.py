@@ -123,7 +123,10 @@ class ItemAnswer(Answer):
 
 
 class SessionAnswer(Answer):
-    """A labeling session; encoder_id is the version that it is pinned to."""
+    """A labeling session; encoder_id is the version that it is pinned to.
+
+    why  the reason, where the product chose it
+    """
 
     id: int
     title: str
@@ -131,6 +134,7 @@ class SessionAnswer(Answer):
     encoder_id: int | None
     n_records: int
     url: str
+    why: str | None
 
 
 def session_answer(project: Project, session: LabelingSession) -> SessionAnswer:
@@ -138,7 +142,7 @@ def session_answer(project: Project, session: LabelingSession) -> SessionAnswer:
     return SessionAnswer(
         id=session.id, title=session.title, seed_kind=session.seed_kind,
         encoder_id=session.encoder_id, n_records=session.n_records,
-        url=f"/projects/{project.slug}/sessions/{session.id}",
+        url=f"/projects/{project.slug}/sessions/{session.id}", why=session.seed.get("why"),
     )  # fmt: skip
 
 
@@ -159,3 +163,20 @@ def act_answer(
         undo_id=undoable.id if undoable else None,
         redo_id=redoable.id if redoable else None,
     )
+
+
+class ForecastAnswer(Answer):
+    """The label that is expected to prevail in a session, on which share of it (95 %: low to high).
+
+    label_id  null while nothing is known about any of its records
+    """
+
+    n_records: int
+    n_labeled: int
+    n_unknown: int
+    label_id: int | None
+    label: str
+    share: float
+    low: float
+    high: float
+    sentence: str

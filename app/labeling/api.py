@@ -2,38 +2,24 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field
 
 from app.accounts.access import CurrentUser
-from app.database import Db, ReadDb
+from app.database import Db
 from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate, find_act
-from app.labeling.answers import (
-    ActAnswer,
-    Answer,
-    ItemAnswer,
-    SessionAnswer,
-    act_answer,
-    session_answer,
-)
-from app.labeling.items import items
+from app.labeling.answers import ActAnswer, Answer, act_answer
 from app.labeling.label_api import router as label_router
 from app.labeling.remarks import remark
-from app.labeling.sessions import (
-    find_session,
-    recent_sessions,
-    seed_of,
-)
-from app.labeling.sessions import (
-    start_session as start,
-)
+from app.labeling.session_api import router as session_router
+from app.labeling.sessions import find_session
 from app.labeling.undoing import redo, undo
 from app.models import LabelingSession
 from app.projects.access import InProject
-from app.records.filters import Filters
 
 router = APIRouter(prefix="/api/v1", tags=["labeling"])
 router.include_router(label_router)
+router.include_router(session_router)
 
 Id = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[str, Field(min_length=1, max_length=80)]
@@ -77,17 +63,6 @@ class RemarkBody(Answer):
     kind: Literal["flag", "comment"]
     body: str = Field(default="", max_length=5_000)
     session_id: Id | None = None
-
-
-class StartBody(Answer):
-    """What a session starts from."""
-
-    seed_kind: str
-    record_ids: list[Id] = Field(default=[], max_length=1_000)
-    label_id: Id | None = None
-    text: str = Field(default="", max_length=20_000)
-    k: int | None = None
-    filters: dict[str, str] = Field(default={"state": "unlabeled"})
 
 
 def _session(db: Db, project: InProject, session_id: int | None) -> LabelingSession | None:
@@ -148,30 +123,3 @@ def add_remark(project: InProject, user: CurrentUser, body: RemarkBody, db: Db) 
         key=body.key, body=body.body, session_id=body.session_id,
     )  # fmt: skip
     return act_answer(db, project, user.id, act, session)
-
-
-@router.get("/projects/{slug}/sessions")
-def list_sessions(project: InProject, db: ReadDb) -> list[SessionAnswer]:
-    """The newest sessions."""
-    return [session_answer(project, each) for each in recent_sessions(db, project.id)]
-
-
-@router.post("/projects/{slug}/sessions", status_code=201)
-def add_session(project: InProject, user: CurrentUser, body: StartBody) -> SessionAnswer:
-    """Start a session; its order is frozen from now on."""
-    seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
-    filters = Filters.from_query(body.filters)
-    session = start(project, user, body.seed_kind, seed=seed, k=body.k, filters=filters)
-    return session_answer(project, session)
-
-
-@router.get("/projects/{slug}/sessions/{session_id}/items")
-def list_items(
-    project: InProject, user: CurrentUser, session_id: int, db: ReadDb,
-    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[ItemAnswer]:  # fmt: skip
-    """Rows of a session, in its order."""
-    session = find_session(db, project.id, session_id)
-    found = items(db, project, session, user.id, start, limit)
-    return [ItemAnswer.of(item) for item in found]

@@ -5,19 +5,33 @@ the others are similar to; the filters apply to the others.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.errors import AppError, Conflict, Invalid
-from app.models import Encoder, Project
+from app.errors import Conflict, Invalid
+from app.labeling.audit import audit_records
+from app.labeling.availability import embedded, opened, still_embedding, suggested_by
+from app.labeling.certainty import Ids, certainty_of
+from app.labeling.doubts import (
+    Labeled,
+    contradictions,
+    labeled_records,
+    latest_arrivals,
+    most_doubtful,
+    suspects,
+    uncovered,
+)
+from app.labeling.suggested import sure_pages
+from app.labeling.titles import UNLABELED, nothing_left
+from app.models import Project
 from app.records.filters import Filters, matching_ids
 from app.records.records import records_of
-from app.search.embedding import progress
 from app.search.encoders import active_encoder
-from app.search.indexes import NotIndexed, Version, open_version
+from app.search.indexes import NotIndexed, Version
+from app.search.revisions import raw_encoder_id
 from app.search.similar import Seed, similar
 from app.similarity.sampling import representatives
 
@@ -27,10 +41,17 @@ MOST_CLUSTERED = 20_000
 
 @dataclass(frozen=True)
 class Chosen:
-    """Records in their order, each with its similarity to the seed where there is one."""
+    """Records in their order, each with its similarity to the seed where there is one.
+
+    label_id  the label that all of them are suggested, in a session of that kind
+    """
 
     records: list[tuple[int, float | None]]
     encoder_id: int | None
+    label_id: int | None = None
+
+
+Way = Callable[[Session, Project, int, Filters], Chosen]
 
 
 def choose(
@@ -40,21 +61,26 @@ def choose(
 
     Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left.
     """
-    if seed is not None:
+    if kind == "suggested":
+        chosen = _suggested(db, project, seed, k, filters)
+    elif seed is not None:
         chosen = _similar(db, project, seed, k, filters)
     elif kind in _WAYS:
         chosen = _WAYS[kind](db, project, k, filters)
     else:
         raise Invalid("A session starts from records, a label, words, or as one of these: " + KINDS)
     if not chosen.records:
-        raise Conflict(_nothing_left(filters))
+        raise Conflict(nothing_left(kind, filters))
     return chosen
 
 
-def _nothing_left(filters: Filters) -> str:
-    if filters == Filters(state="unlabeled"):
-        return "There is nothing left to label: every record of this project has its label."
-    return "No record matches these filters."
+def audited(db: Session, project: Project, k: int) -> Chosen:
+    """The next k records of the audit stream, which widens: call it within transaction()."""
+    encoder = active_encoder(db, project.id)
+    found = audit_records(db, project, k)
+    if not found:
+        raise Conflict(nothing_left("audit", UNLABELED))
+    return Chosen([(each, None) for each in found], encoder.id if encoder else None)
 
 
 def _random(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
@@ -65,7 +91,7 @@ def _random(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
 
 
 def _similar(db: Session, project: Project, seed: Seed, k: int, filters: Filters) -> Chosen:
-    encoder = _embedded(db, project)
+    encoder = embedded(db, project)
     found = records_of(db, seed.record_ids)
     named = [i for i in seed.record_ids if i in found and found[i].project_id == project.id]
     try:
@@ -78,12 +104,11 @@ def _similar(db: Session, project: Project, seed: Seed, k: int, filters: Filters
 
 
 def _cold_start(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
-    encoder = _embedded(db, project)
-    version = _version(db, project, encoder.raw_encoder_id or encoder.id)
-    ids = np.intersect1d(matching_ids(db, project.id, filters), version.index.ids)
-    if len(ids) > MOST_CLUSTERED:
-        sampled = np.random.default_rng(project.id).choice(ids, MOST_CLUSTERED, replace=False)
-        ids = np.sort(sampled)
+    encoder = embedded(db, project)
+    version = opened(db, project, raw_encoder_id(encoder))
+    ids = _at_most(
+        np.intersect1d(matching_ids(db, project.id, filters), version.index.ids), project
+    )
     if len(ids) == 0:
         return Chosen([], encoder.id)
     rows = representatives(version.index.vectors(ids), min(k, project.min_labels))
@@ -91,50 +116,78 @@ def _cold_start(db: Session, project: Project, k: int, filters: Filters) -> Chos
 
 
 def _uncertain(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
-    encoder = _embedded(db, project)
-    suggestions = _version(db, project, encoder.id).suggestions
-    if len(suggestions.ids) == 0:
-        raise Conflict(
-            "There are no suggestions to be unsure about yet: they come with the first tuned "
-            "version. Begin with representative or random records."
-        )
+    encoder = embedded(db, project)
+    suggestions = suggested_by(db, project, encoder)
     is_open = np.isin(suggestions.ids, matching_ids(db, project.id, filters))
     order = np.argsort(-suggestions.uncertainty[is_open], kind="stable")[:k]
     return Chosen(_without_similarity(suggestions.ids[is_open][order]), encoder.id)
+
+
+def _suggested(
+    db: Session, project: Project, seed: Seed | None, k: int, filters: Filters
+) -> Chosen:
+    """The surest open records of one label; without a label, of the one that brings most."""
+    encoder = embedded(db, project)
+    suggestions = suggested_by(db, project, encoder)
+    open_ids = matching_ids(db, project.id, filters)
+    pages = sure_pages(certainty_of(db, project, suggestions, open_ids), k)
+    if seed is not None:
+        pages = [page for page in pages if page.label_id == seed.label_id]
+    if not pages:
+        return Chosen([], encoder.id)
+    return Chosen(_without_similarity(pages[0].ids), encoder.id, pages[0].label_id)
+
+
+def _coverage(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
+    encoder = embedded(db, project)
+    raw = opened(db, project, raw_encoder_id(encoder))
+    open_ids = _at_most(
+        np.intersect1d(matching_ids(db, project.id, filters), raw.index.ids), project
+    )
+    labeled = labeled_records(db, project, raw).ids
+    found = uncovered(raw, labeled, open_ids, min(k, project.min_labels))
+    return Chosen(_without_similarity(found), encoder.id)
+
+
+def _recent(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
+    encoder = active_encoder(db, project.id)
+    newest = latest_arrivals(db, project.id)
+    found = newest[np.isin(newest, matching_ids(db, project.id, filters))][:k]
+    return Chosen(_without_similarity(found), encoder.id if encoder else None)
+
+
+def _doubted(doubt: Callable[[Version, Labeled, Ids], Ids]) -> Way:
+    """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
+
+    def way(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
+        encoder = embedded(db, project)
+        raw = opened(db, project, raw_encoder_id(encoder))
+        labeled = labeled_records(db, project, raw)
+        among = matching_ids(db, project.id, replace(filters, state="labeled"))
+        suggestions = opened(db, project, encoder.id).suggestions
+        found = doubt(raw, labeled, most_doubtful(labeled, suggestions, among))
+        return Chosen(_without_similarity(found[:k]), encoder.id)
+
+    return way
+
+
+def _at_most(ids: NDArray[np.int64], project: Project) -> NDArray[np.int64]:
+    if len(ids) <= MOST_CLUSTERED:
+        return ids
+    return np.sort(np.random.default_rng(project.id).choice(ids, MOST_CLUSTERED, replace=False))
 
 
 def _without_similarity(ids: NDArray[np.int64]) -> list[tuple[int, float | None]]:
     return [(int(record_id), None) for record_id in ids]
 
 
-def _embedded(db: Session, project: Project) -> Encoder:
-    encoder = active_encoder(db, project.id)
-    if encoder is None:
-        raise still_embedding(db, project)
-    return encoder
-
-
-def _version(db: Session, project: Project, encoder_id: int) -> Version:
-    try:
-        return open_version(db, encoder_id)
-    except NotIndexed:
-        raise still_embedding(db, project) from None
-
-
-def still_embedding(db: Session, project: Project) -> AppError:
-    """Why similarity is not to be had yet, and what can be done meanwhile."""
-    so_far = progress(db, project)
-    if so_far.n_total == 0:
-        return Conflict("This project has no records yet: import some first.")
-    return Conflict(
-        f"Records are still being embedded: {so_far.n_done:,} of {so_far.n_total:,}. Random "
-        "records can be labeled at once; the similar ones follow when that is done."
-    )
-
-
-_WAYS: dict[str, Callable[[Session, Project, int, Filters], Chosen]] = {
+_WAYS: dict[str, Way] = {
     "cold_start": _cold_start,
     "uncertain": _uncertain,
     "random": _random,
+    "coverage": _coverage,
+    "recent": _recent,
+    "suspects": _doubted(suspects),
+    "contradictions": _doubted(contradictions),
 }
-KINDS = f"{', '.join(_WAYS)}."
+KINDS = f"{', '.join(('suggested', 'audit', *_WAYS))}."

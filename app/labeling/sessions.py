@@ -3,26 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
+import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
 from app.errors import Invalid, NotFound
-from app.labeling.choosing import Chosen, choose
-from app.models import Label, LabelingSession, Project, Record, SessionItem, User
+from app.labeling.audit import N_MORE
+from app.labeling.certainty import Ids
+from app.labeling.choosing import Chosen, audited, choose
+from app.labeling.next_best import next_best
+from app.labeling.suggested import USUAL_LENGTH
+from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, title_of
+from app.models import LabelingSession, Project, SessionItem, User
 from app.records.filters import Filters
-from app.records.records import find_record
 from app.search.similar import Seed
 from app.settings import settings
 
-MOST_RECORDS = 1_000
-LONGEST_TITLE = 80
-UNLABELED = Filters(state="unlabeled")
-_TITLES = {
-    "cold_start": "Representative records",
-    "uncertain": "Most uncertain records",
-    "random": "Random records",
-}
+_USUAL_SIZES = {"suggested": USUAL_LENGTH, "audit": N_MORE}
 
 
 def start_session(
@@ -34,22 +32,24 @@ def start_session(
     k: int | None = None,
     filters: Filters = UNLABELED,
     from_session_id: int | None = None,
+    why: str | None = None,
 ) -> LabelingSession:
     """Choose the records, then store their order in one short transaction.
 
-    k                records beside those that the seed names (the setting SESSION_SIZE if None)
+    k                records beside those that the seed names (None: what is usual for the kind)
     from_session_id  the session that the user comes from, for the way back
+    why              why the product chose this session, if it did
     Raises Invalid, NotFound for foreign ids, Conflict when there is nothing to choose from yet.
     """
-    size = settings().session_size if k is None else k
-    if not 1 <= size <= MOST_RECORDS:
-        raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
+    size = session_size(seed_kind, k)
     with reading() as db:
-        title = _TITLES.get(seed_kind, "Records") if seed is None else _title(db, project, seed)
-        chosen = choose(db, project, seed_kind, seed, size, filters)
+        title = title_of(db, project, seed_kind, seed)
+        chosen = _chosen(db, project, seed_kind, seed, size, filters)
+        if seed_kind == "suggested":
+            title = f"Suggested: {label_name(db, project, chosen.label_id)}"
+    said = {"from_session_id": from_session_id, "why": why}
     described = (asdict(seed) if seed else {}) | {"k": size, "filters": filters.as_json()}
-    if from_session_id is not None:
-        described["from_session_id"] = from_session_id
+    described |= {name: value for name, value in said.items() if value is not None}
     session = LabelingSession(
         project_id=project.id, encoder_id=chosen.encoder_id, user_id=user.id, seed=described,
         seed_kind=seed_kind, title=title, n_records=len(chosen.records),
@@ -57,6 +57,45 @@ def start_session(
     with transaction() as db:
         _store(db, session, chosen)
     return session
+
+
+def start_next(project: Project, user: User) -> LabelingSession:
+    """The session that brings most per action now. Raises Conflict when nothing is left."""
+    with reading() as db:
+        best = next_best(db, project)
+    seed = seed_of(best.kind, label_id=best.label_id)
+    return start_session(project, user, best.kind, seed=seed, k=best.k, why=best.why)
+
+
+def session_size(seed_kind: str, k: int | None) -> int:
+    """How many records a session of this kind holds. Raises Invalid for too many or none."""
+    size = _USUAL_SIZES.get(seed_kind, settings().session_size) if k is None else k
+    if not 1 <= size <= MOST_RECORDS:
+        raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
+    return size
+
+
+def chosen_ids(
+    db: Session, project: Project, seed_kind: str, seed: Seed | None, k: int | None,
+    filters: Filters,
+) -> tuple[int | None, Ids]:  # fmt: skip
+    """The version and the records that such a session would have, were it started now.
+
+    Raises as start_session() does, and Invalid for an audit: looking would widen it.
+    """
+    if seed_kind == "audit":
+        raise Invalid("An audit cannot be forecast: its records are drawn when it starts.")
+    chosen = choose(db, project, seed_kind, seed, session_size(seed_kind, k), filters)
+    return chosen.encoder_id, np.array([each for each, _ in chosen.records], np.int64)
+
+
+def _chosen(
+    db: Session, project: Project, seed_kind: str, seed: Seed | None, size: int, filters: Filters
+) -> Chosen:
+    if seed_kind == "audit":
+        with transaction() as writing:
+            return audited(writing, project, size)
+    return choose(db, project, seed_kind, seed, size, filters)
 
 
 def start_again(project: Project, user: User, session: LabelingSession) -> LabelingSession:
@@ -80,7 +119,7 @@ def seed_of(
         return Seed("record", record_ids=tuple(dict.fromkeys(record_ids)))
     if kind == "selection":
         return Seed("selection", record_ids=tuple(dict.fromkeys(record_ids)))
-    if kind == "label":
+    if kind == "label" or (kind == "suggested" and label_id is not None):
         return Seed("label", label_id=label_id)
     if kind == "text":
         return Seed("text", text=text.strip())
@@ -116,30 +155,7 @@ def _store(db: Session, session: LabelingSession, chosen: Chosen) -> None:
     )
 
 
-def _title(db: Session, project: Project, seed: Seed) -> str:
-    if seed.kind in ("record", "selection"):
-        return _records_title(db, project, seed)
-    if seed.kind == "label":
-        label = db.get(Label, seed.label_id) if seed.label_id else None
-        if label is None or label.project_id != project.id:
-            raise NotFound("label")
-        return f"More like the label “{label.name}”"
-    if not seed.text:
-        raise Invalid("Say what the records should be similar to.")
-    return f"Similar to the words “{_short(seed.text)}”"
-
-
-def _records_title(db: Session, project: Project, seed: Seed) -> str:
-    if not seed.record_ids:
-        raise Invalid("Choose at least one record to start from.")
-    if len(seed.record_ids) > MOST_RECORDS:
-        raise Invalid(f"A session starts from at most {MOST_RECORDS:,} records.")
-    records: list[Record] = [find_record(db, project.id, i) for i in seed.record_ids]
-    if len(records) == 1:
-        return f"Similar to “{_short(records[0].text)}”"
-    return f"Similar to {len(records):,} records"
-
-
-def _short(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
+def record_ids_in(db: Session, session: LabelingSession) -> Ids:
+    """The session's records in their order, (n,) int64."""
+    places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
+    return np.array(db.scalars(places.order_by(SessionItem.rank)).all(), np.int64)

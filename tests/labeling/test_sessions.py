@@ -139,7 +139,7 @@ def test_representatives_come_from_every_group(desk: Desk) -> None:
 
 def test_uncertain_records_come_least_sure_first(desk: Desk) -> None:
     raw = embed(desk)
-    with pytest.raises(Conflict, match="first tuned"):
+    with pytest.raises(Conflict, match="first 25 labels"):
         start_session(desk.project, desk.ada, "uncertain")
     sure = np.linspace(0.4, 0.95, 12)
     suggest(desk, raw, np.stack([sure, 0.97 - sure, np.full(12, 0.03)], axis=1))

@@ -1,0 +1,48 @@
+"""What similarity can be asked already: else a sentence that says what to wait for, or to do."""
+
+from sqlalchemy.orm import Session
+
+from app.errors import AppError, Conflict
+from app.models import Encoder, Project
+from app.search.embedding import progress
+from app.search.encoders import active_encoder
+from app.search.indexes import NotIndexed, Version, open_version
+from app.search.suggestions import Suggestions
+
+
+def embedded(db: Session, project: Project) -> Encoder:
+    """The active version. Raises Conflict before the first vector."""
+    encoder = active_encoder(db, project.id)
+    if encoder is None:
+        raise still_embedding(db, project)
+    return encoder
+
+
+def opened(db: Session, project: Project, encoder_id: int) -> Version:
+    """The version, open. Raises Conflict before its first index."""
+    try:
+        return open_version(db, encoder_id)
+    except NotIndexed:
+        raise still_embedding(db, project) from None
+
+
+def suggested_by(db: Session, project: Project, encoder: Encoder) -> Suggestions:
+    """What the version suggests. Raises Conflict while that is nothing."""
+    suggestions = opened(db, project, encoder.id).suggestions
+    if len(suggestions.ids) == 0:
+        raise Conflict(
+            "There are no suggestions yet: they come with the first "
+            f"{project.min_labels} labels. Begin with representative or random records."
+        )
+    return suggestions
+
+
+def still_embedding(db: Session, project: Project) -> AppError:
+    """Why similarity is not to be had yet, and what can be done meanwhile."""
+    so_far = progress(db, project)
+    if so_far.n_total == 0:
+        return Conflict("This project has no records yet: import some first.")
+    return Conflict(
+        f"Records are still being embedded: {so_far.n_done:,} of {so_far.n_total:,}. Random "
+        "records can be labeled at once; the similar ones follow when that is done."
+    )

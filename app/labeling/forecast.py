@@ -1,0 +1,96 @@
+"""The forecast of a session before it is opened: which label prevails, and how much of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged
+from app.labeling.certainty import Floats, Ids, offered_shares
+from app.labeling.consensus import merge_targets
+from app.models import Project
+from app.projects.labels import every_label, label_set
+from app.records.records import consensus_of
+from app.search.indexes import NotIndexed, open_version
+from app.search.suggestions import NONE, Suggestions
+
+TWO_SIDED_95 = 1.96
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """label_id is expected on `share` of the session's records, with 95 % between low and high.
+
+    n_labeled  records that carry a consensus already: they are counted, not forecast
+    n_unknown  records that nothing is suggested for: they count as not carrying the label
+    label_id   None, and share 0, while nothing is known about any of them
+    """
+
+    n_records: int
+    n_labeled: int
+    n_unknown: int
+    label_id: int | None
+    label: str
+    share: float
+    low: float
+    high: float
+
+    @property
+    def sentence(self) -> str:
+        """Such as "About 92 % World, 86 to 96; 14 already labeled."."""
+        labeled = f"{self.n_labeled:,} already labeled." if self.n_labeled else ""
+        if self.label_id is None:
+            return labeled and f"Nothing is suggested yet; {labeled}"
+        words = f"About {self.share:.0%} {self.label}, {self.low:.0%} to {self.high:.0%}"
+        words = words.replace("%", " %")
+        return f"{words}; {labeled}" if labeled else f"{words}."
+
+
+def forecast(db: Session, project: Project, suggestions: Suggestions, record_ids: Ids) -> Forecast:
+    """What these records will probably turn out to be.
+
+    The number of records with the label is a sum of independent chances, so its spread is known;
+    that the chances are calibrated is measured with each run (accuracy and calibration error).
+    """
+    agreed = consensus_of(db, [int(each) for each in record_ids])
+    labels, shares = _shares(db, project, suggestions, record_ids)
+    targets = merge_targets(db, project.id)
+    is_unknown = shares.sum(axis=1) == 0
+    for row, record_id in enumerate(record_ids.tolist()):
+        if said := agreed.get(record_id):
+            carried = [targets.get(each, each) for each in said if each is not None]
+            shares[row] = np.isin(labels, carried)
+            is_unknown[row] = False
+    n_labeled, n = len(agreed), len(record_ids)
+    expected = shares.sum(axis=0, dtype=np.float64)
+    if n == 0 or expected.size == 0 or expected.max() <= 0:
+        return Forecast(n, n_labeled, int(is_unknown.sum()), None, "", 0.0, 0.0, 0.0)
+    column = int(expected.argmax())
+    p = shares[:, column].astype(np.float64)
+    half = TWO_SIDED_95 * float(np.sqrt((p * (1 - p)).sum())) / n
+    share = float(expected[column]) / n
+    name = {label.id: label.name for label in every_label(db, project.id)}[int(labels[column])]
+    return Forecast(
+        n, n_labeled, int(is_unknown.sum()), int(labels[column]), name, share,
+        max(0.0, share - half), min(1.0, share + half),
+    )  # fmt: skip
+
+
+def _shares(
+    db: Session, project: Project, suggestions: Suggestions, record_ids: Ids
+) -> tuple[Ids, Floats]:
+    """Chances of every offered label, those that nothing suggests included."""
+    suggested, shares = offered_shares(db, project, suggestions, record_ids)
+    labels = np.array(sorted(label.id for label in label_set(db, project.id)), np.int64)
+    wide = np.zeros((len(record_ids), len(labels)), np.float32)
+    wide[:, np.isin(labels, suggested)] = shares
+    return labels, wide
+
+
+def forecast_of(db: Session, project: Project, encoder_id: int | None, record_ids: Ids) -> Forecast:
+    """The same by what that version suggests now; without a version by the labels alone."""
+    try:
+        suggestions = NONE if encoder_id is None else open_version(db, encoder_id).suggestions
+    except (NotIndexed, Damaged):
+        suggestions = NONE
+    return forecast(db, project, suggestions, record_ids)

@@ -1,0 +1,101 @@
+"""The next best session: what brings most per action now, and why, in a sentence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.labeling.certainty import Certainty, certainty_of
+from app.labeling.counts import n_labeled
+from app.labeling.forecast import forecast
+from app.labeling.suggested import SurePage, sure_pages
+from app.labeling.titles import UNLABELED
+from app.models import Project
+from app.records.filters import matching_ids
+from app.search.encoders import active_encoder
+from app.search.indexes import NotIndexed, Version, open_version
+
+# Below this many records for one action, a page saves too little over one key each: then a key is
+# better spent on what teaches most.
+LEAST_PER_ACTION = 1.25
+N_TEACHING = 10
+
+
+@dataclass(frozen=True)
+class NextBest:
+    """A session to start: its kind, its label if it is one of equal suggestions, its length."""
+
+    kind: str
+    k: int
+    why: str
+    label_id: int | None = None
+
+
+def next_best(db: Session, project: Project) -> NextBest:
+    """What to label now. Raises Conflict when there is nothing left to label."""
+    open_ids = matching_ids(db, project.id, UNLABELED)
+    if len(open_ids) == 0:
+        raise Conflict(
+            "There is nothing left to label: every record of this project has its label."
+        )
+    version = _version(db, project)
+    if version is None:
+        why = "Records are still being embedded: random ones can be labeled meanwhile."
+        return NextBest("random", project.min_labels, why)
+    if (missing := project.min_labels - n_labeled(db, project.id)) > 0:
+        return NextBest("cold_start", missing, _stands_for_all(missing))
+    certainty = certainty_of(db, project, version.suggestions, open_ids)
+    pages = sure_pages(certainty)
+    if not pages:
+        return _without_suggestions(project, version)
+    if pages[0].per_action < LEAST_PER_ACTION and _is_worth_asking(certainty):
+        return NextBest("uncertain", N_TEACHING, _teaches(pages[0]))
+    return _page(db, project, version, pages[0])
+
+
+def _version(db: Session, project: Project) -> Version | None:
+    encoder = active_encoder(db, project.id)
+    try:
+        return None if encoder is None else open_version(db, encoder.id)
+    except NotIndexed:
+        return None
+
+
+def _stands_for_all(n: int) -> str:
+    records = "1 record" if n == 1 else f"{n} records"
+    return f"{records} from the middle of groups of similar ones: suggestions grow from them."
+
+
+def _without_suggestions(project: Project, version: Version) -> NextBest:
+    if len(version.suggestions.ids):
+        why = "Nothing more is suggested: these are far from any label."
+        return NextBest("coverage", project.min_labels, why)
+    why = "The first suggestions are on their way: meanwhile, records far from any label."
+    return NextBest("coverage", N_TEACHING, why)
+
+
+def _is_worth_asking(certainty: Certainty) -> bool:
+    """Whether many records would still profit from what a few labels teach."""
+    return len(certainty.ids) > 20 * N_TEACHING
+
+
+def _teaches(page: SurePage) -> str:
+    return (
+        f"No page of suggestions is sure enough to be accepted: the best is about "
+        f"{page.expected / len(page.ids):.0%} right. These {N_TEACHING} teach most."
+    )
+
+
+def _page(db: Session, project: Project, version: Version, page: SurePage) -> NextBest:
+    expected = forecast(db, project, version.suggestions, np.sort(page.ids))
+    n = len(page.ids)
+    if n == 1:
+        why = f"This one is probably {expected.label}: accept it after a look."
+        return NextBest("suggested", 1, why, page.label_id)
+    percent = [f"{100 * share:.0f}" for share in (expected.share, expected.low, expected.high)]
+    why = (
+        f"About {percent[0]} % of these {n} are {expected.label}, {percent[1]} to {percent[2]}: "
+        "correct the wrong ones, then accept the page."
+    )
+    return NextBest("suggested", n, why, page.label_id)

@@ -1,0 +1,91 @@
+"""Sessions for programs: start one, have one chosen, and know beforehand what to expect."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from app.accounts.access import CurrentUser
+from app.database import ReadDb
+from app.labeling.answers import Answer, ForecastAnswer, ItemAnswer, SessionAnswer, session_answer
+from app.labeling.forecast import Forecast, forecast_of
+from app.labeling.items import items
+from app.labeling.sessions import (
+    chosen_ids,
+    find_session,
+    recent_sessions,
+    record_ids_in,
+    seed_of,
+    start_next,
+    start_session,
+)
+from app.projects.access import InProject
+from app.records.filters import Filters
+
+router = APIRouter()
+Id = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class StartBody(Answer):
+    """What a session starts from."""
+
+    seed_kind: str
+    record_ids: list[Id] = Field(default=[], max_length=1_000)
+    label_id: Id | None = None
+    text: str = Field(default="", max_length=20_000)
+    k: int | None = None
+    filters: dict[str, str] = Field(default={"state": "unlabeled"})
+
+
+@router.get("/projects/{slug}/sessions")
+def list_sessions(project: InProject, db: ReadDb) -> list[SessionAnswer]:
+    """The newest sessions."""
+    return [session_answer(project, each) for each in recent_sessions(db, project.id)]
+
+
+@router.post("/projects/{slug}/sessions", status_code=201)
+def add_session(project: InProject, user: CurrentUser, body: StartBody) -> SessionAnswer:
+    """Start a session; its order is frozen from now on."""
+    seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
+    filters = Filters.from_query(body.filters)
+    session = start_session(project, user, body.seed_kind, seed=seed, k=body.k, filters=filters)
+    return session_answer(project, session)
+
+
+@router.post("/projects/{slug}/sessions/next", status_code=201)
+def add_next_session(project: InProject, user: CurrentUser) -> SessionAnswer:
+    """Start the session that brings most per action now; `why` says why it is this one."""
+    return session_answer(project, start_next(project, user))
+
+
+@router.post("/projects/{slug}/sessions/forecast")
+def forecast_session(project: InProject, body: StartBody, db: ReadDb) -> ForecastAnswer:
+    """What a session would hold, were it started now. Stores nothing."""
+    seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
+    filters = Filters.from_query(body.filters)
+    encoder_id, ids = chosen_ids(db, project, body.seed_kind, seed, body.k, filters)
+    return _answer(forecast_of(db, project, encoder_id, ids))
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/forecast")
+def read_forecast(project: InProject, session_id: int, db: ReadDb) -> ForecastAnswer:
+    """What a session holds, by the labels and suggestions of now."""
+    session = find_session(db, project.id, session_id)
+    return _answer(forecast_of(db, project, session.encoder_id, record_ids_in(db, session)))
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/items")
+def list_items(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb,
+    start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[ItemAnswer]:  # fmt: skip
+    """Rows of a session, in its order."""
+    session = find_session(db, project.id, session_id)
+    found = items(db, project, session, user.id, start, limit)
+    return [ItemAnswer.of(item) for item in found]
+
+
+def _answer(expected: Forecast) -> ForecastAnswer:
+    return ForecastAnswer(**asdict(expected), sentence=expected.sentence)

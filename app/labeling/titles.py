@@ -1,0 +1,76 @@
+"""What a session is called, and what is said where there is nothing to put into one."""
+
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid, NotFound
+from app.models import Label, Project, Record
+from app.records.filters import Filters
+from app.records.records import find_record
+from app.search.similar import Seed
+
+MOST_RECORDS = 1_000
+LONGEST_TITLE = 80
+UNLABELED = Filters(state="unlabeled")
+_TITLES = {
+    "cold_start": "Representative records",
+    "uncertain": "Most uncertain records",
+    "random": "Random records",
+    "coverage": "Records far from any label",
+    "recent": "Records of the last import",
+    "suspects": "Labels that disagree with their neighbours",
+    "contradictions": "Alike, but labeled differently",
+    "audit": "Audit: records drawn by chance",
+}
+_NOTHING = {
+    "suggested": "Nothing more is suggested: label some representative or uncertain records first.",
+    "suspects": "No label disagrees with its neighbours.",
+    "contradictions": "No two records that read alike are labeled differently.",
+    "recent": "Everything from the last import is labeled.",
+    "audit": "Every record of the project belongs to the audit already, and is labeled.",
+}
+
+
+def nothing_left(kind: str, filters: Filters) -> str:
+    """Why a session of this kind would be empty."""
+    if kind in _NOTHING:
+        return _NOTHING[kind]
+    if filters == UNLABELED:
+        return "There is nothing left to label: every record of this project has its label."
+    return "No record matches these filters."
+
+
+def title_of(db: Session, project: Project, seed_kind: str, seed: Seed | None) -> str:
+    """What people call the session. Raises Invalid, and NotFound for foreign ids."""
+    if seed is None:
+        return _TITLES.get(seed_kind, "Records")
+    if seed.kind in ("record", "selection"):
+        return _records_title(db, project, seed)
+    if seed.kind == "label":
+        return f"More like the label “{label_name(db, project, seed.label_id)}”"
+    if not seed.text:
+        raise Invalid("Say what the records should be similar to.")
+    return f"Similar to the words “{_short(seed.text)}”"
+
+
+def label_name(db: Session, project: Project, label_id: int | None) -> str:
+    """Raises NotFound when it is not one of the project's."""
+    label = db.get(Label, label_id) if label_id else None
+    if label is None or label.project_id != project.id:
+        raise NotFound("label")
+    return label.name
+
+
+def _records_title(db: Session, project: Project, seed: Seed) -> str:
+    if not seed.record_ids:
+        raise Invalid("Choose at least one record to start from.")
+    if len(seed.record_ids) > MOST_RECORDS:
+        raise Invalid(f"A session starts from at most {MOST_RECORDS:,} records.")
+    records: list[Record] = [find_record(db, project.id, i) for i in seed.record_ids]
+    if len(records) == 1:
+        return f"Similar to “{_short(records[0].text)}”"
+    return f"Similar to {len(records):,} records"
+
+
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from app.database import reading, transaction
+from app.labeling.undoing import undo
+from app.models import Artifact, Project, User
+from app.search.encoders import active_encoder
+from app.search.indexes import Version, open_version
+from app.search.revisions import write_index
+from app.settings import settings
+from app.training.refreshing import EVERY, due_renewals, is_due, renew
+from app.worker import work_until
+from tests.conftest import make_user
+from tests.training.conftest import N, N_CLASSES, embedded_project, label, label_ids, record_ids
+
+
+@pytest.fixture
+def user(database: str) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def project(user: User) -> Project:
+    """Indexed, 25 records labeled, and no run starts by itself."""
+    made = embedded_project()
+    with transaction() as db:
+        db.get_one(Project, made.id).trains_itself = False
+    write_index(version_id(made))
+    label(made, user, range(25))
+    return made
+
+
+def version_id(project: Project) -> int:
+    with reading() as db:
+        encoder = active_encoder(db, project.id)
+    assert encoder is not None
+    return encoder.id
+
+
+def opened(project: Project) -> Version:
+    with reading() as db:
+        return open_version(db, version_id(project))
+
+
+def due(project: Project) -> bool:
+    with reading() as db:
+        return is_due(db, project)
+
+
+def share_right(project: Project) -> float:
+    """How many of all records are suggested the label of their own cluster."""
+    ids, labels = record_ids(project), label_ids(project)
+    best = opened(project).suggestions.of(ids)
+    return float(np.mean([best[i].label_id == labels[n % N_CLASSES] for n, i in enumerate(ids)]))
+
+
+def test_a_version_without_a_head_suggests_once_enough_is_labeled(project: Project) -> None:
+    assert due(project)
+    assert opened(project).suggestions.label_ids == ()
+
+    renew(project.id)
+
+    assert not due(project)
+    assert set(opened(project).suggestions.label_ids) == set(label_ids(project))
+    assert share_right(project) > 0.9
+    assert opened(project).revision == 1, "the index stays what it is"
+
+
+def test_too_few_labels_are_left_to_the_first_run(user: User) -> None:
+    project = embedded_project()
+    write_index(version_id(project))
+
+    label(project, user, range(24))
+
+    assert not due(project)
+
+
+def test_ten_changed_labels_are_worth_a_renewal_and_what_they_say_is_heard(
+    project: Project, user: User
+) -> None:
+    renew(project.id)
+    # From now on the first two clusters are told apart the other way round.
+    said = np.array([1, 0, 2, 3])[np.arange(N) % N_CLASSES]
+    label(project, user, range(25, 25 + EVERY - 1), classes=said)
+    assert not due(project)
+    label(project, user, range(34, 35), classes=said)
+    assert due(project)
+    ids = np.array(record_ids(project)[:2])
+    before = opened(project).suggestions.probabilities(ids)
+
+    renew(project.id)
+
+    after = opened(project).suggestions.probabilities(ids)
+    assert (after[[0, 1], [0, 1]] < before[[0, 1], [0, 1]] - 0.05).all(), "less sure than before"
+    with reading() as db:
+        assert due_renewals(db) == []
+
+
+def test_two_renewals_are_kept_and_the_files_of_older_ones_go(project: Project, user: User) -> None:
+    for start in (25, 35, 45):
+        renew(project.id)
+        label(project, user, range(start, start + 10))
+    renew(project.id)
+
+    with reading() as db:
+        kept = db.scalars(select(Artifact.file).where(Artifact.kind == "suggestions")).all()
+
+    assert len(kept) == 2
+    stored = {path.name for path in (settings().data_dir / "artifacts").glob("*-suggestions")}
+    assert {f"artifacts/{name}" for name in stored} == set(kept)
+
+
+def test_damaged_suggestions_fall_back_to_those_before(project: Project, user: User) -> None:
+    renew(project.id)
+    first = opened(project).suggestions
+    label(project, user, range(25, 40))
+    renew(project.id)
+    with reading() as db:
+        newest = db.scalars(select(Artifact.file).where(Artifact.kind == "suggestions")).all()[-1]
+    (settings().data_dir / newest).write_bytes(b"not what was stored")
+
+    found = opened(project)
+
+    np.testing.assert_array_equal(found.suggestions.chances, first.chances)
+    assert found.index.n_records == N
+
+
+def test_an_index_with_more_records_asks_for_suggestions_that_know_them(project: Project) -> None:
+    renew(project.id)
+    write_index(version_id(project))
+    assert due(project)
+
+    renew(project.id)
+
+    assert not due(project)
+
+
+def test_labels_taken_back_before_the_next_renewal_are_not_heard(
+    project: Project, user: User
+) -> None:
+    renew(project.id)
+    label(project, user, range(25, 35))
+    with transaction() as db:
+        undo(db, project, user.id)
+
+    assert not due(project)
+
+
+def test_the_worker_renews_by_itself(project: Project) -> None:
+    work_until(lambda: not due(project), project.id)
+
+    assert share_right(project) > 0.9
