@@ -1,5 +1,6 @@
 """The tuning table as pictures, docs/pictures/tuning-CORPUS.svg."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -45,6 +46,7 @@ def _draw(corpus: str, lines: list[Line]) -> Path:
         _by_labels(second, own, METRICS[corpus][1])
         _by_depth(third, own, FEW)
         _by_depth(fourth, own, 1000)
+        fourth.sharey(third)
         first.legend(fontsize=8)
         path = PICTURES / f"tuning-{corpus}.svg"
         figure.savefig(path, metadata={"Date": None})
@@ -68,7 +70,7 @@ def _by_labels(axes: Axes, lines: list[Line], metric: str) -> None:
             style = "--" if line.recipe == "raw" else ":"
             axes.axhline(line.scores[metric], color="#555", linestyle=style, label=name)
     axes.set(xscale="log", xlabel="labels", ylabel=NAMES[metric])
-    axes.grid(alpha=0.25)
+    _ticks(axes, sorted({line.labels for line in lines if line.picked == "random"}))
 
 
 def _by_depth(axes: Axes, lines: list[Line], labels: int) -> None:
@@ -79,4 +81,11 @@ def _by_depth(axes: Axes, lines: list[Line], labels: int) -> None:
             shares = [line.scores[f"top_{k}"] for k in depths]
             axes.plot(depths, shares, label=name, color=colour, marker=mark, markersize=4)
     axes.set(xscale="log", xlabel="k", ylabel="top_k", title=f"{labels:,} labels")
+    _ticks(axes, DEPTHS)
+
+
+def _ticks(axes: Axes, places: Sequence[int]) -> None:
+    """Name the measured places instead of powers of ten."""
+    axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.set_xticks([], minor=True)
     axes.grid(alpha=0.25)
