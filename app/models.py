@@ -322,6 +322,9 @@ class Encoder(Base):
 
     `number` counts within the project, from 1, when the version is whole. A deep version whose
     embeddings are still being made has minus its run's id, and nobody finds it.
+
+    `runtime` computes all of a raw or deep version's vectors: torch, openvino or openvino-int8,
+    settled once, before the first of them, for the reason that stands beside it. None until then.
     """
 
     __tablename__ = "encoders"
@@ -333,6 +336,8 @@ class Encoder(Base):
     kind: Mapped[str] = mapped_column(String(20))
     base_model: Mapped[str] = mapped_column(String(300))
     raw_encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
+    runtime: Mapped[str | None] = mapped_column(String(20))
+    runtime_reason: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -627,7 +632,8 @@ class LossPoint(Base):
 class Evaluation(Base):
     """One number: this encoder, measured by this run, with its k, its n and its 95 % interval.
 
-    `label_id`: of that label alone. `suggested_id`: of a confusion, what was suggested instead.
+    `role`: raw; tuned; active, the version in use then; over_raw and over_active, tuned minus that
+    one, query by query. `label_id`: of that label alone. `suggested_id`: of a confusion, what was suggested instead.
     `chance`: what random neighbours would score. docs/evaluation.md says what each metric means.
     """
 
@@ -638,6 +644,7 @@ class Evaluation(Base):
         ForeignKey("training_runs.id", ondelete="CASCADE"), index=True
     )
     encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(String(12))
     metric: Mapped[str] = mapped_column(String(40))
     k: Mapped[int | None]
     label_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id", ondelete="CASCADE"))

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     base_model: str = DEFAULT_MODEL
     allow_model_downloads: bool = False
     device: str = "auto"
+    runtime: Literal["torch", "openvino", "openvino-int8"] = "torch"
     min_labels: int = Field(default=25, ge=2)
     session_size: int = Field(default=100, ge=1, le=1000)
     max_upload_mb: int = Field(default=200, ge=1)

@@ -112,6 +112,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("base_model", sa.String(length=300), nullable=False),
         sa.Column("raw_encoder_id", sa.Integer(), nullable=True),
+        sa.Column("runtime", sa.String(length=20), nullable=True),
+        sa.Column("runtime_reason", sa.Text(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"],
@@ -475,6 +477,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("encoder_id", sa.Integer(), nullable=False),
+        sa.Column("role", sa.String(length=12), nullable=False),
         sa.Column("metric", sa.String(length=40), nullable=False),
         sa.Column("k", sa.Integer(), nullable=True),
         sa.Column("label_id", sa.Integer(), nullable=True),
