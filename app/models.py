@@ -412,8 +412,7 @@ class LabelingSession(Base):
 
     `seed_kind`: record, selection, label, text, cold_start, uncertain, random, suggested, suspects,
     contradictions, coverage, recent, audit. `seed` holds the ids or the text, and the filters, that
-    it was started from; `why`, if it was the product's choice; `sampled`, the ranks drawn for the
-    audit of the whole session.
+    it was started from, and `why`, if it was the product's choice.
     """
 
     __tablename__ = "labeling_sessions"
@@ -633,8 +632,9 @@ class Evaluation(Base):
     """One number: this encoder, measured by this run, with its k, its n and its 95 % interval.
 
     `role`: raw; tuned; active, the version in use then; over_raw and over_active, tuned minus that
-    one, query by query. `label_id`: of that label alone. `suggested_id`: of a confusion, what was suggested instead.
-    `chance`: what random neighbours would score. docs/evaluation.md says what each metric means.
+    one, query by query. `label_id`: of that label alone. `suggested_id`: of a confusion, what was
+    suggested instead. `chance`: what random neighbours would score. docs/evaluation.md says what
+    each metric means.
     """
 
     __tablename__ = "evaluations"

@@ -7,8 +7,17 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from app.accounts.access import CurrentUser
-from app.database import ReadDb
-from app.labeling.answers import Answer, ForecastAnswer, ItemAnswer, SessionAnswer, session_answer
+from app.database import Db, ReadDb
+from app.labeling.answers import (
+    ActAnswer,
+    Answer,
+    ForecastAnswer,
+    ItemAnswer,
+    SessionAnswer,
+    act_answer,
+    session_answer,
+)
+from app.labeling.auditing import USUAL_TARGET, accept_session, sampled_ranks
 from app.labeling.forecast import Forecast, forecast_of
 from app.labeling.items import items
 from app.labeling.sessions import (
@@ -25,6 +34,7 @@ from app.records.filters import Filters
 
 router = APIRouter()
 Id = Annotated[int, Field(ge=1, lt=2**31)]
+Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class StartBody(Answer):
@@ -85,6 +95,36 @@ def list_items(
     session = find_session(db, project.id, session_id)
     found = items(db, project, session, user.id, start, limit)
     return [ItemAnswer.of(item) for item in found]
+
+
+class SampleAnswer(Answer):
+    """The rows to label by hand, before the rest of the session can be accepted."""
+
+    ranks: list[int]
+
+
+class AcceptBody(Answer):
+    """target: the least share of right suggestions that is asked for. With the same key again,
+    nothing more is stored."""
+
+    key: Key
+    target: float = Field(default=USUAL_TARGET, ge=0.5, le=0.99)
+
+
+@router.post("/projects/{slug}/sessions/{session_id}/sample")
+def sample_session(project: InProject, session_id: int, db: ReadDb) -> SampleAnswer:
+    """Which rows of the session its audit looks at."""
+    return SampleAnswer(ranks=sampled_ranks(find_session(db, project.id, session_id)))
+
+
+@router.post("/projects/{slug}/sessions/{session_id}/accept")
+def accept_rest(
+    project: InProject, user: CurrentUser, session_id: int, body: AcceptBody, db: Db
+) -> ActAnswer:
+    """Accept all that is suggested in a session whose audit went well; one undo takes it back."""
+    session = find_session(db, project.id, session_id)
+    act = accept_session(db, project, session, user.id, key=body.key, target=body.target)
+    return act_answer(db, project, user.id, act, session)
 
 
 def _answer(expected: Forecast) -> ForecastAnswer:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.artifacts import Damaged, located
 from app.database import reading
 from app.jobs import Step
-from app.models import Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
+from app.models import Act, Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
 from app.search.embedding import raw_vectors
 from app.search.encoders import active_encoder
 from app.search.revisions import (
@@ -79,6 +79,10 @@ def renew(project_id: int) -> None:
     chances = resuggest(graph, vectors, examples, recipe, head)
     suggestions = Suggestions(ids, examples.label_ids, chances.astype("float16"))
     write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
+    log.info(
+        "suggestions.renewed", project_id=project_id, n_labeled=len(examples),
+        seconds=_seconds_since(snapshot.last_act_id),
+    )  # fmt: skip
 
 
 def fail(project_id: int, sentence: str) -> None:
@@ -104,6 +108,12 @@ def _n_labeled(db: Session, project_id: int, after: int) -> int:
         Consensus.project_id == project_id, Consensus.act_id > after
     )
     return db.scalar(labeled) or 0
+
+
+def _seconds_since(act_id: int) -> float:
+    with reading() as db:
+        acted_at = db.scalar(select(Act.acted_at).where(Act.id == act_id))
+    return 0.0 if acted_at is None else round((utc_now() - acted_at).total_seconds(), 1)
 
 
 def _head(db: Session, encoder: Encoder) -> EvidenceHead | None:

@@ -1,0 +1,111 @@
+"""A whole session accepted at once, after some of it, drawn by chance, was labeled by hand.
+
+Decision: what was drawn is compared with what was suggested at the moment it was labeled, which
+the annotations remember. By now the suggestions may know these labels, and would agree with
+themselves.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.labeling.annotations import Say, annotate, find_act
+from app.labeling.items import Item, items
+from app.models import Act, Annotation, LabelingSession, Project, SessionItem
+from app.similarity.intervals import wilson
+
+N_SAMPLED = 40
+"""If all of them agree, more than nine in ten of the session are right, with 95 % confidence."""
+USUAL_TARGET = 0.9
+
+
+class NotSureEnough(Conflict):
+    """Too many of the drawn records disagreed; carries the figures."""
+
+    def __init__(self, n_right: int, n: int, target: float) -> None:
+        low, _ = wilson(n_right, n)
+        super().__init__(
+            f"{n_right} of the {n} drawn rows agree with their suggestion, so at least {low:.0%} "
+            f"of the session do; {target:.0%} were asked for. Nothing was accepted."
+        )
+
+
+def sampled_ranks(session: LabelingSession) -> list[int]:
+    """The ranks that are labeled by hand before the rest can be accepted, ascending.
+
+    The same for everybody who asks, now and later: they depend on the session's id alone.
+    """
+    order = np.random.default_rng(session.id).permutation(session.n_records)
+    return sorted(int(rank) for rank in order[:N_SAMPLED])
+
+
+def accept_session(
+    db: Session, project: Project, session: LabelingSession, user_id: int, *, key: str,
+    target: float = USUAL_TARGET,
+) -> Act:  # fmt: skip
+    """Accept what is suggested for all rows that nobody decided, as one act.
+
+    Raises Conflict while drawn rows are not labeled, NotSureEnough when the lower end of the 95 %
+    interval of agreement (Wilson 1927) is below the target.
+    """
+    if (done := find_act(db, user_id, key)) is not None:
+        return done
+    if project.is_multi_label:
+        raise Conflict("Only where a record carries one label can a whole session be accepted.")
+    _check_agreement(db, session, user_id, target)
+    rows = items(db, project, session, user_id, limit=session.n_records)
+    says = [_accepted(item, session) for item in rows if _is_open(item)]
+    if not says:
+        raise Conflict("There is no open suggestion in this session to accept.")
+    return annotate(db, project, user_id, says, key=key, source="page", session_id=session.id)
+
+
+def _check_agreement(db: Session, session: LabelingSession, user_id: int, target: float) -> None:
+    ranks = sampled_ranks(session)
+    agreed = _agreements(db, session, user_id, ranks)
+    if len(agreed) < len(ranks):
+        raise Conflict(
+            f"First label the {len(ranks)} rows drawn for the audit: {len(agreed)} are labeled."
+        )
+    n_right = sum(agreed)
+    if wilson(n_right, len(agreed))[0] < target:
+        raise NotSureEnough(n_right, len(agreed), target)
+
+
+def _agreements(
+    db: Session, session: LabelingSession, user_id: int, ranks: Sequence[int]
+) -> list[bool]:
+    """For each drawn row that this user decided in this session: was the suggestion right?"""
+    rows = db.execute(
+        select(Annotation.record_id, Annotation.label_id, Annotation.suggestion_id)
+        .join(SessionItem, SessionItem.record_id == Annotation.record_id)
+        .where(
+            SessionItem.session_id == session.id, SessionItem.rank.in_(ranks),
+            Annotation.session_id == session.id, Annotation.user_id == user_id,
+            Annotation.withdrawn_at.is_(None), Annotation.verdict.in_(("label", "none")),
+        )
+        .order_by(Annotation.act_id)
+    )  # fmt: skip
+    # The first label tells what the suggestion was worth; the newest, what is true.
+    suggested: dict[int, int | None] = {}
+    said: dict[int, int | None] = {}
+    for record_id, label_id, suggestion_id in rows:
+        suggested.setdefault(record_id, suggestion_id)
+        said[record_id] = label_id
+    return [said[each] is not None and said[each] == suggested[each] for each in said]
+
+
+def _is_open(item: Item) -> bool:
+    undecided = not item.standing.own_verdict and not item.standing.consensus
+    return undecided and bool(item.suggestions)
+
+
+def _accepted(item: Item, session: LabelingSession) -> Say:
+    best = item.suggestions[0]
+    return Say(
+        item.record.id, "label", (best.label_id,), rank=item.rank, similarity=item.similarity,
+        suggestion_id=best.label_id, suggestion_score=best.score, encoder_id=session.encoder_id,
+    )  # fmt: skip
