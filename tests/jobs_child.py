@@ -18,7 +18,6 @@ from app.jobs import Step
 def main(database_url: str, data_dir: Path, *wanted: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    engines.DRAIN_SECONDS = 1
     engines.POLL_SECONDS = 0.1
     engine = engines.Engine(database_url, data_dir, listens_to=("light", "train"))
 
@@ -46,6 +45,8 @@ def main(database_url: str, data_dir: Path, *wanted: str) -> None:
         engine.start(kind, int(subject_id))
     note("ready 0")
     stopped.wait()
+    # A step that is held never ends; whatever else runs is waited for.
+    engines.DRAIN_SECONDS = 1 if (data_dir / "hold").exists() else 600
     if not engine.stop():
         os._exit(3)
 

@@ -24,6 +24,7 @@ from app.database import reading, transaction
 from app.models import Artifact, Consensus, Import, Invitation, Label, Project, Record, User
 from app.settings import settings
 from app.training import loop
+from tests.conftest import PATIENCE_SECONDS
 from tests.training.conftest import embedded_project, label
 
 LIKEWISE = [sys.executable, "-m", "app.cli"]
@@ -343,7 +344,7 @@ def _label_on(project: Project, user: User, answered: list[str], is_over: thread
 
 
 def _wait_for(is_so: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(30_000):
         if is_so():
             return
         time.sleep(0.02)
@@ -395,7 +396,7 @@ def test_the_command_starts_quickly(database: str) -> None:
 def test_train_waits_for_the_run_and_does_it_here(project: Project) -> None:
     done = subprocess.run(
         [*LIKEWISE, "train", "letters", "--wait", "--json"],
-        cwd=ROOT, check=False, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -426,7 +427,7 @@ def test_serve_prints_the_first_admins_link_and_ends_with_its_worker(database: s
 
 def _worker_of(pid: int) -> int:
     children = Path(f"/proc/{pid}/task")
-    for _ in range(200):
+    for _ in range(6000):
         found = " ".join((task / "children").read_text() for task in children.iterdir()).split()
         if found:
             return int(found[0])
@@ -435,7 +436,7 @@ def _worker_of(pid: int) -> int:
 
 
 def _wait_until_gone(pid: int) -> None:
-    for _ in range(300):
+    for _ in range(6000):
         status = Path(f"/proc/{pid}/status")
         if not status.exists() or "State:\tZ" in status.read_text():
             return

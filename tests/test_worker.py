@@ -40,7 +40,7 @@ from app.search.similar import Seed, similar
 from app.settings import settings
 from app.training.readiness import due_projects
 from app.worker import WorkFailed, work_until
-from tests.conftest import make_project
+from tests.conftest import PATIENCE_SECONDS, make_project
 from tests.tiny_encoder import save_tiny_encoder
 
 CHILD = Path(__file__).with_name("worker_child.py")
@@ -50,7 +50,6 @@ TEXTS = [
     for thing, other, how in itertools.product(WORDS, WORDS, ("came late", "never came", "broke"))
     if thing != other
 ]
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +293,11 @@ def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: 
     add_records(project, TEXTS)
 
     killed = start_child(LIKEWISE_FAILPOINT=failpoint)
-    assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    try:
+        assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    finally:
+        killed.kill()
+        killed.wait()
     work_until(lambda: is_searchable(project))
 
     assert count(Embedding) == len(TEXTS)
@@ -313,7 +316,7 @@ def test_a_worker_ends_when_it_is_told_to(project: Project) -> None:
     try:
         assert waited(lambda: is_searchable(project))
         child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+        assert child.wait(PATIENCE_SECONDS) == 0
     finally:
         child.kill()
         child.wait()

@@ -38,7 +38,7 @@ from app.search.encoders import find_raw_encoder
 from app.search.revisions import write_index
 from app.settings import settings
 from app.worker import Worker, work_until
-from tests.conftest import client_of, make_user
+from tests.conftest import PATIENCE_SECONDS, client_of, make_user
 from tests.exchange.files import queued, received, the_import
 from tests.training.conftest import embedded_project, label, record_ids
 
@@ -283,7 +283,7 @@ def in_child(*words: str, has_full_disk: bool = False) -> "subprocess.CompletedP
 
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *words],
-        cwd=ROOT, check=False, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS,
         preexec_fn=fill if has_full_disk else None,
     )  # fmt: skip
 

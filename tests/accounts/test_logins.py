@@ -66,14 +66,15 @@ def test_many_names_from_one_address_are_slowed_down_too(monkeypatch: pytest.Mon
 
 @pytest.mark.usefixtures("ada")
 def test_a_name_that_nobody_has_takes_as_long_as_one_that_somebody_has() -> None:
+    # Of the processor, not of the clock: a busy machine must not look like a slow answer.
     def seconds(name: str) -> float:
-        begun = time.perf_counter()
+        begun = time.process_time()
         with pytest.raises(WrongPassword):
             log_in(name, "wrong", f"{name} {begun}")
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     seconds("warm up")
-    pairs = [(seconds("Ada"), seconds("nobody")) for _ in range(7)]
+    pairs = [(seconds("Ada"), seconds("nobody")) for _ in range(5)]
 
     known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
     # Without the hash of nobody's password it would be a twentieth; the rest is the machine's.

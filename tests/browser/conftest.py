@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from app.accounts.access import cookie_name, hashed
 from app.database import transaction
 from app.main import create_app
 from app.models import Login, User
+from tests.conftest import PATIENCE_SECONDS
 
+MILLISECONDS = 1000
+expect.set_options(timeout=PATIENCE_SECONDS * MILLISECONDS)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
@@ -36,13 +39,11 @@ class Served:
 
 @pytest.fixture
 def served(database: str) -> Iterator[Served]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(), port=port, log_level="error", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run)
+    # The socket is bound here and handed over, so that nobody else can take the port in between.
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(), log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     while not server.started:
         time.sleep(0.02)
@@ -50,9 +51,12 @@ def served(database: str) -> Iterator[Served]:
     server.should_exit = True
     server.force_exit = True
     thread.join()
+    listening.close()
 
 
-@pytest.fixture(scope="session")
+# For a file, not for the whole run: while Playwright lives it keeps an event loop going in this
+# thread, and the job engine refuses to start beside one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -63,7 +67,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
     yield context
     context.close()
 

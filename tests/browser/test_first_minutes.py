@@ -19,14 +19,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.projects.sample import sample_messages
-from app.training.loop import STEPS
+from tests.conftest import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.browser
 
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
 PROJECT = "/projects/sample-customer-messages"
 API = f"/api/v1{PROJECT}"
-SECOND = 1000
+# The worker gives way to everything else that runs on the machine.
+AGES = 3600 * 1000
 N_LABELS = 25
 
 
@@ -48,7 +49,7 @@ def first_link(database: str, tmp_path: Path) -> Iterator[str]:
     assert found
     yield found[0]
     server.send_signal(signal.SIGTERM)
-    server.wait(30)
+    server.wait(PATIENCE_SECONDS)
 
 
 class Newcomer:
@@ -104,7 +105,7 @@ def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
     album = Album(chromium, page, newcomer.address)
 
     become_admin(page, first_link)
-    expect(page.locator("#next-deed")).to_have_text("Start labeling", timeout=300 * SECOND)
+    expect(page.locator("#next-deed")).to_have_text("Start labeling", timeout=AGES)
     album.take("project-new")
     page.locator("#next-deed").click()
     album.take("session-first")
@@ -112,12 +113,13 @@ def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
 
     page.goto(newcomer.address + PROJECT + "/training")
     progress = page.locator(".training-stages progress")
-    expect(progress.first).to_be_visible(timeout=60 * SECOND)
-    expect(progress.first).to_have_attribute("aria-label", re.compile("|".join(dict(STEPS))))
+    figures = page.get_by_text(re.compile(r"n \d+"))
+    # The run may have ended before the page was there.
+    expect(progress.or_(figures).first).to_be_visible(timeout=AGES)
     # The page follows the run by itself, and loads itself anew when it has ended: no second reload
     # from here, which would meet the page's own.
-    expect(page.locator(".training-stages")).to_have_count(0, timeout=120 * SECOND)
-    expect(page.get_by_text(re.compile(r"n \d+")).first).to_be_visible()
+    expect(page.locator(".training-stages")).to_have_count(0, timeout=AGES)
+    expect(figures.first).to_be_visible(timeout=AGES)
 
     run = newcomer.json(f"{API}/runs/1")
     assert (run["status"], run["n_examples"]) == ("succeeded", N_LABELS)

