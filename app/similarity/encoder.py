@@ -14,6 +14,7 @@ from app.similarity.model_folder import (
     check_folder,
     default_model_folder,
 )
+from app.similarity.texts import readable
 from app.similarity.vectors import Vectors, unit_rows
 
 __all__ = ["DEFAULT_MODEL", "Encoder", "ModelNotAvailable", "SentenceEncoder", "load_encoder"]
@@ -44,9 +45,11 @@ class SentenceEncoder:
     """A sentence-transformers model on one device."""
 
     def __init__(self, name: str, model: Any, device: str) -> None:
+        """model: a SentenceTransformer, which is also what other runtimes are made from."""
         self.name = name
         self.dimension = int(model.get_embedding_dimension())
-        self._model = model
+        self.model = model
+        self.device = device
         self._batch_size = BATCH_SIZE.get(device, ACCELERATOR_BATCH_SIZE)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -56,8 +59,8 @@ class SentenceEncoder:
             return np.empty((0, self.dimension), np.float32)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        vectors[order] = self._model.encode(
-            [texts[i] for i in order],
+        vectors[order] = self.model.encode(
+            [readable(texts[i]) for i in order],
             batch_size=self._batch_size,
             convert_to_numpy=True,
             show_progress_bar=False,
