@@ -42,6 +42,17 @@ def sampled_ranks(session: LabelingSession) -> list[int]:
     return sorted(int(rank) for rank in order[:N_SAMPLED])
 
 
+def can_be_audited(project: Project, session: LabelingSession) -> bool:
+    """Whether an audit would leave most of the session to be accepted at once."""
+    is_worth_it = session.n_records >= 2 * N_SAMPLED and session.seed_kind != "audit"
+    return is_worth_it and not project.is_multi_label
+
+
+def n_sampled_done(db: Session, session: LabelingSession, user_id: int) -> int:
+    """How many of the drawn rows this user has labeled."""
+    return len(_agreements(db, session, user_id, sampled_ranks(session)))
+
+
 def accept_session(
     db: Session, project: Project, session: LabelingSession, user_id: int, *, key: str,
     target: float = USUAL_TARGET,

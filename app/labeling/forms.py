@@ -1,6 +1,7 @@
 """Labeling without JavaScript: each button of a row is a form of its own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
@@ -32,7 +33,10 @@ def say_by_form(
     rank: Rank, key: Key, say: Annotated[str, Form()],
     label_ids: Annotated[list[int] | None, Form()] = None, view: View = "list",
 ) -> Response:  # fmt: skip
-    """Label one row. say: label:ID, labels (those ticked), accept, none, skip or not_similar."""
+    """Label one row.
+
+    say  label:ID, labels (those ticked), accept:ID ID (what was shown), none, skip or not_similar
+    """
     session = find_session(db, project.id, session_id)
     found = items(db, project, session, user.id, rank, 1)
     if not found:
@@ -45,7 +49,7 @@ def say_by_form(
 def _said(item: Item, session: LabelingSession, say: str, ticked: Sequence[int]) -> Say:
     kind, _, label_id = say.partition(":")
     if kind == "accept":
-        return accepted(item, session)
+        return accepted(item, session, _label_ids(label_id))
     if kind == "label" and label_id.isdigit() and len(label_id) < 10:
         return _say(item, session, "label", (int(label_id),))
     if kind == "labels":
@@ -56,12 +60,22 @@ def _said(item: Item, session: LabelingSession, say: str, ticked: Sequence[int])
     raise Invalid("That is nothing that can be said about a record.")
 
 
-def accepted(item: Item, session: LabelingSession) -> Say:
-    """Say what the version suggests. Raises Conflict when it suggests nothing."""
-    if not item.suggestions:
+def accepted(item: Item, session: LabelingSession, shown: tuple[int, ...]) -> Say:
+    """Say what the page showed as suggested: by now it may have been renewed.
+
+    Raises Conflict when it showed nothing.
+    """
+    if not shown:
         raise Conflict("There is no suggestion for this record to accept.")
-    labels = tuple(suggestion.label_id for suggestion in item.suggestions)
-    return _say(item, session, "label", labels)
+    said = _say(item, session, "label", shown)
+    score = next((each.score for each in item.suggestions if each.label_id == shown[0]), None)
+    return replace(said, suggestion_id=shown[0], suggestion_score=score)
+
+
+def _label_ids(words: str) -> tuple[int, ...]:
+    if not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words.split()):
+        raise Invalid("That is no label that was suggested.")
+    return tuple(int(word) for word in words.split())
 
 
 def _say(
@@ -79,17 +93,30 @@ def _say(
 @router.post(SESSION + "/accept")
 def accept_page(
     request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
-    start: Rank, key: Key, view: View = "list",
+    start: Rank, key: Key, shown: Annotated[list[str] | None, Form()] = None, view: View = "list",
 ) -> Response:  # fmt: skip
-    """Accept the suggestions of all rows of the page that the user said nothing about: one act."""
+    """Accept the suggestions of all rows of the page that the user said nothing about: one act.
+
+    shown  RANK:ID ID, one for each row: what the page suggested
+    """
     session = find_session(db, project.id, session_id)
+    suggested = dict(_shown(each) for each in shown or [])
     page = items(db, project, session, user.id, start)
-    still_open = [item for item in page if item.suggestions and not item.standing.own_verdict]
+    still_open = [
+        item for item in page if suggested.get(item.rank) and not item.standing.own_verdict
+    ]
     if not still_open:
         raise Conflict("There is no open suggestion on this page to accept.")
-    says = [accepted(item, session) for item in still_open]
+    says = [accepted(item, session, suggested[item.rank]) for item in still_open]
     annotate(db, project, user.id, says, key=key, source="page", session_id=session.id)
     return _at(request, project, session, None, view)
+
+
+def _shown(row: str) -> tuple[int, tuple[int, ...]]:
+    rank, _, words = row.partition(":")
+    if not (rank.isascii() and rank.isdigit() and len(rank) < 8):
+        raise Invalid("That is no row of this page.")
+    return int(rank), _label_ids(words)
 
 
 @router.post(SESSION + "/undo")

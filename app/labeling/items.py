@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.artifacts import Damaged
+from app.labeling.certainty import LIKELY
 from app.labeling.consensus import merge_targets
 from app.labeling.says import PEOPLE
 from app.labeling.standing import Standing, standings
@@ -17,8 +18,6 @@ from app.search.indexes import NotIndexed, open_version
 from app.search.suggestions import Suggestion
 
 PAGE = 100
-# A multi-label version suggests every label that it gives at least this chance.
-LIKELY = 0.5
 MOST_SUGGESTED = 5
 
 
@@ -53,19 +52,29 @@ def items(
     limit: int = PAGE,
 ) -> list[Item]:  # fmt: skip
     """The rows with ranks start to start + limit - 1, in order; a deleted record is missing."""
-    places = db.scalars(
-        select(SessionItem)
-        .where(
-            SessionItem.session_id == session.id,
-            SessionItem.rank >= start,
-            SessionItem.rank < start + limit,
-        )
-        .order_by(SessionItem.rank)
-    ).all()
+    is_asked = (SessionItem.rank >= start, SessionItem.rank < start + limit)
+    return _items(db, project, session, user_id, *is_asked)
+
+
+def items_at(
+    db: Session, project: Project, session: LabelingSession, user_id: int, ranks: Sequence[int]
+) -> list[Item]:
+    """The rows with these ranks, in order."""
+    return _items(db, project, session, user_id, SessionItem.rank.in_(ranks))
+
+
+def _items(
+    db: Session, project: Project, session: LabelingSession, user_id: int,
+    *is_asked: ColumnElement[bool],
+) -> list[Item]:  # fmt: skip
+    ours = select(SessionItem).where(SessionItem.session_id == session.id, *is_asked)
+    places = db.scalars(ours.order_by(SessionItem.rank)).all()
     ids = [place.record_id for place in places]
     records = records_of(db, ids)
     standing = standings(db, ids, user_id, session.id)
-    suggested = suggestions_of(db, project, session.encoder_id, ids)
+    # An audit asks what people say without having read what the version would say.
+    is_audit = session.seed_kind == "audit"
+    suggested = {} if is_audit else suggestions_of(db, project, session.encoder_id, ids)
     return [
         Item(
             place.rank, place.similarity, records[place.record_id], standing[place.record_id],

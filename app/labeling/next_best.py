@@ -39,7 +39,7 @@ def next_best(db: Session, project: Project) -> NextBest:
         raise Conflict(
             "There is nothing left to label: every record of this project has its label."
         )
-    version = _version(db, project)
+    version = searchable_version(db, project)
     if version is None:
         why = "Records are still being embedded: random ones can be labeled meanwhile."
         return NextBest("random", project.min_labels, why)
@@ -54,7 +54,8 @@ def next_best(db: Session, project: Project) -> NextBest:
     return _page(db, project, version, pages[0])
 
 
-def _version(db: Session, project: Project) -> Version | None:
+def searchable_version(db: Session, project: Project) -> Version | None:
+    """The active version, open, or None before its first index."""
     encoder = active_encoder(db, project.id)
     try:
         return None if encoder is None else open_version(db, encoder.id)
