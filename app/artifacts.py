@@ -62,6 +62,31 @@ def store(kind: str, write: Callable[[Path], None]) -> StoredFile:
     return StoredFile(f"artifacts/{place.name}", sha256_of(place), place.stat().st_size)
 
 
+def store_folder(kind: str, source: Path) -> list[StoredFile]:
+    """Take over a whole folder, of the same disk, as a new one under artifacts/, and make it
+    durable: its files, each with what it must still be.
+
+    Raises StorageFull; then the folder is where it was.
+    """
+    place = folder("artifacts") / f"{uuid.uuid4().hex}-{kind}"
+    try:
+        for path in sorted(source.rglob("*")):
+            sync(path)
+        source.rename(place)
+        sync(place.parent)
+    except OSError as error:
+        raise clear_disk_error(error) from error
+    return [
+        StoredFile(
+            f"artifacts/{path.relative_to(place.parent).as_posix()}",
+            sha256_of(path),
+            path.stat().st_size,
+        )
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    ]
+
+
 def located(file: str, sha256: str) -> Path:
     """The file's path, after its bytes were compared with the database's sha256.
 

@@ -1,6 +1,7 @@
 """Does what is stored agree with itself? Files with their hashes, consensus with annotations."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -38,8 +39,8 @@ def examine() -> Findings:
             n_labeled += n
             problems += wrong
         n_records = db.scalar(select(func.count()).select_from(Record)) or 0
-    named = {artifact.file for artifact in artifacts}
-    unnamed = [p for p in folder("artifacts").iterdir() if f"artifacts/{p.name}" not in named]
+    named = {Path(artifact.file).parts[1] for artifact in artifacts}
+    unnamed = [p for p in folder("artifacts").iterdir() if p.name not in named]
     return Findings(len(artifacts), n_records, n_labeled, len(unnamed), problems)
 
 

@@ -1,14 +1,30 @@
-"""The base models that this process has loaded: each once, used by one thread at a time."""
+"""The encoders that this process has loaded: each once, used by one thread at a time."""
 
 import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import located
 from app.errors import AppError
+from app.models import Artifact
+from app.models import Encoder as EncoderRow
+from app.search.deep_versions import check_model, model_folder
+from app.search.encoders import source_of
 from app.settings import settings
-from app.similarity.encoder import Encoder, ModelNotAvailable, load_encoder
+from app.similarity.encoder import Encoder, ModelNotAvailable
+from app.similarity.runtime import TORCH, RuntimeNotAvailable, load_runtime
+from app.similarity.spread import load_everywhere
 from app.similarity.vectors import Vectors
+
+MOST_DEEP = 2
+MOST_RUNTIMES = 4
+# The kind of the artifact that holds a version's runtime.
+RUNTIME_FILE = "runtime"
 
 
 class BaseModelMissing(AppError):
@@ -44,7 +60,7 @@ _loaded: dict[str, SharedEncoder] = {}
 _loading = threading.Lock()
 
 
-def encoder_of(base_model: str) -> Encoder:
+def encoder_of(base_model: str) -> SharedEncoder:
     """The encoder of that name. The first call takes seconds: it loads torch and the weights.
 
     Raises BaseModelMissing.
@@ -55,9 +71,70 @@ def encoder_of(base_model: str) -> Encoder:
         return _loaded[base_model]
 
 
-def is_loaded(base_model: str) -> bool:
-    """Whether encoder_of() would answer at once."""
-    return base_model in _loaded
+def text_encoder(db: Session, version: EncoderRow) -> SharedEncoder:
+    """What turns texts into the vectors that this version's head reads: its base model, or the
+    deep encoder below it, whose files are checked when it is loaded.
+
+    The version's runtime computes it (see app.search.runtimes); torch, until that is settled.
+
+    Raises BaseModelMissing, Damaged.
+    """
+    source = source_of(db, version)
+    if source.runtime not in {None, TORCH}:
+        return _runtime_encoder(db, source)
+    if source.kind != "deep":
+        return encoder_of(source.base_model)
+    folder = str(model_folder(db, source.id))
+    with _loading:
+        if folder not in _loaded:
+            check_model(db, source.id)
+            _make_room()
+            _loaded[folder] = SharedEncoder(_load(folder))
+        return _loaded[folder]
+
+
+def is_loaded(db: Session, version: EncoderRow) -> bool:
+    """Whether text_encoder() would answer at once."""
+    source = source_of(db, version)
+    if source.runtime not in {None, TORCH}:
+        return _runtime_key(_runtime_file(db, source)) in _loaded
+    is_deep = source.kind == "deep"
+    return (str(model_folder(db, source.id)) if is_deep else source.base_model) in _loaded
+
+
+def _runtime_encoder(db: Session, source: EncoderRow) -> SharedEncoder:
+    artifact = _runtime_file(db, source)
+    key = _runtime_key(artifact)
+    with _loading:
+        if key not in _loaded:
+            try:
+                encoder = load_runtime(located(artifact.file, artifact.sha256), source.base_model)
+            except RuntimeNotAvailable as error:
+                raise BaseModelMissing(
+                    f"Version {source.number} was made with {source.runtime}. {error}"
+                ) from error
+            for older in [each for each in _loaded if each.startswith(RUNTIME_FILE)][
+                : 1 - MOST_RUNTIMES
+            ]:
+                del _loaded[older]
+            _loaded[key] = SharedEncoder(encoder)
+        return _loaded[key]
+
+
+def _runtime_file(db: Session, source: EncoderRow) -> Artifact:
+    of_kind = (Artifact.encoder_id == source.id, Artifact.kind == RUNTIME_FILE)
+    return db.scalars(select(Artifact).where(*of_kind)).one()
+
+
+def _runtime_key(artifact: Artifact) -> str:
+    return f"{RUNTIME_FILE} {artifact.file}"
+
+
+def _make_room() -> None:
+    """Deep encoders come with every deep run: only the newest few stay in memory."""
+    deep = [name for name in _loaded if Path(name).parent == settings().data_dir / "artifacts"]
+    for name in deep[: 1 - MOST_DEEP]:
+        del _loaded[name]
 
 
 def _load(base_model: str) -> Encoder:
@@ -65,7 +142,7 @@ def _load(base_model: str) -> Encoder:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     here = settings()
     try:
-        return load_encoder(
+        return load_everywhere(
             base_model, here.device, allow_downloads=here.allow_model_downloads
         )  # fmt: skip
     except ModelNotAvailable as error:

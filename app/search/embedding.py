@@ -1,4 +1,4 @@
-"""Raw vectors for the records that lack one.
+"""Vectors for the records that lack one: raw ones, and those of a deep version.
 
 Decision: what is missing is derived, never noted: a record without an embedding of its present
 text. So embedding resumes after whatever happened, and a changed text is embedded again by itself.
@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from app.database import reading, transaction
 from app.jobs import failpoint
 from app.models import Embedding, Encoder, Project, Record
-from app.search.base_models import encoder_of
-from app.search.encoders import find_raw_encoder, raw_encoder
+from app.search.base_models import text_encoder
+from app.search.encoders import followed_encoders, raw_encoder
 from app.search.pace import Pace, pace_of
+from app.search.runtimes import settle_runtime
 from app.search.vectors import (
     Ids,
     as_bytes,
@@ -28,11 +29,13 @@ from app.search.vectors import (
     store_vectors,
     vectors_by_hash,
 )
+from app.similarity.spread import count_gpus
 from app.similarity.vectors import Vectors
 
 # Texts that go to the encoder at once. They are of like length, so little goes into padding, and
 # few enough that a killed worker loses seconds.
 SLICE = 256
+SLICE_PER_GPU = 4_096
 # What one round looks at: enough to sort by length well, little enough to hold in memory.
 ROUND = 20_000
 
@@ -75,11 +78,18 @@ def progress(db: Session, project: Project) -> EmbeddingProgress:
 
 
 def n_missing(db: Session, project: Project) -> int:
-    """How many records have no vector of their present text."""
-    n_total = _n_records(db, project.id)
-    encoder = find_raw_encoder(db, project)
-    if n_total == 0 or encoder is None:
-        return n_total
+    """How many records lack a vector of their present text, raw or of the version in use."""
+    followed = followed_encoders(db, project)
+    if not followed:
+        return _n_records(db, project.id)
+    return max(n_missing_of(db, encoder) for encoder in followed)
+
+
+def n_missing_of(db: Session, encoder: Encoder) -> int:
+    """How many records of its project have no vector of their present text by this encoder."""
+    n_total = _n_records(db, encoder.project_id)
+    if n_total == 0:
+        return 0
     # Joined from the embeddings' side, both databases read indexes alone and no vectors.
     present = (
         select(func.count())
@@ -88,7 +98,7 @@ def n_missing(db: Session, project: Project) -> int:
             Record,
             and_(Record.id == Embedding.record_id, Record.content_hash == Embedding.content_hash),
         )
-        .where(Embedding.encoder_id == encoder.id, Record.project_id == project.id)
+        .where(Embedding.encoder_id == encoder.id, Record.project_id == encoder.project_id)
     )
     return n_total - (db.scalar(present) or 0)
 
@@ -107,7 +117,8 @@ def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
 
 
 def embed_missing(project_id: int, report: Report, at_most: int | None = None) -> None:
-    """Give records that lack one their vector: all of them, or at most so many.
+    """Give records that lack one their raw vector, and that of the version in use if it is a deep
+    one: all of them, or at most so many.
 
     report  is told (n_done, n_total) before each slice and at the end, and may raise to stop;
             what is stored by then stays
@@ -116,12 +127,20 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
     """
     with transaction() as db:
         project = db.get_one(Project, project_id)
-        encoder = raw_encoder(db, project)
-    with Pace(project_id) as pace:
+        raw_encoder(db, project)
+        followed = followed_encoders(db, project)
+    for encoder in followed:
+        embed_with(encoder, report, at_most)
+
+
+def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
+    """The same for one encoder, raw or deep."""
+    with Pace(encoder.project_id) as pace:
         for some in _slices(encoder, at_most):
-            report(*_counted(project))
+            report(*_counted(encoder))
+            encoder = settle_runtime(encoder)
             pace.add(_embed(encoder, some))
-        report(*_counted(project))
+        report(*_counted(encoder))
 
 
 def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:
@@ -131,7 +150,7 @@ def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]
         missing = _missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
         if not missing:
             return
-        slices = list(chunks(missing, SLICE))
+        slices = list(chunks(missing, max(SLICE, SLICE_PER_GPU * count_gpus())))
         # In any order, so that the first ones tell how long all will take: nothing to guess here.
         random.Random(len(missing)).shuffle(slices)  # noqa: S311
         yield from slices
@@ -158,7 +177,9 @@ def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
         vectors = vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
         texts = _texts(db, [each for each, content_hash in some if content_hash not in vectors])
     if texts:
-        encoded = encoder_of(encoder.base_model).encode(list(texts.values()))
+        with reading() as db:
+            model = text_encoder(db, encoder)
+        encoded = model.encode(list(texts.values()))
         vectors |= dict(zip(texts, as_bytes(encoded), strict=True))
     # A text that changed since we looked is not among them, and its record is still missing.
     known = [(each, content_hash) for each, content_hash in some if content_hash in vectors]
@@ -174,10 +195,10 @@ def _texts(db: Session, record_ids: list[int]) -> dict[str, str]:
     return {row.content_hash: row.text for row in rows}
 
 
-def _counted(project: Project) -> tuple[int, int]:
+def _counted(encoder: Encoder) -> tuple[int, int]:
     with reading() as db:
-        n_total = _n_records(db, project.id)
-        return n_total - n_missing(db, project), n_total
+        n_total = _n_records(db, encoder.project_id)
+        return n_total - n_missing_of(db, encoder), n_total
 
 
 def _n_records(db: Session, project_id: int) -> int:

@@ -47,6 +47,26 @@ def active_encoder(db: Session, project_id: int) -> Encoder | None:
     )
 
 
+def source_of(db: Session, encoder: Encoder) -> Encoder:
+    """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
+    if encoder.raw_encoder_id is None:
+        return encoder
+    return db.get_one(Encoder, encoder.raw_encoder_id)
+
+
+def source_in_use(db: Session, project: Project) -> Encoder | None:
+    """The raw or deep version on whose embeddings the active version, and the next head, stand."""
+    active = active_encoder(db, project.id)
+    return find_raw_encoder(db, project) if active is None else source_of(db, active)
+
+
+def followed_encoders(db: Session, project: Project) -> list[Encoder]:
+    """The versions that give every new record an embedding: the raw one, once there is one, and the
+    one in use."""
+    both = (find_raw_encoder(db, project), source_in_use(db, project))
+    return list({each.id: each for each in both if each is not None}.values())
+
+
 def find_encoder(db: Session, project_id: int, encoder_id: int) -> Encoder:
     """The version with this id. Raises NotFound when it is unknown or another project's."""
     return _only(db, project_id, Encoder.id, encoder_id)
@@ -61,7 +81,8 @@ def _only(db: Session, project_id: int, column: object, value: int) -> Encoder:
     # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
     found = None
     if 0 < value < 2**31:
-        wanted = select(Encoder).where(Encoder.project_id == project_id, column == value)  # type: ignore[arg-type]
+        ours = (Encoder.project_id == project_id, Encoder.number > 0)
+        wanted = select(Encoder).where(*ours, column == value)  # type: ignore[arg-type]
         found = db.scalar(wanted)
     if found is None:
         raise NotFound("version")
@@ -70,8 +91,22 @@ def _only(db: Session, project_id: int, column: object, value: int) -> Encoder:
 
 def versions(db: Session, project_id: int) -> list[Encoder]:
     """Every version of the project, the newest first."""
-    ours = select(Encoder).where(Encoder.project_id == project_id)
+    ours = select(Encoder).where(Encoder.project_id == project_id, Encoder.number > 0)
     return list(db.scalars(ours.order_by(Encoder.number.desc())))
+
+
+def publish_prepared(
+    db: Session,
+    encoder: Encoder,
+    files: Mapping[str, StoredFile],
+    *,
+    n_records: int,
+    read_at: datetime,
+) -> None:
+    """Make a version of one whose embeddings were made ahead; see publish() for the rest."""
+    _hold(db, db.get_one(Project, encoder.project_id))
+    encoder.number = _next_number(db, encoder.project_id)
+    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
 
 
 def publish(
@@ -186,7 +221,7 @@ def _trail(db: Session, project_id: int) -> list[int]:
 
 def _next_number(db: Session, project_id: int) -> int:
     newest = db.scalar(select(func.max(Encoder.number)).where(Encoder.project_id == project_id))
-    return (newest or 0) + 1
+    return max(newest or 0, 0) + 1
 
 
 def _hold(db: Session, project: Project) -> None:

@@ -34,7 +34,7 @@ def show_search(request: Request, project: InProject, db: ReadDb) -> HTMLRespons
         return _shown(request, "_results.html", project, asked, results, trouble, status=200)
     # A text whose encoder is not loaded yet is asked for by the page itself, so that people see
     # what they wait for.
-    must_wait = _is_slow(project, asked) and "now" not in request.query_params
+    must_wait = _is_slow(db, project, asked) and "now" not in request.query_params
     results, trouble = (None, None) if must_wait else _found(db, project, asked)
     return _shown(
         request, "search.html", project, asked, results, trouble,
@@ -69,9 +69,10 @@ def _found(db: Session, project: Project, asked: Asked) -> tuple[Results | None,
         return None, trouble
 
 
-def _is_slow(project: Project, asked: Asked) -> bool:
+def _is_slow(db: Session, project: Project, asked: Asked) -> bool:
     is_text = asked.seed is not None and asked.seed.kind == "text"
-    return is_text and not is_loaded(project.base_model)
+    active = active_encoder(db, project.id)
+    return is_text and active is not None and not is_loaded(db, active)
 
 
 def _form(db: Session, project: Project, asked: Asked) -> dict[str, Any]:

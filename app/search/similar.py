@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters, matching_ids
-from app.search.base_models import encoder_of
+from app.search.base_models import text_encoder
 from app.search.encoders import active_encoder, find_encoder
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.revisions import raw_encoder_id
@@ -98,18 +98,18 @@ def pinned_version(db: Session, project: Project, encoder_id: int | None = None)
 def _query(db: Session, project: Project, version: Version, seed: Seed) -> Vectors:
     """(1, d) float32: the seed as the version sees it."""
     if seed.kind == "text":
-        return _of_text(version, seed.text)
+        return _of_text(db, version, seed.text)
     if seed.kind == "label":
         return _of_label(db, project, version, seed.label_id)
     return _of_records(db, project, version, seed.record_ids)
 
 
-def _of_text(version: Version, text: str) -> Vectors:
+def _of_text(db: Session, version: Version, text: str) -> Vectors:
     if not text.strip():
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
-    return version.head.tune(encoder_of(version.encoder.base_model).encode([text.strip()]))
+    return version.head.tune(text_encoder(db, version.encoder).encode([text.strip()]))
 
 
 def _of_label(db: Session, project: Project, version: Version, label_id: int | None) -> Vectors:

@@ -1,7 +1,9 @@
 """What the worker does for search by itself: vectors for new records, then a newer index."""
 
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -62,15 +64,18 @@ def damaged_projects(db: Session) -> list[int]:
 def remove_orphans() -> int:
     """Delete files that a killed process stored and never published; how many there were."""
     with reading() as db:
-        named = set(db.scalars(select(Artifact.file)))
+        # The folder of a deep version's encoder counts as one, whatever it holds.
+        named = {Path(file).parts[1] for file in db.scalars(select(Artifact.file))}
     orphans = [
         path
         for path in folder("artifacts").iterdir()
-        if f"artifacts/{path.name}" not in named
-        and time.time() - path.stat().st_ctime > ORPHAN_SECONDS
+        if path.name not in named and time.time() - path.stat().st_ctime > ORPHAN_SECONDS
     ]
     for path in orphans:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(orphans)
 
 

@@ -9,6 +9,7 @@ from app.database import reading
 from app.models import Project, SessionItem
 from app.records.filters import Filters
 from app.search import base_models
+from app.search.encoders import active_encoder
 from app.search.similar import Seed, similar
 from tests.search.conftest import TEXTS, Library, add_records, label_records
 
@@ -89,7 +90,10 @@ def test_the_first_search_for_words_says_that_it_takes_a_moment(
     fragment = admin.get(PAGE, params={"text": "my lamp"}, headers=FRAGMENT).text
     assert fragment.lstrip().startswith("<section")
     assert "nearest records" in fragment
-    assert base_models.is_loaded(library.project.base_model)
+    with reading() as db:
+        active = active_encoder(db, library.project.id)
+        assert active is not None
+        assert base_models.is_loaded(db, active)
 
 
 def test_a_label_is_something_to_be_near_to(library: Library, admin: TestClient) -> None:

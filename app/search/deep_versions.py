@@ -1,0 +1,107 @@
+"""Deep versions: an encoder's folder, file by file an artifact, and its embeddings made ahead.
+
+Decision: embeddings name their encoder, so its row is there before the version is whole, under
+minus the run's id as its number: nobody finds it, a killed run goes on with it, and publishing only
+gives it a real number. A run that ends without a version takes it away again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, located, store_folder
+from app.database import reading, transaction
+from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.settings import settings
+
+KIND = "model"
+ROWS_PER_DELETE = 1_000
+
+
+def find_prepared(db: Session, run_id: int) -> Encoder | None:
+    """The encoder that this run has learned but not published yet, or None."""
+    return db.scalar(select(Encoder).where(Encoder.number == -run_id))
+
+
+def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
+    """Take over the folder of a tuned encoder, so that its embeddings can be made."""
+    stored = store_folder(KIND, folder)
+    with transaction() as db:
+        project = db.get_one(Project, project_id)
+        encoder = Encoder(
+            project_id=project.id, number=-run_id, kind="deep", base_model=project.base_model
+        )
+        db.add(encoder)
+        db.flush()
+        db.add_all(
+            Artifact(
+                encoder_id=encoder.id, kind=f"{KIND}-{number}", file=each.file,
+                sha256=each.sha256, n_bytes=each.n_bytes, created_at=utc_now(),
+            )
+            for number, each in enumerate(stored)
+        )  # fmt: skip
+
+
+def forget_prepared(run_id: int) -> None:
+    """Take away what prepare_deep() made, embeddings and files; nothing if there is nothing."""
+    with reading() as db:
+        encoder = find_prepared(db, run_id)
+        if encoder is None:
+            return
+        files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
+    while _forget_some(encoder.id):
+        pass
+    with transaction() as db:
+        db.execute(delete(Encoder).where(Encoder.id == encoder.id))
+    remove_files(files)
+
+
+def model_folder(db: Session, encoder_id: int) -> Path:
+    """Where a deep version's encoder lies, not checked yet. Raises Damaged if no file is named."""
+    files = _files(db, encoder_id)
+    if not files:
+        raise Damaged("of the version's encoder")
+    return settings().data_dir.joinpath(*Path(files[0].file).parts[:2])
+
+
+def check_model(db: Session, encoder_id: int) -> None:
+    """Compare each file of the encoder with its sha256. Raises Damaged for the first that differs.
+
+    The folder may hold nothing else either: what the database does not name is not loaded.
+    """
+    named = {located(each.file, each.sha256) for each in _files(db, encoder_id)}
+    there = {path for path in model_folder(db, encoder_id).rglob("*") if path.is_file()}
+    for stranger in sorted(there - named):
+        raise Damaged(stranger.relative_to(settings().data_dir).as_posix())
+
+
+def remove_files(files: Sequence[str]) -> None:
+    """Delete these artifacts, and the folders that are empty afterwards."""
+    for file in files:
+        path = settings().data_dir / file
+        path.unlink(missing_ok=True)
+        for parent in list(path.parents)[: len(Path(file).parts) - 2]:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def _files(db: Session, encoder_id: int) -> Sequence[Artifact]:
+    of_model = select(Artifact).where(
+        Artifact.encoder_id == encoder_id, Artifact.kind.startswith(f"{KIND}-")
+    )
+    return db.scalars(of_model.order_by(Artifact.file)).all()
+
+
+def _forget_some(encoder_id: int) -> bool:
+    """A short transaction at a time, so that nobody waits for the lock."""
+    some = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
+    with transaction() as db:
+        ids = db.scalars(some.limit(ROWS_PER_DELETE)).all()
+        db.execute(
+            delete(Embedding).where(
+                Embedding.encoder_id == encoder_id, Embedding.record_id.in_(ids)
+            )
+        )
+    return len(ids) > 0

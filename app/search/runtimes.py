@@ -1,0 +1,116 @@
+"""Which runtime computes a version's vectors: settled once, before the first of them, and kept.
+
+Decision: one runtime for all vectors of a version, those of free-text queries too. Two runtimes
+agree to a cosine of .997, and neighbours among vectors of both would be neither's. So a faster one
+is tried on the project's own texts while a raw or deep version has no vector yet; if it stands the
+trial its file becomes an artifact of the version, and the setting changes nothing about it later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import StoredFile, store
+from app.database import reading, transaction
+from app.models import Embedding, Encoder, Record
+from app.search.base_models import RUNTIME_FILE, SharedEncoder, text_encoder
+from app.search.encoders import add_artifacts
+from app.settings import settings
+from app.similarity.encoder import SentenceEncoder
+from app.similarity.runtime import (
+    OPENVINO,
+    OPENVINO_INT8,
+    TORCH,
+    RuntimeName,
+    RuntimeNotAvailable,
+    missing_packages,
+)
+from app.similarity.runtime_trial import MOST_CALIBRATED, MOST_TRIED, Trial, try_runtime
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A runtime, why it, and its file if it has one."""
+
+    runtime: RuntimeName
+    reason: str
+    stored: StoredFile | None = None
+
+
+def settle_runtime(encoder: Encoder) -> Encoder:
+    """The raw or deep version once its runtime is settled: it is tried here if it is not yet.
+
+    Takes up to two minutes for int8. May be killed, and repeated. Raises BaseModelMissing.
+    """
+    if encoder.runtime is not None:
+        return encoder
+    with reading() as db:
+        present = db.get_one(Encoder, encoder.id)
+        has_vectors = db.scalar(select(exists().where(Embedding.encoder_id == present.id)))
+    if present.runtime is not None:
+        return present
+    if has_vectors:
+        return _keep(present, Choice(TORCH, "Its first vectors were made with torch."))
+    return _keep(present, _choose(present, settings().runtime))
+
+
+def _keep(encoder: Encoder, choice: Choice) -> Encoder:
+    """Write the choice down, unless another worker was quicker; our file is an orphan then."""
+    with transaction() as db:
+        locked = select(Encoder).where(Encoder.id == encoder.id).with_for_update(key_share=True)
+        present = db.scalars(locked).one()
+        if present.runtime is None:
+            present.runtime, present.runtime_reason = choice.runtime, choice.reason
+            if choice.stored is not None:
+                files = {RUNTIME_FILE: choice.stored}
+                add_artifacts(db, present.id, files, revision=1, n_records=0, read_at=None)
+    log.info("runtime.settled", encoder=present.id, runtime=present.runtime, why=choice.reason)
+    return present
+
+
+def _choose(encoder: Encoder, wanted: RuntimeName) -> Choice:
+    """The wanted runtime if it stands its trial, or else the next slower one that does."""
+    if wanted == TORCH:
+        return Choice(TORCH, "It is the runtime that was set.")
+    if missing := missing_packages(wanted):
+        reason = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'."
+        return Choice(TORCH, reason)
+    with reading() as db:
+        shared = text_encoder(db, encoder)
+        texts = _some_texts(db, encoder.project_id)
+    refusals = []
+    for runtime in (OPENVINO_INT8, OPENVINO) if wanted == OPENVINO_INT8 else (OPENVINO,):
+        try:
+            return _tried(shared, runtime, texts)
+        except RuntimeNotAvailable as refusal:
+            refusals.append(str(refusal))
+    return Choice(TORCH, " ".join(refusals))
+
+
+def _tried(shared: SharedEncoder, runtime: RuntimeName, texts: Sequence[str]) -> Choice:
+    model = shared.encoder
+    if not isinstance(model, SentenceEncoder):
+        raise RuntimeNotAvailable(f"{runtime} computes on CPUs, and torch has GPUs here.")
+    trials: list[Trial] = []
+    with shared.lock:
+        stored = store(
+            "runtime", lambda file: trials.append(try_runtime(model, runtime, texts, file))
+        )
+    return Choice(runtime, trials[0].sentence, stored)
+
+
+def _some_texts(db: Session, project_id: int) -> list[str]:
+    """Different ones, as good as drawn at random: their hashes decide, always the same way."""
+    enough = MOST_TRIED + MOST_CALIBRATED
+    drawn = (
+        select(Record.content_hash, Record.text)
+        .where(Record.project_id == project_id)
+        .order_by(Record.content_hash, Record.id)
+        .limit(10 * enough)
+    )
+    return list({row.content_hash: row.text for row in db.execute(drawn)}.values())[:enough]
