@@ -1,7 +1,7 @@
 """What labels are worth: purity of neighbours by recipe and number of labels, on two corpora.
 
-usage: python benchmarks/tuning.py [--cache FOLDER] [--only agnews|atis] [--labels 25 100]
-                                   [--draws 5]
+usage: python benchmarks/tuning.py [--cache FOLDER] [--only agnews|atis] [--recipes head]
+                                   [--labels 25 100] [--draws 5]
 
 All records are tuned over, labeled or not. Labels are drawn from the train part, at random, or over
 all records as a first session would ("cold"). Scores are over the test part alone, by its true
@@ -21,6 +21,7 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, silent
@@ -37,16 +38,17 @@ from app.similarity.tuning import tune
 
 LABELS = {"agnews": (25, 50, 100, 261, 1000, 8140), "atis": (25, 50, 100, 261, 1000, 3374)}
 COLD = (25, 100)
+RECIPES = ("raw", "skip_triplet", "head")
 MOST_TRIPLET_DRAWS = 3
 Scores = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One line to measure; method None leaves the vectors raw."""
+    """One line to measure."""
 
     corpus: str
-    method: Method | None
+    recipe: Literal["raw"] | Method
     picked: str
     labels: int
     draws: int
@@ -56,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--only", choices=CORPORA, nargs="+", default=list(CORPORA))
+    parser.add_argument("--recipes", choices=RECIPES, nargs="+", default=list(RECIPES))
     parser.add_argument("--labels", type=int, nargs="+")
     parser.add_argument("--draws", type=int, default=5)
     asked = parser.parse_args()
@@ -65,6 +68,8 @@ def main() -> None:
     for name in asked.only:
         CORPORA[name](asked.cache)  # Embeds what is missing, before anything is timed.
         for cell in cells(name, asked.labels or LABELS[name], asked.draws):
+            if cell.recipe not in asked.recipes:
+                continue
             line = alone(cell, asked.cache)
             show(line)
             keep_lines("tuning", [line])
@@ -72,7 +77,7 @@ def main() -> None:
 
 
 def cells(corpus: str, labels: tuple[int, ...], draws: int) -> list[Cell]:
-    listed = [Cell(corpus, None, "-", 0, 1)]
+    listed = [Cell(corpus, "raw", "-", 0, 1)]
     for n in labels:
         listed.append(Cell(corpus, "skip_triplet", "random", n, min(draws, MOST_TRIPLET_DRAWS)))
         listed.append(Cell(corpus, "head", "random", n, draws))
@@ -91,23 +96,23 @@ def alone(cell: Cell, cache: Path) -> Line:
 
 def measured(cell: Cell, cache: Path) -> Line:
     corpus = CORPORA[cell.corpus](cache)
-    if cell.method is None:
+    if cell.recipe == "raw":
         scores = scored(corpus, None, np.empty(0, np.int64), cell.picked)
         return Line.of(cell.corpus, "raw", "-", 0, [scores], Spent(0.0, 0.0), most_memory_mb())
     watch = Stopwatch()
-    graph = neighbour_graph(corpus.vectors) if cell.method == "head" else None
+    graph = neighbour_graph(corpus.vectors) if cell.recipe == "head" else None
     once = watch.lap()
     each, laps, memory = [], [], 0.0
     for draw in range(cell.draws):
         rows = PICKS[cell.picked](corpus, cell.labels, draw)
-        recipe = Recipe(method=cell.method, seed=draw)
+        recipe = Recipe(method=cell.recipe, seed=draw)
         watch.lap()
         head = tune(corpus.vectors, examples_of(corpus, rows), recipe, silent, graph)
         laps.append(watch.lap())
         memory = memory or most_memory_mb()  # Before scoring, which needs more than tuning does.
         each.append(scored(corpus, head, rows, cell.picked))
     spent = Spent(*(np.mean(laps, axis=0) + once).tolist())
-    return Line.of(cell.corpus, cell.method, cell.picked, len(rows), each, spent, memory)
+    return Line.of(cell.corpus, cell.recipe, cell.picked, len(rows), each, spent, memory)
 
 
 def scored(corpus: Corpus, head: Head | None, labeled: np.ndarray, picked: str) -> Scores:
