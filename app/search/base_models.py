@@ -113,10 +113,9 @@ def _runtime_encoder(db: Session, source: EncoderRow) -> SharedEncoder:
                 raise BaseModelMissing(
                     f"Version {source.number} was made with {source.runtime}. {error}"
                 ) from error
-            for older in [each for each in _loaded if each.startswith(RUNTIME_FILE)][
-                : 1 - MOST_RUNTIMES
-            ]:
-                del _loaded[older]
+            older = [each for each in _loaded if each.startswith(RUNTIME_FILE)]
+            for each in older[: max(0, len(older) + 1 - MOST_RUNTIMES)]:
+                del _loaded[each]
             _loaded[key] = SharedEncoder(encoder)
         return _loaded[key]
 
