@@ -25,19 +25,12 @@ from app.projects.labels import every_label, is_offered
 from app.search.embedding import EmbeddingProgress, progress
 from app.search.encoders import active_encoder
 from app.settings import settings
+from app.training.facts import Figure, figures_of
 from app.training.readiness import Readiness, readiness
-from app.training.runs import evaluations_of, latest_runs
+from app.training.runs import latest_runs
 
 RECENT = 5
 MOVING = ("queued", "running")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One metric of the newest measured version beside the raw one: same queries, same k."""
-
-    raw: Evaluation
-    tuned: Evaluation
 
 
 @dataclass(frozen=True)
@@ -128,12 +121,7 @@ def figures(db: Session, project_id: int) -> list[Figure]:
     )
     if run is None:
         return []
-    scores = evaluations_of(db, [run.id])
-    raw = {(each.metric, each.k): each for each in scores if each.encoder_id != run.encoder_id}
-    tuned = [each for each in scores if each.encoder_id == run.encoder_id]
-    return [
-        Figure(raw[each.metric, each.k], each) for each in tuned if (each.metric, each.k) in raw
-    ]
+    return list(figures_of(db, [run]).get(run.id, ()))
 
 
 def _worker() -> tuple[bool, datetime | None]:

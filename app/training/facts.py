@@ -1,6 +1,6 @@
 """What pages and programs are told about a run or a version: rows put together, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,21 +20,30 @@ from app.models import (
 )
 from app.search.encoders import active_encoder, versions
 from app.training.readiness import MOVING
-from app.training.runs import evaluations_of
 
 WORDS = {
     "r_precision": "Like neighbours among as many as there are",
     "top_k": "Like neighbours among the nearest",
     "accuracy": "Right suggestions",
+    "macro_f1": "Right suggestions, each label counting the same",
+    "audit_accuracy": "Right suggestions, in the audit",
+    "audit_r_precision": "Like neighbours, in the audit",
 }
+"""The figures that are shown first; a run keeps many more."""
+
+USUAL_K = 10
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric, raw beside tuned, on the same queries with the same k."""
+    """One metric, raw beside tuned, on the same queries with the same k.
+
+    active  the version that was in use, on those queries that it had not learned from
+    """
 
     raw: Evaluation
     tuned: Evaluation
+    active: Evaluation | None = None
 
     @property
     def words(self) -> str:
@@ -88,9 +97,47 @@ class VersionFacts:
     activated_at: datetime | None
 
 
+def scores_of(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
+    """Every number that the run measured, in the order in which they were kept."""
+    return db.scalars(
+        select(Evaluation).where(Evaluation.run_id == run.id).order_by(Evaluation.id)
+    ).all()
+
+
+def figures_of(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Figure, ...]]:
+    """By run: the figures that are shown first. Runs that measured nothing are missing."""
+    found: dict[int, dict[str, dict[str, Evaluation]]] = {}
+    for score in _headlines(db, runs):
+        if (score.k or 0) <= USUAL_K:
+            # Of several depths, the last is the largest.
+            found.setdefault(score.run_id, {}).setdefault(score.metric, {})[score.role] = score
+    return {run_id: _in_order(by_metric) for run_id, by_metric in found.items()}
+
+
+def _headlines(db: Session, runs: Sequence[TrainingRun]) -> Sequence[Evaluation]:
+    return db.scalars(
+        select(Evaluation)
+        .where(
+            Evaluation.run_id.in_([run.id for run in runs]),
+            Evaluation.metric.in_(WORDS),
+            Evaluation.label_id.is_(None),
+        )
+        .order_by(Evaluation.id)
+    ).all()
+
+
+def _in_order(by_metric: Mapping[str, Mapping[str, Evaluation]]) -> tuple[Figure, ...]:
+    told = [by_metric[metric] for metric in WORDS if metric in by_metric]
+    return tuple(
+        Figure(of["raw"], of["tuned"], of.get("active"))
+        for of in told
+        if {"raw", "tuned"} <= set(of)
+    )
+
+
 def facts_of(db: Session, runs: Sequence[TrainingRun]) -> list[RunFacts]:
     """The facts of these runs, in their order; a handful of queries for all of them."""
-    figures = _figures(db, runs)
+    figures = figures_of(db, runs)
     numbers = _numbers(db, [run.encoder_id for run in runs if run.encoder_id])
     names = _names(db, [run.requested_by_id for run in runs if run.requested_by_id])
     since = _stages_since(db, [run for run in runs if run.status == "running"])
@@ -144,28 +191,15 @@ def run_as_json(facts: RunFacts) -> dict[str, Any]:
         "seconds": facts.seconds,
         "raw": [score_as_json(figure.raw) for figure in facts.figures],
         "tuned": [score_as_json(figure.tuned) for figure in facts.figures],
+        "active": [score_as_json(each.active) for each in facts.figures if each.active],
     }
     return told
 
 
 def score_as_json(score: Evaluation) -> dict[str, Any]:
     """One number, never without its k and n."""
-    return {name: getattr(score, name) for name in ("metric", "k", "n", "value", "low", "high")}
-
-
-def _figures(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Figure, ...]]:
-    tuned_ids = {run.encoder_id for run in runs}
-    raw: dict[tuple[int, str], Evaluation] = {}
-    figures: dict[int, tuple[Figure, ...]] = {}
-    scores = evaluations_of(db, [run.id for run in runs])
-    for score in scores:
-        if score.encoder_id not in tuned_ids:
-            raw[score.run_id, score.metric] = score
-    for score in scores:
-        before = raw.get((score.run_id, score.metric))
-        if before is not None and score is not before:
-            figures[score.run_id] = (*figures.get(score.run_id, ()), Figure(before, score))
-    return figures
+    names = ("metric", "k", "n", "value", "low", "high", "chance")
+    return {name: getattr(score, name) for name in names}
 
 
 def _numbers(db: Session, encoder_ids: Sequence[int]) -> dict[int, int]:

@@ -5,7 +5,8 @@ collect → tune → evaluate → reindex → activate:
     collect   freezes the examples: labeled records, their labels, what must not be split, and the
               pool of all records with a vector
     tune      learns a head from them; unlabeled records teach as well
-    evaluate  raw against tuned, by cross-validation, on the same queries with the same k
+    evaluate  tuned against raw and the version in use, by cross-validation, on the same queries
+              with the same k; and by the audit stream
     reindex   index and suggestions of every record that has a vector by now
     activate  one transaction: the version, its evaluations, the verdict, and, if it did not
               measure worse, its activation
@@ -20,10 +21,8 @@ app.training.verdict says when a version is activated.
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -35,30 +34,18 @@ from app.models import Encoder, Project, TrainingRun, utc_now
 from app.search.embedding import raw_vectors
 from app.search.encoders import find_raw_encoder
 from app.search.indexes import version_files
-from app.similarity.examples import Examples
 from app.similarity.head import load_head, save_head
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune as learn
-from app.similarity.validation import compare
-from app.similarity.vectors import Vectors
 from app.training import runs, workspace
 from app.training.graphs import shared_graph
+from app.training.measuring import Material, measure
 from app.training.publishing import publish_version
 from app.training.report import RunReport
 from app.training.snapshot import freeze, load_snapshot
 from app.training.verdict import judge, load_comparison, save_comparison
 
 Work = Callable[[TrainingRun, RunReport], None]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph."""
-
-    vectors: Vectors
-    examples: Examples
-    recipe: Recipe
-    graph: sp.csr_matrix | None
 
 
 def _stage(name: str) -> Callable[[Work], Step]:
@@ -118,13 +105,11 @@ def tune(run: TrainingRun, report: RunReport) -> None:
 
 @_stage("evaluate")
 def evaluate(run: TrainingRun, report: RunReport) -> None:
-    """Measure raw against tuned on records that the heads of the comparison did not see."""
+    """Measure tuned against raw and the version in use, on records that none of them saw."""
     if workspace.has(run.id, workspace.COMPARISON):
         return
     material = _material(run, report)
-    comparison = compare(
-        material.vectors, material.examples, material.recipe, report, graph=material.graph
-    )
+    comparison = measure(run, material, report)
     workspace.keep(
         run.id, "evaluate", workspace.COMPARISON, lambda path: save_comparison(comparison, path)
     )
@@ -197,4 +182,4 @@ def _material(run: TrainingRun, report: RunReport) -> Material:
         report(0.0, "Finding each record's neighbours")
         graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
     examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
-    return Material(vectors, examples, recipe, graph)
+    return Material(raw.id, ids, vectors, examples, recipe, graph)

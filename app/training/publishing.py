@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 from app.database import transaction
 from app.jobs import JobCancelled, failpoint
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
-from app.search.encoders import activate, find_raw_encoder, publish
-from app.similarity.evaluation import Comparison, Score
+from app.search.encoders import activate, active_encoder, find_raw_encoder, publish
+from app.similarity.evaluation import Comparison
+from app.similarity.gate import RAW
 from app.training import workspace
 from app.training.verdict import Verdict
 
@@ -23,9 +24,9 @@ def publish_version(run_id: int, comparison: Comparison, verdict: Verdict) -> No
     with transaction() as db:
         _succeed(db, run_id, verdict)
         run = db.get_one(TrainingRun, run_id)
+        active = active_encoder(db, run.project_id)
         encoder, raw = _publish(db, run, indexed)
-        db.add_all(_evaluations(run_id, raw, comparison.raw))
-        db.add_all(_evaluations(run_id, encoder, comparison.tuned))
+        db.add_all(evaluations(run_id, comparison, raw=raw, tuned=encoder, active=active))
         if verdict.is_activated:
             activate(db, encoder, by=None, reason=f"Run {run.number}")
         db.flush()
@@ -64,5 +65,24 @@ def _publish(db: Session, run: TrainingRun, indexed: workspace.Indexed) -> tuple
     return encoder, raw
 
 
-def _evaluations(run_id: int, encoder: Encoder, scores: tuple[Score, ...]) -> list[Evaluation]:
-    return [Evaluation(run_id=run_id, encoder_id=encoder.id, **asdict(score)) for score in scores]
+def evaluations(
+    run_id: int, comparison: Comparison, *, raw: Encoder, tuned: Encoder, active: Encoder | None
+) -> list[Evaluation]:
+    """The comparison as rows: every score, and every difference between two of its contenders."""
+    parts = [("raw", raw, comparison.raw), ("tuned", tuned, comparison.tuned)]
+    if active is not None:
+        parts.append(("active", active, comparison.active))
+    rows = [
+        Evaluation(run_id=run_id, encoder_id=encoder.id, role=role, **asdict(score))
+        for role, encoder, scores in parts
+        for score in scores
+    ]
+    for each in comparison.differences:
+        role = "over_raw" if each.against == RAW else "over_active"
+        rows.append(
+            Evaluation(
+                run_id=run_id, encoder_id=tuned.id, role=role, metric=each.metric, n=each.n,
+                value=each.value, low=each.low, high=each.high,
+            )
+        )  # fmt: skip
+    return rows

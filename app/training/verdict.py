@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.similarity.evaluation import Comparison, Score
+from app.similarity.evaluation import Comparison, Difference, Score
 from app.training.snapshot import Snapshot
 
 
@@ -53,5 +53,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
 def load_comparison(path: Path) -> Comparison:
     """What `save_comparison` wrote."""
     values = json.loads(path.read_text())
-    raw, tuned = (tuple(Score(**score) for score in values.pop(name)) for name in ("raw", "tuned"))
-    return Comparison(raw=raw, tuned=tuned, **values)
+    for name in ("raw", "tuned", "active"):
+        values[name] = tuple(Score(**score) for score in values[name])
+    values["differences"] = tuple(Difference(**each) for each in values["differences"])
+    return Comparison(**values)

@@ -1,0 +1,72 @@
+"""The evaluate stage of a head run: raw and the version in use, by hidden examples and by audit."""
+
+from dataclasses import dataclass, replace
+
+import scipy.sparse as sp
+
+from app.database import reading
+from app.models import Project, TrainingRun
+from app.search.encoders import active_encoder
+from app.search.vectors import Ids
+from app.similarity.evaluation import Comparison
+from app.similarity.examples import Examples
+from app.similarity.gate import decide
+from app.similarity.head import load_head
+from app.similarity.recipe import Recipe
+from app.similarity.validation import compare
+from app.similarity.vectors import Vectors
+from app.training import workspace
+from app.training.auditing import Audit, audit_of_run, audited
+from app.training.contenders import find_champion, run_of
+from app.training.report import RunReport
+from app.training.snapshot import load_snapshot
+
+
+@dataclass(frozen=True)
+class Material:
+    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph.
+
+    raw_id  the version whose vectors they are; ids (n,) int64, ascending, the records that have one
+    """
+
+    raw_id: int
+    ids: Ids
+    vectors: Vectors
+    examples: Examples
+    recipe: Recipe
+    graph: sp.csr_matrix | None
+
+
+def measure(run: TrainingRun, material: Material, report: RunReport) -> Comparison:
+    """The run's head against raw and against the version in use, on what none of them has seen."""
+    snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
+    head = load_head(workspace.path_of(run.id, workspace.HEAD))
+    own = (material.raw_id, material.vectors)
+    with reading() as db:
+        project = db.get_one(Project, run.project_id)
+        champion = find_champion(db, project, snapshot, material.ids, own)
+        active = active_encoder(db, project.id)
+        theirs = None if active is None else run_of(db, active)
+        ours = audited(db, project, [run])
+        both = ours if theirs is None else audited(db, project, [run, theirs])
+    comparison = compare(
+        material.vectors, material.examples, material.recipe, report,
+        graph=material.graph, champion=champion,
+    )  # fmt: skip
+    heard = (material.ids, material.vectors, material.examples)
+    return with_audit(comparison, audit_of_run(head, heard, champion, ours, both))
+
+
+def with_audit(comparison: Comparison, audit: Audit) -> Comparison:
+    """The comparison with what the audit stream says, and decided anew by all of it."""
+    if not audit.tuned:
+        return comparison
+    heard = replace(
+        comparison,
+        raw=(*comparison.raw, *audit.raw),
+        tuned=(*comparison.tuned, *audit.tuned),
+        active=(*comparison.active, *audit.active),
+        differences=(*comparison.differences, *audit.differences),
+    )
+    decision = decide(heard.raw, heard.tuned, heard.differences)
+    return replace(heard, is_better=decision.is_good, sentence=decision.sentence)
