@@ -30,6 +30,7 @@ IMPORTED_AS = {
     "charset-normalizer": "charset_normalizer",
     "pydantic-settings": "pydantic_settings",
     "sentence-transformers": "sentence_transformers",
+    "accelerate": "SentenceTransformerTrainer",
 }
 
 
