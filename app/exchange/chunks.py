@@ -14,13 +14,12 @@ from app.exchange.file_labels import Voice, ensure_labels
 from app.exchange.formats import rows, sniff
 from app.exchange.incoming import Incoming, read_row
 from app.exchange.mapping import Mapping
+from app.exchange.pace import Pace
 from app.exchange.reading import Reject, Row, Unreadable
 from app.exchange.storing import Tally, store
 from app.jobs import JobCancelled, failpoint
 from app.models import Act, Import, ImportReject, Project, utc_now
 
-# So many rows hold SQLite's only write lock for less than 50 ms.
-CHUNK = 250
 # Rejects beyond this are counted, not listed.
 REJECTS_KEPT = 10_000
 MOST_ROWS = 2_000_000
@@ -45,10 +44,12 @@ def begin(found: Import, path: Path, mapping: Mapping) -> Voice | None:
         return Voice(row.user_id, row.act_id)
 
 
-def chunks_of(found: Import, path: Path, mapping: Mapping) -> Iterator[list[Row | Reject]]:
+def chunks_of(
+    found: Import, path: Path, mapping: Mapping, pace: Pace
+) -> Iterator[list[Row | Reject]]:
     """What is left of the file, from the first row that was not yet read."""
     left = _rows(found, path, mapping, found.n_read)
-    while chunk := list(islice(left, CHUNK)):
+    while chunk := list(islice(left, pace.n_rows)):
         yield chunk
 
 
@@ -59,6 +60,7 @@ def store_chunk(
     chunk: Sequence[Row | Reject],
     labels: dict[str, int],
     voice: Voice | None,
+    pace: Pace,
 ) -> None:
     """Store these rows and count them, all or nothing. `labels` grows by the names they bring."""
     read = [_read(row, mapping, project.is_multi_label) for row in chunk]
@@ -69,7 +71,7 @@ def store_chunk(
         ensure_labels(project.id, names, voice.user_id, labels)
     for attempt in range(_ATTEMPTS):
         try:
-            with transaction() as db:
+            with pace.turn() as db:
                 tally = store(db, project.id, items, labels, voice)
                 _count(db, found.id, tally, items, rejects)
                 failpoint("import.chunk.before_commit")

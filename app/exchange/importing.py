@@ -15,6 +15,7 @@ from app.database import reading, transaction
 from app.errors import Conflict, NotFound
 from app.exchange.chunks import begin, chunks_of, finish, store_chunk
 from app.exchange.mapping import Mapping
+from app.exchange.pace import Pace
 from app.exchange.preview import Preview, preview_file
 from app.exchange.reading import Unreadable
 from app.exchange.uploads import keep, path_of
@@ -119,8 +120,9 @@ def carry_out(import_id: int) -> None:
     path, mapping = path_of(found), Mapping.model_validate(found.mapping)
     voice = begin(found, path, mapping)
     labels: dict[str, int] = {}
-    for chunk in chunks_of(found, path, mapping):
-        store_chunk(found, project, mapping, chunk, labels, voice)
+    pace = Pace()
+    for chunk in chunks_of(found, path, mapping, pace):
+        store_chunk(found, project, mapping, chunk, labels, voice, pace)
         failpoint("import.chunk.after_commit")
     finish(import_id)
     path.unlink(missing_ok=True)

@@ -8,9 +8,10 @@ from sqlalchemy import func, select
 
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid
-from app.exchange import chunks
+from app.exchange import importing, pace
 from app.exchange.importing import cancel, carry_out, fail, start, try_again
 from app.exchange.mapping import Mapping
+from app.exchange.pace import Pace
 from app.jobs import JobCancelled
 from app.labeling.annotations import Say, annotate
 from app.labeling.label_set import merge
@@ -197,7 +198,9 @@ def test_a_killed_import_goes_on_where_it_stopped(
     database: str, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
 ) -> None:
     project = make_project()
-    monkeypatch.setattr(chunks, "CHUNK", 10)
+    monkeypatch.setattr(importing, "Pace", lambda: Pace(n_rows=10))
+    monkeypatch.setattr(pace, "FEWEST_ROWS", 10)
+    monkeypatch.setattr(pace, "MOST_ROWS", 10)
     rows = [{"id": n, "text": "" if n % 7 == 3 else f"text {n}", "label": "AB"[n % 2]}
             for n in range(35)]  # fmt: skip
     import_id = queued(project, as_csv(rows))
