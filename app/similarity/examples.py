@@ -1,7 +1,7 @@
 """Examples: records whose labels are known, frozen for one run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ class Examples:
                split
     weights    (m,) float32, how much each counts
     targets    (m, K) bool, which labels each carries: for multi-label projects, else None
+    apart      (p, 2) int64, pairs of rows, labeled or not, that somebody said are not alike
 
     Raises ValueError if the lengths disagree or a class is outside the labels.
     """
@@ -31,6 +32,7 @@ class Examples:
     groups: NDArray[np.int64]
     weights: NDArray[np.float32]
     targets: NDArray[np.bool_] | None = None
+    apart: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
 
     def __post_init__(self) -> None:
         m = len(self.rows)
@@ -72,6 +74,7 @@ class Examples:
             groups=self.groups[chosen],
             weights=self.weights[chosen],
             targets=None if self.targets is None else self.targets[chosen],
+            apart=self.apart,
         )
 
 

@@ -16,6 +16,9 @@ EXACT_UP_TO = 50_000
 """Above this many rows, all pairs take minutes: nearest rows are then sought in a few cells of an
 inverted file."""
 
+LEAST_FLOW = 1e-20
+"""Less than this is nothing: no label reaches the record."""
+
 
 def neighbour_graph(vectors: Vectors, k: int = 15) -> sp.csr_matrix:
     """Who is near whom: S = D^-1/2 W D^-1/2, (n, n) float32, symmetric, no record its own
@@ -39,6 +42,19 @@ def neighbour_graph(vectors: Vectors, k: int = 15) -> sp.csr_matrix:
     weights = np.maximum(similarities, 0).ravel() ** 3
     w = sp.csr_matrix((weights, near.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
     return _normalised(w.maximum(w.T).tocsr())
+
+
+def parted(graph: sp.csr_matrix, apart: NDArray[np.int64]) -> sp.csr_matrix:
+    """The graph without the edges between these rows, (p, 2) int64: somebody said that they are
+    not alike. What the other edges carry stays as it is.
+    """
+    if len(apart) == 0:
+        return graph
+    both = np.concatenate([apart, apart[:, ::-1]])
+    cut = sp.csr_matrix((np.ones(len(both), np.float32), both.T), shape=graph.shape)
+    kept = graph - graph.multiply(cut > 0)
+    kept.eliminate_zeros()
+    return kept.tocsr()
 
 
 def nearest_others(rows: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
@@ -131,17 +147,27 @@ def propagate_binary(
     the examples. A label that no example carries gets 0 everywhere. Raises ValueError as
     `propagate` does.
     """
-    m, n_labels = targets.shape
-    if weights is None:
-        weights = np.ones(m, np.float32)
-    soft = np.zeros((graph.shape[0], n_labels), np.float32)
-    for label in np.flatnonzero(targets.any(axis=0)):
-        no = (~targets[:, label]).astype(np.int64)
-        yes_no = propagate(
-            graph, rows, no, 2, weights=weights, alpha=alpha, steps=steps, prior_power=1.0
-        )
-        soft[:, label] = yes_no[:, 0]
-    return soft
+    if len(rows) != len(targets):
+        raise ValueError("Labels travel from at least one example, each a row with its answers.")
+    nobody = np.zeros(len(rows), np.int64)
+    every = _given(graph, rows, nobody, 1, weights)
+    yes = np.zeros((graph.shape[0], targets.shape[1]), np.float32)
+    np.add.at(yes, rows, targets * (1.0 if weights is None else weights[:, None]))
+    # What is not yes is no, and flows add up: so one more column stands for all of the noes.
+    flow = _flow(graph, np.concatenate([yes, every], axis=1), alpha, steps)
+    said_no = np.maximum(flow[:, -1:] - flow[:, :-1], 0)
+    return _chances(flow[:, :-1], said_no, yes.sum(axis=0) / every.sum())
+
+
+def _chances(
+    said_yes: NDArray[np.float32], said_no: NDArray[np.float32], common: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Yes against no, by label, each as heavy as it is common; a label nobody carries gets 0."""
+    yes = said_yes / np.maximum(said_yes.sum(axis=0), LEAST_FLOW) * common
+    no = said_no / np.maximum(said_no.sum(axis=0), LEAST_FLOW) * (1 - common)
+    total = yes + no
+    chances = np.where(total > LEAST_FLOW, yes / np.maximum(total, LEAST_FLOW), common[None, :])
+    return np.asarray(chances, dtype=np.float32)
 
 
 def _given(
@@ -175,6 +201,6 @@ def _flow(
 
 def _shares(flow: NDArray[np.float32], prior: NDArray[np.float64]) -> NDArray[np.float32]:
     total = flow.sum(axis=1, keepdims=True)
-    reached = total[:, 0] > 1e-20
-    shares = np.where(reached[:, None], flow / np.maximum(total, 1e-20), prior[None, :])
+    reached = total[:, 0] > LEAST_FLOW
+    shares = np.where(reached[:, None], flow / np.maximum(total, LEAST_FLOW), prior[None, :])
     return np.asarray(shares, dtype=np.float32)

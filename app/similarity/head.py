@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from app.similarity.vectors import Vectors, directions, unit_rows
+from app.similarity.vectors import Vectors, unit_rows
 
 Floats = NDArray[np.float32]
 
 INPUT_SCALE = 8.0
 """Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary
 pace."""
+
+LEAST_REACH = 0.25
 
 
 class Head(Protocol):
@@ -62,15 +64,18 @@ class RawHead:
 @dataclass(frozen=True)
 class EvidenceHead:
     """A small network says what class a record shows evidence of; the evidence is appended to its
-    vector.
+    vector, and the surer it is, the less of the raw vector is left.
 
-    The tuned vector is normalise(concat(x, strength * normalise(p - centre))), so its cosine is
-    the weighted mean of the raw cosine and of the agreement of class evidence. A record without
-    evidence keeps its raw cosine.
+    Evidence e is how far the chances are from their mean: e = p - centre. With m = |e|^2 / reach,
+    at most 1, the tuned vector is (sqrt(1 - strength * m) x, sqrt(strength / reach) e), of length
+    1. So the cosine of two records grows with the chance that they are of one class; a record
+    without evidence keeps its raw cosine, and does not pass for one that is sure.
 
     hidden_weight (d, h), hidden_bias (h,), output_weight (h, K), output_bias (K,), centre (K,),
     all float32
-    temperature   divides the logits for `suggest`, so that its scores are chances of being right
+    reach         |e|^2 of the surest records
+    strength      in [0, 1], the part that evidence has of the vector of the surest record
+    temperature   divides the logits, so that the chances are chances of being right
     """
 
     hidden_weight: Floats
@@ -79,8 +84,9 @@ class EvidenceHead:
     output_bias: Floats
     centre: Floats
     classes: tuple[int, ...]
-    strength: float = 1.0
+    strength: float = 0.75
     temperature: float = 1.0
+    reach: float = 1.0
     is_multi_label: bool = False
     kind: str = "evidence"
 
@@ -92,12 +98,16 @@ class EvidenceHead:
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
         rows = unit_rows(raw)
-        evidence = directions(self._chances(self.logits(rows)) - self.centre)
-        return unit_rows(np.concatenate([rows, self.strength * evidence], axis=1))
+        evidence = (self.chances(self.logits(rows)) - self.centre) / np.float32(self.reach**0.5)
+        length = np.linalg.norm(evidence, axis=1, keepdims=True)
+        evidence = evidence / np.maximum(length, 1)
+        left = np.sqrt(np.maximum(1 - self.strength * np.minimum(length, 1) ** 2, 0))
+        root = np.float32(self.strength**0.5)
+        return unit_rows(np.concatenate([left * rows, root * evidence], axis=1))
 
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""
-        return self._chances(self.logits(unit_rows(raw)) / np.float32(self.temperature))
+        return self.chances(self.logits(unit_rows(raw)))
 
     def logits(self, rows: Vectors) -> Floats:
         """What the network says before it is turned into chances, (n, K); rows of length 1."""
@@ -105,8 +115,17 @@ class EvidenceHead:
         hidden = gelu(np.asarray(scaled @ self.hidden_weight + self.hidden_bias, dtype=np.float32))
         return np.asarray(hidden @ self.output_weight + self.output_bias, dtype=np.float32)
 
-    def _chances(self, logits: Floats) -> Floats:
-        return sigmoid(logits) if self.is_multi_label else softmax(logits)
+    def chances(self, logits: Floats) -> Floats:
+        """As sure as they are right, (n, K); each row sums to 1, unless records may have several
+        labels."""
+        cooled = np.asarray(logits / np.float32(self.temperature), dtype=np.float32)
+        return sigmoid(cooled) if self.is_multi_label else softmax(cooled)
+
+
+def reach_of(evidence: Floats) -> float:
+    """|e|^2 of the surest rows of (n, K); not less than LEAST_REACH, so that where nothing is
+    sure, nothing passes for it."""
+    return max(LEAST_REACH, float((evidence**2).sum(axis=1).max(initial=0)))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (8, 65_536),
     "learning_rate": (1e-6, 1.0),
     "weight_decay": (0.0, 1.0),
-    "strength": (0.0, 10.0),
+    "strength": (0.0, 1.0),
     "margin": (0.0, 2.0),
     "triplet_epochs": (1, 10_000),
     "triplet_batch_size": (8, 65_536),
@@ -47,7 +47,7 @@ class Recipe:
     seed: int = 0
     neighbours: int = 15
     alpha: float = 0.99
-    steps: int = 60
+    steps: int = 30
     prior_power: float | None = None
     second_look: float = 0.3
     softness: float = 0.25
@@ -57,7 +57,7 @@ class Recipe:
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    strength: float = 1.0
+    strength: float = 0.75
     margin: float = 0.5
     triplet_epochs: int = 100
     triplet_batch_size: int = 128

@@ -1,5 +1,7 @@
 """Soft labels: what a few examples say about every record."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -28,10 +30,18 @@ def soft_labels(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDA
     if examples.targets is not None:
         chances = _binary(graph, examples, examples.targets, recipe)
         return _sharpened_binary(chances, _commonness(examples), recipe.softness)
+    looks = 0.0 if recipe.prior_power else recipe.second_look
+    shares = travelled(graph, examples, replace(recipe, second_look=looks))
+    common = _commonness(examples) ** np.float32(recipe.prior_power or 0.0)
+    return _sharpened(shares * common, recipe.softness)
+
+
+def travelled(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray[np.float32]:
+    """Shares of the classes for every record, (n, K) float32, all classes equally common."""
     shares = _shares(graph, examples, recipe)
-    if not recipe.prior_power and recipe.second_look > 0:
+    if recipe.second_look > 0:
         shares = _shares(graph, with_surest(examples, shares, recipe.second_look), recipe)
-    return _sharpened(shares, recipe.softness)
+    return shares
 
 
 def with_surest(examples: Examples, shares: NDArray[np.float32], part: float) -> Examples:
@@ -64,7 +74,6 @@ def _shares(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray
         weights=examples.weights,
         alpha=recipe.alpha,
         steps=recipe.steps,
-        prior_power=recipe.prior_power or 0.0,
     )
 
 

@@ -1,6 +1,8 @@
 """The student: a small network that learns soft labels, and so carries them to any record. Loads
 torch."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -8,10 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.similarity.examples import Examples, Report
-from app.similarity.head import INPUT_SCALE, EvidenceHead
+from app.similarity.head import INPUT_SCALE, EvidenceHead, reach_of
 from app.similarity.recipe import Recipe
 from app.similarity.threads import one_thread
 from app.similarity.vectors import Vectors
+
+LEAST_STEPS = 200
+MOST_PASSES = 8
+"""Few records are passed more often, up to so many times as often: each pass is a few steps."""
 
 
 @one_thread()
@@ -34,10 +40,10 @@ def learn_evidence(
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    for number in range(recipe.passes):
-        report(
-            0.3 + 0.6 * number / recipe.passes, f"Learning, pass {number + 1} of {recipe.passes}"
-        )
+    passes = max(recipe.passes, math.ceil(LEAST_STEPS * recipe.batch_size / len(rows)))
+    passes = min(passes, MOST_PASSES * recipe.passes)
+    for number in range(passes):
+        report(0.3 + 0.6 * number / passes, f"Learning, pass {number + 1} of {passes}")
         _pass(network, optimiser, inputs, targets, recipe.batch_size, examples.is_multi_label)
     return _in_numpy(network.eval(), inputs, examples, recipe)
 
@@ -67,13 +73,15 @@ def _in_numpy(
     with torch.no_grad():
         logits = network(inputs)
         chances = logits.sigmoid() if examples.is_multi_label else logits.softmax(dim=1)
+    centre = chances.mean(dim=0)
     arrays = {name: value.detach().numpy() for name, value in network.named_parameters()}
     return EvidenceHead(
         hidden_weight=np.ascontiguousarray(arrays["0.weight"].T),
         hidden_bias=arrays["0.bias"].copy(),
         output_weight=np.ascontiguousarray(arrays["3.weight"].T),
         output_bias=arrays["3.bias"].copy(),
-        centre=chances.mean(dim=0).numpy(),
+        centre=centre.numpy(),
+        reach=reach_of((chances - centre).numpy()),
         classes=examples.label_ids,
         strength=recipe.strength,
         is_multi_label=examples.is_multi_label,

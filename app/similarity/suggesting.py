@@ -1,7 +1,5 @@
-"""Suggestions renewed as labels arrive, between two versions: no network learns, so it takes a
-second."""
-
-from dataclasses import replace
+"""What every record probably is, from all labels that are known: what heads are taught, and what
+is suggested between two versions, in a second, for no network learns."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,14 +7,12 @@ from numpy.typing import NDArray
 
 from app.similarity.calibration import trusted
 from app.similarity.examples import Examples, n_answers
+from app.similarity.graph import parted
 from app.similarity.head import EvidenceHead
-from app.similarity.prior import settled
+from app.similarity.pooling import pooled
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
-from app.similarity.vectors import Vectors
-
-FEW_STEPS = 30
-"""A label's first steps say nearly all that it has to say."""
+from app.similarity.vectors import Vectors, unit_rows
 
 
 def resuggest(
@@ -26,17 +22,27 @@ def resuggest(
     recipe: Recipe,
     head: EvidenceHead | None = None,
 ) -> NDArray[np.float32]:
-    """The chance of each class, or of each label, on each record, (n, K) float32, from all labels
-    known now.
+    """Suggestions renewed as labels arrive, without a new version: as chances_of_all.
 
-    graph    `neighbour_graph(vectors, recipe.neighbours)`
     vectors  (n, d) float32, raw, of all records, labeled or not
-    head     of the active version, if it has one for the same labels
-
-    With fewer than two answers in use everything gets what the examples say. Raises ValueError for
-    no examples, or examples outside the graph.
     """
-    del vectors, head
-    recipe = settled(replace(recipe, steps=min(recipe.steps, FEW_STEPS)), graph, examples)
+    del head
+    return chances_of_all(graph, unit_rows(vectors), examples, recipe)
+
+
+def chances_of_all(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> NDArray[np.float32]:
+    """The chance of each class, or of each label, on each record, (n, K) float32: as sure as they
+    are right about hidden examples.
+
+    graph  `neighbour_graph(rows, recipe.neighbours)`
+    rows   (n, d) float32 of length 1, of all records, labeled or not
+
+    Raises ValueError for no examples, or examples outside the graph.
+    """
+    graph = parted(graph, examples.apart)
+    if not examples.is_multi_label:
+        return pooled(graph, rows, examples, recipe).chances
     soft = soft_labels(graph, examples, recipe)
     return trusted(soft, graph, examples, recipe) if n_answers(examples) > 1 else soft

@@ -6,13 +6,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from app.similarity.calibration import best_temperature, trusted
+from app.similarity.calibration import best_temperature
 from app.similarity.examples import Examples, Report, n_answers
 from app.similarity.graph import neighbour_graph
-from app.similarity.head import EvidenceHead, Head, RawHead
-from app.similarity.prior import settled
+from app.similarity.head import EvidenceHead, Head, RawHead, reach_of
 from app.similarity.recipe import Recipe
-from app.similarity.soft_labels import soft_labels
+from app.similarity.suggesting import chances_of_all
 from app.similarity.vectors import Vectors, unit_rows
 
 __all__ = ["Examples", "Recipe", "Report", "tune"]
@@ -47,11 +46,8 @@ def tune(
         report(0.0, "Finding each record's neighbours")
         graph = neighbour_graph(rows, recipe.neighbours)
     report(0.2, "Carrying labels to their neighbours")
-    recipe = settled(recipe, graph, examples)
-    soft = soft_labels(graph, examples, recipe)
-    head = evidence_head(rows, soft, examples, recipe, report)
-    report(0.9, "Measuring how far suggestions can be trusted")
-    return calibrated(head, rows, trusted(soft, graph, examples, recipe))
+    chances = chances_of_all(graph, rows, examples, recipe)
+    return calibrated(evidence_head(rows, chances, examples, recipe, report), rows, chances)
 
 
 def evidence_head(
@@ -61,7 +57,7 @@ def evidence_head(
     recipe: Recipe,
     report: Report,
 ) -> EvidenceHead:
-    """A head that answers as the soft labels do, (n, K), not yet calibrated. Loads torch."""
+    """A head that answers as these soft labels do, (n, K), not yet calibrated. Loads torch."""
     # Loaded here: pages import Recipe from this module and must not pay for torch.
     from app.similarity.student import learn_evidence
 
@@ -73,7 +69,10 @@ def calibrated(head: EvidenceHead, rows: Vectors, chances: NDArray[np.float32]) 
     sampled = np.linspace(0, len(rows) - 1, min(len(rows), 5000)).astype(np.int64)
     logits = head.logits(rows[sampled])
     temperature = best_temperature(logits, chances[sampled], is_binary=head.is_multi_label)
-    return replace(head, temperature=temperature)
+    surer = replace(head, temperature=temperature)
+    said = surer.chances(logits)
+    centre = said.mean(axis=0)
+    return replace(surer, centre=centre, reach=reach_of(said - centre))
 
 
 def _check(rows: Vectors, examples: Examples) -> None:

@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from app.similarity import graph
-from app.similarity.graph import neighbour_graph, propagate, propagate_binary
+from app.similarity.graph import neighbour_graph, parted, propagate, propagate_binary
 from app.similarity.vectors import unit_rows
 from tests.similarity.conftest import Crowd
 
@@ -114,3 +114,29 @@ def test_impossible_examples_are_refused(rows: list[int], classes: list[int]) ->
 
     with pytest.raises(ValueError, match="example"):
         propagate(s, np.array(rows, np.int64), np.array(classes, np.int64), 2)
+
+
+def test_those_said_to_be_unlike_are_no_neighbours_any_more(crowd: Crowd) -> None:
+    s = neighbour_graph(crowd.vectors, 10)
+    first = s[0].indices[:2]
+    apart = np.array([[0, first[0]], [first[1], 0], [0, 599], [0, 599]])
+
+    cut = parted(s, apart)
+
+    assert cut[0, first[0]] == cut[first[0], 0] == cut[0, first[1]] == cut[first[1], 0] == 0
+    assert cut.nnz == s.nnz - 2 * 2 - 2 * int(s[0, 599] != 0)
+    assert parted(s, np.empty((0, 2), np.int64)) is s
+
+
+def test_each_label_alone_travels_as_yes_against_no(crowd: Crowd) -> None:
+    rows = np.random.default_rng(2).permutation(600)[:50]
+    truth = np.stack([crowd.classes == c for c in range(3)], axis=1)
+    s = neighbour_graph(crowd.vectors)
+    weights = np.random.default_rng(3).uniform(0.5, 2, 50).astype(np.float32)
+
+    together = propagate_binary(s, rows, truth[rows], weights=weights)
+
+    for label in range(3):
+        no = (~truth[rows, label]).astype(np.int64)
+        alone = propagate(s, rows, no, 2, weights=weights, prior_power=1.0, steps=60)
+        np.testing.assert_allclose(together[:, label], alone[:, 0], atol=1e-3)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from app.similarity.head import (
     SkipConnectionHead,
     gelu,
     load_head,
+    reach_of,
     save_head,
     sigmoid,
     softmax,
@@ -35,8 +37,9 @@ EVIDENCE = EvidenceHead(
     output_bias=numbers(3),
     centre=np.full(3, 1 / 3, np.float32),
     classes=(7, 8, 9),
-    strength=2.0,
+    strength=0.8,
     temperature=3.0,
+    reach=0.8,
 )
 SKIP = SkipConnectionHead(weight=numbers(6, 6), bias=numbers(6), gates=numbers(6))
 
@@ -50,15 +53,32 @@ def test_activations_agree_with_torch() -> None:
     np.testing.assert_allclose(softmax(x), t.softmax(dim=1), atol=1e-6)
 
 
-def test_tuned_cosine_is_the_weighted_mean_of_raw_and_evidence() -> None:
-    p = softmax(EVIDENCE.logits(ROWS)) - EVIDENCE.centre
-    evidence = unit_rows(p)
+def test_the_surer_a_record_the_more_its_cosine_is_agreement_of_evidence() -> None:
+    evidence = softmax(EVIDENCE.logits(ROWS) / np.float32(3)) - EVIDENCE.centre
+    sure = (evidence**2).sum(axis=1) / 0.8
+    left = np.sqrt(1 - 0.8 * sure)
 
     tuned = EVIDENCE.tune(ROWS * 5)
 
-    expected = (ROWS @ ROWS.T + 4 * evidence @ evidence.T) / 5
+    expected = ROWS @ ROWS.T * np.outer(left, left) + evidence @ evidence.T
+    assert sure.max() < 1
     np.testing.assert_allclose(tuned @ tuned.T, expected, atol=1e-5)
     assert tuned.shape == (20, EVIDENCE.dimension)
+
+
+def test_nobody_is_surer_than_the_surest_and_who_knows_nothing_keeps_the_raw_cosine() -> None:
+    narrow = replace(EVIDENCE, reach=0.001, strength=1.0)
+    blank = replace(
+        EVIDENCE, output_weight=np.zeros((4, 3), np.float32), output_bias=np.zeros(3, np.float32)
+    )
+
+    sure, raw = narrow.tune(ROWS), blank.tune(ROWS)
+
+    np.testing.assert_allclose(np.linalg.norm(sure, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(sure[:, :6], 0, atol=1e-3)
+    np.testing.assert_allclose(raw @ raw.T, ROWS @ ROWS.T, atol=1e-5)
+    assert reach_of(np.zeros((4, 3), np.float32)) == 0.25
+    assert reach_of(np.eye(3, dtype=np.float32)) == 1
 
 
 def test_the_temperature_changes_how_sure_and_not_what() -> None:

@@ -1,0 +1,223 @@
+"""Three opinions on every record, pooled: what hidden examples prefer is what counts.
+
+    wide    labels that travelled far through the neighbour graph: best where labels are few
+    near    the same, but only a few steps: what the labeled neighbours are
+    linear  a linear model of the labels: best where neighbours carry mixed labels
+
+Their log-odds are added up, with a weight for each and one for how common the classes are. The
+weights are those that predict hidden examples best; but the wide opinion alone stands, with all
+classes equally common, until hidden examples clearly speak for more. For a sample is seldom drawn
+by chance: among 25 records picked to be different from each other, or labeled by somebody hunting
+for one class, how often a class was labeled tells nothing.
+
+Source: log-linear opinion pools, Genest and Zidek 1986; weights by hidden examples, stacking,
+Wolpert 1992; the least change within one standard error of the best, Breiman et al. 1984.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from app.similarity.calibration import LEAST_CHANCE
+from app.similarity.examples import Examples
+from app.similarity.folds import folds
+from app.similarity.head import softmax
+from app.similarity.linear import linear_scores
+from app.similarity.recipe import Recipe
+from app.similarity.soft_labels import travelled
+from app.similarity.vectors import Vectors
+
+Floats = NDArray[np.float32]
+
+N_FOLDS = 5
+MOST_ASKED = 1_000
+"""Hidden examples that decide on the weights: more change nothing but the time it takes."""
+
+LEAST_SHARE = 1e-4
+NEVER = -1e4
+NEAR_ALPHA, NEAR_STEPS = 0.8, 10
+
+SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+NEAR = (0.0, 0.5, 1.0)
+LINEAR = (0.0, 0.5, 1.0, 2.0, 3.0)
+COMMONNESS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+USUAL_SHARPNESS = 1.4
+PULL = 2.0
+"""Few hidden examples say little about how sure to be: the usual counts as much as ten of them."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each opinion counts beside the wide one, and how common the classes seem; then all
+    of it is multiplied by sharpness, so that it is as sure as it is right."""
+
+    near: float = 0.0
+    linear: float = 0.0
+    commonness: float = 0.0
+    sharpness: float = USUAL_SHARPNESS
+
+    @property
+    def boldness(self) -> float:
+        """How far this goes beyond the wide opinion alone."""
+        return 4 * self.commonness + float(np.log2(1 + self.linear)) + self.near
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What each source says about q records, (q, K) float32 each; log_counts (K,): how common
+    classes were among the examples, NEVER for none."""
+
+    wide: Floats
+    near: Floats
+    linear: Floats
+    log_counts: NDArray[np.float64]
+
+    def pooled(self, weights: Weights) -> Floats:
+        """Log-odds up to a constant by row, (q, K), before they are made as sure as right."""
+        said = self.wide + weights.near * self.near + weights.linear * self.linear
+        return np.asarray(said + self._prior(weights), dtype=np.float32)
+
+    def _prior(self, weights: Weights) -> NDArray[np.float64]:
+        power = weights.commonness / weights.sharpness
+        return np.where(self.log_counts > NEVER, power * self.log_counts, NEVER)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What all opinions together say.
+
+    log_odds  (n, K) float32, up to a constant by row, as sure as they are right
+    weights   the weights they were pooled with
+    """
+
+    log_odds: Floats
+    weights: Weights
+
+    @property
+    def chances(self) -> Floats:
+        """The chance of each class, (n, K) float32, summing to 1 by row."""
+        return softmax(self.log_odds)
+
+    def sharpened(self, softness: float) -> Floats:
+        """chances^(1 / softness), summing to 1 by row again."""
+        return softmax(self.log_odds / np.float32(softness))
+
+
+def pooled(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    weights: Weights | None = None,
+) -> Pooled:
+    """The opinions on every record, pooled. For examples of one class each.
+
+    graph    neighbour_graph of rows, (n, d) float32 of length 1
+    weights  if they are settled already; else hidden examples settle them
+    """
+    if weights is None:
+        weights = settled_weights(graph, rows, examples, recipe)
+    looks = recipe.second_look if weights.commonness == 0 else 0.0
+    every = np.arange(len(rows))
+    said = _opinions(graph, rows, examples, replace(recipe, second_look=looks), every)
+    return Pooled(said.pooled(weights) * np.float32(weights.sharpness), weights)
+
+
+def settled_weights(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> Weights:
+    """The weights that predict hidden examples: the least bold ones within one standard error of
+    the best.
+
+    With fewer than two groups nothing can be hidden, and the wide opinion stands alone.
+    """
+    said, asked = _said_of_hidden(graph, rows, examples, recipe)
+    if said is None or len(asked) == 0:
+        return Weights(commonness=recipe.prior_power or 0.0)
+    tried = _tried(recipe, is_dense=len(examples) * recipe.neighbours >= len(rows))
+    losses = np.stack([_loss_each(said, weights, asked.classes) for weights in tried])
+    counted = asked.weights / asked.weights.sum()
+    pulls = [PULL * np.log(weights.sharpness / USUAL_SHARPNESS) ** 2 for weights in tried]
+    mean = losses @ counted + np.array(pulls) / len(asked)
+    best = int(mean.argmin())
+    spread = np.sqrt((losses - losses[best]) ** 2 @ counted**2)
+    enough = np.flatnonzero(mean <= mean[best] + spread)
+    return tried[min(enough, key=lambda i: (tried[i].boldness, mean[i]))]
+
+
+def _tried(recipe: Recipe, *, is_dense: bool) -> list[Weights]:
+    """Near is asked only where records have a labeled neighbour, on average: else it is noise."""
+    near = NEAR if is_dense else NEAR[:1]
+    powers = COMMONNESS if recipe.prior_power is None else (recipe.prior_power,)
+    return [Weights(*each) for each in product(near, LINEAR, powers, SHARPNESS)]
+
+
+def _loss_each(said: Opinions, weights: Weights, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    chances = softmax(said.pooled(weights) * np.float32(weights.sharpness))
+    true = chances[np.arange(len(classes)), classes]
+    return np.asarray(-np.log(np.maximum(true, LEAST_CHANCE)), dtype=np.float64)
+
+
+def _said_of_hidden(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> tuple[Opinions | None, Examples]:
+    """What is said about examples while they are hidden, and those examples."""
+    plain = replace(recipe, second_look=0.0)
+    said, asked = [], [np.empty(0, np.int64)]
+    for shown, hidden in folds(examples, N_FOLDS, recipe.seed):
+        known = examples.taken(shown)
+        # What is of a class that nobody shows cannot be said, however the opinions are pooled.
+        sayable = hidden[np.isin(examples.classes[hidden], known.classes)]
+        about = sayable[: MOST_ASKED // N_FOLDS]
+        said.append(_opinions(graph, rows, known, plain, examples.rows[about]))
+        asked.append(about)
+    return _together(said, examples), examples.taken(np.concatenate(asked))
+
+
+def _together(said: list[Opinions], examples: Examples) -> Opinions | None:
+    if not said:
+        return None
+    return Opinions(
+        np.concatenate([part.wide for part in said]),
+        np.concatenate([part.near for part in said]),
+        np.concatenate([part.linear for part in said]),
+        _log_counts(examples),
+    )
+
+
+def _opinions(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    asked: NDArray[np.int64],
+) -> Opinions:
+    near = replace(recipe, alpha=NEAR_ALPHA, steps=NEAR_STEPS, second_look=0.0)
+    linear = linear_scores(
+        rows[examples.rows],
+        rows[asked],
+        examples.classes,
+        len(examples.label_ids),
+        examples.weights,
+    )
+    return Opinions(
+        _log(travelled(graph, examples, recipe)[asked]),
+        _log(travelled(graph, examples, near)[asked]),
+        linear,
+        _log_counts(examples),
+    )
+
+
+def _log(shares: Floats) -> Floats:
+    return np.log(np.maximum(shares, np.float32(LEAST_SHARE)))
+
+
+def _log_counts(examples: Examples) -> NDArray[np.float64]:
+    counts = np.bincount(examples.classes, examples.weights, len(examples.label_ids))
+    logs = np.full(len(counts), NEVER)
+    np.log(counts / counts.sum(), where=counts > 0, out=logs)
+    return logs
