@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import schema
@@ -14,9 +15,11 @@ from app.database import engine, is_wal_safe, reading, sqlite_module
 from app.errors import AppError
 from app.html import ago
 from app.jobs import workers
+from app.models import Encoder
 from app.settings import settings
 from app.similarity.encoder import DEFAULT_MODEL, pick_device
 from app.similarity.model_folder import check_folder, default_model_folder
+from app.similarity.runtime import TORCH, RuntimeName, missing_packages, openvino_version
 
 LEAST_FREE_GB = 1.0
 
@@ -40,6 +43,7 @@ def examine() -> list[Check]:
         "database": _database,
         "base model": _base_model,
         "device": _device,
+        "runtime": _runtime,
         "worker": _worker,
     }
     return [Check(name, *_safely(check)) for name, check in checks.items()]
@@ -101,6 +105,33 @@ def _device() -> tuple[bool, str]:
     found = pick_device()
     is_there = wanted in {"auto", "cpu", found}
     return is_there, f"{found if wanted == 'auto' else wanted}; the fastest here is {found}"
+
+
+def _runtime() -> tuple[bool, str]:
+    """What is set, whether it can be used here, and what the versions in the database are on."""
+    wanted = settings().runtime
+    if missing := missing_packages(wanted):
+        needs = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'"
+        return False, f"{needs}; until then new versions are on torch"
+    return True, f"{wanted} for new versions{_precision(wanted)}; {_settled_runtimes()}"
+
+
+def _precision(runtime: RuntimeName) -> str:
+    return "" if runtime == TORCH else f" ({openvino_version()})"
+
+
+def _settled_runtimes() -> str:
+    with reading() as db:
+        counted = db.execute(
+            select(Encoder.runtime, func.count())
+            .where(Encoder.runtime.is_not(None))
+            .group_by(Encoder.runtime)
+            .order_by(Encoder.runtime)
+        ).all()
+        of_another = select(Encoder.runtime_reason).where(Encoder.runtime != settings().runtime)
+        reason = db.scalar(of_another.order_by(Encoder.id.desc()).limit(1))
+    sentence = ", ".join(f"{n} on {runtime}" for runtime, n in counted) or "none yet"
+    return f"versions: {sentence}" + (f"; the last on another: {reason}" if reason else "")
 
 
 def _worker() -> tuple[bool, str]:

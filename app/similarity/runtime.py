@@ -106,6 +106,14 @@ def missing_packages(runtime: RuntimeName) -> list[str]:
     return [each for each in needed[runtime] if importlib.util.find_spec(each) is None]
 
 
+def openvino_version() -> str:
+    """Which OpenVINO is here, and the precisions in which this CPU computes fast."""
+    openvino, _ = libraries()
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    known = [each.lower() for each in ("FP32", "BF16", "INT8") if each in able]
+    return f"OpenVINO {openvino.__version__.split('-')[0]}, {' '.join(known)}"
+
+
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Rows in batches of like length, the longest first, so that no thread ends with a long one."""
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
