@@ -20,9 +20,8 @@ from app.similarity.examples import Examples, Report, n_answers
 from app.similarity.folds import Fold
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.prior import settled
 from app.similarity.recipe import Recipe
-from app.similarity.soft_labels import soft_labels
+from app.similarity.suggesting import chances_of_all
 from app.similarity.trial import Trial
 from app.similarity.tuning import evidence_head, tune
 from app.similarity.vectors import Vectors, unit_rows
@@ -66,7 +65,7 @@ def compare(
         ]
         trial.hold(draw, [fold_head.head for fold_head in heads])
         if number == 0 and graph is not None:
-            _draw_curve(trial.curve, graph, examples, draw, heads)
+            _draw_curve(trial.curve, graph, rows, examples, draw, heads)
     report(1.0, "Compared")
     return trial.outcome()
 
@@ -81,7 +80,12 @@ class _FoldHead:
 
 
 def _draw_curve(
-    curve: Curve, graph: sp.csr_matrix, examples: Examples, draw: Draw, heads: list[_FoldHead]
+    curve: Curve,
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    draw: Draw,
+    heads: list[_FoldHead],
 ) -> None:
     """What the same soft labels know of the hidden examples with fewer labels to go by."""
     for number, (fold, learned) in enumerate(zip(draw, heads, strict=True)):
@@ -91,7 +95,7 @@ def _draw_curve(
             known = examples.taken(shown)
             soft = learned.soft
             if len(shown) < len(fold[0]):
-                soft = soft_labels(graph, known, learned.recipe)
+                soft = chances_of_all(graph, rows, known, learned.recipe)
             curve.add(part, len(shown), fold[1], right_each(soft, examples, fold[1]))
 
 
@@ -107,8 +111,7 @@ def _fold_head(
     shown = examples.taken(fold[0])
     if graph is None or recipe.method != "head" or n_answers(shown) < 2:
         return _FoldHead(tune(rows, shown, recipe, report, graph), None, recipe)
-    recipe = settled(recipe, graph, shown)
-    soft = soft_labels(graph, shown, recipe)
+    soft = chances_of_all(graph, rows, shown, recipe)
     studied = np.arange(len(rows))
     if len(rows) > MOST_STUDIED:
         picked = np.random.default_rng(recipe.seed).choice(len(rows), MOST_STUDIED, replace=False)
