@@ -41,6 +41,7 @@ class Say:
                       empty for every verdict but label
     rank, similarity  the record's place in the session
     milliseconds      time that the record was before the user's eyes
+    is_folded         nobody looked at this one: it follows a near-duplicate
     """
 
     record_id: int
@@ -52,6 +53,7 @@ class Say:
     suggestion_score: float | None = None
     encoder_id: int | None = None
     milliseconds: int | None = None
+    is_folded: bool = False
 
 
 def annotate(
@@ -128,7 +130,8 @@ def _the_act(db: Session, user_id: int, key: str) -> Act:
 def _rows(act: Act, say: Say, source: str) -> list[dict[str, Any]]:
     row = {
         "act_id": act.id, "project_id": act.project_id, "record_id": say.record_id,
-        "user_id": act.user_id, "verdict": say.verdict, "source": source,
+        "user_id": act.user_id, "verdict": say.verdict,
+        "source": "page" if say.is_folded else source,
         "session_id": act.session_id, "rank": say.rank, "similarity": say.similarity,
         "encoder_id": say.encoder_id, "suggestion_id": say.suggestion_id,
         "suggestion_score": say.suggestion_score, "milliseconds": say.milliseconds,

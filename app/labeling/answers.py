@@ -98,7 +98,10 @@ class ActAnswer(Answer):
 
 
 class ItemAnswer(Answer):
-    """A row of a session. suggestions: label id and score, best first."""
+    """A row of a session. suggestions: label id and score, best first.
+
+    n_folded  near-duplicates that the row stands for: they follow its label
+    """
 
     rank: int
     similarity: float | None
@@ -109,6 +112,7 @@ class ItemAnswer(Answer):
     label_ids: list[int]
     consensus: list[int | None]
     suggestions: list[tuple[int, float]]
+    n_folded: int
 
     @classmethod
     def of(cls, item: Item) -> Self:
@@ -119,6 +123,7 @@ class ItemAnswer(Answer):
             verdict=item.standing.own_verdict, label_ids=list(item.standing.own_label_ids),
             consensus=list(item.standing.consensus),
             suggestions=[(each.label_id, each.score) for each in item.suggestions],
+            n_folded=item.n_folded,
         )  # fmt: skip
 
 

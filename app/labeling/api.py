@@ -9,6 +9,7 @@ from app.accounts.access import CurrentUser
 from app.database import Db
 from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate, find_act
 from app.labeling.answers import ActAnswer, Answer, act_answer
+from app.labeling.duplicates import with_followers
 from app.labeling.label_api import router as label_router
 from app.labeling.remarks import remark
 from app.labeling.session_api import router as session_router
@@ -75,6 +76,8 @@ def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody, d
     session = _session(db, project, body.session_id)
     encoder_id = session.encoder_id if session else None
     says = [_say(say, encoder_id) for say in body.says]
+    if session is not None:
+        says = with_followers(db, session, user.id, says)
     act = annotate(
         db, project, user.id, says, key=body.key, source=body.source, session_id=body.session_id
     )

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.labeling.annotations import Say, annotate, find_act
+from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items
 from app.models import Act, Annotation, LabelingSession, Project, SessionItem
 from app.similarity.intervals import wilson
@@ -28,8 +29,8 @@ class NotSureEnough(Conflict):
     def __init__(self, n_right: int, n: int, target: float) -> None:
         low, _ = wilson(n_right, n)
         super().__init__(
-            f"{n_right} of the {n} drawn rows agree with their suggestion, so at least {low:.0%} "
-            f"of the session do; {target:.0%} were asked for. Nothing was accepted."
+            f"{n_right} of the {n} drawn rows agree with their suggestion, so at least "
+            f"{100 * low:.0f} % of the session do; {100 * target:.0f} % were asked for. Nothing was accepted."
         )
 
 
@@ -71,6 +72,7 @@ def accept_session(
     says = [_accepted(item, session) for item in rows if _is_open(item)]
     if not says:
         raise Conflict("There is no open suggestion in this session to accept.")
+    says = with_followers(db, session, user_id, says)
     return annotate(db, project, user_id, says, key=key, source="page", session_id=session.id)
 
 

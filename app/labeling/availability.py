@@ -2,11 +2,13 @@
 
 from sqlalchemy.orm import Session
 
+from app.artifacts import Damaged
 from app.errors import AppError, Conflict
 from app.models import Encoder, Project
 from app.search.embedding import progress
 from app.search.encoders import active_encoder
 from app.search.indexes import NotIndexed, Version, open_version
+from app.search.revisions import raw_encoder_id
 from app.search.suggestions import Suggestions
 
 
@@ -24,6 +26,15 @@ def opened(db: Session, project: Project, encoder_id: int) -> Version:
         return open_version(db, encoder_id)
     except NotIndexed:
         raise still_embedding(db, project) from None
+
+
+def raw_version(db: Session, project: Project) -> Version | None:
+    """The vectors that no label has bent, open, or None before their first index."""
+    encoder = active_encoder(db, project.id)
+    try:
+        return None if encoder is None else open_version(db, raw_encoder_id(encoder))
+    except (NotIndexed, Damaged):
+        return None
 
 
 def suggested_by(db: Session, project: Project, encoder: Encoder) -> Suggestions:

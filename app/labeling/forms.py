@@ -12,6 +12,7 @@ from app.accounts.access import CurrentUser
 from app.database import Db
 from app.errors import Conflict, Invalid
 from app.labeling.annotations import Say, annotate
+from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items, position_of
 from app.labeling.remarks import remark
 from app.labeling.sessions import find_session
@@ -42,7 +43,8 @@ def say_by_form(
     if not found:
         raise Conflict("This record was deleted meanwhile.")
     said = _said(found[0], session, say, label_ids or [])
-    annotate(db, project, user.id, [said], key=key, session_id=session.id)
+    says = with_followers(db, session, user.id, [said])
+    annotate(db, project, user.id, says, key=key, session_id=session.id)
     return _at(request, project, session, min(rank + 1, session.n_records - 1), view)
 
 
@@ -108,6 +110,7 @@ def accept_page(
     if not still_open:
         raise Conflict("There is no open suggestion on this page to accept.")
     says = [accepted(item, session, suggested[item.rank]) for item in still_open]
+    says = with_followers(db, session, user.id, says)
     annotate(db, project, user.id, says, key=key, source="page", session_id=session.id)
     return _at(request, project, session, None, view)
 

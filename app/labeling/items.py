@@ -23,13 +23,17 @@ MOST_SUGGESTED = 5
 
 @dataclass(frozen=True)
 class Item:
-    """One row. suggestions: best first; at most one in a single-label project."""
+    """One row. suggestions: best first; at most one in a single-label project.
+
+    n_folded  near-duplicates that the row stands for: they follow its label
+    """
 
     rank: int
     similarity: float | None
     record: Record
     standing: Standing
     suggestions: tuple[Suggestion, ...] = ()
+    n_folded: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def _items(
         Item(
             place.rank, place.similarity, records[place.record_id], standing[place.record_id],
             tuple(suggested.get(place.record_id, ())),
+            len(session.seed.get("folded", {}).get(str(place.record_id), ())),
         )
         for place in places
         if place.record_id in records

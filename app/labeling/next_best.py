@@ -84,7 +84,7 @@ def _is_worth_asking(certainty: Certainty) -> bool:
 def _teaches(page: SurePage) -> str:
     return (
         f"No page of suggestions is sure enough to be accepted: the best is about "
-        f"{page.expected / len(page.ids):.0%} right. These {N_TEACHING} teach most."
+        f"{100 * page.expected / len(page.ids):.0f} % right. These {N_TEACHING} teach most."
     )
 
 

@@ -1,7 +1,7 @@
 """Labeling sessions: started from a seed, frozen in their order and version, found again by URL."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from sqlalchemy import insert, select
@@ -10,16 +10,20 @@ from sqlalchemy.orm import Session
 from app.database import reading, transaction
 from app.errors import Invalid, NotFound
 from app.labeling.audit import N_MORE
+from app.labeling.availability import raw_version
 from app.labeling.certainty import Ids
 from app.labeling.choosing import Chosen, audited, choose
+from app.labeling.duplicates import fold
 from app.labeling.next_best import next_best
 from app.labeling.suggested import USUAL_LENGTH
 from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, title_of
 from app.models import LabelingSession, Project, SessionItem, User
-from app.records.filters import Filters
+from app.records.filters import Filters, matching_ids
 from app.search.similar import Seed
 from app.settings import settings
 
+# They show near-duplicates side by side on purpose, or nobody's choice but chance's.
+NOT_FOLDED = ("contradictions", "suspects", "audit")
 _USUAL_SIZES = {"suggested": USUAL_LENGTH, "audit": N_MORE}
 
 
@@ -47,7 +51,8 @@ def start_session(
         chosen = _chosen(db, project, seed_kind, seed, size, filters)
         if seed_kind == "suggested":
             title = f"Suggested: {label_name(db, project, chosen.label_id)}"
-    said = {"from_session_id": from_session_id, "why": why}
+        chosen, folded = _folded(db, project, seed_kind, chosen)
+    said = {"from_session_id": from_session_id, "why": why, "folded": folded or None}
     described = (asdict(seed) if seed else {}) | {"k": size, "filters": filters.as_json()}
     described |= {name: value for name, value in said.items() if value is not None}
     session = LabelingSession(
@@ -73,6 +78,20 @@ def session_size(seed_kind: str, k: int | None) -> int:
     if not 1 <= size <= MOST_RECORDS:
         raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
     return size
+
+
+def _folded(
+    db: Session, project: Project, seed_kind: str, chosen: Chosen
+) -> tuple[Chosen, dict[str, list[int]]]:
+    """One record of each group of near-duplicates, and whom it stands for."""
+    version = raw_version(db, project)
+    if version is None or seed_kind in NOT_FOLDED:
+        return chosen, {}
+    open_ids = matching_ids(db, project.id, UNLABELED)
+    groups = fold(version, [record_id for record_id, _ in chosen.records], open_ids)
+    kept = [each for each in chosen.records if each[0] in groups]
+    folded = {str(record_id): members for record_id, members in groups.items() if members}
+    return replace(chosen, records=kept), folded
 
 
 def chosen_ids(

@@ -24,7 +24,7 @@ def vectors(n: int = 12) -> NDArray[np.float32]:
     rows = np.zeros((n, 8), np.float32)
     for i in range(n):
         rows[i, i % 3] = 1.0
-        rows[i, 3 + i % 5] = 0.05 * (i // 3)
+        rows[i, 3 + i % 5] = 0.25 * (i // 3)
     unit: NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 
@@ -102,7 +102,7 @@ def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> 
         rows = items(db, desk.project, session, desk.ada.id)
     assert [row.similarity is None for row in rows] == [True, False, False, False]
     assert rows[1].similarity is not None
-    assert rows[1].similarity > (rows[2].similarity or 0) > 0.9
+    assert rows[1].similarity > (rows[2].similarity or 0) > 0.8
 
 
 def test_labeled_records_are_left_out_unless_asked_for(desk: Desk) -> None:

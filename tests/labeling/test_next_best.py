@@ -1,0 +1,436 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from app.artifacts import store
+from app.database import reading, transaction
+from app.errors import Conflict, Invalid
+from app.labeling.annotations import Say
+from app.labeling.auditing import N_SAMPLED, NotSureEnough, accept_session, sampled_ranks
+from app.labeling.certainty import certainty_of
+from app.labeling.duplicates import fold, with_followers
+from app.labeling.forecast import forecast_of
+from app.labeling.items import items
+from app.labeling.next_best import NextBest, next_best
+from app.labeling.sessions import seed_of, start_next, start_session
+from app.labeling.suggested import sure_pages
+from app.labeling.undoing import undo
+from app.models import Encoder, Import, Label, LabelingSession, Project, Record, utc_now
+from app.records.records import consensus_of
+from app.search.encoders import publish
+from app.search.indexes import Version
+from app.search.suggestions import NONE, Suggestions, save_suggestions
+from app.similarity.head import RawHead
+from app.similarity.index import VectorIndex
+from tests.conftest import client_of
+from tests.labeling.conftest import Desk, make_desk
+from tests.labeling.test_sessions import embed, order, suggest, vectors
+
+
+def shares(*of_first: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The chance of the first label on each record; the second has the rest, the third nothing."""
+    first = np.array(of_first)
+    return np.stack([first, 1 - first, np.zeros_like(first)], axis=1)
+
+
+SURE = (0.99, 0.98, 0.97, 0.95, 0.9, 0.6, 0.04, 0.02, 0.01, 0.03, 0.45, 0.5)
+
+
+def label_all_but(desk: Desk, *open_ones: int) -> None:
+    pairs = [(i, 0) for i in range(len(desk.records)) if i not in open_ones]
+    desk.label(desk.ada, *pairs, key="rest")
+
+
+def chosen(desk: Desk) -> NextBest:
+    with reading() as db:
+        return next_best(db, desk.project)
+
+
+def require_labels(desk: Desk, n: int) -> None:
+    with transaction() as db:
+        db.get_one(Project, desk.project.id).min_labels = n
+    desk.project.min_labels = n
+
+
+# --- pages of equal suggestions ------------------------------------------------------------------
+
+
+def test_a_page_ends_where_one_more_row_costs_more_than_a_record_does(desk: Desk) -> None:
+    ids = np.array(desk.records)
+    known = Suggestions(ids, tuple(desk.labels), shares(*SURE).astype(np.float16))
+    with reading() as db:
+        pages = sure_pages(certainty_of(db, desk.project, known, ids))
+
+    first = next(page for page in pages if page.label_id == desk.labels[0])
+    # Five rows cost 1 + .01 + .02 + .03 + .05 + .1 = 1.21 actions; a sixth would add .4 for one
+    # record, more than the .242 that a record costs so far.
+    assert first.ids.tolist() == desk.records[:5]
+    assert first.per_action == pytest.approx(5 / 1.21, rel=2e-3)
+    assert first.expected == pytest.approx(4.79, abs=5e-3)
+    assert [page.per_action for page in pages] == sorted(
+        (page.per_action for page in pages), reverse=True
+    )
+
+
+def test_a_suggested_session_holds_one_label_the_surest_first(desk: Desk) -> None:
+    suggest(desk, embed(desk), shares(*SURE))
+    desk.label(desk.ben, (0, 0), key="done")
+
+    seed = seed_of("suggested", label_id=desk.labels[1])
+    session = start_session(desk.project, desk.ada, "suggested", seed=seed)
+
+    assert order(session) == [desk.records[i] for i in (8, 7, 9, 6)]
+    assert session.title == "Suggested: delivery"
+    best = start_session(desk.project, desk.ada, "suggested")
+    assert best.title == "Suggested: delivery", "4 records for 1.1 actions; billing: 4 for 1.2"
+
+
+def test_a_merged_label_counts_for_its_target_and_a_retired_one_for_nothing(desk: Desk) -> None:
+    ids = np.array(desk.records[:2])
+    known = Suggestions(
+        ids, tuple(desk.labels), np.array([[0.3, 0.3, 0.4], [0.1, 0.2, 0.7]], np.float16)
+    )
+    with transaction() as db:
+        db.get_one(Label, desk.labels[1]).merged_into_id = desk.labels[0]
+        db.get_one(Label, desk.labels[2]).retired_at = utc_now()
+
+    with reading() as db:
+        certainty = certainty_of(db, desk.project, known, ids)
+
+    assert certainty.label_ids.tolist() == [desk.labels[0]]
+    np.testing.assert_allclose(certainty.agreement, [0.6, 0.3], atol=1e-3)
+
+
+def test_in_a_multi_label_project_all_that_is_suggested_must_be_right(multi_desk: Desk) -> None:
+    ids = np.array(multi_desk.records[:2])
+    known = Suggestions(
+        ids, tuple(multi_desk.labels), np.array([[0.9, 0.8, 0.1], [0.4, 0.2, 0.1]], np.float16)
+    )
+    with reading() as db:
+        certainty = certainty_of(db, multi_desk.project, known, ids)
+
+    assert certainty.agreement[0] == pytest.approx(0.9 * 0.8 * 0.9, abs=2e-3)
+    assert certainty.best.tolist() == [multi_desk.labels[0], -1]
+
+
+# --- the next best session -----------------------------------------------------------------------
+
+
+def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_last(
+    desk: Desk,
+) -> None:
+    assert chosen(desk).kind == "random", "nothing is embedded yet"
+    raw = embed(desk)
+    require_labels(desk, 3)
+    desk.label(desk.ada, (11, 0), key="first")
+    assert chosen(desk) == NextBest(
+        "cold_start", 2,
+        "2 records from the middle of groups of similar ones: suggestions grow from them.",
+    )  # fmt: skip
+    desk.label(desk.ada, (10, 1), (9, 1), key="more")
+    assert chosen(desk).kind == "coverage", "no suggestions yet"
+
+    suggest(desk, raw, shares(*SURE))
+
+    session = start_next(desk.project, desk.ada)
+    assert order(session) == [desk.records[i] for i in (0, 1, 2, 3, 4)]
+    assert session.seed["why"] == (
+        "About 96 % of these 5 are billing, 78 to 100: correct the wrong ones, then accept the "
+        "page."
+    )
+    label_all_but(desk)
+    with pytest.raises(Conflict, match="nothing left to label"):
+        start_next(desk.project, desk.ada)
+
+
+def test_the_api_starts_the_next_best_session_and_says_why(desk: Desk) -> None:
+    suggest(desk, embed(desk), shares(*SURE))
+    require_labels(desk, 1)
+    desk.label(desk.ada, (11, 1), key="first")
+    client = client_of(desk.ben)
+
+    started = client.post("/api/v1/projects/letters/sessions/next")
+
+    assert started.status_code == 201
+    assert started.json()["why"].startswith("About 96 % of these 5 are billing")
+    page = client.get("/projects/letters/sessions").text
+    assert "About 96 % of these 5 are billing" in page
+    shown = client.post("/projects/letters/sessions/next")
+    assert "About 96 % of these 5 are billing" in client.get(shown.headers["location"]).text
+
+
+# --- the forecast --------------------------------------------------------------------------------
+
+
+def test_a_forecast_counts_what_is_labeled_and_forecasts_the_rest(desk: Desk) -> None:
+    encoder = suggest(desk, embed(desk), shares(*SURE))
+    desk.label(desk.ben, (0, 0), (6, 1), key="known")
+
+    with reading() as db:
+        told = forecast_of(db, desk.project, encoder.id, np.array(desk.records[:7]))
+
+    # One is labeled so, one otherwise; five are expected to be 98, 97, 95, 90 and 60 percent so.
+    expected = 1 + 0.98 + 0.97 + 0.95 + 0.9 + 0.6
+    spread = 1.96 * np.sqrt(sum(p * (1 - p) for p in (0.98, 0.97, 0.95, 0.9, 0.6))) / 7
+    assert (told.label, told.n_labeled, told.n_unknown) == ("billing", 2, 0)
+    assert told.share == pytest.approx(expected / 7, abs=1e-3)
+    assert told.low == pytest.approx(expected / 7 - spread, abs=2e-3)
+    assert told.sentence == "About 77 % billing, 59 % to 95 %; 2 already labeled."
+
+
+def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
+    suggest(desk, embed(desk), shares(*SURE))
+    client = client_of(desk.ben)
+    body = {"seed_kind": "suggested", "label_id": desk.labels[0]}
+
+    told = client.post("/api/v1/projects/letters/sessions/forecast", json=body).json()
+
+    assert (told["n_records"], told["label"]) == (5, "billing")
+    assert told["share"] == pytest.approx(4.79 / 5, abs=1e-3)
+    assert client.get("/api/v1/projects/letters/sessions").json() == []
+    refused = client.post("/api/v1/projects/letters/sessions/forecast", json={"seed_kind": "audit"})
+    assert refused.status_code == 422
+
+
+# --- an audit of the whole session ---------------------------------------------------------------
+
+
+@pytest.fixture
+def long(database: str) -> tuple[Desk, LabelingSession]:
+    """A session of 100 records without duplicates, all suggested the first label."""
+    desk = make_desk(n_records=100)
+    session = start_long_session(desk)
+    return desk, session
+
+
+def start_long_session(desk: Desk) -> LabelingSession:
+    ids = np.array(desk.records, np.int64)
+    rows = np.random.default_rng(0).normal(size=(len(ids), 16)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    known = Suggestions(ids, tuple(desk.labels), shares(*[0.9] * len(ids)).astype(np.float16))
+    files = {
+        "index": store("index", VectorIndex.build(ids, rows).save),
+        "suggestions": store("suggestions", lambda path: save_suggestions(known, path)),
+    }
+    with transaction() as db:
+        publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
+    return start_session(desk.project, desk.ada, "suggested", k=100)
+
+
+def label_ranks(desk: Desk, session: LabelingSession, ranks: Sequence[int], label: int) -> None:
+    client = client_of(desk.ada)
+    at = order(session)
+    for rank in ranks:
+        say = {
+            "record_id": at[rank], "verdict": "label", "label_ids": [desk.labels[label]],
+            "rank": rank, "suggestion_id": desk.labels[0], "suggestion_score": 0.9,
+        }  # fmt: skip
+        body = {"key": f"{rank}-{label}", "session_id": session.id, "says": [say]}
+        assert client.post("/api/v1/projects/letters/annotations", json=body).status_code == 200
+
+
+def n_labeled(desk: Desk) -> int:
+    with reading() as db:
+        return len(consensus_of(db, desk.records))
+
+
+def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
+    long: tuple[Desk, LabelingSession],
+) -> None:
+    desk, session = long
+    client, accept = client_of(desk.ada), f"/api/v1/projects/letters/sessions/{session.id}"
+    ranks = client.post(f"{accept}/sample").json()["ranks"]
+    assert len(set(ranks)) == N_SAMPLED
+    assert max(ranks) < 100
+    early = client.post(f"{accept}/accept", json={"key": "early"})
+    assert (early.status_code, n_labeled(desk)) == (409, 0)
+    label_ranks(desk, session, ranks, 0)
+
+    done = client.post(f"{accept}/accept", json={"key": "all"})
+
+    assert done.status_code == 200
+    assert len(done.json()["records"]) == 60
+    assert n_labeled(desk) == 100
+    assert (
+        client.post(f"{accept}/accept", json={"key": "all"}).json()["act_id"]
+        == (done.json()["act_id"])
+    )
+    with transaction() as db:
+        undo(db, desk.project, desk.ada.id)
+    assert n_labeled(desk) == 40
+
+
+def test_a_session_with_too_many_wrong_suggestions_is_refused_with_the_figures(
+    long: tuple[Desk, LabelingSession],
+) -> None:
+    desk, session = long
+    ranks = sampled_ranks(session)
+    label_ranks(desk, session, ranks[:38], 0)
+    label_ranks(desk, session, ranks[38:], 1)
+
+    with transaction() as db, pytest.raises(NotSureEnough, match="38 of the 40") as refused:
+        accept_session(db, desk.project, session, desk.ada.id, key="all")
+
+    assert "at least 83 % of the session do; 90 % were asked for" in refused.value.sentence
+    assert n_labeled(desk) == 40
+    with transaction() as db:
+        accept_session(db, desk.project, session, desk.ada.id, key="all", target=0.8)
+    assert n_labeled(desk) == 100
+
+
+def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession]) -> None:
+    desk, session = long
+    client = client_of(desk.ada)
+    url = f"/projects/letters/sessions/{session.id}"
+    label_ranks(desk, session, sampled_ranks(session)[:3], 0)
+
+    page = client.get(f"{url}?audit=yes").text
+
+    shown = [rank for rank in range(100) if f'id="row-{rank}"' in page]
+    assert shown == sampled_ranks(session)
+    assert "Label 40 rows drawn by chance: 3 are done" in page
+    refused = client.post(f"{url}/accept-rest", data={"key": "form-1"})
+    assert (refused.status_code, n_labeled(desk)) == (409, 3)
+
+
+# --- near-duplicates -----------------------------------------------------------------------------
+
+
+def alike(desk: Desk) -> VectorIndex:
+    """Records 0, 3 and 6 read nearly the same; so do 1 and 4."""
+    rows = vectors()
+    for original, copies in ((0, (3, 6)), (1, (4,))):
+        for copy in copies:
+            rows[copy] = rows[original] + 0.01 * np.eye(8, dtype=np.float32)[7]
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return VectorIndex.build(np.array(desk.records, np.int64), rows)
+
+
+def folded_session(desk: Desk) -> LabelingSession:
+    with transaction() as db:
+        stored = store("index", alike(desk).save)
+        publish(
+            db, desk.project, kind="raw", raw_encoder=None, files={"index": stored}, n_records=12
+        )
+    return start_session(desk.project, desk.ada, "coverage", k=12)
+
+
+def test_near_duplicates_are_shown_once_and_follow_the_label(desk: Desk) -> None:
+    session = folded_session(desk)
+    shown = [desk.records.index(record_id) for record_id in order(session)]
+    assert len(shown) == 9
+    assert len({0, 3, 6} & set(shown)) == len({1, 4} & set(shown)) == 1
+    stands = next(each for each in shown if each in (0, 3, 6))
+
+    body = {
+        "key": "k", "session_id": session.id,
+        "says": [{"record_id": desk.records[stands], "verdict": "label",
+                  "label_ids": [desk.labels[2]], "rank": shown.index(stands)}],
+    }  # fmt: skip
+    done = client_of(desk.ada).post("/api/v1/projects/letters/annotations", json=body).json()
+
+    assert {each["record_id"] for each in done["records"]} == {desk.records[i] for i in (0, 3, 6)}
+    assert [desk.consensus(i) for i in (0, 3, 6)] == [[2]] * 3
+    page = client_of(desk.ada).get(f"/projects/letters/sessions/{session.id}").text
+    assert "stands for 3 alike" in page
+    with transaction() as db:
+        undo(db, desk.project, desk.ada.id)
+    assert [desk.consensus(i) for i in (0, 3, 6)] == [None] * 3
+
+
+def test_a_near_duplicate_that_somebody_judged_by_itself_does_not_follow(desk: Desk) -> None:
+    session = folded_session(desk)
+    stands = next(i for i in (0, 3, 6) if desk.records[i] in order(session))
+    other = next(i for i in (0, 3, 6) if i != stands)
+    desk.label(desk.ben, (other, 1), key="own")
+    with reading() as db:
+        say = Say(desk.records[stands], "label", (desk.labels[0],), rank=0)
+        says = with_followers(db, session, desk.ada.id, [say])
+
+    assert desk.records[other] not in {each.record_id for each in says}
+    assert len(says) == 2
+
+
+def test_only_open_records_are_folded(desk: Desk) -> None:
+    version = Version(Encoder(), 1, alike(desk), RawHead(8), NONE)
+
+    groups = fold(version, desk.records, np.array(desk.records[1:]))
+
+    assert groups[desk.records[0]] == [desk.records[3], desk.records[6]]
+    assert fold(version, desk.records, np.array(desk.records[7:]))[desk.records[0]] == []
+
+
+# --- second looks --------------------------------------------------------------------------------
+
+
+def test_suspects_are_labels_that_their_neighbours_disagree_with(desk: Desk) -> None:
+    embed(desk)
+    # Three directions, a label each; the last record of the first says something else.
+    pairs = [(i, i % 3) for i in range(12) if i != 9]
+    desk.label(desk.ada, *pairs, (9, 1), key="all")
+
+    session = start_session(desk.project, desk.ada, "suspects")
+
+    assert order(session)[0] == desk.records[9]
+    assert session.title == "Labels that disagree with their neighbours"
+
+
+def test_contradictions_stand_beside_each_other(desk: Desk) -> None:
+    session = folded_session(desk)
+    desk.label(desk.ada, *[(i, 0) for i in range(12) if i != 4], (4, 2), key="all")
+
+    session = start_session(desk.project, desk.ada, "contradictions")
+
+    assert set(order(session)) == {desk.records[1], desk.records[4]}
+    desk.label(desk.ada, (4, 0), key="mended")
+    with pytest.raises(Conflict, match="No two records that read alike"):
+        start_session(desk.project, desk.ada, "contradictions")
+
+
+def test_coverage_goes_to_what_is_farthest_from_any_label(desk: Desk) -> None:
+    embed(desk)
+    desk.label(desk.ada, *[(i, 0) for i in range(12) if i % 3 != 2], key="two directions")
+
+    session = start_session(desk.project, desk.ada, "coverage", k=1)
+
+    assert desk.records.index(order(session)[0]) % 3 == 2
+
+
+def test_new_records_are_those_of_the_last_import_that_brought_any(desk: Desk) -> None:
+    with pytest.raises(Conflict, match="last import"):
+        start_session(desk.project, desk.ada, "recent")
+    began = utc_now()
+    with transaction() as db:
+        for n_stored in (2, 0):
+            db.add(
+                Import(
+                    project_id=desk.project.id, file_name="f", file="f", format="csv",
+                    n_stored=n_stored, started_at=began, status="succeeded",
+                )
+            )  # fmt: skip
+        late = [
+            Record(project_id=desk.project.id, external_id=f"late{i}", text="t", content_hash="0")
+            for i in range(2)
+        ]
+        db.add_all(late)
+        db.flush()
+        ids = [record.id for record in late]
+
+    assert order(start_session(desk.project, desk.ada, "recent")) == ids
+
+
+def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk) -> None:
+    suggest(desk, embed(desk), shares(*SURE))
+
+    session = start_session(desk.project, desk.ada, "audit", k=4)
+
+    with reading() as db:
+        hashes = select(Record.id).order_by(Record.content_hash, Record.id).limit(4)
+        assert order(session) == list(db.scalars(hashes))
+        rows = items(db, desk.project, session, desk.ada.id)
+        assert db.get_one(Project, desk.project.id).audit_until != ""
+    assert [row.suggestions for row in rows] == [()] * 4
+    with pytest.raises(Invalid, match="1 to 1,000"):
+        start_session(desk.project, desk.ada, "audit", k=0)
