@@ -28,15 +28,19 @@ run: $(VENV)/.installed  ## Install, set up, load the sample project, serve on 1
 	@$(BIN)/likewise demo --no-wait
 	@exec $(BIN)/likewise serve --port $(PORT)
 
+# A file at a time on each core; torch's threads would only be in the way of the other process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
+
 .PHONY: test
 test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
-	$(BIN)/python -m pytest tests
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not slow and not browser and not once and not sweep"
+	$(PYTEST) tests
+	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not slow and not browser and not once and not sweep"
 
 .PHONY: test-all
 test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
-	HYPOTHESIS_PROFILE=seeking $(BIN)/python -m pytest tests -m ""
-	TEST_DATABASE_URL=postgres $(BIN)/python -m pytest tests -m "not once"
+	HYPOTHESIS_PROFILE=seeking $(PYTEST) tests -m ""
+	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not once"
 
 .PHONY: check
 check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, dependencies

@@ -35,6 +35,24 @@ PATIENCE_SECONDS = 300.0
 SHARED = Path(os.environ.get("LIKEWISE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest first, so that no process of the run is last alone; on Postgres what asks it."""
+    items.sort(key=lambda item: not (item.get_closest_marker("browser") or _is_sweep(item)))
+    if os.environ.get("TEST_DATABASE_URL"):
+        elsewhere = [item for item in items if not _needs_database(item)]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if _needs_database(item)]
+
+
+def _is_sweep(item: pytest.Item) -> bool:
+    return item.get_closest_marker("sweep") is not None
+
+
+def _needs_database(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return bool({"database", "postgres_url", "backend"}.intersection(names))
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A real Postgres server for this test run."""
