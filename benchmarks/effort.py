@@ -74,12 +74,13 @@ def accept_after_audits(annotator: Annotator, look: float) -> list[Figures]:
     return marks
 
 
-def label_like_the_seed(annotator: Annotator, look: float) -> list[Figures]:
+def label_like_the_seed(annotator: Annotator, _look: float) -> list[Figures]:
     """Start from a random open record: one key for it and all its neighbours, one for each other
     one that differs."""
     while session := annotator.session(seed_kind="random", k=1):
         [seed] = annotator.rows(session)
-        around = annotator.session(seed_kind="record", record_ids=[seed.record_id], k=RAW_PAGE - 1)
+        start = {"seed_kind": "record", "record_ids": [seed.record_id], "k": RAW_PAGE - 1}
+        around = annotator.session(**start) or session
         rows = annotator.rows(around)
         same = annotator.truth[seed.external_id]
         differing = [row for row in rows if annotator.truth[row.external_id] != same]
@@ -134,7 +135,7 @@ def print_mark(mark: Figures) -> None:
 
 
 def show(line: Figures) -> None:
-    kinds = Counter(line["of"])
+    kinds: Counter[str] = Counter(line["of"])
     print(
         f"{line['data']:8} {line['way']:6} {line['per_correct_record']:.3f} actions per correctly "
         f"labeled record ({kinds['single']:,} rows, {kinds['page']:,} pages, {line['moves']:,} "

@@ -30,7 +30,8 @@ class NotSureEnough(Conflict):
         low, _ = wilson(n_right, n)
         super().__init__(
             f"{n_right} of the {n} drawn rows agree with their suggestion, so at least "
-            f"{100 * low:.0f} % of the session do; {100 * target:.0f} % were asked for. Nothing was accepted."
+            f"{100 * low:.0f} % of the session do; {100 * target:.0f} % were asked "
+            "for. Nothing was accepted."
         )
 
 
