@@ -4,10 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from app.similarity import model_folder
-from app.similarity.encoder import DEFAULT_MODEL, Encoder, ModelNotAvailable, load_encoder
+from app.similarity.encoder import (
+    DEFAULT_MODEL,
+    Encoder,
+    ModelNotAvailable,
+    SentenceEncoder,
+    load_encoder,
+)
 from app.similarity.model_folder import check_folder, default_model_folder
+from app.similarity.texts import MOST_CHARACTERS, readable
+from tests.tiny_encoder import save_tiny_encoder
 
 pytestmark = pytest.mark.once
 
@@ -36,6 +45,46 @@ def test_texts_keep_their_order_whatever_their_length(encoder: Encoder) -> None:
     np.testing.assert_allclose(vectors, alone, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
     assert encoder.encode([]).shape == (0, 384)
+
+
+ODD_TEXTS = (
+    "?",
+    "NaN",
+    "\n\t \u200b",
+    "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f4e6",
+    "half an emoji: \ud83d",
+    "a\x00b\x1b[31m",
+    "\u202eright to left \u0627\u0644\u0633\u0644\u0627\u0645",
+    "x" * 50_000,
+)
+
+
+def test_odd_texts_have_vectors_too(encoder: Encoder) -> None:
+    vectors = encoder.encode([*ODD_TEXTS, "rain"])
+
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(vectors[-1], encoder.encode(["rain"])[0], atol=1e-5)
+
+
+def test_a_text_of_a_megabyte_is_read_at_its_beginning(encoder: Encoder) -> None:
+    beginning = "the kettle arrived late and was broken, "
+    long, longest = beginning * 100, "  " + beginning * 25_000
+
+    vectors = encoder.encode([long, longest])
+
+    assert len(longest) > 1_000_000
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
+
+
+def test_a_model_that_answers_nonsense_is_refused(tmp_path: Path) -> None:
+    folder = save_tiny_encoder(tmp_path / "tiny", ["my lamp is late"])
+    broken = load_encoder(str(folder), "cpu")
+    assert isinstance(broken, SentenceEncoder)
+    with torch.no_grad():
+        next(iter(broken.model.parameters())).fill_(float("nan"))
+
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        broken.encode(["my lamp is late"])
 
 
 def test_the_default_model_is_the_published_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,3 +153,12 @@ def test_a_config_that_asks_for_code_and_a_folder_without_weights_are_refused(
         check_folder(asks)
     with pytest.raises(ModelNotAvailable, match=r"no \*\.safetensors"):
         check_folder(tmp_path / "empty")
+
+
+def test_what_no_tokenizer_takes_is_made_readable() -> None:
+    assert readable("half an emoji: \ud83d, a whole one: \U0001f600") == (
+        "half an emoji: ?, a whole one: \U0001f600"
+    )
+    assert readable("  as it is\n") == "  as it is\n"
+    assert readable(" " * MOST_CHARACTERS + "late") == "late"
+    assert len(readable("x" * 1_000_000)) == MOST_CHARACTERS
