@@ -121,6 +121,8 @@ def _precision(runtime: RuntimeName) -> str:
 
 
 def _settled_runtimes() -> str:
+    if not schema.is_current():
+        return "versions: none yet"
     with reading() as db:
         counted = db.execute(
             select(Encoder.runtime, func.count())
