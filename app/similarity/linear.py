@@ -44,4 +44,6 @@ def ridge(rows: Vectors, asked: Vectors, wanted: Floats, weights: Floats) -> Flo
         slopes = scaled.T @ mixed
     else:
         slopes = np.linalg.solve(scaled.T @ scaled + PENALTY * np.eye(d), scaled.T @ aims)
-    return np.asarray((asked - centre) @ slopes.astype(np.float32), dtype=np.float32)
+    # Not asked - centre: of 200,000 records that would be another 300 MB.
+    answers = asked @ slopes.astype(np.float32) - (centre @ slopes).astype(np.float32)
+    return np.asarray(answers, dtype=np.float32)

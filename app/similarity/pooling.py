@@ -122,8 +122,8 @@ def pooled(
     if weights is None:
         weights = settled_weights(graph, rows, examples, recipe)
     looks = recipe.second_look if weights.commonness == 0 else 0.0
-    every = np.arange(len(rows))
-    said = _opinions(graph, rows, examples, replace(recipe, second_look=looks), every)
+    looking = replace(recipe, second_look=looks)
+    said = _opinions(graph, rows, examples, looking, slice(None))
     return Pooled(said.pooled(weights) * np.float32(weights.sharpness), weights)
 
 
@@ -194,7 +194,7 @@ def _opinions(
     rows: Vectors,
     examples: Examples,
     recipe: Recipe,
-    asked: NDArray[np.int64],
+    asked: NDArray[np.int64] | slice,
 ) -> Opinions:
     near = replace(recipe, alpha=NEAR_ALPHA, steps=NEAR_STEPS, second_look=0.0)
     linear = linear_scores(

@@ -19,6 +19,9 @@ LEAST_STEPS = 200
 MOST_PASSES = 8
 """Few records are passed more often, up to so many times as often: each pass is a few steps."""
 
+ENOUGH = 5_000
+"""Rows that show well enough what evidence is usual."""
+
 
 @one_thread()
 def learn_evidence(
@@ -36,7 +39,7 @@ def learn_evidence(
         nn.Dropout(recipe.dropout),
         nn.Linear(recipe.hidden, soft.shape[1]),
     )
-    inputs, targets = torch.from_numpy(rows) * INPUT_SCALE, torch.from_numpy(soft)
+    inputs, targets = torch.from_numpy(rows), torch.from_numpy(soft)
     optimiser = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -57,7 +60,7 @@ def _pass(
     is_multi_label: bool,
 ) -> None:
     for batch in torch.split(torch.randperm(len(inputs)), batch_size):
-        logits = network(inputs[batch])
+        logits = network(inputs[batch] * INPUT_SCALE)
         if is_multi_label:
             loss = functional.binary_cross_entropy_with_logits(logits, targets[batch])
         else:
@@ -71,7 +74,8 @@ def _in_numpy(
     network: nn.Module, inputs: Tensor, examples: Examples, recipe: Recipe
 ) -> EvidenceHead:
     with torch.no_grad():
-        logits = network(inputs)
+        some = inputs[:: max(1, len(inputs) // ENOUGH)] * INPUT_SCALE
+        logits = network(some)
         chances = logits.sigmoid() if examples.is_multi_label else logits.softmax(dim=1)
     centre = chances.mean(dim=0)
     arrays = {name: value.detach().numpy() for name, value in network.named_parameters()}

@@ -19,6 +19,7 @@ from app.errors import Conflict
 from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
 from app.projects.labels import label_set
 from app.similarity.examples import Examples
+from app.training.apart import pairs_apart
 
 # How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
 # closely than whoever presses a key for it, and a rule looks at nothing.
@@ -36,6 +37,7 @@ class Snapshot:
     label_ids   (K,) int64, labels in use, in the order of the columns
     groups      (m,) int64: equal texts, and records accepted as one page, are of one group
     weights     (m,) float32, by provenance
+    apart       (p, 2) int64, pairs of record ids that somebody said are not alike
     n_contradictions  how many texts carry different labels on different records
     last_act_id       the newest act that it may hold
     """
@@ -46,6 +48,7 @@ class Snapshot:
     label_ids: Ids
     groups: Ids
     weights: NDArray[np.float32]
+    apart: Ids
     n_contradictions: int
     last_act_id: int
 
@@ -80,6 +83,7 @@ class Snapshot:
             label_ids=tuple(int(i) for i in self.label_ids),
             groups=self.groups[is_there],
             weights=self.weights[is_there],
+            apart=np.searchsorted(ids, self.apart[np.isin(self.apart, ids).all(axis=1)]),
         )
 
 
@@ -114,6 +118,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
         label_ids=np.array(columns, dtype=np.int64),
         groups=_groups(hashes, provenance),
         weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
+        apart=pairs_apart(db, project),
         n_contradictions=_n_contradictions(hashes, targets),
         last_act_id=last_act_id(db, project.id),
     )
