@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.artifacts import store
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid
-from app.labeling.annotations import Say
+from app.labeling.annotations import Say, annotate
 from app.labeling.auditing import N_SAMPLED, NotSureEnough, accept_session, sampled_ranks
 from app.labeling.certainty import certainty_of
 from app.labeling.duplicates import fold, with_followers
@@ -137,7 +137,7 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     session = start_next(desk.project, desk.ada)
     assert order(session) == [desk.records[i] for i in (0, 1, 2, 3, 4)]
     assert session.seed["why"] == (
-        "About 96 % of these 5 are billing, 78 to 100: correct the wrong ones, then accept the "
+        "About 96 % of these 5 are billing, 50 to 100: correct the wrong ones, then accept the "
         "page."
     )
     label_all_but(desk)
@@ -173,11 +173,29 @@ def test_a_forecast_counts_what_is_labeled_and_forecasts_the_rest(desk: Desk) ->
 
     # One is labeled so, one otherwise; five are expected to be 98, 97, 95, 90 and 60 percent so.
     expected = 1 + 0.98 + 0.97 + 0.95 + 0.9 + 0.6
-    spread = 1.96 * np.sqrt(sum(p * (1 - p) for p in (0.98, 0.97, 0.95, 0.9, 0.6))) / 7
+    variance = sum(p * (1 - p) for p in (0.98, 0.97, 0.95, 0.9, 0.6))
+    spread = 1.96 * np.sqrt(2 * variance + 1) / 7
     assert (told.label, told.n_labeled, told.n_unknown) == ("billing", 2, 0)
     assert told.share == pytest.approx(expected / 7, abs=1e-3)
     assert told.low == pytest.approx(expected / 7 - spread, abs=2e-3)
-    assert told.sentence == "About 77 % billing, 59 % to 95 %; 2 already labeled."
+    assert told.sentence == "About 77 % billing, 39 to 100 %; 2 already labeled."
+
+
+def test_a_forecast_learns_from_suggestions_that_were_wrong(desk: Desk) -> None:
+    encoder = suggest(desk, embed(desk), shares(*SURE))
+    says = [
+        Say(desk.records[i], "label", (desk.labels[2],), rank=i, suggestion_id=desk.labels[0],
+            suggestion_score=0.75)
+        for i in (8, 9, 10, 11)
+    ]  # fmt: skip
+    with transaction() as db:
+        annotate(db, desk.project, desk.ada.id, says, key="wrong")
+
+    with reading() as db:
+        told = forecast_of(db, desk.project, encoder.id, np.array(desk.records[:2]))
+
+    # Four mistakes where one was expected, and two of each beforehand: (4 + 2) / (1 + 2) = 2.
+    assert told.share == pytest.approx(1 - 2 * (0.01 + 0.02) / 2, abs=1e-3)
 
 
 def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
