@@ -6,6 +6,7 @@ database. A failed fsync fails the whole thing and is never retried: a second on
 
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,17 +64,16 @@ def store(kind: str, write: Callable[[Path], None]) -> StoredFile:
 
 
 def store_folder(kind: str, source: Path) -> list[StoredFile]:
-    """Take over a whole folder, of the same disk, as a new one under artifacts/, and make it
-    durable: its files, each with what it must still be.
+    """Have a whole folder, of the same disk, under artifacts/ as well, and make it durable: its
+    files, each with what it must still be. Nothing is copied; the source may go afterwards.
 
-    Raises StorageFull; then the folder is where it was.
+    Raises StorageFull.
     """
     place = folder("artifacts") / f"{uuid.uuid4().hex}-{kind}"
     try:
-        for path in sorted(source.rglob("*")):
+        shutil.copytree(source, place, copy_function=os.link)
+        for path in (place, *place.rglob("*"), place.parent):
             sync(path)
-        source.rename(place)
-        sync(place.parent)
     except OSError as error:
         raise clear_disk_error(error) from error
     return [

@@ -44,6 +44,8 @@ pytestmark = pytest.mark.sweep
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
 APP = Path(__file__).resolve().parent.parent / "app"
 KINDS = ("alpha", "beta", "gamma")
+# Killed at in tests/training/test_deep_runs.py: a head run does not come by.
+OF_DEEP_RUNS = {"run.tune.loss", "run.tune.embedding"}
 N = 90
 N_LABELED = 30
 
@@ -70,7 +72,7 @@ def test_every_failpoint_of_the_code_is_among_the_named_steps() -> None:
     plain = set(re.findall(r'failpoint\("([\w.]+)"\)', code))
     patterned = set(re.findall(r'failpoint\(f"([^"]+)"\)', code))
 
-    assert plain - set(named_steps()) == set()
+    assert plain - set(named_steps()) == OF_DEEP_RUNS
     assert patterned == {"run.{stage}.inside", "{kind}.{name}.before", "{kind}.{name}.after"}
 
 

@@ -26,7 +26,7 @@ def find_prepared(db: Session, run_id: int) -> Encoder | None:
 
 
 def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
-    """Take over the folder of a tuned encoder, so that its embeddings can be made."""
+    """Have the folder of a tuned encoder as artifacts, so that its embeddings can be made."""
     stored = store_folder(KIND, folder)
     with transaction() as db:
         project = db.get_one(Project, project_id)

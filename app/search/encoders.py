@@ -102,11 +102,12 @@ def publish_prepared(
     *,
     n_records: int,
     read_at: datetime,
-) -> None:
-    """Make a version of one whose embeddings were made ahead; see publish() for the rest."""
+) -> Encoder:
+    """Make a version of an encoder whose embeddings were made ahead; for the rest see publish()."""
     _hold(db, db.get_one(Project, encoder.project_id))
     encoder.number = _next_number(db, encoder.project_id)
     add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
+    return encoder
 
 
 def publish(

@@ -150,6 +150,18 @@ class DeepRecipe:
         return cls(**(values | {"head": Recipe.from_json(head)}))
 
 
+def recipe_from_json(values: dict[str, Any]) -> Recipe | DeepRecipe:
+    """The recipe of either method that these values describe. Raises ValueError."""
+    kind = DeepRecipe if values.get("method") == "deep" else Recipe
+    return kind.from_json(values)
+
+
+def head_recipe(values: dict[str, Any]) -> Recipe:
+    """The recipe of the head that a run of this recipe learns. Raises ValueError."""
+    recipe = recipe_from_json(values)
+    return recipe.head if isinstance(recipe, DeepRecipe) else recipe
+
+
 CPU_SUBSET = 4_000
 """Records to learn from where there is no GPU and nobody said how many: some ten minutes' work."""
 

@@ -80,7 +80,7 @@ def load_encoder(
 
     Raises ModelNotAvailable if it is not here, or holds anything that could run code.
     """
-    source = _source(base_model, allow_downloads)
+    source = model_source(base_model, allow_downloads)
     if not allow_downloads:
         # Read at import of the hub's library, so it is set before the first import below.
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -109,7 +109,8 @@ def pick_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _source(base_model: str, allow_downloads: bool) -> str:
+def model_source(base_model: str, allow_downloads: bool) -> str:
+    """The folder of the model of this name, checked. Raises ModelNotAvailable."""
     if base_model.removeprefix("sentence-transformers/") == DEFAULT_MODEL:
         return str(default_model_folder())
     if Path(base_model).is_dir():

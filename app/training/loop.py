@@ -4,7 +4,8 @@ collect → tune → evaluate → reindex → activate:
 
     collect   freezes the examples: labeled records, their labels, what must not be split, and the
               pool of all records with a vector
-    tune      learns a head from them; unlabeled records teach as well
+    tune      learns a head from them; unlabeled records teach as well. In a deep run, the whole
+              encoder before it (app.training.deep_runs)
     evaluate  tuned against raw and the version in use, by cross-validation, on the same queries
               with the same k; and by the audit stream
     reindex   index and suggestions of every record that has a vector by now
@@ -32,12 +33,12 @@ from app.errors import Conflict
 from app.jobs import JobCancelled, Step
 from app.models import Encoder, Project, TrainingRun, utc_now
 from app.search.embedding import raw_vectors
-from app.search.encoders import find_raw_encoder
+from app.search.encoders import find_raw_encoder, source_in_use
 from app.search.indexes import version_files
+from app.similarity.deep_recipe import head_recipe
 from app.similarity.head import load_head, save_head
-from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune as learn
-from app.training import runs, workspace
+from app.training import deep_runs, runs, workspace
 from app.training.graphs import shared_graph
 from app.training.measuring import Material, measure
 from app.training.publishing import publish_version
@@ -74,7 +75,9 @@ def collect(run: TrainingRun, report: RunReport) -> None:
     """Freeze what the run learns from, and note on the row what that was."""
     with reading() as db:
         project = db.get_one(Project, run.project_id)
-        snapshot = freeze(db, project, _raw(db, project))
+        source = _source(db, project, run)
+        snapshot = freeze(db, project, source)
+    workspace.keep_source(run.id, source.id)
     workspace.keep(run.id, "collect", workspace.SNAPSHOT, snapshot.save)
     with transaction() as db:
         db.execute(
@@ -95,9 +98,11 @@ def collect(run: TrainingRun, report: RunReport) -> None:
 
 @_stage("tune")
 def tune(run: TrainingRun, report: RunReport) -> None:
-    """Learn the head."""
+    """Learn the head; in a deep run, first the encoder below it, from the raw vectors."""
     if workspace.has(run.id, workspace.HEAD):
         return
+    if deep_runs.is_deep(run.recipe):
+        deep_runs.learn_whole(run, _material(run, report, of_raw=True), report)
     material = _material(run, report)
     head = learn(material.vectors, material.examples, material.recipe, report, graph=material.graph)
     workspace.keep(run.id, "tune", workspace.HEAD, lambda path: save_head(head, path))
@@ -109,7 +114,11 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
     if workspace.has(run.id, workspace.COMPARISON):
         return
     material = _material(run, report)
-    comparison = measure(run, material, report)
+    if deep_runs.is_deep(run.recipe):
+        raw = _material(run, report, of_raw=True)
+        comparison = deep_runs.measure_deep(run, raw, material, report)
+    else:
+        comparison = measure(run, material, report)
     workspace.keep(
         run.id, "evaluate", workspace.COMPARISON, lambda path: save_comparison(comparison, path)
     )
@@ -149,8 +158,7 @@ def _index(run: TrainingRun, report: RunReport) -> None:
     head = load_head(workspace.path_of(run.id, workspace.HEAD))
     read_at = utc_now()
     with reading() as db:
-        raw = _raw(db, db.get_one(Project, run.project_id))
-        ids, vectors = raw_vectors(db, raw.id)
+        ids, vectors = raw_vectors(db, deep_runs.source_of_run(db, run).id)
     writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
     files: dict[str, StoredFile] = {}
     for kind, write in writers.items():
@@ -159,21 +167,27 @@ def _index(run: TrainingRun, report: RunReport) -> None:
     workspace.keep_indexed(run.id, workspace.Indexed(files, len(ids), read_at))
 
 
-def _raw(db: Session, project: Project) -> Encoder:
-    raw = find_raw_encoder(db, project)
-    if raw is None:
+def _source(db: Session, project: Project, run: TrainingRun) -> Encoder:
+    """A head stands on the vectors in use; a deep encoder is taught through the raw ones."""
+    find = find_raw_encoder if deep_runs.is_deep(run.recipe) else source_in_use
+    source = find(db, project)
+    if source is None:
         raise Conflict("No record has been embedded yet, so there is nothing to learn from.")
-    return raw
+    return source
 
 
-def _material(run: TrainingRun, report: RunReport) -> Material:
-    """The same for every try: what has arrived since collect stays out."""
+def _material(run: TrainingRun, report: RunReport, *, of_raw: bool = False) -> Material:
+    """The same for every try: what has arrived since collect stays out.
+
+    of_raw  in a deep run: of the vectors that teach it, not of those that it makes
+    """
     report(0.0, "Reading vectors")
     snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
-    recipe = Recipe.from_json(run.recipe)
+    recipe = head_recipe(run.recipe)
     with reading() as db:
         project = db.get_one(Project, run.project_id)
-        raw = _raw(db, project)
+        source_id = workspace.source_id(run.id)
+        raw = db.get_one(Encoder, source_id) if of_raw else deep_runs.source_of_run(db, run)
         ids, vectors = raw_vectors(db, raw.id)
     frozen = np.isin(ids, snapshot.pool, assume_unique=True)
     ids, vectors = ids[frozen], vectors[frozen]

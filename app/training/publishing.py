@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from app.database import transaction
 from app.jobs import JobCancelled, failpoint
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
-from app.search.encoders import activate, active_encoder, find_raw_encoder, publish
+from app.search.deep_versions import find_prepared
+from app.search.encoders import activate, active_encoder, publish, publish_prepared
 from app.similarity.evaluation import Comparison
 from app.similarity.gate import RAW
 from app.training import workspace
@@ -50,19 +51,19 @@ def _succeed(db: Session, run_id: int, verdict: Verdict) -> None:
 
 def _publish(db: Session, run: TrainingRun, indexed: workspace.Indexed) -> tuple[Encoder, Encoder]:
     project = db.get_one(Project, run.project_id)
-    raw = find_raw_encoder(db, project)
-    assert raw is not None  # Reindex read its vectors, and versions are never deleted.
-    encoder = publish(
-        db,
-        project,
-        kind="head",
-        raw_encoder=raw,
-        files=indexed.files,
-        n_records=indexed.n_records,
-        read_at=indexed.read_at,
-    )
+    source = db.get_one(Encoder, workspace.source_id(run.id))
+    prepared = find_prepared(db, run.id)
+    if prepared is None:
+        encoder = publish(
+            db, project, kind="head", raw_encoder=source, files=indexed.files,
+            n_records=indexed.n_records, read_at=indexed.read_at,
+        )  # fmt: skip
+    else:
+        encoder = publish_prepared(
+            db, prepared, indexed.files, n_records=indexed.n_records, read_at=indexed.read_at
+        )
     run.encoder_id = encoder.id
-    return encoder, raw
+    return encoder, source
 
 
 def evaluations(

@@ -10,8 +10,9 @@ from app.accounts import audit
 from app.database import transaction
 from app.errors import Conflict, NotFound
 from app.jobs import JobCancelled, workers
-from app.models import Evaluation, Project, RunEvent, TrainingRun, User, utc_now
+from app.models import Evaluation, LossPoint, Project, RunEvent, TrainingRun, User, utc_now
 from app.settings import settings
+from app.similarity.deep_recipe import DeepRecipe
 from app.similarity.recipe import Recipe
 from app.training import workspace
 from app.training.readiness import (
@@ -26,8 +27,8 @@ from app.training.snapshot import last_act_id
 # What other rooms ask of runs, in one place.
 __all__ = [
     "STAGES", "Readiness", "begin", "cancel_run", "due_projects", "end_cancelled", "evaluations_of",
-    "events_of", "fail", "find_run", "is_worker_there", "latest_runs", "moving_run", "readiness",
-    "request_run", "retry_run",
+    "events_of", "fail", "find_run", "is_worker_there", "latest_runs", "losses_of", "moving_run",
+    "readiness", "request_run", "retry_run",
 ]  # fmt: skip
 
 STAGES = ("collect", "tune", "evaluate", "reindex", "activate")
@@ -36,7 +37,7 @@ STAGES = ("collect", "tune", "evaluate", "reindex", "activate")
 def request_run(
     db: Session,
     project: Project,
-    recipe: Recipe = Recipe(),
+    recipe: Recipe | DeepRecipe = Recipe(),
     by: User | None = None,
     *,
     is_forced: bool = False,
@@ -133,6 +134,12 @@ def evaluations_of(db: Session, run_ids: Sequence[int]) -> Sequence[Evaluation]:
     return db.scalars(
         select(Evaluation).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
     ).all()
+
+
+def losses_of(db: Session, run_id: int) -> Sequence[LossPoint]:
+    """What a deep run measured on its way, by step; nothing for a head run."""
+    measured = select(LossPoint).where(LossPoint.run_id == run_id)
+    return db.scalars(measured.order_by(LossPoint.step)).all()
 
 
 def begin(run_id: int, stage: str) -> TrainingRun | None:

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from app.artifacts import StoredFile, folder, sync
 from app.jobs import failpoint
+from app.search.deep_versions import forget_prepared
 from app.settings import settings
 
 SNAPSHOT = "examples.npz"
 HEAD = "head.safetensors"
 COMPARISON = "comparison.json"
 FILES = "files.json"
+SOURCE = "source.json"
+DEEP = "deep"
 
 
 def path_of(run_id: int, name: str) -> Path:
@@ -42,6 +45,17 @@ def has(run_id: int, name: str) -> bool:
     return path_of(run_id, name).is_file()
 
 
+def keep_source(run_id: int, encoder_id: int) -> None:
+    """Note the version on whose embeddings the run stands, whatever is activated meanwhile."""
+    facts = json.dumps({"encoder_id": encoder_id})
+    keep(run_id, "collect", SOURCE, lambda path: _written(path, facts))
+
+
+def source_id(run_id: int) -> int:
+    """The id of that version: raw, or for a head run on top of one, deep."""
+    return int(json.loads(path_of(run_id, SOURCE).read_text())["encoder_id"])
+
+
 @dataclass(frozen=True)
 class Indexed:
     """What reindex stored: artifacts by kind, of so many records, read at that time."""
@@ -59,10 +73,7 @@ def keep_indexed(run_id: int, indexed: Indexed) -> None:
         "read_at": indexed.read_at.isoformat(),
     }
 
-    def write(path: Path) -> None:
-        path.write_text(json.dumps(facts))
-
-    keep(run_id, "reindex", FILES, write)
+    keep(run_id, "reindex", FILES, lambda path: _written(path, json.dumps(facts)))
 
 
 def indexed_by(run_id: int) -> Indexed:
@@ -85,9 +96,14 @@ def discard(run_id: int) -> None:
     if has(run_id, FILES):
         for stored in indexed_by(run_id).files.values():
             (settings().data_dir / stored.file).unlink(missing_ok=True)
+    forget_prepared(run_id)
     clear(run_id)
 
 
 def clear(run_id: int) -> None:
     """Remove the folder and all that is in it; nothing happens where there is none."""
     shutil.rmtree(folder("runs") / str(run_id), ignore_errors=True)
+
+
+def _written(path: Path, content: str) -> None:
+    path.write_text(content)

@@ -1,0 +1,321 @@
+"""Deep runs: the whole encoder learns, whatever is killed or cancelled on the way."""
+
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+from sqlalchemy import func, select, update
+
+from app.artifacts import Damaged
+from app.database import reading, transaction
+from app.jobs import JobCancelled
+from app.models import (
+    Artifact,
+    Embedding,
+    Encoder,
+    LossPoint,
+    Project,
+    Record,
+    TrainingRun,
+    User,
+    utc_now,
+)
+from app.projects.labels import add_label
+from app.search import base_models, upkeep
+from app.search.base_models import text_encoder
+from app.search.deep_versions import check_model, model_folder
+from app.search.embedding import embed_missing, n_missing, raw_vectors
+from app.search.encoders import active_encoder, find_raw_encoder, roll_back, versions
+from app.search.indexes import open_version
+from app.search.similar import Seed, similar
+from app.settings import settings
+from app.similarity.deep_recipe import DeepRecipe
+from app.training import loop, runs
+from tests.conftest import make_project
+from tests.tiny_encoder import save_tiny_encoder
+from tests.training.conftest import NAMES, label, record_ids
+
+pytestmark = pytest.mark.once
+
+WORDS = (
+    "parcel courier van doorstep delayed",
+    "invoice refund card charged twice",
+    "password login locked reset profile",
+    "thanks great lovely superb helpful",
+)
+COMMON = "my your the please again today"
+CHILD = Path(__file__).parent / "steps_child.py"
+QUICK = DeepRecipe(batch_size=16, learning_rate=3e-3, epochs=4, checks=4, max_tokens=32)
+
+
+def texts_of(n: int) -> list[str]:
+    """Each of one of four kinds, by its word, among common ones."""
+    rng = np.random.default_rng(0)
+    return [
+        " ".join([*[WORDS[i % 4].split()[rng.integers(2)]] * 3, *rng.choice(COMMON.split(), 2)])
+        for i in range(n)
+    ]
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_encoder(tmp_path_factory.mktemp("tiny"), [*WORDS, COMMON])
+
+
+@pytest.fixture
+def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """160 records embedded, 80 of them labeled, 20 of each kind."""
+    monkeypatch.setenv("LIKEWISE_DEVICE", "cpu")
+    monkeypatch.setenv("LIKEWISE_BASE_MODEL", str(tiny_model))
+    settings.cache_clear()
+    made = make_project()
+    add_texts(made, texts_of(160))
+    with transaction() as db:
+        for name in NAMES:
+            add_label(db, made.id, name, None)
+    embed_missing(made.id, lambda done, total: None)
+    label(made, ada, range(80))
+    yield made
+    base_models._loaded.clear()
+
+
+def add_texts(project: Project, texts: list[str]) -> None:
+    with transaction() as db:
+        db.add_all(
+            Record(
+                project_id=project.id, external_id=f"{len(texts)}-{i}", text=text, fields={},
+                content_hash=hashlib.sha256(text.encode()).hexdigest(),
+            )
+            for i, text in enumerate(texts)
+        )  # fmt: skip
+
+
+def queue(project: Project, recipe: DeepRecipe = QUICK, *, is_forced: bool = True) -> int:
+    with transaction() as db:
+        return runs.request_run(db, project, recipe, is_forced=is_forced).id
+
+
+def take_steps(run_id: int) -> None:
+    for _, step in loop.STEPS:
+        step(run_id)
+
+
+def row(run_id: int) -> TrainingRun:
+    with reading() as db:
+        return db.get_one(TrainingRun, run_id)
+
+
+def count(table: type, *conditions: object) -> int:
+    with reading() as db:
+        counted = select(func.count()).select_from(table).where(*conditions)  # type: ignore[arg-type]
+        return db.scalar(counted) or 0
+
+
+def child(run_id: int, failpoint: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LIKEWISE_FAILPOINT": failpoint, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, str(CHILD), str(run_id)],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_from_there(
+    project: Project, ada: User, tiny_model: Path
+) -> None:
+    run_id = queue(project)
+
+    take_steps(run_id)
+
+    run = row(run_id)
+    assert (run.status, run.n_examples) == ("succeeded", 80)
+    with reading() as db:
+        active = active_encoder(db, project.id)
+        assert active is not None
+        assert (active.id, active.kind, active.number) == (run.encoder_id, "deep", 2)
+        raw = find_raw_encoder(db, project)
+        assert raw is not None
+        ids, before = raw_vectors(db, raw.id)
+        after_ids, after = raw_vectors(db, active.id)
+        version = open_version(db, active.id)
+        folder = model_folder(db, active.id)
+        measured = {(e.role, e.metric): e for e in runs.evaluations_of(db, [run_id]) if e.k is None}
+        losses = runs.losses_of(db, run_id)
+    assert ids.tolist() == after_ids.tolist() == version.index.ids.tolist()
+    assert like_neighbours(after) > like_neighbours(before) + 0.1
+    assert version.index.dimension == 32 + 4
+    assert len(version.suggestions.ids) == 160
+    assert measured["tuned", "accuracy"].n == measured["raw", "accuracy"].n == 16
+    assert losses[0].validation_loss is not None
+    assert losses[-1].train_loss is not None
+    assert losses[-1].validation_loss < losses[0].validation_loss
+
+    plain = SentenceTransformer(str(folder), device="cpu")
+    assert np.allclose(plain.encode(texts_of(160)), after, atol=1e-5)
+    assert "# An encoder tuned with Likewise" in (folder / "README.md").read_text()
+    assert not any(path.suffix in {".bin", ".pt", ".pkl"} for path in folder.rglob("*"))
+
+    add_texts(project, ["courier van delayed", "refund card please"])
+    with reading() as db:
+        assert n_missing(db, project) == 2
+    upkeep.embed_some(project.id, lambda done, total: None)
+    upkeep.index_if_due(project.id)
+    with reading() as db:
+        assert n_missing(db, project) == 0
+        assert count(Embedding, Embedding.encoder_id == active.id) == 162
+        assert count(Embedding, Embedding.encoder_id == raw.id) == 162
+        assert open_version(db, active.id).index.n_records == 162
+        found = similar(db, project, Seed("text", text="courier van delayed"), 1)
+    assert found[0].record_id == record_ids(project)[160]
+    assert found[0].similarity == pytest.approx(1.0, abs=1e-3)
+
+    label(project, ada, range(80, 120))
+    with transaction() as db:
+        second = runs.request_run(db, project, is_forced=True).id
+    take_steps(second)
+    with reading() as db:
+        on_top = active_encoder(db, project.id)
+        assert on_top is not None
+        assert (on_top.kind, on_top.raw_encoder_id) == ("head", active.id)
+        assert open_version(db, on_top.id).index.dimension == 32 + 4
+    with transaction() as db:
+        assert roll_back(db, project, None).kind == "deep"
+        assert roll_back(db, project, None).kind == "raw"
+    with reading() as db:
+        hits = similar(db, project, Seed("text", text="courier van delayed"), 1)
+    assert hits[0].record_id == record_ids(project)[160]
+
+
+def like_neighbours(vectors: np.ndarray) -> float:
+    """The share of each record's ten nearest that are of its kind."""
+    similarities = vectors @ vectors.T - 2 * np.eye(len(vectors))
+    nearest = np.argsort(-similarities, axis=1)[:, :10]
+    kinds = np.arange(len(vectors)) % 4
+    return float((kinds[nearest] == kinds[:, None]).mean())
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "stage"),
+    [
+        ("run.tune.loss:kill:9", "tune"),
+        ("run.tune.embedding:kill:2", "tune"),
+        ("run.activate.inside:kill:1", "activate"),
+    ],
+)
+def test_a_deep_run_that_was_killed_goes_on_where_it_was(
+    project: Project, failpoint: str, stage: str
+) -> None:
+    run_id = queue(project)
+
+    killed = child(run_id, failpoint)
+    checkpoints = list((settings().data_dir / f"runs/{run_id}/deep").glob("*/checkpoint-*/whole"))
+    measured_before = count(LossPoint)
+    finished = child(run_id)
+
+    assert killed.returncode == -9
+    assert bool(checkpoints) == (failpoint.startswith("run.tune.loss"))
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert json.loads(finished.stdout.splitlines()[-1])[0] == stage
+    assert row(run_id).status == "succeeded"
+    assert 0 < measured_before <= count(LossPoint)
+    assert count(Encoder) == 2
+    assert count(Embedding) == 2 * 160
+
+
+def test_learning_resumed_from_a_checkpoint_ends_as_if_nothing_had_happened(
+    project: Project,
+) -> None:
+    straight = queue(project)
+    take_steps(straight)
+    with transaction() as db:
+        roll_back(db, project, None)
+    killed = queue(project)
+    child(killed, "run.tune.loss:kill:9")
+    child(killed)
+
+    with reading() as db:
+        first, second = (row(each).encoder_id or 0 for each in (straight, killed))
+        (_, one), (_, other) = raw_vectors(db, first), raw_vectors(db, second)
+        losses = [
+            [(p.step, p.validation_loss) for p in runs.losses_of(db, each)]
+            for each in (straight, killed)
+        ]
+    assert np.allclose(one, other, atol=1e-4)
+    assert [step for step, _ in losses[0]] == [step for step, _ in losses[1]]
+
+
+def test_cancelling_a_deep_run_ends_it_within_a_batch_and_leaves_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.training.report.SECONDS_BETWEEN", 0.0)
+    run_id = queue(project)
+    keep_point = "app.training.deep_runs.failpoint"
+    told = itertools.count()
+
+    def ask_at_the_third_loss(name: str) -> None:
+        if name == "run.tune.loss" and next(told) == 2:
+            with transaction() as db:
+                db.execute(update(TrainingRun).values(cancel_asked_at=utc_now()))
+
+    monkeypatch.setattr(keep_point, ask_at_the_third_loss)
+    loop.collect(run_id)
+    with pytest.raises(JobCancelled):
+        loop.tune(run_id)
+
+    assert row(run_id).status == "cancelled"
+    assert next(told) == 3
+    assert not (settings().data_dir / f"runs/{run_id}").exists()
+    assert count(Encoder) == 1
+
+
+def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project) -> None:
+    run_id = queue(project)
+    loop.collect(run_id)
+    loop.tune(run_id)
+    with reading() as db:
+        assert [each.kind for each in versions(db, project.id)] == ["raw"]
+    assert count(Encoder) == 2
+
+    runs.fail(run_id, "The disk is gone.")
+
+    assert count(Encoder) == 1
+    assert count(Embedding) == 160
+    assert count(Artifact, Artifact.kind.startswith("model-")) == 0
+    assert list((settings().data_dir / "artifacts").glob("*-model")) == []
+
+
+def test_an_encoder_whose_file_was_touched_is_not_loaded(project: Project) -> None:
+    run_id = queue(project)
+    take_steps(run_id)
+    with reading() as db:
+        encoder = active_encoder(db, project.id)
+        assert encoder is not None
+        folder = model_folder(db, encoder.id)
+    base_models._loaded.clear()
+
+    config = folder / "config_sentence_transformers.json"
+    whole = config.read_bytes()
+    config.write_bytes(whole + b" ")
+    with reading() as db, pytest.raises(Damaged, match="config_sentence_transformers"):
+        text_encoder(db, encoder)
+    config.write_bytes(whole)
+    (folder / "stranger.py").write_text("print('hello')")
+    with reading() as db, pytest.raises(Damaged, match="stranger"):
+        check_model(db, encoder.id)
+
+
+def test_too_few_labels_to_hold_some_out_are_all_learned_from(project: Project, ada: User) -> None:
+    with transaction() as db:
+        db.execute(update(Record).where(Record.id.in_(record_ids(project)[100:])).values(text="x"))
+    run_id = queue(project, DeepRecipe.from_json({**QUICK.as_json(), "held_out": 0.0}))
+
+    take_steps(run_id)
+
+    assert "Not measured" in (row(run_id).verdict or "")
