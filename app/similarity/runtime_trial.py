@@ -46,8 +46,8 @@ def try_runtime(
 ) -> Trial:
     """Write the runtime's file for load_runtime(), and measure it against torch.
 
-    texts  of the project, in any order; the first half, at most 200, is measured on, and int8 is
-           calibrated on others
+    texts  of the project, in any order; the first 200 are measured on, and int8 is calibrated on
+           100 others: on half of them, if they are fewer
 
     Raises RuntimeNotAvailable, with the reason, when it must not be used; the file is of no use
     then.
@@ -77,7 +77,7 @@ def _parts(texts: Sequence[str], runtime: RuntimeName) -> tuple[Sequence[str], S
         raise RuntimeNotAvailable(f"{len(texts)} texts are too few to try {runtime} on.")
     if runtime != OPENVINO_INT8:
         return texts[:MOST_TRIED], ()
-    n_measured = min(MOST_TRIED, len(texts) // 2)
+    n_measured = min(MOST_TRIED, max(len(texts) - MOST_CALIBRATED, len(texts) // 2))
     calibration = texts[n_measured : n_measured + MOST_CALIBRATED]
     if len(calibration) < LEAST_CALIBRATED:
         raise RuntimeNotAvailable(

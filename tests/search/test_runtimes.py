@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +13,18 @@ from app.database import reading
 from app.models import Artifact, Encoder, Project
 from app.search import base_models, runtimes
 from app.search.base_models import BaseModelMissing, is_loaded, text_encoder
-from app.search.embedding import raw_vectors
+from app.search.deep_versions import find_prepared, prepare_deep
+from app.search.embedding import embed_with, raw_vectors
 from app.search.revisions import write_index
 from app.search.runtimes import settle_runtime
 from app.search.similar import Seed, similar
 from app.settings import settings
 from app.similarity import agreement, runtime_trial
 from app.similarity.encoder import Encoder as Encodes
+from app.similarity.encoder import load_encoder
 from app.similarity.runtime import GraphEncoder
 from tests.search.conftest import TEXTS, active, add_records, embed_all
+from tests.tiny_encoder import save_tiny_encoder
 
 pytest.importorskip("openvino")
 
@@ -235,3 +239,24 @@ def test_only_some_runtimes_stay_in_memory(
     with reading() as db:
         assert is_loaded(db, active(other))
         assert not is_loaded(db, active(project))
+
+
+def test_a_deep_version_has_a_runtime_of_its_own(project: Project, tmp_path: Path) -> None:
+    embed_all(project)
+    folder = save_tiny_encoder(tmp_path / "tuned", TEXTS, seed=1)
+    by_torch = load_encoder(str(folder), "cpu").encode(TEXTS)
+    prepare_deep(project.id, 7, folder)
+    with reading() as db:
+        deep = find_prepared(db, 7)
+    assert deep is not None
+
+    embed_with(deep, lambda n_done, n_total: None)
+
+    with reading() as db:
+        settled = db.get_one(Encoder, deep.id)
+        vectors = raw_vectors(db, deep.id)[1]
+        raw = raw_vectors(db, active(project).id)[1]
+    assert settled.runtime == "openvino"
+    assert runtime_files(settled)[0].file != runtime_files(active(project))[0].file
+    assert np.einsum("ij,ij->i", vectors, by_torch).min() > 0.995
+    assert np.einsum("ij,ij->i", vectors, raw).mean() < 0.9
