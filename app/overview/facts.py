@@ -25,7 +25,7 @@ from app.projects.labels import every_label, is_offered
 from app.search.embedding import EmbeddingProgress, progress
 from app.search.encoders import active_encoder
 from app.settings import settings
-from app.training.facts import Figure, figures_of
+from app.training.figures import Figure, figures_of
 from app.training.readiness import Readiness, readiness
 from app.training.runs import latest_runs
 

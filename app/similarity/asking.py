@@ -5,16 +5,15 @@ among those that training saw, a tuned vector would look better than the next se
 their evidence is their own label.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.similarity.answers import Reply
-from app.similarity.calibration import USUAL_TEMPERATURE, best_temperature
 from app.similarity.examples import Examples
 from app.similarity.folds import Fold
-from app.similarity.head import Head, sigmoid, softmax
+from app.similarity.head import Head
 from app.similarity.ranking import ranked_rows
 from app.similarity.vectors import Vectors
 
@@ -45,37 +44,12 @@ def ask(head: Head, rows: Vectors, examples: Examples, fold: Fold) -> Reply:
     ranked = ranked_rows(vectors, groups=known.groups)
     chances = head.suggest(rows[known.rows])
     if chances is not None:
-        return Reply(ranked, *_said(chances, head.classes, examples))
+        return Reply(ranked, *said(chances, head.classes, examples))
     nearest = (vectors @ head.tune(rows[examples.rows[shown]]).T).argmax(axis=1)
     return Reply(ranked, examples.answers()[shown][nearest], None)
 
 
-def judged(replies: list[Reply], draw: list[Fold], examples: Examples) -> list[Reply]:
-    """The replies of one draw, their chances made as sure as those of the other folds were right.
-
-    Each fold's temperature comes from examples that another fold hid: never from its own.
-    """
-    kept = [i for i, reply in enumerate(replies) if reply.chances is not None]
-    if len(kept) < 2:
-        return [replace(reply, chances=None) for reply in replies]
-    logits = {i: _logits(replies[i], examples) for i in kept}
-    answers = {i: examples.answers()[draw[i][1]].astype(np.float32) for i in kept}
-    found = list(replies)
-    for i in kept:
-        others = [j for j in kept if j != i]
-        temperature = best_temperature(
-            np.concatenate([logits[j] for j in others]),
-            np.concatenate([answers[j] for j in others]),
-            is_binary=examples.is_multi_label,
-            usual=USUAL_TEMPERATURE,
-        )
-        cooled = logits[i] / np.float32(temperature)
-        chances = sigmoid(cooled) if examples.is_multi_label else softmax(cooled)
-        found[i] = replace(replies[i], chances=chances)
-    return found
-
-
-def _said(
+def said(
     chances: Chances, classes: tuple[int, ...], examples: Examples
 ) -> tuple[NDArray[np.bool_], Chances]:
     """Suggested labels and chances in the examples' columns; a label they lack is never right."""
@@ -90,11 +64,3 @@ def _said(
         np.concatenate([suggested, wider > 0], axis=1)[:, columns],
         np.concatenate([chances, wider.astype(np.float32)], axis=1)[:, columns],
     )
-
-
-def _logits(reply: Reply, examples: Examples) -> Chances:
-    assert reply.chances is not None
-    within = np.clip(reply.chances, 1e-6, 1 - 1e-6)
-    if examples.is_multi_label:
-        return np.asarray(np.log(within) - np.log(1 - within), dtype=np.float32)
-    return np.asarray(np.log(within), dtype=np.float32)

@@ -1,8 +1,8 @@
 """The learning curve: how often suggestions are right with a quarter, half and all of the labels,
 and so what more labels would likely bring.
 
-Decision: the soft labels are asked, not the networks that learn them, which cost ten times as much
-and follow them closely. Every part is asked about the same hidden examples, and each part holds
+Decision: what heads are taught is asked, not the heads, which cost as much again and follow it
+closely. Every part is asked about the same hidden examples, and each part holds
 the smaller ones.
 Source: an inverse power law, error = a * n^-b, as in Cortes et al. 1994 and Figueroa et al. 2012.
 """
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 PARTS = (0.25, 0.5, 1.0)
-FEWEST = 4
+FEWEST = 3
 """Fewer labels than this are no part to learn from."""
 
 N_MORE = 25
@@ -86,9 +86,9 @@ def nested(examples: Examples, shown: Rows, seed: int) -> list[Rows]:
     return parts if len(parts[0]) >= FEWEST and len(parts[0]) < len(parts[1]) else []
 
 
-def right_each(soft: NDArray[np.float32], examples: Examples, hidden: Rows) -> Floats:
-    """How well what soft labels (n, K) say of these examples fits, each in [0, 1]."""
-    chances = soft[examples.rows[hidden]]
+def right_each(chances: NDArray[np.float32], examples: Examples, hidden: Rows) -> Floats:
+    """How well what the chances (n, K) say of these examples fits, each in [0, 1]."""
+    chances = chances[examples.rows[hidden]]
     if examples.is_multi_label:
         suggested = chances > 0.5
     else:

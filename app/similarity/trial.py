@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.similarity.answers import Answers
-from app.similarity.asking import Champion, ask, judged
+from app.similarity.asking import Champion, ask
 from app.similarity.curve import Curve
 from app.similarity.draws import Draw
 from app.similarity.evaluation import Comparison, Difference, Score
@@ -23,7 +23,11 @@ class Trial:
     """The contenders' answers, draw by draw, and what they come to."""
 
     def __init__(
-        self, rows: Vectors, examples: Examples, ks: tuple[int, ...], champion: Champion | None,
+        self,
+        rows: Vectors,
+        examples: Examples,
+        ks: tuple[int, ...],
+        champion: Champion | None,
         base: Head | None = None,
     ) -> None:
         self._rows, self._examples, self._champion = rows, examples, champion
@@ -36,9 +40,9 @@ class Trial:
     def hold(self, draw: Draw, heads: list[Head]) -> None:
         """Ask raw, the heads of this draw's folds, and the champion."""
         rows, examples = self._rows, self._examples
-        raw = [ask(self._base, rows, examples, fold) for fold in draw]
-        tuned = [ask(head, rows, examples, fold) for head, fold in zip(heads, draw, strict=True)]
-        for fold, before, after in zip(draw, raw, judged(tuned, draw, examples), strict=True):
+        for fold, head in zip(draw, heads, strict=True):
+            before = ask(self._base, rows, examples, fold)
+            after = ask(head, rows, examples, fold)
             self._raw.add(fold[1], before)
             self._tuned.add(fold[1], after)
             self._tuned.keep(("rbo", None), fold[1], overlap_each(before.ranked, after.ranked))

@@ -23,7 +23,7 @@ from app.similarity.head import Head
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import chances_of_all
 from app.similarity.trial import Trial
-from app.similarity.tuning import evidence_head, tune
+from app.similarity.tuning import calibrated, evidence_head, tune
 from app.similarity.vectors import Vectors, unit_rows
 
 MOST_STUDIED = 6_000
@@ -65,38 +65,35 @@ def compare(
         ]
         trial.hold(draw, [fold_head.head for fold_head in heads])
         if number == 0 and graph is not None:
-            _draw_curve(trial.curve, graph, rows, examples, draw, heads)
+            _draw_curve(trial.curve, (graph, rows, examples), draw, heads, recipe)
     report(1.0, "Compared")
     return trial.outcome()
 
 
+_Asked = tuple[sp.csr_matrix, Vectors, Examples]
+
+
 @dataclass(frozen=True)
 class _FoldHead:
-    """What a fold's shown examples teach, and the soft labels and recipe on the way, if any."""
+    """What a fold's shown examples teach, and the chances (n, K) that it was made of, if any."""
 
     head: Head
-    soft: NDArray[np.float32] | None
-    recipe: Recipe
+    chances: NDArray[np.float32] | None
 
 
 def _draw_curve(
-    curve: Curve,
-    graph: sp.csr_matrix,
-    rows: Vectors,
-    examples: Examples,
-    draw: Draw,
-    heads: list[_FoldHead],
+    curve: Curve, asked: _Asked, draw: Draw, heads: list[_FoldHead], recipe: Recipe
 ) -> None:
-    """What the same soft labels know of the hidden examples with fewer labels to go by."""
+    """What is known of the hidden examples with fewer labels to go by."""
+    graph, rows, examples = asked
     for number, (fold, learned) in enumerate(zip(draw, heads, strict=True)):
-        if learned.soft is None:
+        if learned.chances is None:
             return
         for part, shown in enumerate(nested(examples, fold[0], seed=number)):
-            known = examples.taken(shown)
-            soft = learned.soft
+            chances = learned.chances
             if len(shown) < len(fold[0]):
-                soft = chances_of_all(graph, rows, known, learned.recipe)
-            curve.add(part, len(shown), fold[1], right_each(soft, examples, fold[1]))
+                chances = chances_of_all(graph, rows, examples.taken(shown), recipe)
+            curve.add(part, len(shown), fold[1], right_each(chances, examples, fold[1]))
 
 
 def _fold_head(
@@ -107,17 +104,17 @@ def _fold_head(
     report: Report,
     graph: sp.csr_matrix | None,
 ) -> _FoldHead:
-    """As `tune` would learn it, from fewer rows and not calibrated."""
+    """As `tune` would learn it, from fewer rows."""
     shown = examples.taken(fold[0])
     if graph is None or recipe.method != "head" or n_answers(shown) < 2:
-        return _FoldHead(tune(rows, shown, recipe, report, graph), None, recipe)
-    soft = chances_of_all(graph, rows, shown, recipe)
+        return _FoldHead(tune(rows, shown, recipe, report, graph), None)
+    chances = chances_of_all(graph, rows, shown, recipe)
     studied = np.arange(len(rows))
     if len(rows) > MOST_STUDIED:
         picked = np.random.default_rng(recipe.seed).choice(len(rows), MOST_STUDIED, replace=False)
         studied = np.union1d(picked, shown.rows)
-    head = evidence_head(rows[studied], soft[studied], shown, recipe, report)
-    return _FoldHead(head, soft, recipe)
+    head = evidence_head(rows[studied], chances[studied], shown, recipe, report)
+    return _FoldHead(calibrated(head, rows, chances), chances)
 
 
 def _part(report: Report, number: int, n_parts: int) -> Report:

@@ -19,36 +19,28 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.audit import in_audit
-from app.models import Consensus, Project, Record, TrainingRun
+from app.models import Consensus, Encoder, Project, Record, TrainingRun
+from app.search.indexes import open_version
 from app.search.vectors import Ids
-from app.similarity.answers import Answers
-from app.similarity.asking import Champion, ask
+from app.similarity.answers import Answers, Reply
+from app.similarity.asking import Champion, said
 from app.similarity.evaluation import Difference, Score
 from app.similarity.examples import Examples
 from app.similarity.gate import RAW
 from app.similarity.head import Head, RawHead
-from app.similarity.intervals import Resamples, wilson
-from app.similarity.scoring import difference, scores_of
+from app.similarity.intervals import Resamples
+from app.similarity.ranking import ranked_rows
+from app.similarity.scoring import difference
 from app.similarity.vectors import Vectors
-from app.training.contenders import seen_by
-
-LEAST_AUDITED = 10
-"""Below this many audited records, nothing is told: the interval would span half of all shares."""
-
-NOBODY = -1
-"""The column of "none of these" and of labels that no version suggests."""
-
-KEPT = ("accuracy", "macro_f1", "r_precision", "calibration_error", "loss")
-
-
-@dataclass(frozen=True)
-class Audited:
-    """Labeled records of the stream: ids (q,) int64, ascending, the labels that each carries, and
-    groups (q,) int64 of equal texts."""
-
-    record_ids: Ids
-    labels: tuple[frozenset[int], ...]
-    groups: Ids
+from app.training.audit_sample import (
+    LEAST_AUDITED,
+    Audited,
+    Sample,
+    figures,
+    joined,
+    nothing,
+)
+from app.training.contenders import run_of, seen_by
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,7 @@ def audit_of_run(
     base      what reads the raw vectors from those of the material, if they hold others too
     """
     vectors = material[1]
-    asked = _Sample(material, ours)
+    asked = Sample(material, ours)
     tuned = asked.of(head, vectors)
     raw = asked.of(base or RawHead(vectors.shape[1]), vectors)
     if tuned is None or raw is None:
@@ -110,7 +102,7 @@ def audit_of_run(
     audit = Audit(figures(raw, draws), figures(tuned, draws), (), _pair(tuned, raw, RAW, draws))
     if champion is None:
         return audit
-    asked = _Sample(material, both)
+    asked = Sample(material, both)
     rival, active = asked.of(head, vectors), asked.of(champion.head, champion.vectors)
     if rival is None or active is None:
         return audit
@@ -119,68 +111,35 @@ def audit_of_run(
     return replace(audit, active=figures(active, draws), differences=differences)
 
 
-def figures(answers: Answers, draws: Resamples) -> tuple[Score, ...]:
-    """Of all scores those that a sample by chance can tell, named audit_...; shares by Wilson."""
-    found = [s for s in scores_of(answers, draws) if s.metric in KEPT and s.label_id is None]
-    return tuple(_renamed(score) for score in found)
+def audit_now(db: Session, project: Project, encoder: Encoder) -> tuple[Score, ...]:
+    """What the stream says of a version today, by what it suggests and finds now; cheap.
 
-
-class _Sample:
-    """Training examples, to be shown, and audited ones, to be asked about, as one."""
-
-    def __init__(self, material: tuple[Ids, Vectors, Examples], audited: Audited) -> None:
-        ids, _, training = material
-        is_there = np.isin(audited.record_ids, ids)
-        labels = [each for each, there in zip(audited.labels, is_there, strict=True) if there]
-        rows = np.searchsorted(ids, audited.record_ids[is_there]).astype(np.int64)
-        self.n_shown, self.n_hidden = len(training), len(rows)
-        self.examples = _joined(training, rows, labels, audited.groups[is_there])
-
-    def of(self, head: Head, vectors: Vectors) -> Answers | None:
-        """What this head says of the audited ones; None if they are too few."""
-        if self.n_hidden < LEAST_AUDITED:
-            return None
-        hidden = np.arange(self.n_shown, self.n_shown + self.n_hidden)
-        answers = Answers(self.examples, (min(10, self.n_hidden - 1),))
-        reply = ask(head, vectors, self.examples, (np.arange(self.n_shown), hidden))
-        answers.add(hidden, reply)
-        return answers
-
-
-def _joined(
-    training: Examples, rows: Ids, labels: Sequence[frozenset[int]], groups: Ids
-) -> Examples:
-    """The training examples, then the audited ones, with one more column: NOBODY's."""
-    columns = (*training.label_ids, NOBODY)
-    known = set(training.label_ids)
-    said = np.array(
-        [[c in each or (c == NOBODY and not each <= known) for c in columns] for each in labels],
-        dtype=bool,
-    ).reshape(len(labels), len(columns))
-    if not training.is_multi_label:
-        said[~said.any(axis=1), -1] = True
-    shown = np.pad(training.answers(), ((0, 0), (0, 1)))
-    targets = np.concatenate([shown, said])
-    m = len(targets)
-    return Examples(
-        rows=np.concatenate([training.rows, rows]),
-        classes=targets.argmax(axis=1).astype(np.int64),
-        label_ids=columns,
-        groups=np.concatenate([training.groups, training.groups.max(initial=0) + 1 + groups]),
-        weights=np.ones(m, np.float32),
-        targets=targets if training.is_multi_label else None,
-    )
+    A raw version suggests nothing, so it has audit_r_precision alone. Raises NotIndexed.
+    """
+    run = run_of(db, encoder)
+    found = audited(db, project, [] if run is None else [run])
+    version = open_version(db, encoder.id)
+    is_there = np.isin(found.record_ids, version.index.ids)
+    ids, groups = found.record_ids[is_there], found.groups[is_there]
+    if len(ids) < LEAST_AUDITED:
+        return ()
+    suggestions = version.suggestions
+    none = nothing(suggestions.label_ids, is_multi_label=project.is_multi_label)
+    labels = [each for each, there in zip(found.labels, is_there, strict=True) if there]
+    examples = joined(none, np.arange(len(ids)), labels, groups)
+    answers = Answers(examples, (min(10, len(ids) - 1),))
+    chances = suggestions.probabilities(ids)
+    ranked = ranked_rows(version.index.vectors(ids), groups=examples.groups)
+    reply = Reply(ranked, *said(chances, suggestions.label_ids, examples))
+    if not suggestions.label_ids:
+        reply = replace(reply, chances=None)
+    answers.add(np.arange(len(ids)), reply)
+    told = figures(answers, Resamples(examples.groups))
+    by_neighbours = ("audit_r_precision",)
+    return tuple(s for s in told if suggestions.label_ids or s.metric in by_neighbours)
 
 
 def _pair(tuned: Answers, other: Answers, against: str, draws: Resamples) -> tuple[Difference, ...]:
     keys = (("accuracy", None), ("r_precision", None))
     found = [difference(tuned, other, key, against, draws) for key in keys]
     return tuple(replace(each, metric=f"audit_{each.metric}") for each in found if each)
-
-
-def _renamed(score: Score) -> Score:
-    named = replace(score, metric=f"audit_{score.metric}")
-    if score.metric != "accuracy":
-        return named
-    low, high = wilson(score.value * score.n, score.n)
-    return replace(named, low=low, high=high)

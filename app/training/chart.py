@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.training.facts import Figure
+from app.training.figures import Figure
 
 WIDTH = 640
 LEFT, RIGHT = 16, 624

@@ -1,6 +1,6 @@
 """What pages and programs are told about a run or a version: rows put together, read once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.models import (
     Activation,
     Encoder,
-    Evaluation,
     Project,
     RunEvent,
     TrainingRun,
@@ -19,36 +18,8 @@ from app.models import (
     utc_now,
 )
 from app.search.encoders import active_encoder, versions
+from app.training.figures import Figure, figures_of, score_as_json
 from app.training.readiness import MOVING
-
-WORDS = {
-    "r_precision": "Like neighbours among as many as there are",
-    "top_k": "Like neighbours among the nearest",
-    "accuracy": "Right suggestions",
-    "macro_f1": "Right suggestions, each label counting the same",
-    "audit_accuracy": "Right suggestions, in the audit",
-    "audit_r_precision": "Like neighbours, in the audit",
-}
-"""The figures that are shown first; a run keeps many more."""
-
-USUAL_K = 10
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One metric, raw beside tuned, on the same queries with the same k.
-
-    active  the version that was in use, on those queries that it had not learned from
-    """
-
-    raw: Evaluation
-    tuned: Evaluation
-    active: Evaluation | None = None
-
-    @property
-    def words(self) -> str:
-        """The metric in plain words."""
-        return WORDS.get(self.tuned.metric, self.tuned.metric)
 
 
 @dataclass(frozen=True)
@@ -95,44 +66,6 @@ class VersionFacts:
     made_by: RunFacts | None
     is_active: bool
     activated_at: datetime | None
-
-
-def scores_of(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
-    """Every number that the run measured, in the order in which they were kept."""
-    return db.scalars(
-        select(Evaluation).where(Evaluation.run_id == run.id).order_by(Evaluation.id)
-    ).all()
-
-
-def figures_of(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Figure, ...]]:
-    """By run: the figures that are shown first. Runs that measured nothing are missing."""
-    found: dict[int, dict[str, dict[str, Evaluation]]] = {}
-    for score in _headlines(db, runs):
-        if (score.k or 0) <= USUAL_K:
-            # Of several depths, the last is the largest.
-            found.setdefault(score.run_id, {}).setdefault(score.metric, {})[score.role] = score
-    return {run_id: _in_order(by_metric) for run_id, by_metric in found.items()}
-
-
-def _headlines(db: Session, runs: Sequence[TrainingRun]) -> Sequence[Evaluation]:
-    return db.scalars(
-        select(Evaluation)
-        .where(
-            Evaluation.run_id.in_([run.id for run in runs]),
-            Evaluation.metric.in_(WORDS),
-            Evaluation.label_id.is_(None),
-        )
-        .order_by(Evaluation.id)
-    ).all()
-
-
-def _in_order(by_metric: Mapping[str, Mapping[str, Evaluation]]) -> tuple[Figure, ...]:
-    told = [by_metric[metric] for metric in WORDS if metric in by_metric]
-    return tuple(
-        Figure(of["raw"], of["tuned"], of.get("active"))
-        for of in told
-        if {"raw", "tuned"} <= set(of)
-    )
 
 
 def facts_of(db: Session, runs: Sequence[TrainingRun]) -> list[RunFacts]:
@@ -194,12 +127,6 @@ def run_as_json(facts: RunFacts) -> dict[str, Any]:
         "active": [score_as_json(each.active) for each in facts.figures if each.active],
     }
     return told
-
-
-def score_as_json(score: Evaluation) -> dict[str, Any]:
-    """One number, never without its k and n."""
-    names = ("metric", "k", "n", "value", "low", "high", "chance")
-    return {name: getattr(score, name) for name in names}
 
 
 def _numbers(db: Session, encoder_ids: Sequence[int]) -> dict[int, int]:

@@ -105,7 +105,7 @@ def _n_labeled(db: Session, project_id: int, *, after: int) -> int:
 
 def _blocking(db: Session, project: Project) -> tuple[str, ...]:
     """What must be there before anything can be learned."""
-    counts = _counts(db, project)
+    counts = label_counts(db, project)
     enough = [n for n in counts.values() if n >= LEAST_RECORDS]
     if len(enough) >= LEAST_LABELS:
         return ()
@@ -128,8 +128,8 @@ def _waiting(db: Session, project: Project, n_changed: int) -> tuple[str, ...]:
     return tuple(missing)
 
 
-def _counts(db: Session, project: Project) -> dict[int, int]:
-    """Labels still offered → how many labeled records with a vector carry them."""
+def label_counts(db: Session, project: Project) -> dict[int, int]:
+    """Labels still offered → how many labeled records with a vector carry them and may teach."""
     raw = find_raw_encoder(db, project)
     if raw is None:
         return {}

@@ -35,8 +35,11 @@ from app.similarity.recipe import Recipe
 from app.training import loop, runs
 from tests.training.conftest import embedded_project, label, record_ids
 
-# A network that learned nothing, whose noise drowns what the raw vectors know.
-HARMFUL = replace(Recipe(), learning_rate=1e-6, passes=1, strength=1.0, hidden=1)
+# Steps so long that the baseline forgets where every record was.
+HARMFUL = replace(
+    Recipe(), method="skip_triplet", triplet_learning_rate=1.0, triplet_epochs=40, patience=100,
+    margin=2.0,
+)  # fmt: skip
 CHILD = Path(__file__).parent / "steps_child.py"
 
 
@@ -142,7 +145,7 @@ def test_the_same_run_gives_the_same_version(project: Project) -> None:
 
 
 def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:
-    project = embedded_project(noise=0.05)
+    project = embedded_project(noise=0.15)
     label(project, ada, range(40))
     run_id = queue(project, HARMFUL)
 
@@ -158,7 +161,7 @@ def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:
 
 
 def test_what_measured_worse_is_activated_if_an_admin_said_so(ada: User) -> None:
-    project = embedded_project(noise=0.05)
+    project = embedded_project(noise=0.15)
     label(project, ada, range(40))
     run_id = queue(project, HARMFUL, is_forced=True)
 

@@ -1,0 +1,166 @@
+"""Advice: what to do next so that labels count. From stored figures, so that a page may ask.
+
+Before a run, what is missing. After one, what 25 more labels would likely bring, which labels are
+starved, and when to stop.
+
+Decision: a label is starved below five records, for then a fold that hides half of them leaves two
+to learn from; or when it is found clearly more seldom than the labels are on average. More of any
+other kind helps it less than a few of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.labeling.audit import AuditCounts, audit_counts
+from app.models import Evaluation, Project, TrainingRun
+from app.projects.labels import label_set
+from app.training.readiness import label_counts, readiness
+
+WELL_FED = 5
+"""Records that a label needs to be learned from and asked about."""
+
+ENOUGH = 0.01
+"""A gain that people do not notice: one suggestion in a hundred."""
+
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Starved:
+    """A label that needs records of its own.
+
+    recall         share of its records that got it suggested; None where that was not measured
+    confused_with  what was suggested instead most often
+    """
+
+    label_id: int
+    name: str
+    n_labeled: int
+    n_wanted: int
+    recall: float | None
+    confused_with: str | None
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it, in a sentence."""
+        records = "record" if self.n_wanted == 1 else "records"
+        if self.n_labeled == 0:
+            return f"Search for words of “{self.name}”, and label {self.n_wanted} {records}."
+        like = f"Start a session from “{self.name}”, and label {self.n_wanted} more {records}"
+        mixed = f", beside those of “{self.confused_with}”" if self.confused_with else ""
+        return f"{like}{mixed}."
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do next, and why.
+
+    missing    what a run waits for, as in Readiness
+    run        the number of the run that the figures are of; None before the first measured one
+    curve      learning_curve scores, k being the number of labels
+    gain       gain_of_more: what k more labels would likely add to the share of right suggestions
+    is_enough  even the upper end of the gain would hardly be noticed, and no label is starved
+    """
+
+    missing: tuple[str, ...]
+    starved: tuple[Starved, ...]
+    run: int | None
+    curve: tuple[Evaluation, ...]
+    gain: Evaluation | None
+    audit: AuditCounts
+    is_enough: bool
+
+    @property
+    def sentences(self) -> list[str]:
+        """The advice in words, the most urgent first."""
+        told = []
+        if self.missing:
+            told.append(f"The next run still needs {' and '.join(self.missing)}.")
+        told += [each.next_step for each in self.starved[:MOST_NAMED]]
+        if len(self.starved) > MOST_NAMED:
+            told.append(f"{len(self.starved) - MOST_NAMED} more labels have too few records.")
+        if self.gain is not None:
+            told.append(_forecast(self.gain))
+        if self.is_enough:
+            told.append(_stop(self.audit))
+        return told
+
+
+def advice(db: Session, project: Project) -> Advice:
+    """Advice on the project as it stands now, by the newest run that measured anything."""
+    run = _newest_measured(db, project.id)
+    scores = [] if run is None else _of_interest(db, run)
+    gain = next((each for each in scores if each.metric == "gain_of_more"), None)
+    starved = _starved(db, project, scores)
+    return Advice(
+        missing=readiness(db, project).missing,
+        starved=starved,
+        run=None if run is None else run.number,
+        curve=tuple(each for each in scores if each.metric == "learning_curve"),
+        gain=gain,
+        audit=audit_counts(db, project.id),
+        is_enough=gain is not None and gain.high < ENOUGH and not starved,
+    )
+
+
+def _newest_measured(db: Session, project_id: int) -> TrainingRun | None:
+    measured = select(Evaluation.id).where(Evaluation.run_id == TrainingRun.id).exists()
+    ours = select(TrainingRun).where(TrainingRun.project_id == project_id, measured)
+    return db.scalar(ours.order_by(TrainingRun.number.desc()).limit(1))
+
+
+def _of_interest(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
+    metrics = ("learning_curve", "gain_of_more", "recall", "macro_recall", "confusion")
+    wanted = select(Evaluation).where(
+        Evaluation.run_id == run.id, Evaluation.role == "tuned", Evaluation.metric.in_(metrics)
+    )
+    return db.scalars(wanted.order_by(Evaluation.id)).all()
+
+
+def _starved(db: Session, project: Project, scores: Sequence[Evaluation]) -> tuple[Starved, ...]:
+    """Those with the fewest records first."""
+    counts = label_counts(db, project)
+    if not any(counts.values()):
+        return ()  # Nothing is labeled yet: every label would be named.
+    names = {label.id: label.name for label in label_set(db, project.id)}
+    recall = {s.label_id: s for s in scores if s.metric == "recall" and s.label_id is not None}
+    usual = next((s.value for s in scores if s.metric == "macro_recall"), None)
+    found = []
+    for label_id, name in names.items():
+        n, seen = counts.get(label_id, 0), recall.get(label_id)
+        is_missed = seen is not None and usual is not None and seen.high < usual
+        if n < WELL_FED or is_missed:
+            wanted = WELL_FED - n if n < WELL_FED else WELL_FED
+            share = None if seen is None else seen.value
+            other = names.get(_instead(scores, label_id) or 0)
+            found.append(Starved(label_id, name, n, wanted, share, other))
+    return tuple(sorted(found, key=lambda each: (each.n_labeled, each.recall or 0.0)))
+
+
+def _instead(scores: Sequence[Evaluation], label_id: int) -> int | None:
+    """What was suggested most often in this label's place."""
+    others = [
+        s for s in scores
+        if (s.metric, s.label_id) == ("confusion", label_id) and s.suggested_id != label_id
+    ]  # fmt: skip
+    return max(others, key=lambda s: s.value).suggested_id if others else None
+
+
+def _forecast(gain: Evaluation) -> str:
+    spread = f"{max(gain.low, 0):.2f} to {gain.high:.2f}"
+    return (
+        f"{gain.k} more labels would likely bring about +{gain.value:.2f} ({spread}) right "
+        "suggestions."
+    )
+
+
+def _stop(audit: AuditCounts) -> str:
+    if audit.n_labeled < audit.n_records or audit.n_records == 0:
+        return (
+            "More labels would hardly change suggestions: label an audit session, to know how "
+            "often they are right, and stop if that is enough."
+        )
+    return "More labels would hardly change suggestions: stop here, or accept them page by page."
