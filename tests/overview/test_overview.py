@@ -236,7 +236,7 @@ def test_after_a_run_a_purer_session_is_one_click_away_and_then_all_is_ticked(
     page = client.get("/projects/letters").text
     assert states(client) == []
     assert "What to label next" in page
-    assert "Label uncertain records" in page
+    assert "Next best session" in page
     assert "hx-get" not in page
 
 
