@@ -4,9 +4,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.similarity.activations import sigmoid, softmax
 from app.similarity.examples import Examples
 from app.similarity.folds import folds
-from app.similarity.head import sigmoid, softmax
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from app.similarity.activations import gelu, sigmoid, softmax
 from app.similarity.vectors import Vectors, unit_rows
 
 Floats = NDArray[np.float32]
@@ -154,23 +155,6 @@ class SkipConnectionHead:
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""
         return None
-
-
-def gelu(x: Floats) -> Floats:
-    """GELU by its tanh form, as torch has it under approximate="tanh"."""
-    inner = np.float32(np.sqrt(2 / np.pi)) * (x + np.float32(0.044715) * x * x * x)
-    return np.asarray(np.float32(0.5) * x * (1 + np.tanh(inner)), dtype=np.float32)
-
-
-def sigmoid(x: Floats) -> Floats:
-    """1 / (1 + e^-x), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), dtype=np.float32)
-
-
-def softmax(x: Floats) -> Floats:
-    """Shares that sum to 1 by row."""
-    shifted = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 KINDS: dict[str, type[RawHead] | type[EvidenceHead] | type[SkipConnectionHead]] = {

@@ -21,13 +21,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.similarity.activations import softmax
 from app.similarity.calibration import LEAST_CHANCE
 from app.similarity.examples import Examples
 from app.similarity.folds import folds
-from app.similarity.head import softmax
-from app.similarity.linear import linear_scores
+from app.similarity.opinions import USUAL_SHARPNESS, Opinions, Weights, log_counts, opinions
 from app.similarity.recipe import Recipe
-from app.similarity.soft_labels import travelled
 from app.similarity.vectors import Vectors
 
 Floats = NDArray[np.float32]
@@ -36,54 +35,13 @@ N_FOLDS = 5
 MOST_ASKED = 1_000
 """Hidden examples that decide on the weights: more change nothing but the time it takes."""
 
-LEAST_SHARE = 1e-4
-NEVER = -1e4
-NEAR_ALPHA, NEAR_STEPS = 0.8, 10
-
 SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 NEAR = (0.0, 0.5, 1.0)
 LINEAR = (0.0, 0.5, 1.0, 2.0, 3.0)
 COMMONNESS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-USUAL_SHARPNESS = 1.4
 PULL = 2.0
 """Few hidden examples say little about how sure to be: the usual counts as much as ten of them."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much each opinion counts beside the wide one, and how common the classes seem; then all
-    of it is multiplied by sharpness, so that it is as sure as it is right."""
-
-    near: float = 0.0
-    linear: float = 0.0
-    commonness: float = 0.0
-    sharpness: float = USUAL_SHARPNESS
-
-    @property
-    def boldness(self) -> float:
-        """How far this goes beyond the wide opinion alone."""
-        return 4 * self.commonness + float(np.log2(1 + self.linear)) + self.near
-
-
-@dataclass(frozen=True)
-class Opinions:
-    """What each source says about q records, (q, K) float32 each; log_counts (K,): how common
-    classes were among the examples, NEVER for none."""
-
-    wide: Floats
-    near: Floats
-    linear: Floats
-    log_counts: NDArray[np.float64]
-
-    def pooled(self, weights: Weights) -> Floats:
-        """Log-odds up to a constant by row, (q, K), before they are made as sure as right."""
-        said = self.wide + weights.near * self.near + weights.linear * self.linear
-        return np.asarray(said + self._prior(weights), dtype=np.float32)
-
-    def _prior(self, weights: Weights) -> NDArray[np.float64]:
-        power = weights.commonness / weights.sharpness
-        return np.where(self.log_counts > NEVER, power * self.log_counts, NEVER)
 
 
 @dataclass(frozen=True)
@@ -102,28 +60,21 @@ class Pooled:
         """The chance of each class, (n, K) float32, summing to 1 by row."""
         return softmax(self.log_odds)
 
-    def sharpened(self, softness: float) -> Floats:
-        """chances^(1 / softness), summing to 1 by row again."""
-        return softmax(self.log_odds / np.float32(softness))
-
 
 def pooled(
     graph: sp.csr_matrix,
     rows: Vectors,
     examples: Examples,
     recipe: Recipe,
-    weights: Weights | None = None,
 ) -> Pooled:
     """The opinions on every record, pooled. For examples of one class each.
 
-    graph    neighbour_graph of rows, (n, d) float32 of length 1
-    weights  if they are settled already; else hidden examples settle them
+    graph  neighbour_graph of rows, (n, d) float32 of length 1
     """
-    if weights is None:
-        weights = settled_weights(graph, rows, examples, recipe)
+    weights = settled_weights(graph, rows, examples, recipe)
     looks = recipe.second_look if weights.commonness == 0 else 0.0
     looking = replace(recipe, second_look=looks)
-    said = _opinions(graph, rows, examples, looking, slice(None))
+    said = opinions(graph, rows, examples, looking, slice(None))
     return Pooled(said.pooled(weights) * np.float32(weights.sharpness), weights)
 
 
@@ -173,7 +124,7 @@ def _said_of_hidden(
         # What is of a class that nobody shows cannot be said, however the opinions are pooled.
         sayable = hidden[np.isin(examples.classes[hidden], known.classes)]
         about = sayable[: MOST_ASKED // N_FOLDS]
-        said.append(_opinions(graph, rows, known, plain, examples.rows[about]))
+        said.append(opinions(graph, rows, known, plain, examples.rows[about]))
         asked.append(about)
     return _together(said, examples), examples.taken(np.concatenate(asked))
 
@@ -185,39 +136,5 @@ def _together(said: list[Opinions], examples: Examples) -> Opinions | None:
         np.concatenate([part.wide for part in said]),
         np.concatenate([part.near for part in said]),
         np.concatenate([part.linear for part in said]),
-        _log_counts(examples),
+        log_counts(examples),
     )
-
-
-def _opinions(
-    graph: sp.csr_matrix,
-    rows: Vectors,
-    examples: Examples,
-    recipe: Recipe,
-    asked: NDArray[np.int64] | slice,
-) -> Opinions:
-    near = replace(recipe, alpha=NEAR_ALPHA, steps=NEAR_STEPS, second_look=0.0)
-    linear = linear_scores(
-        rows[examples.rows],
-        rows[asked],
-        examples.classes,
-        len(examples.label_ids),
-        examples.weights,
-    )
-    return Opinions(
-        _log(travelled(graph, examples, recipe)[asked]),
-        _log(travelled(graph, examples, near)[asked]),
-        linear,
-        _log_counts(examples),
-    )
-
-
-def _log(shares: Floats) -> Floats:
-    return np.log(np.maximum(shares, np.float32(LEAST_SHARE)))
-
-
-def _log_counts(examples: Examples) -> NDArray[np.float64]:
-    counts = np.bincount(examples.classes, examples.weights, len(examples.label_ids))
-    logs = np.full(len(counts), NEVER)
-    np.log(counts / counts.sum(), where=counts > 0, out=logs)
-    return logs

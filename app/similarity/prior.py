@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.similarity.examples import Examples
 from app.similarity.folds import folds
-from app.similarity.graph import propagate
+from app.similarity.propagation import propagate
 from app.similarity.recipe import Recipe
 
 POWERS = (0.0, 0.25, 0.5, 0.75)

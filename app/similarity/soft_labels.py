@@ -6,9 +6,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.similarity.activations import sigmoid
 from app.similarity.examples import Examples
-from app.similarity.graph import propagate, propagate_binary
-from app.similarity.head import sigmoid
+from app.similarity.propagation import propagate, propagate_binary
 from app.similarity.recipe import Recipe
 
 SPREAD = 0.5

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from app.similarity.calibration import trusted
 from app.similarity.examples import Examples, n_answers
 from app.similarity.graph import parted
-from app.similarity.head import EvidenceHead
 from app.similarity.pooling import pooled
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
@@ -16,17 +15,12 @@ from app.similarity.vectors import Vectors, unit_rows
 
 
 def resuggest(
-    graph: sp.csr_matrix,
-    vectors: Vectors,
-    examples: Examples,
-    recipe: Recipe,
-    head: EvidenceHead | None = None,
+    graph: sp.csr_matrix, vectors: Vectors, examples: Examples, recipe: Recipe
 ) -> NDArray[np.float32]:
     """Suggestions renewed as labels arrive, without a new version: as chances_of_all.
 
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
-    del head
     return chances_of_all(graph, unit_rows(vectors), examples, recipe)
 
 

@@ -11,7 +11,6 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged, located
 from app.database import reading
 from app.jobs import Step
 from app.models import Act, Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
@@ -24,7 +23,6 @@ from app.search.revisions import (
     write_suggestions,
 )
 from app.search.suggestions import Suggestions
-from app.similarity.head import EvidenceHead, load_head
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import resuggest
 from app.training.graphs import shared_graph
@@ -72,11 +70,10 @@ def renew(project_id: int) -> None:
         raw = db.get_one(Encoder, raw_encoder_id(encoder))
         snapshot = freeze(db, project, raw)
         ids, vectors = raw_vectors(db, raw.id)
-        head = _head(db, encoder)
     recipe = Recipe()
     examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
     graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
-    chances = resuggest(graph, vectors, examples, recipe, head)
+    chances = resuggest(graph, vectors, examples, recipe)
     suggestions = Suggestions(ids, examples.label_ids, chances.astype("float16"))
     write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
     log.info(
@@ -114,14 +111,3 @@ def _seconds_since(act_id: int) -> float:
     with reading() as db:
         acted_at = db.scalar(select(Act.acted_at).where(Act.id == act_id))
     return 0.0 if acted_at is None else round((utc_now() - acted_at).total_seconds(), 1)
-
-
-def _head(db: Session, encoder: Encoder) -> EvidenceHead | None:
-    file = db.scalar(
-        select(Artifact).where(Artifact.encoder_id == encoder.id, Artifact.kind == "head")
-    )
-    try:
-        head = None if file is None else load_head(located(file.file, file.sha256))
-    except Damaged:
-        return None  # Search says so; the labels can still be heard.
-    return head if isinstance(head, EvidenceHead) else None

@@ -6,17 +6,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from app.similarity.activations import gelu, sigmoid, softmax
 from app.similarity.head import (
     EvidenceHead,
     Head,
     RawHead,
     SkipConnectionHead,
-    gelu,
     load_head,
     reach_of,
     save_head,
-    sigmoid,
-    softmax,
 )
 from app.similarity.vectors import unit_rows
 

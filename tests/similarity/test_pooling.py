@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.similarity.graph import neighbour_graph
-from app.similarity.pooling import Weights, pooled, settled_weights
+from app.similarity.opinions import Weights
+from app.similarity.pooling import pooled, settled_weights
 from app.similarity.recipe import Recipe
 from tests.similarity.conftest import Crowd, examples_of
 
