@@ -42,6 +42,7 @@ from tests.tiny_encoder import save_tiny_encoder
 pytestmark = pytest.mark.sweep
 
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
+CHILD = Path(__file__).with_name("worker_child.py")
 APP = Path(__file__).resolve().parent.parent / "app"
 KINDS = ("alpha", "beta", "gamma")
 # Killed at in tests/training/test_deep_runs.py: a head run does not come by.
@@ -102,8 +103,9 @@ def work(failpoint: str | None, until: Callable[[], bool]) -> int | None:
     environment = dict(os.environ)
     if failpoint:
         environment["LIKEWISE_FAILPOINT"] = f"{failpoint}:kill:1"
-    worker = subprocess.Popen([LIKEWISE, "worker"], env=environment, stderr=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL)  # fmt: skip
+    environment["PYTHONPATH"] = str(CHILD.parents[1])
+    worker = subprocess.Popen([sys.executable, str(CHILD)], env=environment,
+                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
     deadline = time.monotonic() + PATIENCE_SECONDS
     try:
         while worker.poll() is None and not until() and time.monotonic() < deadline:

@@ -1,12 +1,14 @@
 """What a command says: words for people, or one JSON value; and one sentence when it fails."""
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 import typer
 from typer.core import TyperGroup
 
@@ -35,6 +37,8 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. What nobody foresaw keeps its trace: it is our bug."""
+        # What a worker within a command has to tell must not stand before its JSON.
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         try:
             return super().invoke(ctx)
         except Exception as error:

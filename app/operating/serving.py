@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+import structlog
 import typer
 import uvicorn
 
@@ -54,6 +56,7 @@ def work(*, ends_with_stdin: bool) -> None:
     from app.worker import run_worker
 
     prepare()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     stop = threading.Event()
     if ends_with_stdin:
         threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
