@@ -5,14 +5,16 @@ from typing import Any
 from app.database import reading, transaction
 from app.models import Project, TrainingRun
 from app.projects.projects import find_project
+from app.similarity.deep_recipe import DeepRecipe
 from app.similarity.recipe import Recipe
+from app.training.estimates import estimate
 from app.training.facts import facts_of, run_as_json
 from app.training.readiness import MOVING, moving_run
 from app.training.runs import request_run
 from app.worker import work_until
 
 
-def ask(slug: str, recipe: Recipe, is_forced: bool) -> dict[str, Any]:
+def ask(slug: str, recipe: Recipe | DeepRecipe, is_forced: bool) -> dict[str, Any]:
     """Queue a run for the worker. Raises Conflict if one is going or too little is labeled."""
     with transaction() as db:
         project = find_project(db, slug)
@@ -20,7 +22,7 @@ def ask(slug: str, recipe: Recipe, is_forced: bool) -> dict[str, Any]:
         return run_as_json(facts_of(db, [run])[0])
 
 
-def carry(slug: str, recipe: Recipe, *, is_forced: bool) -> dict[str, Any]:
+def carry(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> dict[str, Any]:
     """A run, carried out to its end; one of the same recipe that is going already is that run."""
     with reading() as db:
         project = find_project(db, slug)
@@ -35,7 +37,13 @@ def carry(slug: str, recipe: Recipe, *, is_forced: bool) -> dict[str, Any]:
         return run_as_json(facts_of(db, [db.get_one(TrainingRun, run_id)])[0])
 
 
-def _queued(project: Project, recipe: Recipe, is_forced: bool) -> int:
+def time_needed(slug: str, recipe: DeepRecipe) -> str:
+    """What a deep run of this recipe would take, in one sentence."""
+    with reading() as db:
+        return estimate(db, find_project(db, slug), recipe).sentence
+
+
+def _queued(project: Project, recipe: Recipe | DeepRecipe, is_forced: bool) -> int:
     with transaction() as db:
         return request_run(db, project, recipe, is_forced=is_forced).id
 

@@ -1,5 +1,6 @@
 """The commands about one project: import, train, runs, activate, rollback, similar, export."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,18 +57,24 @@ def import_file(
 
 def train(
     project: str,
-    method: Annotated[str, typer.Option(help="head or skip_triplet")] = "head",
+    method: Annotated[str, typer.Option(help="head, deep or skip_triplet")] = "head",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A number of the recipe: NAME=VALUE")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Activate even what is worse.")] = False,
     wait: Wait = False,
     as_json: bool = AsJson,
 ) -> None:
     """Start a run."""
-    from app.operating.asking import ask, carry
+    from app.operating.asking import ask, carry, time_needed
     from app.operating.serving import prepare
+    from app.similarity.deep_recipe import DeepRecipe
     from app.training.forms import recipe_of
 
     prepare()
-    recipe = recipe_of({"method": method})
+    recipe = recipe_of(_settings(setting or []) | {"method": method})
+    if isinstance(recipe, DeepRecipe):
+        typer.echo(time_needed(project, recipe), err=True)
     facts = carry(project, recipe, is_forced=force) if wait else ask(project, recipe, force)
     words = facts["verdict"] or facts["error"] or f"Run {facts['number']} is {facts['status']}."
     if wait and facts["status"] != "succeeded":
@@ -167,6 +174,20 @@ def export(
     prepare()
     facts = export_to(project, out, format_ or out.suffix.lstrip(".").lower(), vectors)
     tell(facts, f"{facts['file']}: {facts['n_bytes']:,} bytes.", as_json)
+
+
+def _settings(written: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, each value a number if it reads as one."""
+    values: dict[str, Any] = {}
+    for each in written:
+        name, has_value, value = each.partition("=")
+        if not has_value:
+            raise typer.BadParameter(f"{each} is not NAME=VALUE.")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
 
 
 def _mapped(mapping: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ read, because nothing depends on it.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from app.search.base_models import text_encoder
 from app.search.encoders import followed_encoders, raw_encoder
 from app.search.pace import Pace, pace_of
 from app.search.runtimes import settle_runtime
+from app.search.usual_pace import remember
 from app.search.vectors import (
     Ids,
     as_bytes,
@@ -135,12 +137,18 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 
 def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
+    n_timed, began = 0, 0.0
     with Pace(encoder.project_id) as pace:
-        for some in _slices(encoder, at_most):
+        for number, some in enumerate(_slices(encoder, at_most)):
             report(*_counted(encoder))
             encoder = settle_runtime(encoder)
             pace.add(_embed(encoder, some))
+            # The first slice paid for loading the model.
+            n_timed += len(some) if number else 0
+            began = began or time.monotonic()
         report(*_counted(encoder))
+    if n_timed:
+        remember(encoder.project_id, n_timed, time.monotonic() - began, has_gpu=count_gpus() > 0)
 
 
 def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:

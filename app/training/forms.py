@@ -1,11 +1,14 @@
 """What a person may set when starting a run: the numbers of a recipe that are worth turning."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from fastapi import Form
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from app.errors import Invalid
+from app.similarity.deep_recipe import RANGES as DEEP_RANGES
+from app.similarity.deep_recipe import DeepRecipe, Loss, Weights, recipe_from_json
 from app.similarity.recipe import RANGES, Method, Recipe
 
 # Per method: field and what it does, in plain words.
@@ -30,12 +33,32 @@ CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+DEEP = "deep_"
+"""What the names of a deep recipe's inputs begin with: both recipes have a seed."""
+
+DEEP_CHOICES: tuple[tuple[str, str], ...] = (
+    ("subset", "Most records to learn from (empty: all on a GPU, 4,000 elsewhere)"),
+    ("epochs", "Passes over them"),
+    ("batch_size", "Records in a batch"),
+    ("learning_rate", "Learning rate"),
+    ("max_tokens", "Words and word parts read of each text while learning"),
+    ("frozen_layers", "Lower layers that stay as they are (more: quicker)"),
+    ("contrast", "Weight of drawing records of one label together"),
+    ("patience", "Checks without gain before it stops"),
+    ("held_out", "Share of the labels kept to measure by"),
+    ("seed", "Seed"),
+)
+
+AnyMethod = Method | Literal["deep"]
+MaybeWhole = Annotated[int | None, BeforeValidator(lambda sent: None if sent == "" else sent)]
+
+
 class RunForm(BaseModel):
     """A run as the training page asks for it; what is left out has the recipe's default."""
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Method = "head"
+    method: AnyMethod = "head"
     is_forced: bool = False
     neighbours: int | None = None
     alpha: float | None = None
@@ -50,19 +73,36 @@ class RunForm(BaseModel):
     triplet_batch_size: int | None = None
     triplet_learning_rate: float | None = None
     patience: int | None = None
+    deep_loss: Loss | None = None
+    deep_weights: Weights | None = None
+    deep_subset: MaybeWhole = None
+    deep_epochs: int | None = None
+    deep_batch_size: int | None = None
+    deep_learning_rate: float | None = None
+    deep_max_tokens: int | None = None
+    deep_frozen_layers: int | None = None
+    deep_contrast: float | None = None
+    deep_patience: int | None = None
+    deep_held_out: float | None = None
+    deep_seed: int | None = None
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> Recipe | DeepRecipe:
         """The recipe. Raises Invalid, naming the first number out of its range."""
-        return recipe_of(self.model_dump(exclude={"is_forced"}, exclude_none=True))
+        sent = self.model_dump(exclude={"is_forced"}, exclude_none=True)
+        deep = {name: value for name, value in sent.items() if name.startswith(DEEP)}
+        if self.method == "deep":
+            own = {name.removeprefix(DEEP): value for name, value in deep.items()}
+            return recipe_of(own | {"method": "deep"})
+        return recipe_of({name: value for name, value in sent.items() if name not in deep})
 
 
 SentRun = Annotated[RunForm, Form()]
 
 
-def recipe_of(values: dict[str, Any]) -> Recipe:
+def recipe_of(values: dict[str, Any]) -> Recipe | DeepRecipe:
     """The recipe of these values. Raises Invalid for an unknown name or a number out of range."""
     try:
-        return Recipe.from_json(values)
+        return recipe_from_json(values)
     except (ValueError, ValidationError) as error:
         raise Invalid(str(error)) from error
 
@@ -70,14 +110,20 @@ def recipe_of(values: dict[str, Any]) -> Recipe:
 def offered(method: str) -> list[dict[str, Any]]:
     """The form's inputs for that method: name, words, default and range."""
     usual = Recipe().as_json()
+    return [_input(name, name, words, usual[name], RANGES) for name, words in CHOICES[method]]
+
+
+def offered_deep() -> list[dict[str, Any]]:
+    """The same for a deep run."""
+    usual = DeepRecipe().as_json()
     return [
-        {
-            "name": name,
-            "words": words,
-            "value": usual[name],
-            "min": RANGES[name][0],
-            "max": RANGES[name][1],
-            "step": 1 if isinstance(usual[name], int) else "any",
-        }
-        for name, words in CHOICES[method]
+        _input(DEEP + name, name, words, usual[name], DEEP_RANGES) for name, words in DEEP_CHOICES
     ]
+
+
+def _input(
+    sent_as: str, name: str, words: str, value: Any, ranges: Mapping[str, tuple[float, float]]
+) -> dict[str, Any]:
+    low, high = ranges[name]
+    step = "any" if isinstance(value, float) else 1
+    return {"name": sent_as, "words": words, "value": value, "min": low, "max": high, "step": step}

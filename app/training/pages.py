@@ -14,13 +14,20 @@ from app.html import render, see, wants_fragment
 from app.jobs import workers
 from app.models import Project
 from app.projects.access import AdminsProject, InProject
+from app.projects.labels import every_label
 from app.search.embedding import progress
 from app.search.encoders import activate, active_encoder, can_roll_back, find_version, roll_back
 from app.settings import settings
+from app.similarity.deep_recipe import LOSSES
 from app.similarity.recipe import METHODS
+from app.training.advice import advice
+from app.training.auditing import audit_as_json
 from app.training.chart import chart_of
+from app.training.estimates import estimate
 from app.training.facts import facts_of, versions_of
-from app.training.forms import SentRun, offered
+from app.training.figures import scores_of
+from app.training.forms import SentRun, offered, offered_deep
+from app.training.loss_chart import loss_chart
 from app.training.readiness import moving_run, readiness
 from app.training.runs import (
     STAGES,
@@ -28,9 +35,11 @@ from app.training.runs import (
     events_of,
     find_run,
     latest_runs,
+    losses_of,
     request_run,
     retry_run,
 )
+from app.training.tables import label_rows, metric_rows
 
 router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
 
@@ -50,10 +59,15 @@ def show_training(request: Request, project: InProject, db: ReadDb) -> Response:
         request,
         "training/training.html",
         **shown,
+        advice=advice(db, project),
+        audit=audit_as_json(db, project),
         runs=facts_of(db, latest_runs(db, project.id)),
         versions=versions_of(db, project),
         can_roll_back=can_roll_back(db, project.id),
         choices={method: offered(method) for method in METHODS},
+        estimate=estimate(db, project),
+        losses=LOSSES,
+        deep_inputs=offered_deep(),
     )
 
 
@@ -73,6 +87,8 @@ def show_run(request: Request, project: InProject, number: int, db: ReadDb) -> R
     facts = facts_of(db, [run])[0]
     template = "training/_run.html" if wants_fragment(request) else "training/run.html"
     active = active_encoder(db, project.id)
+    scores = scores_of(db, run)
+    names = {label.id: label.name for label in every_label(db, project.id)}
     return render(
         request,
         template,
@@ -82,6 +98,9 @@ def show_run(request: Request, project: InProject, number: int, db: ReadDb) -> R
         events=events_of(db, run.id),
         stages=STAGES,
         chart=chart_of(facts.figures),
+        rows=metric_rows(scores),
+        label_rows=label_rows(scores, names),
+        losses=loss_chart(losses_of(db, run.id)),
         is_active=active is not None and active.id == run.encoder_id,
         last_worker=_last_worker(),
     )

@@ -1,0 +1,56 @@
+"""What a deep run will take, told before anybody starts one."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Project, Record
+from app.search.usual_pace import usual_pace
+from app.similarity.deep_estimate import seconds_to_learn
+from app.similarity.deep_recipe import DeepRecipe, n_learned
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Minutes of learning from n_learned records, then of embedding all n_records anew."""
+
+    n_learned: int
+    n_records: int
+    learning_minutes: float
+    embedding_minutes: float
+    has_gpu: bool
+
+    @property
+    def sentence(self) -> str:
+        """The same in words."""
+        total = self.learning_minutes + self.embedding_minutes
+        where = "on the GPU" if self.has_gpu else "on the processor"
+        return (
+            f"A deep run would take about {_minutes(total)} {where}: "
+            f"{_minutes(self.learning_minutes)} to learn from {self.n_learned:,} of "
+            f"{self.n_records:,} records, {_minutes(self.embedding_minutes)} to embed all anew."
+        )
+
+
+def estimate(db: Session, project: Project, recipe: DeepRecipe = DeepRecipe()) -> Estimate:
+    """From the pace at which the worker embedded the project's own texts."""
+    counted = select(func.count()).select_from(Record).where(Record.project_id == project.id)
+    n_records = db.scalar(counted) or 0
+    pace = usual_pace(project.id)
+    n = n_learned(recipe, n_records, has_gpu=pace.has_gpu)
+    return Estimate(
+        n_learned=n,
+        n_records=n_records,
+        learning_minutes=seconds_to_learn(recipe, n, pace.per_second) / 60,
+        embedding_minutes=n_records / pace.per_second / 60,
+        has_gpu=pace.has_gpu,
+    )
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return "1 minute" if round(minutes) == 1 else f"{round(minutes)} minutes"
+    return f"{minutes / 60:.1f} hours"

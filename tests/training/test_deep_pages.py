@@ -1,0 +1,128 @@
+"""A deep run asked for, foretold and watched: on the page, through the API, in its picture."""
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from app.database import reading, transaction
+from app.models import LossPoint, Project, TrainingRun
+from app.search.usual_pace import UsualPace, remember, usual_pace
+from app.similarity.deep_recipe import DeepRecipe
+from app.training import runs
+from app.training.estimates import estimate
+from app.training.loss_chart import loss_chart
+from tests.conftest import client_of, make_user
+from tests.training.conftest import embedded_project, label
+
+PAGE = "/projects/letters/training"
+API = "/api/v1/projects/letters"
+
+
+@pytest.fixture
+def project(database: str) -> Project:
+    made = embedded_project()
+    label(made, make_user("ben", "admin"), range(32))
+    return made
+
+
+@pytest.fixture
+def browser(project: Project) -> TestClient:
+    return client_of(make_user("ada", "admin"))
+
+
+def recipe_of_newest() -> dict[str, object]:
+    with reading() as db:
+        return dict(db.scalars(select(TrainingRun).order_by(TrainingRun.id.desc())).first().recipe)
+
+
+def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
+    browser: TestClient, project: Project
+) -> None:
+    remember(project.id, 1_000, 100.0, has_gpu=False)
+
+    page = browser.get(PAGE).text
+
+    assert "A deep run would take about 3 minutes on the processor" in page
+    assert "to learn from 320 of 320 records" in page
+    assert '<option value="multiple_negatives">multiple negatives</option>' in page
+
+
+def test_a_deep_run_is_asked_for_with_its_own_numbers(browser: TestClient) -> None:
+    sent = {
+        "method": "deep", "seed": "7", "deep_seed": "3", "deep_subset": "", "deep_epochs": "2",
+        "deep_loss": "batch_all", "deep_weights": "lora", "deep_learning_rate": "1e-3",
+    }  # fmt: skip
+
+    assert browser.post(f"{PAGE}/runs", data=sent).status_code == 303
+
+    wanted = DeepRecipe(
+        seed=3, epochs=2, loss="batch_all", weights="lora", learning_rate=1e-3
+    ).as_json()
+    assert recipe_of_newest() == wanted
+
+
+def test_a_number_out_of_range_is_named(browser: TestClient) -> None:
+    body = {"method": "deep", "recipe": {"epochs": 0}}
+
+    refused = browser.post(f"{API}/runs", json=body)
+
+    assert refused.status_code == 422
+    assert "A recipe's epochs is a whole number from 1 to 100, not 0." in refused.text
+
+
+def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClient) -> None:
+    foretold = browser.get(f"{API}/deep-estimate").json()
+    asked = browser.post(f"{API}/runs", json={"method": "deep", "recipe": {"subset": 100}})
+    with transaction() as db:
+        run = db.scalars(select(TrainingRun)).one()
+        db.add(LossPoint(run_id=run.id, step=0, epoch=0.0, validation_loss=2.5))
+        db.add(LossPoint(run_id=run.id, step=4, epoch=1.0, train_loss=2.0, validation_loss=1.5))
+
+    losses = browser.get(f"{API}/runs/1/losses").json()
+    page = browser.get(f"{PAGE}/runs/1").text
+
+    assert (foretold["n_learned"], foretold["n_records"]) == (320, 320)
+    assert asked.json()["recipe"]["subset"] == 100
+    assert losses == [
+        {"step": 0, "epoch": 0.0, "train_loss": None, "validation_loss": 2.5},
+        {"step": 4, "epoch": 1.0, "train_loss": 2.0, "validation_loss": 1.5},
+    ]
+    assert '<polyline class="tuned" points="48.0,12.0 624.0,188.0"/>' in page
+    assert "Deep recipe, asked for by ada" in page
+
+
+def test_the_estimate_follows_the_pace_the_subset_and_the_passes(project: Project) -> None:
+    remember(project.id, 640, 64.0, has_gpu=True)
+    with reading() as db:
+        whole = estimate(db, project)
+        part = estimate(db, project, DeepRecipe(subset=160))
+        twice = estimate(db, project, DeepRecipe(epochs=2))
+
+    assert usual_pace(project.id) == UsualPace(10.0, has_gpu=True)
+    assert whole.embedding_minutes == pytest.approx(320 / 10 / 60)
+    assert part.learning_minutes == pytest.approx(whole.learning_minutes / 2)
+    assert 1.5 < twice.learning_minutes / whole.learning_minutes < 2
+    assert "on the GPU" in whole.sentence
+
+
+def test_too_few_texts_say_nothing_about_the_pace(project: Project) -> None:
+    remember(project.id, 10, 1.0, has_gpu=False)
+
+    assert usual_pace(project.id).per_second == 60.0
+
+
+def test_there_is_no_picture_of_one_point() -> None:
+    assert loss_chart([LossPoint(run_id=1, step=0, epoch=0.0, validation_loss=1.0)]) is None
+
+
+def test_losses_go_with_their_run(project: Project) -> None:
+    with transaction() as db:
+        run = runs.request_run(db, project, DeepRecipe())
+        db.flush()
+        db.add(LossPoint(run_id=run.id, step=1, epoch=0.5, train_loss=1.0))
+    with reading() as db:
+        assert [p.train_loss for p in runs.losses_of(db, run.id)] == [1.0]
+    with transaction() as db:
+        db.delete(db.get_one(TrainingRun, run.id))
+    with reading() as db:
+        assert db.scalars(select(LossPoint)).all() == []
