@@ -91,7 +91,7 @@ def _of_suggestions(answers: Answers, draws: Resamples) -> Iterator[Score]:
         each = getattr(counted, name)
         yield _score(f"macro_{name}", counted.macro(each), n)
         yield _score(f"weighted_{name}", counted.weighted(each), n)
-        yield from _each_label(name, each, answers)
+        yield from _each_label(f"label_{name}", each, answers)
     if answers.n_judged.any():
         judged = (draws.sums(answers.missed), draws.sums(answers.n_judged))
         n_judged = int(answers.n_judged.any(axis=1).sum())

@@ -9,7 +9,8 @@ other kind helps it less than a few of its own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.labeling.audit import AuditCounts, audit_counts
 from app.models import Evaluation, Project, TrainingRun
 from app.projects.labels import label_set
+from app.training.figures import score_as_json
 from app.training.readiness import label_counts, readiness
 
 WELL_FED = 5
@@ -113,7 +115,7 @@ def _newest_measured(db: Session, project_id: int) -> TrainingRun | None:
 
 
 def _of_interest(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
-    metrics = ("learning_curve", "gain_of_more", "recall", "macro_recall", "confusion")
+    metrics = ("learning_curve", "gain_of_more", "label_recall", "macro_recall", "confusion")
     wanted = select(Evaluation).where(
         Evaluation.run_id == run.id, Evaluation.role == "tuned", Evaluation.metric.in_(metrics)
     )
@@ -126,7 +128,7 @@ def _starved(db: Session, project: Project, scores: Sequence[Evaluation]) -> tup
     if not any(counts.values()):
         return ()  # Nothing is labeled yet: every label would be named.
     names = {label.id: label.name for label in label_set(db, project.id)}
-    recall = {s.label_id: s for s in scores if s.metric == "recall" and s.label_id is not None}
+    recall = {s.label_id: s for s in scores if s.metric == "label_recall"}
     usual = next((s.value for s in scores if s.metric == "macro_recall"), None)
     found = []
     for label_id, name in names.items():
@@ -164,3 +166,17 @@ def _stop(audit: AuditCounts) -> str:
             "often they are right, and stop if that is enough."
         )
     return "More labels would hardly change suggestions: stop here, or accept them page by page."
+
+
+def advice_as_json(given: Advice) -> dict[str, Any]:
+    """The advice as the API and the command line tell it."""
+    starved = [asdict(each) | {"next_step": each.next_step} for each in given.starved]
+    return {
+        "sentences": given.sentences,
+        "missing": list(given.missing),
+        "starved": [{key: each[key] for key in each if key != "label_id"} for each in starved],
+        "run": given.run,
+        "curve": [score_as_json(each) for each in given.curve],
+        "gain": None if given.gain is None else score_as_json(given.gain),
+        "is_enough": given.is_enough,
+    }

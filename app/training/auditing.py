@@ -12,15 +12,18 @@ get right, for so they are when somebody works with it.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.audit import in_audit
+from app.artifacts import Damaged
+from app.labeling.audit import audit_counts, in_audit
 from app.models import Consensus, Encoder, Project, Record, TrainingRun
-from app.search.indexes import open_version
+from app.search.encoders import active_encoder, find_version
+from app.search.indexes import NotIndexed, open_version
 from app.search.vectors import Ids
 from app.similarity.answers import Answers, Reply
 from app.similarity.asking import Champion, said
@@ -114,11 +117,17 @@ def audit_of_run(
 def audit_now(db: Session, project: Project, encoder: Encoder) -> tuple[Score, ...]:
     """What the stream says of a version today, by what it suggests and finds now; cheap.
 
-    A raw version suggests nothing, so it has audit_r_precision alone. Raises NotIndexed.
+    A raw version suggests nothing, so it has audit_r_precision alone. Empty below LEAST_AUDITED,
+    and where the version's files cannot be opened: search says so.
     """
     run = run_of(db, encoder)
     found = audited(db, project, [] if run is None else [run])
-    version = open_version(db, encoder.id)
+    if len(found.record_ids) < LEAST_AUDITED:
+        return ()
+    try:
+        version = open_version(db, encoder.id)
+    except (NotIndexed, Damaged):
+        return ()
     is_there = np.isin(found.record_ids, version.index.ids)
     ids, groups = found.record_ids[is_there], found.groups[is_there]
     if len(ids) < LEAST_AUDITED:
@@ -130,9 +139,9 @@ def audit_now(db: Session, project: Project, encoder: Encoder) -> tuple[Score, .
     answers = Answers(examples, (min(10, len(ids) - 1),))
     chances = suggestions.probabilities(ids)
     ranked = ranked_rows(version.index.vectors(ids), groups=examples.groups)
-    reply = Reply(ranked, *said(chances, suggestions.label_ids, examples))
-    if not suggestions.label_ids:
-        reply = replace(reply, chances=None)
+    reply = Reply(ranked, np.zeros_like(examples.answers()), None)
+    if suggestions.label_ids:
+        reply = Reply(ranked, *said(chances, suggestions.label_ids, examples))
     answers.add(np.arange(len(ids)), reply)
     told = figures(answers, Resamples(examples.groups))
     by_neighbours = ("audit_r_precision",)
@@ -143,3 +152,17 @@ def _pair(tuned: Answers, other: Answers, against: str, draws: Resamples) -> tup
     keys = (("accuracy", None), ("r_precision", None))
     found = [difference(tuned, other, key, against, draws) for key in keys]
     return tuple(replace(each, metric=f"audit_{each.metric}") for each in found if each)
+
+
+def audit_as_json(db: Session, project: Project, number: int | None = None) -> dict[str, Any]:
+    """The stream and what it says of the version of that number, or of the active one."""
+    if number is None:
+        encoder = active_encoder(db, project.id)
+    else:
+        encoder = find_version(db, project.id, number)
+    names = ("metric", "k", "n", "value", "low", "high", "chance")
+    scores = () if encoder is None else audit_now(db, project, encoder)
+    return asdict(audit_counts(db, project.id)) | {
+        "version": None if encoder is None else encoder.number,
+        "scores": [{name: getattr(each, name) for name in names} for each in scores],
+    }

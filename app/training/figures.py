@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Evaluation, TrainingRun
+from app.projects.labels import every_label
 
 WORDS = {
     "r_precision": "Like neighbours among as many as there are",
@@ -81,3 +82,18 @@ def score_as_json(score: Evaluation) -> dict[str, Any]:
     """One number, never without its k and n."""
     names = ("metric", "k", "n", "value", "low", "high", "chance")
     return {name: getattr(score, name) for name in names}
+
+
+def evaluations_as_json(db: Session, run: TrainingRun) -> list[dict[str, Any]]:
+    """Every number of the run, labels by their names; what a label is called may have changed."""
+    scores = scores_of(db, run)
+    names = {label.id: label.name for label in every_label(db, run.project_id)}
+    return [
+        score_as_json(each)
+        | {
+            "role": each.role,
+            "label": names.get(each.label_id or 0),
+            "suggested": names.get(each.suggested_id or 0),
+        }
+        for each in scores
+    ]

@@ -1,11 +1,13 @@
 """The training dashboard and its API, through the door that a browser or a program uses."""
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.database import reading, transaction
-from app.models import Activation, Project, TrainingRun, User
+from app.models import Activation, Encoder, Project, TrainingRun, User
 from app.search.encoders import active_encoder
+from app.search.revisions import write_index
 from app.training import loop
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label
@@ -197,3 +199,116 @@ def test_the_dashboard_polls_while_a_run_moves_and_then_loads_anew(
     assert "load delay:1s" in moving.text
     assert "HX-Refresh" not in moving.headers
     assert ended.headers["HX-Refresh"] == "true"
+
+
+def test_every_number_of_a_run_is_told(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    run_once(client)
+
+    told = client.get(f"{API}/runs/1/evaluations").json()
+    page = client.get("/projects/letters/training/runs/1").text
+
+    by_role = {(e["role"], e["metric"], e["k"]): e for e in told if e["label"] is None}
+    raw, tuned = by_role["raw", "r_precision", None], by_role["tuned", "r_precision", None]
+    gain = by_role["over_raw", "r_precision", None]
+    assert gain["value"] == pytest.approx(tuned["value"] - raw["value"])
+    assert gain["low"] <= gain["value"] <= gain["high"]
+    assert 0.1 < raw["chance"] < 0.3
+    of_labels = {e["label"] for e in told if (e["role"], e["metric"]) == ("tuned", "label_recall")}
+    assert of_labels == {"Delivery", "Payment", "Account", "Praise"}
+    right = [e for e in told if e["metric"] == "confusion" and e["label"] == e["suggested"]]
+    assert {e["role"] for e in right} == {"raw", "tuned"}
+    assert all(e["n"] == 8 for e in right)
+    for metric in ("macro_f1", "calibration_error", "capped_top_k", "rbo", "gain_of_more"):
+        assert metric in page
+    assert client.get(f"{API}/runs/2/evaluations").status_code == 404
+
+
+def test_advice_names_starved_labels_and_what_more_labels_would_bring(ada: User) -> None:
+    project = embedded_project()
+    client = client_of(ada)
+    nothing = client.get(f"{API}/training/advice").json()
+    label(project, ada, range(0, 40, 4))
+    label(project, ada, range(1, 40, 4))
+    label(project, ada, range(2, 12, 4))
+    run_once(client)
+
+    told = client.get(f"{API}/training/advice").json()
+    page = client.get("/projects/letters/training").text
+
+    assert (nothing["starved"], nothing["gain"], nothing["run"]) == ([], None, None)
+    assert [(each["name"], each["n_labeled"], each["n_wanted"]) for each in told["starved"]] == [
+        ("Praise", 0, 5), ("Account", 3, 2),
+    ]  # fmt: skip
+    assert told["starved"][0]["next_step"] == "Search for words of “Praise”, and label 5 records."
+    assert told["starved"][1]["next_step"].startswith("Start a session from “Account”, and label 2")
+    assert (told["run"], told["gain"]["k"], told["is_enough"]) == (1, 25, False)
+    assert [point["k"] for point in told["curve"]] == sorted(p["k"] for p in told["curve"])
+    assert "25 more labels would likely bring about +" in told["sentences"][-1]
+    for sentence in told["sentences"]:
+        assert sentence in page
+
+
+def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
+    project: Project, ada: User
+) -> None:
+    """The stream takes in the 32 records that are labeled, and 60 more: none teaches the run."""
+    client = client_of(ada)
+    with transaction() as db:
+        db.get_one(Project, project.id).audit_until = f"{91:064x}"
+    label(project, ada, range(32, 92))
+    label(project, ada, range(92, 132))
+    with reading() as db:
+        raw_id = db.scalars(select(Encoder.id)).one()
+    write_index(raw_id)
+    before = client.get(f"{API}/training/audit").json()
+
+    run_once(client)
+
+    run = client.get(f"{API}/runs/1").json()
+    now = client.get(f"{API}/training/audit").json()
+    raw = client.get(f"{API}/training/audit", params={"version": 1}).json()
+    stored = {(e["role"], e["metric"]): e for e in client.get(f"{API}/runs/1/evaluations").json()}
+    assert run["n_examples"] == 40
+    assert (now["n_records"], now["n_labeled"], now["version"]) == (92, 92, 2)
+    assert [s["metric"] for s in before["scores"]] == ["audit_r_precision"]
+    accuracy = next(s for s in now["scores"] if s["metric"] == "audit_accuracy")
+    assert accuracy["n"] == 92
+    assert accuracy["value"] == pytest.approx(stored["tuned", "audit_accuracy"]["value"], abs=0.02)
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert stored["tuned", "audit_accuracy"]["value"] > stored["raw", "audit_accuracy"]["value"]
+    assert raw["scores"][0]["value"] == pytest.approx(
+        stored["raw", "audit_r_precision"]["value"], abs=0.02
+    )
+    assert "In the audit of 92 records" in run["verdict"]
+
+
+def test_what_a_version_had_seen_before_it_joined_is_no_audit_of_that_version(
+    project: Project, ada: User
+) -> None:
+    client = client_of(ada)
+    run_once(client)
+    with transaction() as db:
+        db.get_one(Project, project.id).audit_until = f"{51:064x}"
+    label(project, ada, range(32, 52))
+
+    told = client.get(f"{API}/training/audit").json()
+
+    assert told["n_labeled"] == 52
+    assert {score["n"] for score in told["scores"]} == {20}
+
+
+def test_a_second_version_is_measured_against_the_first(project: Project, ada: User) -> None:
+    client = client_of(ada)
+    run_once(client)
+    label(project, ada, range(32, 92))
+    run_once(client)
+
+    told = client.get(f"{API}/runs/2").json()
+    numbers = client.get(f"{API}/runs/2/evaluations").json()
+
+    active = next(s for s in told["active"] if s["metric"] == "accuracy")
+    assert active["n"] == 60  # Those labeled since the first version alone.
+    over = next(e for e in numbers if (e["role"], e["metric"]) == ("over_active", "evidence"))
+    assert over["n"] == 60
+    assert " v2, asked about 60 labels new to both." in told["verdict"]
