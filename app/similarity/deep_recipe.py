@@ -98,10 +98,10 @@ class DeepRecipe:
     seed: int = 0
     subset: int | None = None
     epochs: int = 1
-    batch_size: int = 64
+    batch_size: int = 32
     accumulation: int = 1
-    learning_rate: float = 6e-5
-    class_learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
+    class_learning_rate: float = 5e-3
     warm_up: float = 0.1
     weight_decay: float = 0.01
     max_gradient: float = 1.0
