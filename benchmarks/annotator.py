@@ -29,9 +29,9 @@ class Refused(Exception):
 class Served:
     """The product's server, with its worker, on a data folder."""
 
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.folder, self.log = folder, folder / "server.log"
-        self._environment = environment(folder) | settings
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder, self.log, self._options = folder, folder / "server.log", options
+        self._environment = environment(folder)
 
     def __enter__(self) -> Self:
         self.cli("user", "add", NAME, "--role", "admin")
@@ -42,8 +42,8 @@ class Served:
         self._address = f"http://127.0.0.1:{port}/api/v1/projects/{PROJECT}"
         with self.log.open("wb") as out:
             self._process = subprocess.Popen(
-                [*LIKEWISE, "serve", "--port", str(port)], stdout=out, stderr=subprocess.STDOUT,
-                cwd=ROOT, env=self._environment,
+                [*LIKEWISE, "serve", "--port", str(port), *self._options], stdout=out,
+                stderr=subprocess.STDOUT, cwd=ROOT, env=self._environment,
             )  # fmt: skip
         while not self._answers():
             time.sleep(0.2)

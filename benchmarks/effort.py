@@ -98,9 +98,8 @@ def measured(data: Truth, way: str, look: float, base: Path) -> Figures:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         shutil.copytree(base, folder)
-        # Without suggestions there are no runs either: similarity stays raw.
-        settings = {"LIKEWISE_MIN_LABELS": "1000000"} if way == "raw" else {}
-        with Served(folder, settings) as server:
+        # Without a worker there are neither runs nor suggestions: similarity stays raw.
+        with Served(folder, *(["--no-worker"] if way == "raw" else [])) as server:
             annotator = Annotator(server, data.labels)
             start = time.perf_counter()
             marks = WAYS[way](annotator, look)
