@@ -19,7 +19,7 @@ LEAST_SHARE = 1e-4
 NEVER = -1e4
 """The log-odds of a class that no example is of."""
 
-NEAR_ALPHA, NEAR_STEPS = 0.8, 10
+NEAR_ALPHA, NEAR_STEPS = 0.6, 6
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ MOST_ASKED = 1_000
 """Hidden examples that decide on the weights: more change nothing but the time it takes."""
 
 SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-NEAR = (0.0, 0.5, 1.0)
+NEAR = (0.0, 0.5, 1.0, 2.0)
 LINEAR = (0.0, 0.5, 1.0, 2.0, 3.0)
 COMMONNESS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

@@ -5,6 +5,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from app.similarity.activations import softmax
 from app.similarity.calibration import trusted
 from app.similarity.examples import Examples, n_answers
 from app.similarity.graph import parted
@@ -12,6 +13,11 @@ from app.similarity.pooling import pooled
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 from app.similarity.vectors import Vectors, unit_rows
+
+LEAST_CHANCE = 1e-12
+STILL_UNLIKE = 0.8
+"""How often two records that somebody found unlike are indeed of different classes, where nothing
+else is known of them: "not similar" is also said of another shade of the same."""
 
 
 def resuggest(
@@ -37,6 +43,22 @@ def chances_of_all(
     """
     graph = parted(graph, examples.apart)
     if not examples.is_multi_label:
-        return pooled(graph, rows, examples, recipe).chances
+        return _unlike(pooled(graph, rows, examples, recipe).chances, examples)
     soft = soft_labels(graph, examples, recipe)
     return trusted(soft, graph, examples, recipe) if n_answers(examples) > 1 else soft
+
+
+def _unlike(chances: NDArray[np.float32], examples: Examples) -> NDArray[np.float32]:
+    """The chances, knowing who was said to be unlike whom: hardly ever are they of one class.
+
+    A labeled record is of its class for sure here, and stays as it is.
+    """
+    if len(examples.apart) == 0:
+        return chances
+    known = chances.copy()
+    known[examples.rows] = examples.answers()
+    first, second = np.concatenate([examples.apart, examples.apart[:, ::-1]]).T
+    logs = np.zeros_like(chances)
+    np.add.at(logs, first, np.log1p(-STILL_UNLIKE * known[second]))
+    logs[examples.rows] = 0
+    return softmax(np.log(np.maximum(chances, LEAST_CHANCE)) + logs)
