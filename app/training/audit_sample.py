@@ -19,7 +19,7 @@ LEAST_AUDITED = 10
 """Below this many audited records, nothing is told: the interval would span half of all shares."""
 
 NOBODY = -1
-"""The column of "none of these" and of labels that no version suggests."""
+"""The column of "none of these"."""
 
 KEPT = ("accuracy", "macro_f1", "r_precision", "calibration_error", "loss")
 
@@ -75,16 +75,15 @@ def nothing(label_ids: tuple[int, ...], *, is_multi_label: bool) -> Examples:
 def joined(
     training: Examples, rows: Ids, labels: Sequence[frozenset[int]], groups: Ids
 ) -> Examples:
-    """The training examples, then the audited ones, with one more column: NOBODY's."""
-    columns = (*training.label_ids, NOBODY)
+    """The training examples, then the audited ones, with more columns: of labels that training
+    lacks, and NOBODY's."""
     known = set(training.label_ids)
-    said = np.array(
-        [[c in each or (c == NOBODY and not each <= known) for c in columns] for each in labels],
-        dtype=bool,
-    ).reshape(len(labels), len(columns))
+    columns = (*training.label_ids, *sorted(frozenset[int]().union(*labels) - known), NOBODY)
+    said = np.array([[c in each for c in columns] for each in labels], dtype=bool)
+    said = said.reshape(len(labels), len(columns))
     if not training.is_multi_label:
         said[~said.any(axis=1), -1] = True
-    shown = np.pad(training.answers(), ((0, 0), (0, 1)))
+    shown = np.pad(training.answers(), ((0, 0), (0, len(columns) - len(known))))
     targets = np.concatenate([shown, said])
     m = len(targets)
     return Examples(
