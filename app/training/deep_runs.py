@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
-from app.errors import Conflict
+from app.errors import Busy, Conflict
 from app.jobs import failpoint
 from app.models import Encoder, LossPoint, Project, Record, TrainingRun
 from app.search.deep_versions import find_prepared, prepare_deep
@@ -116,13 +116,16 @@ def _texts(db: Session, ids: Ids) -> list[str]:
 
 
 def _keep_point(run_id: int, point: Point) -> None:
-    with transaction() as db:
-        db.merge(
-            LossPoint(
-                run_id=run_id, step=point.step, epoch=point.epoch,
-                train_loss=point.train_loss, validation_loss=point.validation_loss,
-            )
-        )  # fmt: skip
+    row = LossPoint(
+        run_id=run_id, step=point.step, epoch=point.epoch,
+        train_loss=point.train_loss, validation_loss=point.validation_loss,
+    )  # fmt: skip
+    try:
+        with transaction() as db:
+            db.merge(row)
+    except Busy:
+        # One point of the picture is no reason to lose an hour's learning.
+        return
     failpoint("run.tune.loss")
 
 

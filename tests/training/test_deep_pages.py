@@ -32,7 +32,7 @@ def browser(project: Project) -> TestClient:
 
 def recipe_of_newest() -> dict[str, object]:
     with reading() as db:
-        return dict(db.scalars(select(TrainingRun).order_by(TrainingRun.id.desc())).first().recipe)
+        return db.scalars(select(TrainingRun)).one().recipe
 
 
 def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
