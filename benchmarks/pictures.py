@@ -22,7 +22,7 @@ SHOWN = {
 
 METRICS = {"agnews": ("top_1000", "accuracy"), "atis": ("r_precision", "macro_f1")}
 NAMES = {
-    "top_1000": "top_1000: share of like records among the 1,000 nearest",
+    "top_1000": "top_1000",
     "r_precision": "r_precision",
     "accuracy": "accuracy of suggestions",
     "macro_f1": "macro F1 of suggestions",
