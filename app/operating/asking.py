@@ -7,6 +7,7 @@ from app.models import Project, TrainingRun
 from app.projects.projects import find_project
 from app.similarity.deep_recipe import DeepRecipe
 from app.similarity.recipe import Recipe
+from app.training.advice import advice
 from app.training.estimates import estimate
 from app.training.facts import facts_of, run_as_json
 from app.training.readiness import MOVING, moving_run
@@ -23,7 +24,10 @@ def ask(slug: str, recipe: Recipe | DeepRecipe, is_forced: bool) -> dict[str, An
 
 
 def carry(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> dict[str, Any]:
-    """A run, carried out to its end; one of the same recipe that is going already is that run."""
+    """A run, carried out to its end, with advice on what to label next.
+
+    One of the same recipe that is going already is that run.
+    """
     with reading() as db:
         project = find_project(db, slug)
         going = moving_run(db, project.id)
@@ -34,7 +38,8 @@ def carry(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> dict[st
     if not _has_ended(run_id):
         work_until(lambda: _has_ended(run_id))
     with reading() as db:
-        return run_as_json(facts_of(db, [db.get_one(TrainingRun, run_id)])[0])
+        told = run_as_json(facts_of(db, [db.get_one(TrainingRun, run_id)])[0])
+        return told | {"advice": advice(db, find_project(db, slug)).sentences}
 
 
 def time_needed(slug: str, recipe: DeepRecipe) -> str:

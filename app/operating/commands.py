@@ -85,16 +85,18 @@ def train(
 
 
 def runs(project: str, as_json: bool = AsJson) -> None:
-    """The project's runs, the newest first."""
+    """The project's runs, the newest first, and what to label next."""
     from app.database import reading
     from app.operating.serving import prepare
     from app.projects.projects import find_project
+    from app.training.advice import advice
     from app.training.facts import facts_of, run_as_json
     from app.training.runs import latest_runs
 
     prepare()
     with reading() as db:
-        found = facts_of(db, latest_runs(db, find_project(db, project).id))
+        of = find_project(db, project)
+        found, sentences = facts_of(db, latest_runs(db, of.id)), advice(db, of).sentences
     rows: list[tuple[object, ...]] = [
         (
             facts.run.number, facts.run.status, facts.run.n_examples, facts.version,
@@ -106,7 +108,8 @@ def runs(project: str, as_json: bool = AsJson) -> None:
         for facts in found
     ]  # fmt: skip
     columns = ("run", "status", "labels", "version", "raw", "tuned", "n", "verdict")
-    tell([run_as_json(facts) for facts in found], table(columns, rows), as_json)
+    words = "\n".join([table(columns, rows), *sentences])
+    tell([run_as_json(facts) for facts in found], words, as_json)
 
 
 def activate(project: str, version: int, as_json: bool = AsJson) -> None:
