@@ -84,7 +84,11 @@ def compare_deep(
 
     Without enough to measure by there are no scores, is_better is False, and the sentence says why.
     """
-    reason = unmeasurable(examples, [[fold]])
+    reason = (
+        unmeasurable(examples, [[fold]])
+        if len(fold[1])
+        else "so few records are labeled that all of them were needed to learn from."
+    )
     if reason:
         return Comparison((), (), False, f"Not measured: {reason}")
     head = tune(deep, examples.taken(fold[0]), recipe, report)
