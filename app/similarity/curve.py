@@ -27,6 +27,12 @@ LEAST_ERROR = 0.005
 STEEPEST = 1.0
 """No error falls faster than 1 / n for long, whatever three noisy points say."""
 
+USUAL, SPREAD = -0.25, 0.2
+"""The slopes that learning curves have: -0.07 to -0.5 in Hestness et al. 2017."""
+
+SUREST = 0.05
+"""Three points never say a slope more precisely than this."""
+
 
 class Curve:
     """Of m examples: what each got when it was hidden and a part of the others was shown."""
@@ -66,15 +72,31 @@ class Curve:
 def forecast(sizes: Floats, right: Floats, n_now: int, n_more: int) -> Floats:
     """By how much the share of right suggestions rises with n_more labels, (draws,).
 
-    sizes  (p,) numbers of labels; right  (draws, p) the share that was right with so many
+    sizes  (p,) numbers of labels; right  (draws, p) the share that was right with so many, row 0
+           as seen, the others resampled
     """
     x = np.log(sizes)
     y = np.log(np.clip(1 - right, LEAST_ERROR, 1.0))
     slope = ((y - y.mean(axis=1, keepdims=True)) @ (x - x.mean())) / ((x - x.mean()) ** 2).sum()
-    slope = np.clip(slope, -STEEPEST, 0.0)
+    slope = np.clip(_tempered(slope), -STEEPEST, 0.0)
     # The line goes through the largest part, which is nearest to what is to be foretold.
     error = np.exp(y[:, -1] + slope * (np.log(n_now) - x[-1]))
     return np.asarray(error * (1 - ((n_now + n_more) / n_now) ** slope))
+
+
+def _tempered(slope: Floats) -> Floats:
+    """The slopes between what was seen and what is usual, by how sure each is; as unsure as that.
+
+    Resampling shows how the slope depends on who is asked, and about as much again depends on which
+    labels were the quarter and the half.
+    """
+    seen = float(slope[1:].var()) if len(slope) > 1 else 0.0
+    unsure, usual = 2 * seen + SUREST**2, SPREAD**2
+    trust = usual / (usual + unsure)
+    missing = max(unsure * trust - trust**2 * seen, 0.0)
+    noise = np.random.default_rng(0).normal(size=len(slope)) * np.sqrt(missing)
+    noise[0] = 0.0
+    return np.asarray(trust * slope + (1 - trust) * USUAL + noise)
 
 
 def nested(examples: Examples, shown: Rows, seed: int) -> list[Rows]:
