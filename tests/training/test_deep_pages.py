@@ -1,9 +1,13 @@
 """A deep run asked for, foretold and watched: on the page, through the API, in its picture."""
 
+import json
+
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
+from typer.testing import CliRunner, Result
 
+from app.cli import app
 from app.database import reading, transaction
 from app.models import LossPoint, Project, TrainingRun
 from app.search.usual_pace import UsualPace, remember, usual_pace
@@ -126,3 +130,27 @@ def test_losses_go_with_their_run(project: Project) -> None:
         db.delete(db.get_one(TrainingRun, run.id))
     with reading() as db:
         assert db.scalars(select(LossPoint)).all() == []
+
+
+def test_the_command_foretells_a_deep_run_and_takes_its_numbers(project: Project) -> None:
+    asked = likewise(
+        "train", "letters", "--method", "deep", "--set", "subset=100", "--set", "loss=cosine",
+        "--json",
+    )  # fmt: skip
+
+    assert asked.exit_code == 0, asked.output
+    assert "to learn from 100 of 320 records" in asked.stderr
+    assert json.loads(asked.stdout)["recipe"]["loss"] == "cosine"
+    assert recipe_of_newest() == DeepRecipe(subset=100, loss="cosine").as_json()
+
+
+def test_the_command_refuses_a_number_that_is_none(project: Project) -> None:
+    refused = likewise("train", "letters", "--method", "deep", "--set", "epochs=many")
+
+    assert refused.exit_code != 0
+    assert "A recipe's epochs is a whole number from 1 to 100, not 'many'." in refused.output
+    assert likewise("train", "letters", "--set", "epochs").exit_code == 2
+
+
+def likewise(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
