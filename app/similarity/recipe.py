@@ -34,13 +34,15 @@ class Recipe:
     """How a head is tuned; two runs of one recipe on the same labels and vectors give the same
     head.
 
-    head          labels travel through the neighbour graph (neighbours .. second_look), are
-                  sharpened to p^(1/softness), and a small network learns them (hidden ..
-                  weight_decay); strength is the weight of class evidence in the tuned vector
+    head          labels travel through the neighbour graph (neighbours .. second_look), other
+                  opinions are pooled with what they say, and a small network learns the chances
+                  (hidden .. weight_decay); strength is the part that evidence has of the tuned
+                  vector of the surest record
     skip_triplet  the baseline: a skip connection learned from labeled records alone, by
                   batch-hard triplet loss (margin .. patience)
 
-    prior_power None: hidden examples decide, see `app.similarity.prior`.
+    prior_power None: hidden examples decide, see `app.similarity.pooling`. softness: soft labels
+    that are not pooled (several labels for a record; a deep run) are sharpened to p^(1/softness).
     """
 
     method: Method = "head"
