@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.similarity.classification import Classification, agreement, classification
-from app.similarity.intervals import interval
 from app.similarity.overlap import rank_biased_overlap
 from app.similarity.ranking import (
     Floats,
@@ -32,8 +31,8 @@ from app.similarity.vectors import Vectors
 # What callers measure with, in one place.
 __all__ = [
     "KS", "Classification", "Comparison", "Difference", "Score", "agreement", "capped_top_k",
-    "classification", "interval", "mean_average_precision", "mrr", "ndcg", "r_precision",
-    "rank_biased_overlap", "recall", "scored", "top_k",
+    "classification", "mean_average_precision", "mrr", "ndcg", "r_precision",
+    "rank_biased_overlap", "recall", "top_k",
 ]  # fmt: skip
 
 KS = (5, 10, 25, 50, 100, 250, 500, 1000)
@@ -149,14 +148,6 @@ def ndcg(vectors: Vectors, labels: Labels, k: int) -> float:
     """Gain of the k nearest, discounted by log2(rank + 1), over the best possible; left out as in
     r_precision. Source: Järvelin and Kekäläinen 2002."""
     return _mean(ndcg_each(_hits(vectors, labels, k, "ndcg"), k))
-
-
-def scored(metric: str, values: Floats, k: int | None = None, seed: int = 0) -> Score:
-    """The mean of these per-query values as a Score; NaN values are left out and not counted in
-    n."""
-    kept = values[~np.isnan(values)]
-    low, high = interval(kept, seed)
-    return Score(metric, k, len(kept), float(kept.mean()), low, high)
 
 
 def _hits(vectors: Vectors, labels: Labels, k: int, name: str) -> Hits:

@@ -64,14 +64,6 @@ def limits(drawn: Floats) -> tuple[Floats, Floats]:
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
-def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of (n,) values. Raises ValueError for none."""
-    if len(values) == 0:
-        raise ValueError("An interval needs at least one value.")
-    low, high = limits(Resamples(np.arange(len(values)), seed).means(values[:, None]))
-    return float(low[0]), float(high[0])
-
-
 def wilson(n_right: float, n: int) -> tuple[float, float]:
     """95 % interval of a share, n_right of n: sensible for few, and for none or all of them.
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from app.similarity.evaluation import mrr, ndcg, r_precision, scored, top_k
+from app.similarity.evaluation import mrr, ndcg, r_precision, top_k
 from app.similarity.ranking import ranked_hits
 from tests.similarity.conftest import Crowd
 
@@ -68,10 +68,3 @@ def test_an_impossible_k_is_refused(k: int) -> None:
         top_k(FAN, LABELS, k)
     with pytest.raises(ValueError, match="1 <= k < n"):
         ndcg(FAN, LABELS, k)
-
-
-def test_a_score_counts_only_what_was_asked() -> None:
-    score = scored("top_k", np.array([1.0, np.nan, 0.0]), k=3)
-
-    assert (score.metric, score.k, score.n, score.value) == ("top_k", 3, 2, 0.5)
-    assert 0 <= score.low <= 0.5 <= score.high <= 1
