@@ -26,9 +26,3 @@ def unit_rows(vectors: Vectors) -> Vectors:
     if (lengths < SHORTEST_ROW).any():
         raise ValueError("A vector is zero, so it has no direction.")
     return np.ascontiguousarray(rows / lengths)
-
-
-def directions(rows: Vectors) -> Vectors:
-    """Rows at length 1, where zero rows stay zero instead of becoming NaN. (n, d) float32."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, SHORTEST_ROW), dtype=np.float32)

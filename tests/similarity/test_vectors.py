@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.similarity.vectors import directions, unit_rows
+from app.similarity.vectors import unit_rows
 
 pytestmark = pytest.mark.once
 
@@ -17,7 +17,3 @@ def test_rows_come_back_at_length_1() -> None:
 def test_rows_without_a_direction_are_refused(bad: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="A vector"):
         unit_rows(np.array(bad, np.float32))
-
-
-def test_no_evidence_stays_none() -> None:
-    assert directions(np.zeros((1, 3), np.float32)).tolist() == [[0, 0, 0]]
