@@ -9,6 +9,7 @@ text, and asked about afterwards; of the head on top, all labels are the teacher
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import select
@@ -37,6 +38,9 @@ from app.training.contenders import find_champion, run_of
 from app.training.measuring import Material, with_audit
 from app.training.report import RunReport
 from app.training.snapshot import load_snapshot
+
+if TYPE_CHECKING:
+    from app.similarity.deep import Lesson
 
 IDS_AT_ONCE = 500
 LEARNING = 0.75
@@ -72,14 +76,38 @@ def _tell(report: RunReport, n_done: int, n_total: int) -> None:
 def _learned(run: TrainingRun, raw: Material, report: RunReport) -> Path:
     """The folder of the tuned encoder, in the run's own folder."""
     # Loaded here: it loads torch, and pages import what imports this.
-    from app.similarity.deep import MODEL, Lesson, tune_deep
+    from app.similarity.deep import MODEL, tune_deep
 
     place = workspace.path_of(run.id, workspace.DEEP)
     if (place / MODEL).is_dir():
         return place / MODEL
-    recipe = DeepRecipe.from_json(run.recipe)
+    recipe, here = DeepRecipe.from_json(run.recipe), settings()
     with reading() as db:
         base_model = db.get_one(Project, run.project_id).base_model
+    try:
+        learned = tune_deep(
+            Path(model_source(base_model, here.allow_model_downloads)),
+            _lesson(raw, recipe),
+            recipe,
+            place,
+            report=lambda progress, sentence: report(LEARNING * progress, sentence),
+            told=lambda point: _keep_point(run.id, point),
+            device=here.device,
+            name=base_model,
+        )
+    except (ModelNotAvailable, ValueError) as error:
+        raise Conflict(str(error)) from error
+    report.say(f"{learned.sentence} Learned from {learned.n_learned:,} records.")
+    return learned.folder
+
+
+def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
+    """Soft labels of the examples that are not held out, and the records that may be learned from:
+    all but those whose text is held out."""
+    # As above.
+    from app.similarity.deep import Lesson
+
+    with reading() as db:
         texts = _texts(db, raw.ids)
     shown, hidden = held_out(raw.examples, recipe.held_out, recipe.seed)
     known = raw.examples.taken(shown)
@@ -88,22 +116,7 @@ def _learned(run: TrainingRun, raw: Material, report: RunReport) -> Path:
     apart = {texts[row] for row in raw.examples.rows[hidden]}
     pool = np.array([row for row, text in enumerate(texts) if text not in apart], np.int64)
     taught = known.rows[np.isin(known.rows, pool)]
-    lesson = Lesson(texts, raw.vectors, soft, taught, pool, raw.examples.is_multi_label)
-    try:
-        learned = tune_deep(
-            Path(model_source(base_model, settings().allow_model_downloads)),
-            lesson,
-            recipe,
-            place,
-            report=lambda progress, sentence: report(LEARNING * progress, sentence),
-            told=lambda point: _keep_point(run.id, point),
-            device=settings().device,
-            name=base_model,
-        )
-    except (ModelNotAvailable, ValueError) as error:
-        raise Conflict(str(error)) from error
-    report.say(f"{learned.sentence} Learned from {learned.n_learned:,} records.")
-    return learned.folder
+    return Lesson(texts, raw.vectors, soft, taught, pool, raw.examples.is_multi_label)
 
 
 def _texts(db: Session, ids: Ids) -> list[str]:
