@@ -1,0 +1,52 @@
+"""Audited records as examples, whatever labels they carry."""
+
+import numpy as np
+
+from app.similarity.examples import Examples
+from app.similarity.head import RawHead
+from app.similarity.intervals import Resamples
+from app.training.audit_sample import NOBODY, Audited, Sample, figures, joined, nothing
+from tests.training.conftest import N_CLASSES, clusters
+
+
+def test_labels_that_training_lacks_and_none_have_columns_of_their_own() -> None:
+    said = [frozenset({7}), frozenset({9}), frozenset[int](), frozenset({9})]
+
+    found = joined(nothing((7, 8), is_multi_label=False), np.arange(4), said, np.arange(4))
+
+    assert found.label_ids == (7, 8, 9, NOBODY)
+    assert found.classes.tolist() == [0, 2, 3, 2]
+
+
+def test_several_labels_a_record_are_audited_too() -> None:
+    """Raw vectors suggest what the nearest training example carries: among clean clusters, all."""
+    vectors, classes = clusters(0.02, 80)
+    carried = np.eye(N_CLASSES, dtype=bool)[classes]
+    carried[:, 3] |= carried[:, 0]
+    shown = np.arange(40)
+    training = Examples(
+        rows=shown, classes=classes[shown], label_ids=(1, 2, 3, 4), groups=shown,
+        weights=np.ones(40, np.float32), targets=carried[shown],
+    )  # fmt: skip
+    ids = np.arange(100, 180)
+    labels = tuple(frozenset((np.flatnonzero(row) + 1).tolist()) for row in carried[40:])
+
+    sample = Sample((ids, vectors, training), Audited(ids[40:], labels, np.arange(40)))
+    answers = sample.of(RawHead(vectors.shape[1]), vectors)
+
+    assert answers is not None
+    told = {score.metric: score for score in figures(answers, Resamples(answers.examples.groups))}
+    assert (told["audit_accuracy"].value, told["audit_accuracy"].n) == (1.0, 40)
+    assert told["audit_accuracy"].low > 0.9
+    # Two of the four clusters share a label, and lie no nearer to each other than to the others.
+    assert 0.8 < told["audit_r_precision"].value < 1.0
+
+
+def test_fewer_than_ten_audited_records_tell_nothing() -> None:
+    vectors, classes = clusters(0.02, 80)
+    training = nothing((1, 2, 3, 4), is_multi_label=False)
+    few = Audited(np.arange(9), tuple(frozenset({int(c) + 1}) for c in classes[:9]), np.arange(9))
+
+    sample = Sample((np.arange(80), vectors, training), few)
+
+    assert sample.of(RawHead(vectors.shape[1]), vectors) is None
