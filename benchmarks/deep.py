@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from corpora import CACHE, SPLITS, Corpus, agnews, cold_rows, examples_of, silent
+from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of
@@ -60,6 +61,7 @@ def main() -> None:
     show(kept[0])
     for n in asked.labels:
         measure(corpus, texts, n, recipe, asked)
+    renew()
 
 
 def measure(

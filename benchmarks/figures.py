@@ -7,12 +7,10 @@ usage: python benchmarks/figures.py
 A table stands between <!-- table NAME --> and <!-- end -->; everything else is left as it is.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
-from kept import RESULTS, ROOT
+from kept import ROOT, figures_of
 from lines import Line, kept_lines
 from pictures import draw_tuning
 from scores import DEPTHS
@@ -82,16 +80,17 @@ def unseen_table() -> str:
             f"{line['n']:,}",
             str(line["n_classes"]),
             str(line["labels"]),
+            str(line["draws"]),
             *(f"{share(line['raw'][name])} → {share(line['head'][name])}" for name in names),
             f"{line['least_gain']:+.3f}",
         ]
-        for line in _figures("unseen")
+        for line in figures_of("unseen")
     )
-    return table(["data", "records", "classes", "labels", *names, "worst draw"], rows)
+    return table(["data", "records", "classes", "labels", "draws", *names, "worst draw"], rows)
 
 
 def scale_table() -> str:
-    lines = _figures("scale")
+    lines = figures_of("scale")
     stages = list(dict.fromkeys(name for line in lines for name in line["stages"]))
     head = ["seconds, and of the processors", *(f"{line['records']:,} records" for line in lines)]
     rows = [
@@ -109,12 +108,6 @@ def _pair(spent: tuple[float, float]) -> str:
 def share(value: float | None) -> str:
     """Three places, without the 0 before the point."""
     return "–" if value is None else f"{value:.3f}".removeprefix("0")
-
-
-def _figures(name: str) -> list[dict[str, Any]]:
-    path = RESULTS / f"{name}.json"
-    figures: list[dict[str, Any]] = json.loads(path.read_text())["figures"] if path.exists() else []
-    return figures
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -31,6 +31,24 @@ def keep(name: str, figures: Any) -> None:
     print(f"Kept in {path.relative_to(ROOT)}.")
 
 
+def figures_of(name: str) -> list[dict[str, Any]]:
+    """The rows in results/NAME.json; none if there is no such file."""
+    path = RESULTS / f"{name}.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text())["figures"] if path.exists() else []
+    return rows
+
+
+def keep_among(name: str, rows: list[dict[str, Any]], *, by: tuple[str, ...]) -> None:
+    """Put these rows into results/NAME.json, each in place of an older one with the same values
+    of these columns, in their order."""
+
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[column] for column in by)
+
+    known = {key(row): row for row in figures_of(name)} | {key(row): row for row in rows}
+    keep(name, [known[each] for each in sorted(known)])
+
+
 class Spent(NamedTuple):
     """Seconds by the clock, and of the processors, all threads together: the second says more where
     others use the machine too."""

@@ -1,14 +1,14 @@
 """Lines of the tuning table: what they hold, how they are kept and shown."""
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from kept import RESULTS, Spent, keep
+from kept import Spent, figures_of, keep_among
 
-Key = tuple[str, str, str, int]
+KIND = ("corpus", "labels", "recipe", "picked")
+"""What a newer line must share with an older one to take its place."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +45,15 @@ class Line:
             corpus, recipe, picked, labels, len(scores), mean, spread, *spent, memory_mb, day
         )
 
-    @property
-    def key(self) -> Key:
-        """What a newer line must share to take this one's place."""
-        return self.corpus, self.recipe, self.picked, self.labels
-
 
 def kept_lines(name: str) -> list[Line]:
     """The lines in results/NAME.json; none if there is no such file."""
-    path = RESULTS / f"{name}.json"
-    if not path.exists():
-        return []
-    figures: list[dict[str, Any]] = json.loads(path.read_text())["figures"]
-    return [Line(**line) for line in figures]
+    return [Line(**line) for line in figures_of(name)]
 
 
 def keep_lines(name: str, lines: list[Line]) -> None:
-    """Put these lines into results/NAME.json, each in place of an older one with its key."""
-    known = {line.key: line for line in kept_lines(name)} | {line.key: line for line in lines}
-    keep(name, [asdict(line) for line in sorted(known.values(), key=_place)])
-
-
-def _place(line: Line) -> tuple[str, int, str, str]:
-    return line.corpus, line.labels, line.recipe, line.picked
+    """Put these lines into results/NAME.json, each in place of an older one of its kind."""
+    keep_among(name, [asdict(line) for line in lines], by=KIND)
 
 
 def show(line: Line) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from corpora import CACHE, Corpus, agnews, examples_of, silent
 from figures import renew
-from kept import AGNEWS, SHARED, Spent, Stopwatch, keep, most_memory_mb
+from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
 
 from app.similarity.graph import nearest_others, neighbour_graph
 from app.similarity.index import VectorIndex
@@ -70,8 +70,8 @@ def main() -> None:
         print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
         return
     agnews(asked.cache)  # Embeds what is missing, before anything is timed.
-    lines = [alone(asked.cache, n, asked.labels) for n in asked.records]
-    keep("scale", [asdict(line) for line in lines])
+    for n in asked.records:
+        keep_among("scale", [asdict(alone(asked.cache, n, asked.labels))], by=("records",))
     renew()
 
 

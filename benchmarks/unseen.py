@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from corpora import CACHE, Corpus, examples_of, silent
 from figures import renew
-from kept import AGNEWS, SHARED, keep
+from kept import AGNEWS, SHARED, keep_among
 from scores import purity, queries_of
 from variety import SETS
 
@@ -37,6 +37,7 @@ class Line:
     n: int
     n_classes: int
     labels: int
+    draws: int
     raw: dict[str, float]
     head: dict[str, float]
     least_gain: float
@@ -52,16 +53,14 @@ def main() -> None:
     if not AGNEWS.is_dir():
         print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
         return
-    lines = []
     for name in asked.only:
         data = SETS[name](asked.cache)
         graph = neighbour_graph(data.vectors)
         for n in asked.labels:
-            lines.append(measured(data, graph, n, asked.draws))
-            show(lines[-1])
-    if list(asked.only) == list(SETS):
-        keep("unseen", [asdict(line) for line in lines])
-        renew()
+            line = measured(data, graph, n, asked.draws)
+            show(line)
+            keep_among("unseen", [asdict(line)], by=("n_classes", "data", "labels"))
+    renew()
 
 
 def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
@@ -74,8 +73,8 @@ def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
         raw.append(raw_scores(data, examples, rest))
         head.append(head_scores(data, tuned, rest))
     gains = [b["r_precision"] - a["r_precision"] for a, b in zip(raw, head, strict=True)]
-    n_records, n_classes = len(data.vectors), len(data.names)
-    return Line(data.name, n_records, n_classes, n, means(raw), means(head), min(gains))
+    size = len(data.vectors), len(data.names)
+    return Line(data.name, *size, n, draws, means(raw), means(head), min(gains))
 
 
 def means(scores: list[dict[str, float]]) -> dict[str, float]:

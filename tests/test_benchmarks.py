@@ -55,7 +55,6 @@ def test_a_line_takes_the_place_of_the_older_one_of_its_kind(
 
     monkeypatch.setattr(kept, "ROOT", tmp_path)
     monkeypatch.setattr(kept, "RESULTS", tmp_path)
-    monkeypatch.setattr(lines, "RESULTS", tmp_path)
     spent = Spent(1.0, 2.0)
     older = Line.of("news", "head", "random", 25, [{"top_5": 0.5}], spent, 100.0)
     other = Line.of("news", "head", "random", 50, [{"top_5": 0.6}], spent, 100.0)
