@@ -37,12 +37,13 @@ def decide(
 ) -> Decision:
     """Tuned against raw, and against the version in use where there is such a difference.
 
-    raw, tuned   scores on the same queries, r_precision and accuracy among them
+    raw, tuned   scores on the same queries, r_precision and accuracy among them; of the audit
+                 alone where too few examples could be hidden
     differences  those called EVIDENCE, one for each rival, and AUDIT ones
     """
     rivals = list(dict.fromkeys(each.against for each in differences))
     words = {rival: _standing(differences, rival) for rival in rivals}
-    told = [f"Tuned is {words[RAW]} raw: {_figures(raw, tuned)}."]
+    told = [f"Tuned is {words[RAW]} raw{_figures(raw, tuned)}."]
     for rival in rivals[1:]:
         n = _evidence(differences, rival).n
         told.append(f"It is {words[rival]} {rival}, asked about {n} labels new to both.")
@@ -69,13 +70,16 @@ def _find(differences: Sequence[Difference], rival: str, metric: str) -> Differe
 
 
 def _figures(raw: Sequence[Score], tuned: Sequence[Score]) -> str:
+    """The figures on hidden examples; nothing where only the audit could tell."""
     before, after = _by_metric(raw), _by_metric(tuned)
+    if "accuracy" not in after:
+        return ""
     pairs = [
         f"{name} {after[name].value:.3f} against {before[name].value:.3f}"
         for name in ("r_precision", "accuracy")
     ]
     n = after["accuracy"].n
-    return f"{' and '.join(pairs)}, on {n} labeled records that were hidden from training"
+    return f": {' and '.join(pairs)}, on {n} labeled records that were hidden from training"
 
 
 def _audited(raw: Sequence[Score], tuned: Sequence[Score]) -> list[str]:

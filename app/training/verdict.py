@@ -1,6 +1,7 @@
 """Raw against tuned, kept as JSON between the steps; and whether the version is to be activated.
 
-Decision: what measured worse is not activated, unless whoever asked for the run said so before.
+Decision: what measured clearly worse than raw or than the version in use (app.similarity.gate) is
+not activated, unless whoever asked for the run said so before.
 Decision: where too little is labeled to measure anything, the version is activated if every label
 in use has two records and no text carries two different labels. Waiting would keep the newcomer's
 first labels from showing any effect, tuned vectors fall back on raw similarity where they know

@@ -52,3 +52,14 @@ def test_the_audit_overrules_what_sessions_chose() -> None:
     assert heard.is_good
     assert heard.sentence.endswith("In the audit of 60 records, accuracy is 0.800 against 0.600.")
     assert not unclear.is_good
+
+
+def test_the_audit_alone_decides_where_too_few_examples_could_be_hidden() -> None:
+    raw, tuned = (Score(AUDIT, None, 60, v, v - 0.1, v + 0.1) for v in (0.6, 0.8))
+
+    decision = decide((raw,), (tuned,), [against(RAW, 0.01, AUDIT)])
+
+    assert decision.is_good
+    assert decision.sentence == (
+        "Tuned is better than raw. In the audit of 60 records, accuracy is 0.800 against 0.600."
+    )
