@@ -14,7 +14,7 @@ from app.errors import AppError
 from app.models import Artifact
 from app.models import Encoder as EncoderRow
 from app.search.deep_versions import check_model, model_folder
-from app.search.encoders import source_of
+from app.search.sources import source_of
 from app.settings import settings
 from app.similarity.encoder import Encoder, ModelNotAvailable
 from app.similarity.runtime import TORCH, RuntimeNotAvailable, load_runtime

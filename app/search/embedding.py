@@ -19,9 +19,10 @@ from app.database import reading, transaction
 from app.jobs import failpoint
 from app.models import Embedding, Encoder, Project, Record
 from app.search.base_models import text_encoder
-from app.search.encoders import followed_encoders, raw_encoder
+from app.search.encoders import raw_encoder
 from app.search.pace import Pace, pace_of
 from app.search.runtimes import settle_runtime
+from app.search.sources import followed_encoders
 from app.search.usual_pace import remember
 from app.search.vectors import (
     Ids,

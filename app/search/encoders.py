@@ -47,26 +47,6 @@ def active_encoder(db: Session, project_id: int) -> Encoder | None:
     )
 
 
-def source_of(db: Session, encoder: Encoder) -> Encoder:
-    """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
-    if encoder.raw_encoder_id is None:
-        return encoder
-    return db.get_one(Encoder, encoder.raw_encoder_id)
-
-
-def source_in_use(db: Session, project: Project) -> Encoder | None:
-    """The raw or deep version on whose embeddings the active version, and the next head, stand."""
-    active = active_encoder(db, project.id)
-    return find_raw_encoder(db, project) if active is None else source_of(db, active)
-
-
-def followed_encoders(db: Session, project: Project) -> list[Encoder]:
-    """The versions that give every new record an embedding: the raw one, once there is one, and the
-    one in use."""
-    both = (find_raw_encoder(db, project), source_in_use(db, project))
-    return list({each.id: each for each in both if each is not None}.values())
-
-
 def find_encoder(db: Session, project_id: int, encoder_id: int) -> Encoder:
     """The version with this id. Raises NotFound when it is unknown or another project's."""
     return _only(db, project_id, Encoder.id, encoder_id)
