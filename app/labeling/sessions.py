@@ -22,8 +22,9 @@ from app.records.filters import Filters, matching_ids
 from app.search.similar import Seed
 from app.settings import settings
 
-# They show near-duplicates side by side on purpose, or nobody's choice but chance's.
-NOT_FOLDED = ("contradictions", "suspects", "audit")
+# Where every record costs a key. The first labels are each looked at, the likes of a record are
+# shown as they are, and what chance drew stays as it was drawn.
+FOLDED = ("suggested", "uncertain", "coverage", "recent")
 _USUAL_SIZES = {"suggested": USUAL_LENGTH, "audit": N_MORE}
 
 
@@ -85,7 +86,7 @@ def _folded(
 ) -> tuple[Chosen, dict[str, list[int]]]:
     """One record of each group of near-duplicates, and whom it stands for."""
     version = raw_version(db, project)
-    if version is None or seed_kind in NOT_FOLDED:
+    if seed_kind not in FOLDED or version is None:
         return chosen, {}
     open_ids = matching_ids(db, project.id, UNLABELED)
     groups = fold(version, [record_id for record_id, _ in chosen.records], open_ids)

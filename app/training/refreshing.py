@@ -26,6 +26,7 @@ from app.search.suggestions import Suggestions
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import resuggest
 from app.training.graphs import shared_graph
+from app.training.readiness import moving_run
 from app.training.snapshot import freeze, last_act_id
 
 log = structlog.get_logger()
@@ -53,6 +54,8 @@ def is_due(db: Session, project: Project) -> bool:
     if encoder is None or index is None or _n_labeled(db, project.id, 0) < project.min_labels:
         return False
     newest = newest_suggestions(db, encoder.id)
+    if newest is None and moving_run(db, project.id) is not None:
+        return False  # The run brings the first ones, and with them a version.
     if newest is not None and newest.revision < index.revision:
         return True
     return _n_labeled(db, project.id, _known_act_id(db, encoder, newest)) >= EVERY
