@@ -369,9 +369,10 @@ class Embedding(Base):
 class Artifact(Base):
     """A file of a version, named by us, whose sha256 is checked before it is loaded.
 
-    kind: head (once), model-N (each file of a deep version's folder, once), index and suggestions
-    (a newer revision when records arrive later, and of suggestions alone when labels do), graph. `last_act_id`: the newest act whose labels the
-    suggestions know; where it is missing they know what their version's run saw.
+    kind: head (once), model-N (each file of a deep version's folder, once), runtime, index and
+    suggestions (a newer revision when records arrive later, and of suggestions alone when labels
+    do), graph. `last_act_id`: the newest act whose labels the suggestions know; where it is missing
+    they know what their version's run saw.
     """
 
     __tablename__ = "artifacts"

@@ -25,8 +25,9 @@ def linear_scores(
     counts = np.bincount(classes, weights, n_classes)
     heard = weights / np.sqrt(counts[classes])
     heard = np.asarray(heard / heard.mean(), dtype=np.float32)
-    wanted = np.eye(n_classes, dtype=np.float32)[classes]
-    wanted -= np.average(wanted, axis=0, weights=heard)
+    indicators = np.eye(n_classes, dtype=np.float32)[classes]
+    usual = np.average(indicators, axis=0, weights=heard)
+    wanted = np.asarray(indicators - usual, dtype=np.float32)
     return ridge(rows, asked, wanted, heard)
 
 

@@ -52,8 +52,8 @@ def test_precision_recall_and_f1_agree_with_scikit_learn(is_multi_label: bool) -
             true, suggested, average=average, zero_division=0
         )
         mean = found.macro if average == "macro" else found.weighted
-        ours = [float(mean(part)) for part in (found.precision, found.recall, found.f1)]
-        np.testing.assert_allclose(ours, theirs)
+        means = [float(mean(part)) for part in (found.precision, found.recall, found.f1)]
+        np.testing.assert_allclose(means, theirs)
 
 
 def test_agreement_counts_shared_labels_twice() -> None:

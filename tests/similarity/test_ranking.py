@@ -98,7 +98,8 @@ def test_graded_ndcg_counts_what_two_records_share() -> None:
 
     gains = gains_in(ranked_rows(FAN), labels)
 
-    np.testing.assert_allclose(shared_part(labels, np.array([0, 4]))[:, :3], [[1, 0.5, 1], [0] * 3])
+    shared = np.asarray(shared_part(labels, np.array([0, 4])), np.float64)
+    np.testing.assert_allclose(shared[:, :3], np.array([[1, 0.5, 1], [0, 0, 0]]))
     np.testing.assert_allclose(gains[0], [0.5, 1, 0, 0])
     best = 1 + 0.5 / np.log2(3)
     assert graded_ndcg_each(gains, 4)[0] == pytest.approx((0.5 + 1 / np.log2(3)) / best)
