@@ -17,7 +17,7 @@ from scores import DEPTHS
 
 PAGE = ROOT / "docs" / "figures.md"
 MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
-RECIPES = {"skip_triplet": "notebook recipe"}
+SHORT = {"skip_triplet": "notebook recipe"}
 PICKED = {
     "-": "–",
     "random": "at random",
@@ -52,9 +52,9 @@ def purity_table(corpus: str) -> str:
     return table(head, (_purity_row(line, names) for line in sorted(lines, key=_place)))
 
 
-def _place(line: Line) -> tuple[bool, int, str, bool, str]:
+def _place(line: Line) -> tuple[bool, int, int, int]:
     is_ceiling = line.picked.endswith("true")
-    return is_ceiling, line.labels, line.picked[::-1], line.recipe == "head", line.recipe
+    return is_ceiling, line.labels, list(PICKED).index(line.picked), len(line.recipe)
 
 
 def _purity_row(line: Line, names: list[str]) -> list[str]:
@@ -62,7 +62,7 @@ def _purity_row(line: Line, names: list[str]) -> list[str]:
     return [
         f"{line.labels:,}" if line.labels else "–",
         PICKED[line.picked],
-        RECIPES.get(line.recipe, line.recipe),
+        SHORT.get(line.recipe, line.recipe),
         *(share(line.scores.get(name)) for name in names),
         share(line.spread[main_metric]),
         str(line.draws),
