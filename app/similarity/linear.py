@@ -23,8 +23,8 @@ def linear_scores(
     squares for classification, Rifkin, Yeo and Poggio 2003.
     """
     counts = np.bincount(classes, weights, n_classes)
-    heard = weights / np.sqrt(counts[classes])
-    heard = np.asarray(heard / heard.mean(), dtype=np.float32)
+    rarity = weights / np.sqrt(counts[classes])
+    heard = np.asarray(rarity / rarity.mean(), dtype=np.float32)
     indicators = np.eye(n_classes, dtype=np.float32)[classes]
     usual = np.average(indicators, axis=0, weights=heard)
     wanted = np.asarray(indicators - usual, dtype=np.float32)
