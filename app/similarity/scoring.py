@@ -135,7 +135,7 @@ def _macro(answers: Answers, draws: Resamples) -> Iterator[Score]:
             continue
         each = draws.means(np.where(carried, answers.values((metric, k))[:, None], np.nan))
         asked = ~np.isnan(answers.values((metric, k)))
-        mean = np.nanmean(each, axis=1)
+        mean = mean_of_known(list(each.T))
         yield _score(f"macro_{metric}", mean, int(asked.sum()), k)
         if metric == "r_precision":
             support = (carried & asked[:, None]).sum(axis=0)

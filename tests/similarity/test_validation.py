@@ -6,8 +6,6 @@ import pytest
 from app.similarity.activations import softmax
 from app.similarity.calibration import best_temperature
 from app.similarity.folds import folds
-from app.similarity.graph import neighbour_graph
-from app.similarity.prior import settled
 from app.similarity.recipe import Recipe
 from app.similarity.validation import compare
 from tests.similarity.conftest import Crowd, examples_of
@@ -97,20 +95,18 @@ def test_folds_hide_each_example_once_and_split_no_group(crowd: Crowd) -> None:
         assert len(shown) + len(hidden) == 50
 
 
-def test_hidden_examples_say_when_one_class_is_common(crowd: Crowd) -> None:
-    """Noise labeled nine to one: only how often a class was named tells anything."""
-    noise = np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
-    classes = (np.arange(60) % 10 == 0).astype(np.int64)
-    graph = neighbour_graph(noise)
+def test_a_draw_that_holds_none_of_the_asked_leaves_no_hole(crowd: Crowd) -> None:
+    """Four pages of one label, and records that nothing is like: some draws hold only these."""
+    rows = some_rows(26)
+    classes = np.concatenate([np.zeros(16, np.int64), np.arange(1, 11)])
+    groups = np.concatenate([np.arange(16) // 4, np.arange(4, 14)])
+    examples = replace(examples_of(rows, classes, tuple(range(11))), groups=groups)
 
-    skewed = settled(Recipe(), graph, examples_of(np.arange(60), classes, (1, 2)))
-    even = settled(Recipe(), neighbour_graph(crowd.vectors), crowd.examples(some_rows(60)))
-    fixed = settled(Recipe(prior_power=1.0), graph, examples_of(np.arange(60), classes, (1, 2)))
+    found = compare(crowd.vectors, examples, QUICK, silent)
 
-    assert skewed.prior_power is not None
-    assert skewed.prior_power > 0
-    assert even.prior_power == 0
-    assert fixed.prior_power == 1
+    macro = next(score for score in found.tuned if score.metric == "macro_r_precision")
+    assert macro.n == 16
+    assert 0 <= macro.low <= macro.value <= macro.high <= 1
 
 
 def test_the_best_temperature_undoes_too_much_confidence() -> None:
