@@ -34,8 +34,7 @@ from app.similarity.evaluation import classification
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
 from app.similarity.model_folder import default_model_folder
-from app.similarity.prior import settled
-from app.similarity.soft_labels import soft_labels
+from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors
 
@@ -100,7 +99,7 @@ def learn(
     """As a deep run of the product does it, without records held out."""
     examples = examples_of(corpus, rows)
     graph = neighbour_graph(corpus.vectors, recipe.head.neighbours)
-    soft = soft_labels(graph, examples, settled(recipe.head, graph, examples))
+    soft = lessons_of_all(graph, corpus.vectors, examples, recipe.head)
     lesson = Lesson(texts, corpus.vectors, soft, rows, np.arange(len(texts)))
     last = [-1.0]
 

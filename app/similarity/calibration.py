@@ -8,7 +8,7 @@ from app.similarity.activations import sigmoid, softmax
 from app.similarity.examples import Examples
 from app.similarity.folds import folds
 from app.similarity.recipe import Recipe
-from app.similarity.soft_labels import soft_labels
+from app.similarity.soft_labels import Targets, soft_labels
 
 TEMPERATURES = np.geomspace(0.25, 32.0, 57).astype(np.float32)
 USUAL_TEMPERATURE = 4.0
@@ -20,20 +20,21 @@ LEAST_CHANCE = 1e-3
 
 
 def trusted(
-    soft: NDArray[np.float32], graph: sp.csr_matrix, examples: Examples, recipe: Recipe
+    soft: NDArray[np.float32],
+    graph: sp.csr_matrix,
+    examples: Examples,
+    targets: Targets,
+    recipe: Recipe,
 ) -> NDArray[np.float32]:
-    """Soft labels made only as sure as they are right: (n, K) float32.
+    """Soft labels of examples that may carry several, only as sure as they are right: (n, K).
 
     Each fold of the examples is hidden in turn, and asked what the others say about it. The
     temperature that fits their true labels best divides the logits. With too few groups to hide
     any, it is the usual one.
     """
-    logits, answers = _said_of_hidden(graph, examples, recipe)
-    temperature = best_temperature(
-        logits, answers, is_binary=examples.is_multi_label, usual=USUAL_TEMPERATURE
-    )
-    every = _logits(soft, examples.is_multi_label) / np.float32(temperature)
-    return sigmoid(every) if examples.is_multi_label else softmax(every)
+    logits, answers = _said_of_hidden(graph, examples, targets, recipe)
+    temperature = best_temperature(logits, answers, is_binary=True, usual=USUAL_TEMPERATURE)
+    return sigmoid(_logits(soft) / np.float32(temperature))
 
 
 def best_temperature(
@@ -72,22 +73,19 @@ def _loss(logits: NDArray[np.float32], targets: NDArray[np.float32], is_binary: 
 
 
 def _said_of_hidden(
-    graph: sp.csr_matrix, examples: Examples, recipe: Recipe
+    graph: sp.csr_matrix, examples: Examples, targets: Targets, recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What the other folds say about each hidden example, as logits, and what it is: both (m',
     K)."""
     n_labels = len(examples.label_ids)
     logits, answers = [np.empty((0, n_labels), np.float32)], [np.empty((0, n_labels), np.float32)]
     for shown, hidden in folds(examples, N_FOLDS, recipe.seed):
-        soft = soft_labels(graph, examples.taken(shown), recipe)
-        logits.append(_logits(soft[examples.rows[hidden]], examples.is_multi_label))
-        answers.append(examples.answers()[hidden].astype(np.float32))
+        soft = soft_labels(graph, examples.taken(shown), targets[shown], recipe)
+        logits.append(_logits(soft[examples.rows[hidden]]))
+        answers.append(targets[hidden].astype(np.float32))
     return np.concatenate(logits), np.concatenate(answers)
 
 
-def _logits(soft: NDArray[np.float32], is_binary: bool) -> NDArray[np.float32]:
-    within = np.clip(soft, 1e-9, 1.0)
-    if is_binary:
-        within = np.clip(within, 1e-6, 1 - 1e-6)
-        return np.asarray(np.log(within) - np.log(1 - within), dtype=np.float32)
-    return np.asarray(np.log(within), dtype=np.float32)
+def _logits(chances: NDArray[np.float32]) -> NDArray[np.float32]:
+    within = np.clip(chances, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(within) - np.log(1 - within), dtype=np.float32)

@@ -84,7 +84,8 @@ def dataset(
     Losses of whole labels get the rows that are sure enough of theirs; it may be none.
     """
     if recipe.loss == "distil":
-        return Dataset.from_dict({"text": [texts[r] for r in rows], "label": soft[rows].tolist()})
+        aims = sharpened(soft[rows], recipe.softness, is_binary=is_binary)
+        return Dataset.from_dict({"text": [texts[r] for r in rows], "label": aims.tolist()})
     rows, classes = _certain(soft, rows, recipe.certainty, is_binary)
     if recipe.loss not in PAIRED:
         return Dataset.from_dict({"text": [texts[r] for r in rows], "label": classes.tolist()})
@@ -100,6 +101,16 @@ def dataset(
         return Dataset.from_dict(pairs | {"label": agreed.tolist()})
     same = (classes[first] == classes[second]).astype(np.float32)
     return Dataset.from_dict(pairs | {"label": same.tolist()})
+
+
+def sharpened(soft: Soft, softness: float, *, is_binary: bool) -> Soft:
+    """p^(1/softness), summing to 1 by row again; of independent chances, yes against no. (n, K)."""
+    power = np.float32(1 / softness)
+    if is_binary:
+        yes, no = soft**power, (1 - soft) ** power
+        return np.asarray(yes / (yes + no), dtype=np.float32)
+    powered = (soft / soft.max(axis=1, keepdims=True)) ** power
+    return np.asarray(powered / powered.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _certain(soft: Soft, rows: Rows, certainty: float, is_binary: bool) -> tuple[Rows, Rows]:

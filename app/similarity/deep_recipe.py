@@ -66,6 +66,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.01, 10.0),
     "margin": (0.0, 10.0),
     "certainty": (0.0, 1.0),
+    "softness": (0.05, 1.0),
     "validation_share": (0.01, 0.5),
     "checks": (1, 1000),
     "patience": (1, 1000),
@@ -86,6 +87,7 @@ class DeepRecipe:
     frozen_layers  lower layers that stay as they are, with the word vectors: quicker, less change
     contrast       weight of the supervised contrastive term beside the soft cross-entropy
     certainty      for losses of whole labels: least share at which a record counts for its label
+    softness       the usual loss learns shares sharpened to p^(1/softness): 1 as they are
     checks         how often validation loss is measured and a checkpoint written
     patience       checks without gain before it stops early
     held_out       share of the labeled records that training never sees, to measure by
@@ -112,6 +114,7 @@ class DeepRecipe:
     temperature: float = 0.1
     margin: float = 0.5
     certainty: float = 0.8
+    softness: float = 0.5
     validation_share: float = 0.1
     checks: int = 8
     patience: int = 3

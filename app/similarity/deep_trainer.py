@@ -91,7 +91,7 @@ def _arguments(
         warmup_steps=int(recipe.warm_up * n_steps),
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_gradient,
-        bf16=is_cuda and torch.cuda.is_bf16_supported(),
+        bf16=computes_bf16(device),
         use_cpu=device == "cpu",
         seed=recipe.seed,
         batch_sampler=_sampler(recipe),
@@ -113,6 +113,17 @@ def _arguments(
     # One process learns on one GPU: several would change what a batch is, and so the result.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def computes_bf16(device: str) -> bool:
+    """Whether this device multiplies bfloat16 by itself: learning is then about twice as fast.
+
+    On a CPU without it, it would be slower than float32.
+    """
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return device == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def steps_of(recipe: DeepRecipe, n: int) -> int:

@@ -42,7 +42,7 @@ class Recipe:
                   batch-hard triplet loss (margin .. patience)
 
     prior_power None: hidden examples decide, see `app.similarity.pooling`. softness: soft labels
-    that are not pooled (several labels for a record; a deep run) are sharpened to p^(1/softness).
+    that are not pooled (several labels for a record) are sharpened to p^(1/softness).
     """
 
     method: Method = "head"

@@ -1,7 +1,5 @@
 """Soft labels: what a few examples say about every record."""
 
-from dataclasses import replace
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -11,29 +9,31 @@ from app.similarity.examples import Examples
 from app.similarity.propagation import propagate, propagate_binary
 from app.similarity.recipe import Recipe
 
+Targets = NDArray[np.bool_]
+
 SPREAD = 0.5
 """The least standard deviation of the log-odds of all evidence, before they are sharpened."""
 
 LEAST_CHANCE = 1e-6
 
 
-def soft_labels(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray[np.float32]:
-    """Shares of the classes for every record, or chances of each label: (n, K) float32, sharpened.
+def soft_labels(
+    graph: sp.csr_matrix, examples: Examples, targets: Targets, recipe: Recipe
+) -> NDArray[np.float32]:
+    """The chance of each label on every record, (n, K) float32, sharpened: of examples that may
+    carry several.
 
-    Where the classes seem equally common, labels travel twice: what is near the top of a class
-    after the first time counts as an example of it in the second. Measured on four classes of
-    news, 25 labels: top_1k rises by .01. With an uneven prior it misled more than it helped, so
-    there it is left out.
-
-    recipe  with its prior_power settled; open, it counts as 0
+    targets  (m, K) bool, the examples' own
     """
-    if examples.targets is not None:
-        chances = _binary(graph, examples, examples.targets, recipe)
-        return _sharpened_binary(chances, _commonness(examples), recipe.softness)
-    looks = 0.0 if recipe.prior_power else recipe.second_look
-    shares = travelled(graph, examples, replace(recipe, second_look=looks))
-    common = _commonness(examples) ** np.float32(recipe.prior_power or 0.0)
-    return _sharpened(shares * common, recipe.softness)
+    chances = propagate_binary(
+        graph,
+        examples.rows,
+        targets,
+        weights=examples.weights,
+        alpha=recipe.alpha,
+        steps=recipe.steps,
+    )
+    return _sharpened_binary(chances, _commonness(examples), recipe.softness)
 
 
 def travelled(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray[np.float32]:
@@ -75,25 +75,6 @@ def _shares(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray
         alpha=recipe.alpha,
         steps=recipe.steps,
     )
-
-
-def _binary(
-    graph: sp.csr_matrix, examples: Examples, targets: NDArray[np.bool_], recipe: Recipe
-) -> NDArray[np.float32]:
-    return propagate_binary(
-        graph,
-        examples.rows,
-        targets,
-        weights=examples.weights,
-        alpha=recipe.alpha,
-        steps=recipe.steps,
-    )
-
-
-def _sharpened(shares: NDArray[np.float32], softness: float) -> NDArray[np.float32]:
-    """p^(1/softness), summing to 1 by row again."""
-    powered = (shares / shares.max(axis=1, keepdims=True)) ** np.float32(1 / softness)
-    return np.asarray(powered / powered.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _sharpened_binary(

@@ -42,10 +42,21 @@ def chances_of_all(
     Raises ValueError for no examples, or examples outside the graph.
     """
     graph = parted(graph, examples.apart)
-    if not examples.is_multi_label:
+    if examples.targets is None:
         return _unlike(pooled(graph, rows, examples, recipe).chances, examples)
-    soft = soft_labels(graph, examples, recipe)
-    return trusted(soft, graph, examples, recipe) if n_answers(examples) > 1 else soft
+    soft = soft_labels(graph, examples, examples.targets, recipe)
+    if n_answers(examples) < 2:
+        return soft
+    return trusted(soft, graph, examples, examples.targets, recipe)
+
+
+def lessons_of_all(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> NDArray[np.float32]:
+    """What a deep run teaches: the examples' own labels, and elsewhere chances_of_all; (n, K)."""
+    taught = chances_of_all(graph, rows, examples, recipe).copy()
+    taught[examples.rows] = examples.answers()
+    return taught
 
 
 def _unlike(chances: NDArray[np.float32], examples: Examples) -> NDArray[np.float32]:

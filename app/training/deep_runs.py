@@ -1,7 +1,7 @@
 """Deep runs: what tune and evaluate do where the whole encoder learns.
 
-The encoder learns from soft labels that travel over the graph of the raw vectors, whatever version
-is active: vectors that were tuned to some labels would carry them to the records held out.
+The encoder learns from what the labels say by the graph of the raw vectors, whatever version is
+active: vectors that were tuned to some labels would carry them to the records held out.
 
 Decision: a part of the labeled records is held out of it altogether, with every record of equal
 text, and asked about afterwards; of the head on top, all labels are the teachers.
@@ -30,8 +30,7 @@ from app.similarity.deep_trial import compare_deep, held_out, side_by_side
 from app.similarity.encoder import ModelNotAvailable, model_source
 from app.similarity.evaluation import Comparison
 from app.similarity.head import load_head
-from app.similarity.prior import settled
-from app.similarity.soft_labels import soft_labels
+from app.similarity.suggesting import lessons_of_all
 from app.training import workspace
 from app.training.auditing import audit_of_run, audited
 from app.training.contenders import find_champion, run_of
@@ -112,7 +111,7 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     shown, hidden = held_out(raw.examples, recipe.held_out, recipe.seed)
     known = raw.examples.taken(shown)
     assert raw.graph is not None  # A deep run's head is learned through the graph.
-    soft = soft_labels(raw.graph, known, settled(recipe.head, raw.graph, known))
+    soft = lessons_of_all(raw.graph, raw.vectors, known, recipe.head)
     apart = {texts[row] for row in raw.examples.rows[hidden]}
     pool = np.array([row for row, text in enumerate(texts) if text not in apart], np.int64)
     taught = known.rows[np.isin(known.rows, pool)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.similarity.deep_curve import LossPoint, overfitting, points_of
-from app.similarity.deep_data import EvenBatches, LengthBatches, dataset, split
+from app.similarity.deep_data import EvenBatches, LengthBatches, dataset, sharpened, split
 from app.similarity.deep_estimate import seconds_to_learn
 from app.similarity.deep_recipe import (
     CPU_SUBSET,
@@ -196,3 +196,15 @@ def test_pairs_take_twice_as_long_as_texts() -> None:
 
     assert single == pytest.approx((900 * 3 * 1.25 + 100 * 9) / 50)
     assert double == pytest.approx(2 * single)
+
+
+def test_what_is_learned_is_sharpened_and_still_sums_to_one() -> None:
+    shares = np.array([[0.6, 0.3, 0.1], [0.2, 0.8, 0.0]], np.float32)
+
+    squared = sharpened(shares, 0.5, is_binary=False)
+    apart = sharpened(shares, 0.5, is_binary=True)
+
+    np.testing.assert_allclose(squared[0], np.array([0.36, 0.09, 0.01]) / 0.46, rtol=1e-5)
+    np.testing.assert_allclose(squared.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(apart[0, 0], 0.36 / (0.36 + 0.16), rtol=1e-5)
+    np.testing.assert_allclose(sharpened(shares, 1.0, is_binary=False), shares, rtol=1e-6)

@@ -5,7 +5,7 @@ import pytest
 
 from app.similarity.graph import neighbour_graph
 from app.similarity.recipe import Recipe
-from app.similarity.suggesting import resuggest
+from app.similarity.suggesting import chances_of_all, lessons_of_all, resuggest
 from tests.similarity.conftest import Crowd, examples_of
 
 pytestmark = pytest.mark.once
@@ -80,3 +80,15 @@ def test_a_vector_that_is_no_direction_is_refused(crowd: Crowd) -> None:
 
     with pytest.raises(ValueError, match="NaN"):
         resuggest(neighbour_graph(crowd.vectors), broken, crowd.examples(np.arange(9)), Recipe())
+
+
+def test_a_deep_run_is_taught_what_people_said_and_elsewhere_the_chances(crowd: Crowd) -> None:
+    rows = np.random.default_rng(1).permutation(600)[:40]
+    graph, examples = neighbour_graph(crowd.vectors), crowd.examples(rows)
+
+    taught = lessons_of_all(graph, crowd.vectors, examples, Recipe())
+
+    np.testing.assert_array_equal(taught[examples.rows], examples.answers())
+    others = np.setdiff1d(np.arange(len(taught)), examples.rows)
+    chances = chances_of_all(graph, crowd.vectors, examples, Recipe())
+    np.testing.assert_array_equal(taught[others], chances[others])

@@ -53,10 +53,10 @@ QUICK = DeepRecipe(batch_size=16, learning_rate=3e-3, epochs=4, checks=4, max_to
 
 
 def texts_of(n: int) -> list[str]:
-    """Each of one of four kinds, by its word, among common ones."""
+    """Each of one of four kinds, by its word, beside a common one."""
     rng = np.random.default_rng(0)
     return [
-        " ".join([*[WORDS[i % 4].split()[rng.integers(2)]] * 3, *rng.choice(COMMON.split(), 2)])
+        " ".join([*[WORDS[i % 4].split()[rng.integers(2)]] * 3, rng.choice(COMMON.split())])
         for i in range(n)
     ]
 
@@ -144,12 +144,13 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
         folder = model_folder(db, active.id)
         measured = {(e.role, e.metric): e for e in runs.evaluations_of(db, [run_id]) if e.k is None}
     assert ids.tolist() == after_ids.tolist() == version.index.ids.tolist()
-    assert like_neighbours(after) > like_neighbours(before) + 0.1
+    assert like_neighbours(before) < like_neighbours(after) == 1.0
     assert version.index.dimension == 32 + 4
     assert len(version.suggestions.ids) == 160
-    assert measured["tuned", "accuracy"].n == measured["raw", "accuracy"].n == 16
+    # A fifth of 80, and those whose text is the same as one of them.
+    assert measured["tuned", "accuracy"].n == measured["raw", "accuracy"].n == 19
     checked = [loss for _, loss in losses(run_id) if loss is not None]
-    assert min(checked[1:]) < checked[0]
+    assert checked[-1] < checked[1]
 
     plain = SentenceTransformer(str(folder), device="cpu")
     assert np.allclose(plain.encode(texts_of(160)), after, atol=1e-5)
