@@ -18,7 +18,7 @@ import numpy as np
 from kept import AGNEWS, SHARED
 from numpy.typing import NDArray
 
-from app.similarity.encoder import DEFAULT_MODEL, load_encoder
+from app.similarity.encoding.encoder import DEFAULT_MODEL, load_encoder
 from app.similarity.examples import Examples
 from app.similarity.sampling import representatives
 from app.similarity.vectors import Vectors

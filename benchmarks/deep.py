@@ -26,14 +26,14 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of
 
-from app.similarity.deep import Learned, Lesson, tune_deep
-from app.similarity.deep_estimate import measured_pace, seconds_to_learn
-from app.similarity.deep_recipe import CPU_SUBSET, DeepRecipe
-from app.similarity.encoder import Encoder, load_encoder, pick_device
-from app.similarity.evaluation import classification
+from app.similarity.deep.estimate import measured_pace, seconds_to_learn
+from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
+from app.similarity.deep.tuning import Learned, Lesson, tune_deep
+from app.similarity.encoding.encoder import Encoder, load_encoder, pick_device
+from app.similarity.encoding.model_folder import default_model_folder
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.model_folder import default_model_folder
+from app.similarity.measuring.evaluation import classification
 from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors

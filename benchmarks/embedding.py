@@ -33,11 +33,11 @@ from numpy.typing import NDArray
 from scores import purity, queries_of
 from sentence_transformers import SentenceTransformer
 
-from app.similarity.agreement import agreement
-from app.similarity.encoder import SentenceEncoder
-from app.similarity.model_folder import DEFAULT_MODEL, default_model_folder
-from app.similarity.runtime import load_runtime
-from app.similarity.runtime_export import write_runtime
+from app.similarity.encoding.agreement import agreement
+from app.similarity.encoding.encoder import SentenceEncoder
+from app.similarity.encoding.model_folder import DEFAULT_MODEL, default_model_folder
+from app.similarity.encoding.runtime import load_runtime
+from app.similarity.encoding.runtime_export import write_runtime
 from app.similarity.vectors import Vectors
 
 AT_ONCE = 500

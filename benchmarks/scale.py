@@ -22,9 +22,9 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
 
 from app.similarity.graph import nearest_others, neighbour_graph
 from app.similarity.index import VectorIndex
+from app.similarity.measuring.validation import compare
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
-from app.similarity.validation import compare
 from app.similarity.vectors import Vectors, unit_rows
 
 MOVED = (0.3, 0.7)

@@ -30,9 +30,9 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of
 
-from app.similarity.evaluation import classification
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
+from app.similarity.measuring.evaluation import classification
 from app.similarity.recipe import Method, Recipe
 from app.similarity.tuning import tune
 

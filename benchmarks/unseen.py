@@ -18,10 +18,10 @@ from kept import AGNEWS, SHARED, keep_among
 from scores import purity, queries_of
 from variety import SETS
 
-from app.similarity.evaluation import classification
 from app.similarity.examples import Examples
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
+from app.similarity.measuring.evaluation import classification
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.similarity import evaluation
+from app.similarity.measuring import evaluation
 from app.similarity.vectors import unit_rows
 
 pytestmark = pytest.mark.once

@@ -16,7 +16,7 @@ from app.labeling.annotations import Say, annotate, find_act
 from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items
 from app.models import Act, Annotation, LabelingSession, Project, SessionItem
-from app.similarity.intervals import wilson
+from app.similarity.measuring.intervals import wilson
 
 N_SAMPLED = 40
 """If all of them agree, more than nine in ten of the session are right, with 95 % confidence."""

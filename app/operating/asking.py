@@ -5,7 +5,7 @@ from typing import Any
 from app.database import reading, transaction
 from app.models import Project, TrainingRun
 from app.projects.projects import find_project
-from app.similarity.deep_recipe import DeepRecipe
+from app.similarity.deep.recipe import DeepRecipe
 from app.similarity.recipe import Recipe
 from app.training.advice import advice
 from app.training.estimates import estimate

@@ -68,7 +68,7 @@ def train(
     """Start a run."""
     from app.operating.asking import ask, carry, time_needed
     from app.operating.serving import prepare
-    from app.similarity.deep_recipe import DeepRecipe
+    from app.similarity.deep.recipe import DeepRecipe
     from app.training.forms import recipe_of
 
     prepare()

@@ -17,9 +17,9 @@ from app.html import ago
 from app.jobs import workers
 from app.models import Encoder
 from app.settings import settings
-from app.similarity.encoder import DEFAULT_MODEL, pick_device
-from app.similarity.model_folder import check_folder, default_model_folder
-from app.similarity.runtime import TORCH, RuntimeName, missing_packages, openvino_version
+from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
+from app.similarity.encoding.model_folder import check_folder, default_model_folder
+from app.similarity.encoding.runtime import TORCH, RuntimeName, missing_packages, openvino_version
 
 LEAST_FREE_GB = 1.0
 

@@ -16,9 +16,9 @@ from app.models import Encoder as EncoderRow
 from app.search.deep_versions import check_model, model_folder
 from app.search.sources import source_of
 from app.settings import settings
-from app.similarity.encoder import Encoder, ModelNotAvailable
-from app.similarity.runtime import TORCH, RuntimeNotAvailable, load_runtime
-from app.similarity.spread import load_everywhere
+from app.similarity.encoding.encoder import Encoder, ModelNotAvailable
+from app.similarity.encoding.runtime import TORCH, RuntimeNotAvailable, load_runtime
+from app.similarity.encoding.spread import load_everywhere
 from app.similarity.vectors import Vectors
 
 MOST_DEEP = 2

@@ -32,7 +32,7 @@ from app.search.vectors import (
     store_vectors,
     vectors_by_hash,
 )
-from app.similarity.spread import count_gpus
+from app.similarity.encoding.spread import count_gpus
 from app.similarity.vectors import Vectors
 
 # Texts that go to the encoder at once. They are of like length, so little goes into padding, and

@@ -19,8 +19,8 @@ from app.models import Embedding, Encoder, Record
 from app.search.base_models import RUNTIME_FILE, SharedEncoder, text_encoder
 from app.search.encoders import add_artifacts
 from app.settings import settings
-from app.similarity.encoder import SentenceEncoder
-from app.similarity.runtime import (
+from app.similarity.encoding.encoder import SentenceEncoder
+from app.similarity.encoding.runtime import (
     OPENVINO,
     OPENVINO_INT8,
     TORCH,
@@ -28,7 +28,7 @@ from app.similarity.runtime import (
     RuntimeNotAvailable,
     missing_packages,
 )
-from app.similarity.runtime_trial import MOST_CALIBRATED, MOST_TRIED, Trial, try_runtime
+from app.similarity.encoding.runtime_trial import MOST_CALIBRATED, MOST_TRIED, Trial, try_runtime
 
 log = structlog.get_logger()
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.search.vectors import Ids
-from app.similarity.answers import Answers
-from app.similarity.asking import ask
-from app.similarity.evaluation import Score
 from app.similarity.examples import Examples
 from app.similarity.head import Head
-from app.similarity.intervals import Resamples, wilson
-from app.similarity.scoring import scores_of
+from app.similarity.measuring.answers import Answers
+from app.similarity.measuring.asking import ask
+from app.similarity.measuring.evaluation import Score
+from app.similarity.measuring.intervals import Resamples, wilson
+from app.similarity.measuring.scoring import scores_of
 from app.similarity.vectors import Vectors
 
 LEAST_AUDITED = 10

@@ -25,15 +25,15 @@ from app.models import Consensus, Encoder, Project, Record, TrainingRun
 from app.search.encoders import active_encoder, find_version
 from app.search.indexes import NotIndexed, open_version
 from app.search.vectors import Ids
-from app.similarity.answers import Answers, Reply
-from app.similarity.asking import Champion, said
-from app.similarity.evaluation import Difference, Score
 from app.similarity.examples import Examples
-from app.similarity.gate import RAW
 from app.similarity.head import Head, RawHead
-from app.similarity.intervals import Resamples
-from app.similarity.ranking import ranked_rows
-from app.similarity.scoring import difference
+from app.similarity.measuring.answers import Answers, Reply
+from app.similarity.measuring.asking import Champion, said
+from app.similarity.measuring.evaluation import Difference, Score
+from app.similarity.measuring.gate import RAW
+from app.similarity.measuring.intervals import Resamples
+from app.similarity.measuring.ranking import ranked_rows
+from app.similarity.measuring.scoring import difference
 from app.similarity.vectors import Vectors
 from app.training.audit_sample import (
     LEAST_AUDITED,

@@ -14,8 +14,8 @@ from app.search.embedding import raw_vectors
 from app.search.encoders import active_encoder
 from app.search.revisions import raw_encoder_id
 from app.search.vectors import Ids
-from app.similarity.asking import Champion
 from app.similarity.head import Head, load_head
+from app.similarity.measuring.asking import Champion
 from app.similarity.vectors import Vectors
 from app.training.snapshot import Snapshot
 

@@ -24,12 +24,12 @@ from app.search.embedding import embed_with
 from app.search.encoders import active_encoder
 from app.search.vectors import Ids, chunks
 from app.settings import settings
-from app.similarity.deep_curve import LossPoint as Point
-from app.similarity.deep_recipe import DeepRecipe
-from app.similarity.deep_trial import compare_deep, held_out, side_by_side
-from app.similarity.encoder import ModelNotAvailable, model_source
-from app.similarity.evaluation import Comparison
+from app.similarity.deep.curve import LossPoint as Point
+from app.similarity.deep.recipe import DeepRecipe
+from app.similarity.deep.trial import compare_deep, held_out, side_by_side
+from app.similarity.encoding.encoder import ModelNotAvailable, model_source
 from app.similarity.head import load_head
+from app.similarity.measuring.evaluation import Comparison
 from app.similarity.suggesting import lessons_of_all
 from app.training import workspace
 from app.training.auditing import audit_of_run, audited
@@ -39,7 +39,7 @@ from app.training.report import RunReport
 from app.training.snapshot import load_snapshot
 
 if TYPE_CHECKING:
-    from app.similarity.deep import Lesson
+    from app.similarity.deep.tuning import Lesson
 
 IDS_AT_ONCE = 500
 LEARNING = 0.75
@@ -75,7 +75,7 @@ def _tell(report: RunReport, n_done: int, n_total: int) -> None:
 def _learned(run: TrainingRun, raw: Material, report: RunReport) -> Path:
     """The folder of the tuned encoder, in the run's own folder."""
     # Loaded here: it loads torch, and pages import what imports this.
-    from app.similarity.deep import MODEL, tune_deep
+    from app.similarity.deep.tuning import MODEL, tune_deep
 
     place = workspace.path_of(run.id, workspace.DEEP)
     if (place / MODEL).is_dir():
@@ -104,7 +104,7 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     """Soft labels of the examples that are not held out, and the records that may be learned from:
     all but those whose text is held out."""
     # As above.
-    from app.similarity.deep import Lesson
+    from app.similarity.deep.tuning import Lesson
 
     with reading() as db:
         texts = _texts(db, raw.ids)

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.models import Project, Record
 from app.search.usual_pace import usual_pace
-from app.similarity.deep_estimate import seconds_to_learn
-from app.similarity.deep_recipe import DeepRecipe, n_learned
+from app.similarity.deep.estimate import seconds_to_learn
+from app.similarity.deep.recipe import DeepRecipe, n_learned
 
 
 @dataclass(frozen=True)

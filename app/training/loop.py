@@ -36,7 +36,7 @@ from app.search.embedding import raw_vectors
 from app.search.encoders import find_raw_encoder
 from app.search.indexes import version_files
 from app.search.sources import source_in_use
-from app.similarity.deep_recipe import head_recipe
+from app.similarity.deep.recipe import head_recipe
 from app.similarity.head import load_head, save_head
 from app.similarity.tuning import tune as learn
 from app.training import deep_runs, runs, workspace

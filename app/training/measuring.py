@@ -8,12 +8,12 @@ from app.database import reading
 from app.models import Project, TrainingRun
 from app.search.encoders import active_encoder
 from app.search.vectors import Ids
-from app.similarity.evaluation import Comparison
 from app.similarity.examples import Examples
-from app.similarity.gate import decide
 from app.similarity.head import load_head
+from app.similarity.measuring.evaluation import Comparison
+from app.similarity.measuring.gate import decide
+from app.similarity.measuring.validation import compare
 from app.similarity.recipe import Recipe
-from app.similarity.validation import compare
 from app.similarity.vectors import Vectors
 from app.training import workspace
 from app.training.auditing import Audit, audit_of_run, audited

@@ -18,7 +18,7 @@ from app.projects.labels import every_label
 from app.search.embedding import progress
 from app.search.encoders import activate, active_encoder, can_roll_back, find_version, roll_back
 from app.settings import settings
-from app.similarity.deep_recipe import LOSSES
+from app.similarity.deep.recipe import LOSSES
 from app.similarity.recipe import METHODS
 from app.training.advice import advice
 from app.training.auditing import audit_as_json

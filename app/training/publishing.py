@@ -10,8 +10,8 @@ from app.jobs import JobCancelled, failpoint
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
 from app.search.deep_versions import find_prepared
 from app.search.encoders import activate, active_encoder, publish, publish_prepared
-from app.similarity.evaluation import Comparison
-from app.similarity.gate import RAW
+from app.similarity.measuring.evaluation import Comparison
+from app.similarity.measuring.gate import RAW
 from app.training import workspace
 from app.training.verdict import Verdict
 

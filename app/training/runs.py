@@ -12,7 +12,7 @@ from app.errors import Conflict, NotFound
 from app.jobs import JobCancelled, workers
 from app.models import Evaluation, LossPoint, Project, RunEvent, TrainingRun, User, utc_now
 from app.settings import settings
-from app.similarity.deep_recipe import DeepRecipe
+from app.similarity.deep.recipe import DeepRecipe
 from app.similarity.recipe import Recipe
 from app.training import workspace
 from app.training.readiness import (

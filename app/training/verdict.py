@@ -1,7 +1,7 @@
 """Raw against tuned, kept as JSON between the steps; and whether the version is to be activated.
 
-Decision: what measured clearly worse than raw or than the version in use (app.similarity.gate) is
-not activated, unless whoever asked for the run said so before.
+Decision: what measured clearly worse than raw or than the version in use (see
+app.similarity.measuring.gate) is not activated, unless whoever asked for the run said so before.
 Decision: where too little is labeled to measure anything, the version is activated if every label
 in use has two records and no text carries two different labels. Waiting would keep the newcomer's
 first labels from showing any effect, tuned vectors fall back on raw similarity where they know
@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.similarity.evaluation import Comparison, Difference, Score
+from app.similarity.measuring.evaluation import Comparison, Difference, Score
 from app.training.snapshot import Snapshot
 
 

@@ -16,8 +16,8 @@ from app.search.embedding import embed_missing
 from app.search.encoders import active_encoder
 from app.search.revisions import write_index
 from app.settings import settings
-from app.similarity.encoder import Encoder as Encodes
-from app.similarity.encoder import load_encoder
+from app.similarity.encoding.encoder import Encoder as Encodes
+from app.similarity.encoding.encoder import load_encoder
 from app.similarity.vectors import Vectors
 from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder

@@ -4,7 +4,7 @@ from app.database import reading
 from app.search.embedding import raw_vectors
 from app.search.revisions import write_index
 from app.search.similar import Seed, similar
-from app.similarity.encoder import DEFAULT_MODEL
+from app.similarity.encoding.encoder import DEFAULT_MODEL
 from tests.conftest import make_project
 from tests.search.conftest import active, add_records, embed_all
 

@@ -19,10 +19,10 @@ from app.search.revisions import write_index
 from app.search.runtimes import settle_runtime
 from app.search.similar import Seed, similar
 from app.settings import settings
-from app.similarity import agreement, runtime_trial
-from app.similarity.encoder import Encoder as Encodes
-from app.similarity.encoder import load_encoder
-from app.similarity.runtime import GraphEncoder
+from app.similarity.encoding import agreement, runtime_trial
+from app.similarity.encoding.encoder import Encoder as Encodes
+from app.similarity.encoding.encoder import load_encoder
+from app.similarity.encoding.runtime import GraphEncoder
 from tests.search.conftest import TEXTS, active, add_records, embed_all
 from tests.tiny_encoder import save_tiny_encoder
 

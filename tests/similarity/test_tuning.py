@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.similarity.evaluation import top_k
 from app.similarity.examples import Examples
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import EvidenceHead, RawHead, SkipConnectionHead
+from app.similarity.measuring.evaluation import top_k
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import unit_rows
@@ -29,8 +29,8 @@ def some_rows(m: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.int64
 
 
 def test_pages_can_import_everything_without_torch() -> None:
-    rooms = "encoder evaluation graph head index sampling tuning validation"
-    imports = ", ".join(f"app.similarity.{name}" for name in rooms.split())
+    files = "graph head index sampling tuning encoding.encoder measuring.validation deep.recipe"
+    imports = ", ".join(f"app.similarity.{name}" for name in files.split())
     code = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

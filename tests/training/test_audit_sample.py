@@ -4,7 +4,7 @@ import numpy as np
 
 from app.similarity.examples import Examples
 from app.similarity.head import RawHead
-from app.similarity.intervals import Resamples
+from app.similarity.measuring.intervals import Resamples
 from app.training.audit_sample import NOBODY, Audited, Sample, figures, joined, nothing
 from tests.training.conftest import N_CLASSES, clusters
 

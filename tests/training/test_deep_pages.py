@@ -11,7 +11,7 @@ from app.cli import app
 from app.database import reading, transaction
 from app.models import LossPoint, Project, TrainingRun
 from app.search.usual_pace import UsualPace, remember, usual_pace
-from app.similarity.deep_recipe import DeepRecipe
+from app.similarity.deep.recipe import DeepRecipe
 from app.training import runs
 from app.training.estimates import estimate
 from app.training.loss_chart import loss_chart

@@ -35,7 +35,7 @@ from app.search.encoders import active_encoder, find_raw_encoder, roll_back, ver
 from app.search.indexes import open_version
 from app.search.similar import Seed, similar
 from app.settings import settings
-from app.similarity.deep_recipe import DeepRecipe
+from app.similarity.deep.recipe import DeepRecipe
 from app.training import loop, runs
 from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder

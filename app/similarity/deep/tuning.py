@@ -1,0 +1,149 @@
+"""Deep tuning: the whole encoder learns what labels say about every record. Loads torch.
+
+The soft labels that teach a head teach all layers here, with sentence-transformers' own trainer.
+What comes out is a folder that plain `SentenceTransformer(folder)` loads: safetensors weights, a
+model card, no code.
+
+Decision: checkpoints lie in the run's own folder, each with the loss's own weights beside the
+encoder's and a mark that it is whole; a killed run goes on from the newest marked one. They are
+read with torch's weights-only loader, so nothing in them can run.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+
+from app.similarity.deep.adapters import finished, prepared
+from app.similarity.deep.card import model_card
+from app.similarity.deep.curve import LossPoint, overfitting, points_of
+from app.similarity.deep.data import Parts, Rows, Soft, dataset, split
+from app.similarity.deep.losses import loss_of
+from app.similarity.deep.recipe import DeepRecipe, n_learned
+from app.similarity.deep.trainer import trainer_of
+from app.similarity.deep.watch import Told, Watch, last_checkpoint, restore_loss
+from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
+from app.similarity.examples import Report
+from app.similarity.vectors import Vectors
+
+MODEL = "model"
+CHECKPOINTS = "checkpoints"
+LEAST_LEARNED = 8
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a deep run learns from; rows are positions in texts, vectors and soft.
+
+    texts     of all records, n
+    vectors   (n, d) float32, the base model's
+    soft      (n, K) float32: shares of the classes, or for is_binary chances of each label
+    examples  rows that people labeled, (m,) int64
+    pool      rows that may be learned from, the examples among them: not those held out
+    """
+
+    texts: Sequence[str]
+    vectors: Vectors
+    soft: Soft
+    examples: Rows
+    pool: Rows
+    is_binary: bool = False
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A tuned encoder: its folder, the losses on the way, and what they say about overfitting."""
+
+    folder: Path
+    points: tuple[LossPoint, ...]
+    sentence: str
+    n_learned: int
+    n_validated: int
+
+
+def tune_deep(
+    base: Path,
+    lesson: Lesson,
+    recipe: DeepRecipe,
+    place: Path,
+    *,
+    report: Report,
+    told: Told = lambda point: None,
+    device: str = "auto",
+    name: str = DEFAULT_MODEL,
+) -> Learned:
+    """Tune the encoder in the folder `base`, and write the new one to place/"model".
+
+    place   where checkpoints are kept as well; called again with the same arguments after a kill,
+            it goes on from the last one
+    report  is told before each batch, and may raise to stop within it
+    device  auto, cpu, cuda or mps
+    name    of the base model, for the model card
+
+    Raises ValueError, in one sentence, where there is too little to learn from or learning fails.
+    """
+    torch.manual_seed(recipe.seed)
+    device = pick_device() if device == "auto" else device
+    parts = _parts(lesson, recipe, device)
+    model = prepared(base, recipe, device)
+    loss = loss_of(model, recipe, _centres(lesson, parts), is_binary=lesson.is_binary)
+    learned, validated = (
+        dataset(lesson.texts, lesson.soft, rows, recipe, is_binary=lesson.is_binary)
+        for rows in (parts.learned, parts.validated)
+    )
+    _check(len(learned))
+    trainer = trainer_of(
+        model, loss, learned, validated, recipe, place=place / CHECKPOINTS, device=device
+    )
+    trainer.add_callback(Watch(loss, report, told))
+    checkpoint = last_checkpoint(place / CHECKPOINTS)
+    if checkpoint is not None:
+        restore_loss(loss, checkpoint)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    points = points_of(trainer.state.log_history)
+    outcome = Learned(place / MODEL, points, overfitting(points), len(learned), len(validated))
+    _save(finished(base, model), outcome, recipe, name)
+    shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
+    return outcome
+
+
+def _parts(lesson: Lesson, recipe: DeepRecipe, device: str) -> Parts:
+    wanted = n_learned(recipe, len(lesson.pool), has_gpu=device != "cpu")
+    return split(lesson.texts, lesson.soft, lesson.pool, lesson.examples, recipe, wanted)
+
+
+def _centres(lesson: Lesson, parts: Parts) -> torch.Tensor:
+    """The mean raw vector of each class, (K, d) float32."""
+    soft, vectors = lesson.soft[parts.learned], lesson.vectors[parts.learned]
+    mass = np.maximum(soft.sum(axis=0), 1e-6)
+    return torch.from_numpy(np.asarray(soft.T @ vectors / mass[:, None], dtype=np.float32))
+
+
+def _check(n: int) -> None:
+    if n < LEAST_LEARNED:
+        raise ValueError(
+            f"A deep run needs at least {LEAST_LEARNED} records that are sure enough of their "
+            f"label to learn from, and there are {n}."
+        )
+
+
+def _save(model: SentenceTransformer, outcome: Learned, recipe: DeepRecipe, base: str) -> None:
+    """Write the folder beside its place, and rename it when it is whole and on the disk."""
+    part = outcome.folder.with_name(f"part-{MODEL}")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(str(part), create_model_card=False, safe_serialization=True)
+    card = model_card(
+        recipe,
+        base=base,
+        dimension=model.get_embedding_dimension() or 0,
+        n_learned=outcome.n_learned,
+        n_validated=outcome.n_validated,
+        overfitting=outcome.sentence,
+    )
+    (part / "README.md").write_text(card, encoding="utf-8")
+    shutil.rmtree(outcome.folder, ignore_errors=True)
+    part.rename(outcome.folder)

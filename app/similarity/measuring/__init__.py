@@ -1,0 +1,1 @@
+"""What a number means, and how far it can be trusted."""

@@ -1,0 +1,94 @@
+"""The gate: does anything speak clearly against a new head?
+
+Decision: clearly worse is refused, not whatever happened to come out lower. With 25 labels, half of
+them hidden, figures swing by .05 either way, and the folds' heads, which learned from half of the
+labels, do worse than the version that learned from all: whoever refuses every negative difference
+refuses most versions that are better. Measured in docs/evaluation.md.
+Decision: neighbours and suggestions are heard together, record by record, since the head changes
+both and the mean of two noisy figures is less noisy. The audit stream, which alone is without bias,
+overrules them where it is clear by itself.
+Source: one-sided paired bootstrap test, Efron and Tibshirani 1993; comparing two systems on the
+same queries, Sakai 2006.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.similarity.measuring.evaluation import Difference, Score
+
+RAW = "raw"
+EVIDENCE = "evidence"
+AUDIT = "audit_accuracy"
+
+CLEAR = 0.95
+"""A contender is clearly worse if it is below the other in so many of the resampled draws."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether nothing speaks clearly against the head, and the sentence that says why."""
+
+    is_good: bool
+    sentence: str
+
+
+def decide(
+    raw: Sequence[Score], tuned: Sequence[Score], differences: Sequence[Difference]
+) -> Decision:
+    """Tuned against raw, and against the version in use where there is such a difference.
+
+    raw, tuned   scores on the same queries, r_precision and accuracy among them; of the audit
+                 alone where too few examples could be hidden
+    differences  those called EVIDENCE, one for each rival, and AUDIT ones
+    """
+    rivals = list(dict.fromkeys(each.against for each in differences))
+    words = {rival: _standing(differences, rival) for rival in rivals}
+    told = [f"Tuned is {words[RAW]} raw{_figures(raw, tuned)}."]
+    for rival in rivals[1:]:
+        n = _evidence(differences, rival).n
+        told.append(f"It is {words[rival]} {rival}, asked about {n} labels new to both.")
+    told += _audited(raw, tuned)
+    return Decision("worse than" not in words.values(), " ".join(told))
+
+
+def _standing(differences: Sequence[Difference], rival: str) -> str:
+    """How tuned compares to a rival, in words; the audit is asked first."""
+    for each in (_find(differences, rival, AUDIT), _find(differences, rival, EVIDENCE)):
+        if each is not None and each.chance_worse >= CLEAR:
+            return "worse than"
+        if each is not None and each.chance_worse <= 1 - CLEAR:
+            return "better than"
+    return "about as good as"
+
+
+def _evidence(differences: Sequence[Difference], rival: str) -> Difference:
+    return next(d for d in differences if d.against == rival)
+
+
+def _find(differences: Sequence[Difference], rival: str, metric: str) -> Difference | None:
+    return next((d for d in differences if (d.against, d.metric) == (rival, metric)), None)
+
+
+def _figures(raw: Sequence[Score], tuned: Sequence[Score]) -> str:
+    """The figures on hidden examples; nothing where only the audit could tell."""
+    before, after = _by_metric(raw), _by_metric(tuned)
+    if "accuracy" not in after:
+        return ""
+    pairs = [
+        f"{name} {after[name].value:.3f} against {before[name].value:.3f}"
+        for name in ("r_precision", "accuracy")
+    ]
+    n = after["accuracy"].n
+    return f": {' and '.join(pairs)}, on {n} labeled records that were hidden from training"
+
+
+def _audited(raw: Sequence[Score], tuned: Sequence[Score]) -> list[str]:
+    before, after = _by_metric(raw), _by_metric(tuned)
+    if AUDIT not in after:
+        return []
+    n, shares = after[AUDIT].n, (after[AUDIT].value, before[AUDIT].value)
+    return [f"In the audit of {n} records, accuracy is {shares[0]:.3f} against {shares[1]:.3f}."]
+
+
+def _by_metric(scores: Sequence[Score]) -> dict[str, Score]:
+    return {score.metric: score for score in scores if score.label_id is None}

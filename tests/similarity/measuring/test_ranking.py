@@ -1,0 +1,125 @@
+"""Metrics of rankings: by hand, and against sentence-transformers and scikit-learn."""
+
+import numpy as np
+import pytest
+from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+from sklearn.metrics import average_precision_score, ndcg_score
+
+from app.similarity.measuring.evaluation import (
+    capped_top_k,
+    mean_average_precision,
+    mrr,
+    ndcg,
+    recall,
+    top_k,
+)
+from app.similarity.measuring.ranking import (
+    capped_top_k_each,
+    chance_each,
+    gains_in,
+    graded_ndcg_each,
+    hits_in,
+    r_precision_each,
+    ranked_hits,
+    ranked_rows,
+    recall_each,
+    shared_part,
+)
+from tests.similarity.conftest import Crowd
+from tests.similarity.measuring.test_evaluation import FAN, LABELS
+
+pytestmark = pytest.mark.once
+
+
+def test_every_metric_of_a_ranking_agrees_with_sentence_transformers(crowd: Crowd) -> None:
+    """Its evaluator sorts ties by name, so the names are such that rows come in their order."""
+    vectors, classes = crowd.vectors[::4], crowd.classes[::4]
+    n, ks = len(vectors), [1, 5, 50, 100]
+    names = [f"{i:04d}" for i in range(n)]
+    alike = {
+        name: {names[j] for j in np.flatnonzero(classes == classes[i]) if j != i}
+        for i, name in enumerate(names)
+    }
+    evaluator = InformationRetrievalEvaluator(
+        dict.fromkeys(names, ""), dict.fromkeys(names, ""), alike,
+        mrr_at_k=[n], ndcg_at_k=ks, precision_recall_at_k=ks, map_at_k=[n],
+    )  # fmt: skip
+    similarities = vectors @ vectors.T
+    answers: list[object] = [
+        [{"corpus_id": names[j], "score": float(row[j])} for j in range(n) if j != i]
+        for i, row in enumerate(similarities)
+    ]
+
+    oracle = evaluator.compute_metrics(answers)
+
+    for k in ks:
+        here = (vectors, classes, k)
+        assert top_k(*here) == pytest.approx(oracle["precision@k"][k])
+        assert recall(*here) == pytest.approx(oracle["recall@k"][k])
+        assert ndcg(*here) == pytest.approx(oracle["ndcg@k"][k])
+    assert mrr(vectors, classes) == pytest.approx(oracle["mrr@k"][n])
+    mean_ap = mean_average_precision(vectors, classes)
+    assert mean_ap == pytest.approx(oracle["map@k"][n])
+
+
+def test_average_precision_agrees_with_scikit_learn(crowd: Crowd) -> None:
+    some, classes = crowd.vectors[::4], crowd.classes[::4]
+    hits = ranked_hits(some, classes)
+    falling = np.arange(hits.shape[1])[::-1]
+
+    by_query = [average_precision_score(row, falling) for row in hits]
+
+    assert mean_average_precision(some, classes) == pytest.approx(np.mean(by_query))
+
+
+def test_k_is_capped_by_how_many_are_alike() -> None:
+    # Class 0 has one other each, class 1 has two: a query looks at one or two places at most.
+    assert capped_top_k(FAN, LABELS, 1) == pytest.approx(1 / 5)
+    assert capped_top_k(FAN, LABELS, 2) == pytest.approx((0 + 0 + 0 + 1 / 2 + 1 / 2) / 5)
+    assert capped_top_k(FAN, np.zeros(5, np.int64), 4) == 1
+    hits = ranked_hits(FAN, LABELS)
+    np.testing.assert_array_equal(capped_top_k_each(hits, 4), r_precision_each(hits))
+
+
+def test_chance_is_the_share_that_is_alike() -> None:
+    hits = ranked_hits(FAN, np.array([0, 1, 0, 1, 2]))
+
+    np.testing.assert_allclose(chance_each(hits), [1 / 4, 1 / 4, 1 / 4, 1 / 4, np.nan])
+    np.testing.assert_allclose(recall_each(hits, 2), [1, 0, 0, 1, np.nan])
+
+
+def test_a_ranking_is_looked_up_without_ranking_again(crowd: Crowd) -> None:
+    groups = np.arange(600) // 2
+
+    ranked = ranked_rows(crowd.vectors, groups=groups)
+
+    np.testing.assert_array_equal(
+        hits_in(ranked, crowd.classes, groups=groups),
+        ranked_hits(crowd.vectors, crowd.classes, groups=groups),
+    )
+    assert sorted([0, *ranked[0].tolist()]) == list(range(600))
+
+
+def test_graded_ndcg_counts_what_two_records_share() -> None:
+    labels = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], bool)
+
+    gains = gains_in(ranked_rows(FAN), labels)
+
+    shared = np.asarray(shared_part(labels, np.array([0, 4])), np.float64)
+    np.testing.assert_allclose(shared[:, :3], np.array([[1, 0.5, 1], [0, 0, 0]]))
+    np.testing.assert_allclose(gains[0], [0.5, 1, 0, 0])
+    best = 1 + 0.5 / np.log2(3)
+    assert graded_ndcg_each(gains, 4)[0] == pytest.approx((0.5 + 1 / np.log2(3)) / best)
+    assert np.isnan(graded_ndcg_each(gains, 4)[4])
+
+
+def test_graded_ndcg_agrees_with_scikit_learn(crowd: Crowd) -> None:
+    rng = np.random.default_rng(2)
+    labels = rng.random((600, 4)) < 0.4
+    gains = gains_in(ranked_rows(crowd.vectors), labels)
+    falling = np.tile(np.arange(599)[::-1], (600, 1))
+    asked = gains.any(axis=1)
+
+    for k in (5, 100, 599):
+        found = np.nanmean(graded_ndcg_each(gains, k))
+        assert found == pytest.approx(ndcg_score(gains[asked], falling[asked], k=k))
