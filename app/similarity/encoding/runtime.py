@@ -2,9 +2,10 @@
 
 Decision: the file is written once for a version (app.similarity.encoding.runtime_export) and holds
 all that its vectors depend on, so every process of every machine computes the same thing. Nothing
-in it is code: a graph of OpenVINO's own operations, numbers, and a tokenizer's tables. Decision:
-floating point is left to OpenVINO's own choice: bf16 where the CPU has it, else fp32. The vectors
-differ by less than 1e-4 in cosine, as they do between a GPU and a CPU."""
+in it is code: a graph of OpenVINO's own operations, numbers, and a tokenizer's tables.
+Decision: floating point is left to OpenVINO's own choice: bf16 where the CPU has it, else fp32. The
+vectors differ by less than 1e-4 in cosine, as they do between a GPU and a CPU.
+"""
 
 import importlib.util
 import json

@@ -3,7 +3,8 @@ not see?
 
 Each example is hidden in turn, and asks for its neighbours and its label (see the file asking
 beside this). The heads that are asked are made here, one for each fold, as the version's own was
-made from all examples. The version in use is asked as it is, about what has been labeled since it was made.
+made from all examples. The version in use is asked as it is, about what has been labeled since it
+was made.
 """
 
 from dataclasses import dataclass
