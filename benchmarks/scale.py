@@ -28,6 +28,7 @@ from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors, unit_rows
 
 MOVED = (0.3, 0.7)
+AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,15 @@ def grown(data: Corpus, n: int) -> Corpus:
         return _of(data, data.vectors[:n], data.classes[:n])
     _, near = nearest_others(data.vectors, 15)
     origin = np.arange(n - real) % real
-    towards = data.vectors[near[origin, rng.integers(0, 15, n - real)]]
+    towards = near[origin, rng.integers(0, 15, n - real)]
     part = rng.uniform(*MOVED, (n - real, 1)).astype(np.float32)
     vectors = np.empty((n, data.vectors.shape[1]), np.float32)
     vectors[:real] = data.vectors
-    vectors[real:] = unit_rows((1 - part) * data.vectors[origin] + part * towards)
+    for start in range(0, n - real, AT_ONCE):  # Else the most memory held would be this.
+        rows = slice(start, start + AT_ONCE)
+        mixed = (1 - part[rows]) * data.vectors[origin[rows]]
+        mixed += part[rows] * data.vectors[towards[rows]]
+        vectors[real:][rows] = unit_rows(mixed)
     return _of(data, vectors, np.concatenate([data.classes, data.classes[origin]]))
 
 

@@ -1,6 +1,7 @@
 """From raw to tuned vectors, in NumPy alone, so that a process that serves pages needs no torch."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -62,6 +63,14 @@ class RawHead:
         return None
 
 
+AT_ONCE = 10_000
+"""Rows that a head works on at once: of 200,000, what lies between would take a gigabyte."""
+
+
+def _parts(n: int) -> Iterator[slice]:
+    return (slice(start, start + AT_ONCE) for start in range(0, n, AT_ONCE))
+
+
 @dataclass(frozen=True)
 class EvidenceHead:
     """A small network says what class a record shows evidence of; the evidence is appended to its
@@ -98,7 +107,12 @@ class EvidenceHead:
 
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
-        rows = unit_rows(raw)
+        tuned = np.empty((len(raw), self.dimension), np.float32)
+        for part in _parts(len(raw)):
+            tuned[part] = self._tuned(unit_rows(raw[part]))
+        return tuned
+
+    def _tuned(self, rows: Vectors) -> Vectors:
         evidence = (self.chances(self.logits(rows)) - self.centre) / np.float32(self.reach**0.5)
         length = np.linalg.norm(evidence, axis=1, keepdims=True)
         evidence = evidence / np.maximum(length, 1)
@@ -108,7 +122,10 @@ class EvidenceHead:
 
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""
-        return self.chances(self.logits(unit_rows(raw)))
+        chances = np.empty((len(raw), len(self.classes)), np.float32)
+        for part in _parts(len(raw)):
+            chances[part] = self.chances(self.logits(unit_rows(raw[part])))
+        return chances
 
     def logits(self, rows: Vectors) -> Floats:
         """What the network says before it is turned into chances, (n, K); rows of length 1."""

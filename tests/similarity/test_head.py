@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from app.similarity.activations import gelu, sigmoid, softmax
 from app.similarity.head import (
+    AT_ONCE,
     EvidenceHead,
     Head,
     RawHead,
@@ -125,3 +126,17 @@ def test_a_cut_head_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="not a whole head"):
         load_head(path)
+
+
+def test_many_records_are_tuned_as_a_few_are() -> None:
+    raw = np.random.default_rng(0).normal(size=(AT_ONCE + 3, EVIDENCE.hidden_weight.shape[0]))
+    vectors = unit_rows(raw.astype(np.float32))
+
+    tuned, chances = EVIDENCE.tune(vectors), EVIDENCE.suggest(vectors)
+    last = EVIDENCE.suggest(vectors[-5:])
+
+    assert tuned.shape == (AT_ONCE + 3, EVIDENCE.dimension)
+    np.testing.assert_allclose(tuned[-5:], EVIDENCE.tune(vectors[-5:]), atol=1e-6)
+    assert chances is not None
+    assert last is not None
+    np.testing.assert_allclose(chances[-5:], last, atol=1e-6)
