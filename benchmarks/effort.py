@@ -21,6 +21,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,18 @@ Figures = dict[str, Any]
 
 def follow_the_product(annotator: Annotator, look: float) -> list[Figures]:
     """Label all that is open, session by session as the product chooses them."""
+    return in_sessions(
+        annotator, look, lambda session: label_page(annotator, annotator.rows(session), session)
+    )
+
+
+def in_sessions(
+    annotator: Annotator, look: float, label: Callable[[Figures], None]
+) -> list[Figures]:
+    """Take the sessions that the product proposes until none is left; how it stood on the way."""
     marks, checked = [], 0
     while session := annotator.next_session():
-        label_page(annotator, annotator.rows(session), session)
+        label(session)
         time.sleep(look)
         if annotator.n_labeled >= checked + CHECKED_EVERY:
             checked = annotator.n_labeled
@@ -61,17 +71,13 @@ def label_page(annotator: Annotator, rows: list[Row], session: Figures) -> None:
 
 def accept_after_audits(annotator: Annotator, look: float) -> list[Figures]:
     """Where a label's session passes its audit the rest of it is accepted unseen."""
-    marks, checked = [], 0
-    while session := annotator.next_session():
+
+    def label(session: Figures) -> None:
         longer = annotator.longer(session, AUDITED) if session["seed_kind"] == "suggested" else None
         if longer is None or not annotator.accept_audited(longer):
             label_page(annotator, annotator.rows(session), session)
-        time.sleep(look)
-        if annotator.n_labeled >= checked + CHECKED_EVERY:
-            checked = annotator.n_labeled
-            marks.append(annotator.standing())
-            print_mark(marks[-1])
-    return marks
+
+    return in_sessions(annotator, look, label)
 
 
 def label_like_the_seed(annotator: Annotator, _look: float) -> list[Figures]:

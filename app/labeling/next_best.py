@@ -10,7 +10,7 @@ from app.labeling.certainty import Certainty, certainty_of
 from app.labeling.counts import n_labeled
 from app.labeling.forecast import forecast
 from app.labeling.suggested import SurePage, sure_pages
-from app.labeling.titles import UNLABELED
+from app.labeling.titles import UNLABELED, nothing_left
 from app.models import Project
 from app.records.filters import matching_ids
 from app.search.encoders import active_encoder
@@ -36,9 +36,7 @@ def next_best(db: Session, project: Project) -> NextBest:
     """What to label now. Raises Conflict when there is nothing left to label."""
     open_ids = matching_ids(db, project.id, UNLABELED)
     if len(open_ids) == 0:
-        raise Conflict(
-            "There is nothing left to label: every record of this project has its label."
-        )
+        raise Conflict(nothing_left("random", UNLABELED))
     version = searchable_version(db, project)
     if version is None:
         why = "Records are still being embedded: random ones can be labeled meanwhile."

@@ -72,7 +72,9 @@ class Recipe:
         for field in fields(self):
             is_open = field.name == "prior_power" and self.prior_power is None
             if field.name != "method" and not is_open:
-                _check(field.name, getattr(self, field.name), is_whole=field.type is int)
+                check_number(
+                    field.name, getattr(self, field.name), RANGES, is_whole=field.type is int
+                )
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for a JSON column."""
@@ -91,8 +93,11 @@ class Recipe:
         return cls(**values)
 
 
-def _check(name: str, value: object, *, is_whole: bool) -> None:
-    low, high = RANGES[name]
+def check_number(
+    name: str, value: object, ranges: dict[str, tuple[float, float]], *, is_whole: bool
+) -> None:
+    """Raise ValueError, in one sentence, unless a recipe's field is a number within its range."""
+    low, high = ranges[name]
     is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:  # type: ignore[operator]
         kind = "a whole number" if is_whole else "a number"

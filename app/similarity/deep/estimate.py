@@ -27,11 +27,6 @@ def seconds_to_learn(recipe: DeepRecipe, n_learned: int, per_second: float) -> f
     return n_read * (2 if recipe.loss in PAIRED else 1) / per_second
 
 
-def seconds_of_run(recipe: DeepRecipe, n_learned: int, n_records: int, per_second: float) -> float:
-    """Seconds of a whole run: learning, then embedding every record anew."""
-    return seconds_to_learn(recipe, n_learned, per_second) + n_records / per_second
-
-
 def measured_pace(encoder: Encoder, texts: Sequence[str]) -> float:
     """Texts that this machine embeds in a second, of texts like these. Loads torch."""
     encoder.encode(texts[:8])  # The first batch pays for what the others find ready.

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self, get_args
 
-from app.similarity.recipe import Recipe
+from app.similarity.recipe import Recipe, check_number
 
 Loss = Literal[
     "distil",
@@ -132,7 +132,7 @@ class DeepRecipe:
             value = getattr(self, each.name)
             if each.name in RANGES and not (each.name == "subset" and value is None):
                 is_whole = each.type is int or each.name == "subset"
-                _check(each.name, value, is_whole=is_whole)
+                check_number(each.name, value, RANGES, is_whole=is_whole)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, for a JSON column."""
@@ -173,11 +173,3 @@ def n_learned(recipe: DeepRecipe, n_records: int, *, has_gpu: bool) -> int:
     """How many of so many records the run learns from, validation included."""
     usual = n_records if has_gpu else CPU_SUBSET
     return min(n_records, usual if recipe.subset is None else recipe.subset)
-
-
-def _check(name: str, value: object, *, is_whole: bool) -> None:
-    low, high = RANGES[name]
-    is_number = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # type: ignore[operator]
-        kind = "a whole number" if is_whole else "a number"
-        raise ValueError(f"A recipe's {name} is {kind} from {low:g} to {high:g}, not {value!r}.")
