@@ -1,0 +1,43 @@
+"""Every table: what one row asserts, and who writes it. The words are the README's glossary."""
+
+from app.models.base import Base, Json, UtcDateTime, utc_now
+from app.models.labeling import Act, Annotation, Consensus, LabelingSession, Remark, SessionItem
+from app.models.people import ApiToken, AuditEvent, Invitation, Login, LoginAttempt, User
+from app.models.projects import Label, LabelChange, Membership, Project
+from app.models.records import Import, ImportReject, Record
+from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
+from app.models.vectors import Activation, Artifact, Embedding, Encoder
+
+__all__ = [
+    "Act",
+    "Activation",
+    "Annotation",
+    "ApiToken",
+    "Artifact",
+    "AuditEvent",
+    "Base",
+    "Consensus",
+    "Embedding",
+    "Encoder",
+    "Evaluation",
+    "Import",
+    "ImportReject",
+    "Invitation",
+    "Json",
+    "Label",
+    "LabelChange",
+    "LabelingSession",
+    "Login",
+    "LoginAttempt",
+    "LossPoint",
+    "Membership",
+    "Project",
+    "Record",
+    "Remark",
+    "RunEvent",
+    "SessionItem",
+    "TrainingRun",
+    "User",
+    "UtcDateTime",
+    "utc_now",
+]

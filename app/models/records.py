@@ -1,0 +1,88 @@
+"""Records, and the imports that brought them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, utc_now
+
+
+class Record(Base):
+    """One text to be labeled, with the fields it came with. Written by app.exchange.
+
+    `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone. `fields`
+    keep the order of the file, which JSONB would lose.
+    """
+
+    __tablename__ = "records"
+    __table_args__ = (
+        UniqueConstraint("project_id", "external_id"),
+        Index("ix_records_project_id_id", "project_id", "id"),
+        Index("ix_records_project_id_content_hash", "project_id", "content_hash"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(500))
+    text: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[str] = mapped_column(String(64))
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Import(Base):
+    """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
+
+    status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
+    `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
+    U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
+    folder, named by us; `mapping` is app.exchange.mapping.Mapping as JSON.
+    """
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), index=True
+    )
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    file_name: Mapped[str] = mapped_column(String(300))
+    file: Mapped[str] = mapped_column(String(200))
+    format: Mapped[str] = mapped_column(String(20))
+    mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    act_id: Mapped[int | None] = mapped_column(ForeignKey("acts.id"))
+    status: Mapped[str] = mapped_column(String(20), default="uploaded", index=True)
+    attempt: Mapped[int] = mapped_column(default=1)
+    n_rows: Mapped[int | None]
+    n_read: Mapped[int] = mapped_column(default=0)
+    n_stored: Mapped[int] = mapped_column(default=0)
+    n_updated: Mapped[int] = mapped_column(default=0)
+    n_unchanged: Mapped[int] = mapped_column(default=0)
+    n_rejected: Mapped[int] = mapped_column(default=0)
+    n_mended: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class ImportReject(Base):
+    """A row of a file was not stored, and this is where it stands and why."""
+
+    __tablename__ = "import_rejects"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("imports.id", ondelete="CASCADE"), index=True)
+    line: Mapped[int]
+    column: Mapped[str | None] = mapped_column(String(300))
+    reason: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,123 @@
+"""Training runs, what they reported, and what was measured."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Float,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.models.base import Base, utc_now
+
+
+class TrainingRun(Base):
+    """One way from labels to a version, durable: killed, it goes on at its last step.
+
+    status: queued, running, succeeded, failed, cancelled; stage: collect, tune, evaluate, reindex,
+    activate. At most one run of a project is queued or running (a unique partial index holds it).
+    `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
+    acts count as changed since. `audit_until` is the audit stream that it left out.
+    `snapshot_hash` is the sha256 of the frozen examples; `verdict` says why it was (not) activated.
+    """
+
+    __tablename__ = "training_runs"
+    __table_args__ = (
+        UniqueConstraint("project_id", "number"),
+        Index(
+            "uq_training_runs_one_at_a_time",
+            "project_id",
+            unique=True,
+            sqlite_where=text("status IN ('queued', 'running')"),
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    recipe: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    is_forced: Mapped[bool] = mapped_column(default=False)
+    status: Mapped[str] = mapped_column(String(20), default="queued", index=True)
+    stage: Mapped[str] = mapped_column(String(20), default="collect")
+    progress: Mapped[float] = mapped_column(Float, default=0.0)
+    attempt: Mapped[int] = mapped_column(default=1)
+    requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    n_examples: Mapped[int | None]
+    last_act_id: Mapped[int | None]
+    snapshot_hash: Mapped[str | None] = mapped_column(String(64))
+    audit_until: Mapped[str] = mapped_column(String(64), default="")
+    encoder_id: Mapped[int | None] = mapped_column(
+        ForeignKey("encoders.id", ondelete="SET NULL"), unique=True
+    )
+    verdict: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Text)
+    requested_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_asked_at: Mapped[datetime | None]
+
+
+class RunEvent(Base):
+    """A line of a run's log: what happened, at which stage."""
+
+    __tablename__ = "run_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_runs.id", ondelete="CASCADE"), index=True
+    )
+    happened_at: Mapped[datetime] = mapped_column(default=utc_now)
+    stage: Mapped[str] = mapped_column(String(20))
+    message: Mapped[str] = mapped_column(Text)
+
+
+class LossPoint(Base):
+    """The losses of a deep run after so many steps; one that was not measured then is null.
+
+    `epoch` is passes over what is learned from, a fraction.
+    """
+
+    __tablename__ = "loss_points"
+
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    epoch: Mapped[float] = mapped_column(Float)
+    train_loss: Mapped[float | None] = mapped_column(Float)
+    validation_loss: Mapped[float | None] = mapped_column(Float)
+
+
+class Evaluation(Base):
+    """One number: this encoder, measured by this run, with its k, its n and its 95 % interval.
+
+    `role`: raw; tuned; active, the version in use then; over_raw and over_active, tuned minus that
+    one, query by query. `label_id`: of that label alone. `suggested_id`: of a confusion, what was
+    suggested instead. `chance`: what random neighbours would score. docs/evaluation.md says what
+    each metric means.
+    """
+
+    __tablename__ = "evaluations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(
+        ForeignKey("training_runs.id", ondelete="CASCADE"), index=True
+    )
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(String(12))
+    metric: Mapped[str] = mapped_column(String(40))
+    k: Mapped[int | None]
+    label_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id", ondelete="CASCADE"))
+    suggested_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id", ondelete="CASCADE"))
+    n: Mapped[int]
+    value: Mapped[float] = mapped_column(Float)
+    low: Mapped[float] = mapped_column(Float)
+    high: Mapped[float] = mapped_column(Float)
+    chance: Mapped[float | None] = mapped_column(Float)
