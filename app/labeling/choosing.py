@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
+from app.labeling.annotations import check_records
 from app.labeling.audit import audit_records
 from app.labeling.availability import embedded, opened, still_embedding, suggested_by
 from app.labeling.certainty import Ids, certainty_of
@@ -59,10 +60,13 @@ def choose(
 ) -> Chosen:
     """At most k records (beside those that the seed names) for a session of this kind.
 
-    Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left.
+    Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left, NotFound
+    for foreign records.
     """
     if kind == "suggested":
         chosen = _suggested(db, project, seed, k, filters)
+    elif seed is not None and seed.kind == "given":
+        chosen = _given(db, project, seed)
     elif seed is not None:
         chosen = _similar(db, project, seed, k, filters)
     elif kind in _WAYS:
@@ -88,6 +92,13 @@ def _random(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
     picked = np.random.default_rng().permutation(ids)[:k]
     encoder = active_encoder(db, project.id)
     return Chosen(_without_similarity(picked), encoder.id if encoder else None)
+
+
+def _given(db: Session, project: Project, seed: Seed) -> Chosen:
+    """The named records themselves: neither k nor a filter changes what somebody picked."""
+    check_records(db, project.id, seed.record_ids)
+    encoder = active_encoder(db, project.id)
+    return Chosen([(each, None) for each in seed.record_ids], encoder.id if encoder else None)
 
 
 def _similar(db: Session, project: Project, seed: Seed, k: int, filters: Filters) -> Chosen:
@@ -190,4 +201,4 @@ _WAYS: dict[str, Way] = {
     "suspects": _doubted(suspects),
     "contradictions": _doubted(contradictions),
 }
-KINDS = f"{', '.join(('suggested', 'audit', *_WAYS))}."
+KINDS = f"{', '.join(('given', 'suggested', 'audit', *_WAYS))}."

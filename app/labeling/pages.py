@@ -63,6 +63,7 @@ def start_session(
     label: Annotated[str, Form()] = "",
     field: Annotated[str, Form()] = "",
     value: Annotated[str, Form()] = "",
+    title: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Start a session and go there. The filters are those of app.records.filters."""
     ids = [whole(part) for each in record_ids or [] for part in each.split(",") if part.strip()]
@@ -72,7 +73,7 @@ def start_session(
     )
     session = sessions.start_session(
         project, user, seed_kind, seed=seed, k=whole(k) if k.strip() else None, filters=filters,
-        from_session_id=whole(from_session_id) if from_session_id else None,
+        from_session_id=whole(from_session_id) if from_session_id else None, title=title,
     )  # fmt: skip
     return see(request, "show_session", slug=project.slug, session_id=session.id)
 

@@ -29,6 +29,7 @@ from app.labeling.sessions import (
     start_next,
     start_session,
 )
+from app.labeling.titles import MOST_GIVEN
 from app.projects.access import InProject
 from app.records.filters import Filters
 
@@ -38,14 +39,15 @@ Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class StartBody(Answer):
-    """What a session starts from."""
+    """What a session starts from. seed_kind given: exactly these records, in this order."""
 
     seed_kind: str
-    record_ids: list[Id] = Field(default=[], max_length=1_000)
+    record_ids: list[Id] = Field(default=[], max_length=MOST_GIVEN)
     label_id: Id | None = None
     text: str = Field(default="", max_length=20_000)
     k: int | None = None
     filters: dict[str, str] = Field(default={"state": "unlabeled"})
+    title: str = Field(default="", max_length=200)
 
 
 @router.get("/projects/{slug}/sessions")
@@ -59,7 +61,9 @@ def add_session(project: InProject, user: CurrentUser, body: StartBody) -> Sessi
     """Start a session; its order is frozen from now on."""
     seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
-    session = start_session(project, user, body.seed_kind, seed=seed, k=body.k, filters=filters)
+    session = start_session(
+        project, user, body.seed_kind, seed=seed, k=body.k, filters=filters, title=body.title
+    )
     return session_answer(project, session)
 
 

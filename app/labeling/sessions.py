@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 from sqlalchemy import insert, select
@@ -16,7 +17,7 @@ from app.labeling.choosing import Chosen, audited, choose
 from app.labeling.duplicates import fold
 from app.labeling.next_best import next_best
 from app.labeling.suggested import USUAL_LENGTH
-from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, title_of
+from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, own_title, title_of
 from app.models import LabelingSession, Project, SessionItem, User
 from app.records.filters import Filters, matching_ids
 from app.search.similar import Seed
@@ -38,23 +39,25 @@ def start_session(
     filters: Filters = UNLABELED,
     from_session_id: int | None = None,
     why: str | None = None,
+    title: str = "",
 ) -> LabelingSession:
     """Choose the records, then store their order in one short transaction.
 
     k                records beside those that the seed names (None: what is usual for the kind)
     from_session_id  the session that the user comes from, for the way back
     why              why the product chose this session, if it did
+    title            what to call it ("": after what it was started from)
     Raises Invalid, NotFound for foreign ids, Conflict when there is nothing to choose from yet.
     """
     size = session_size(seed_kind, k)
     with reading() as db:
-        title = title_of(db, project, seed_kind, seed)
+        title = own_title(title) or title_of(db, project, seed_kind, seed)
         chosen = _chosen(db, project, seed_kind, seed, size, filters)
         if seed_kind == "suggested":
             title = f"Suggested: {label_name(db, project, chosen.label_id)}"
         chosen, folded = _folded(db, project, seed_kind, chosen)
     said = {"from_session_id": from_session_id, "why": why, "folded": folded or None}
-    described = (asdict(seed) if seed else {}) | {"k": size, "filters": filters.as_json()}
+    described = _described(seed) | {"k": size, "filters": filters.as_json()}
     described |= {name: value for name, value in said.items() if value is not None}
     session = LabelingSession(
         project_id=project.id, encoder_id=chosen.encoder_id, user_id=user.id, seed=described,
@@ -63,6 +66,13 @@ def start_session(
     with transaction() as db:
         _store(db, session, chosen)
     return session
+
+
+def _described(seed: Seed | None) -> dict[str, Any]:
+    """The seed as it is kept. Given records stand in the session itself, perhaps thousands."""
+    if seed is None:
+        return {}
+    return {} if seed.kind == "given" else asdict(seed)
 
 
 def start_next(project: Project, user: User) -> LabelingSession:
@@ -122,13 +132,22 @@ def start_again(project: Project, user: User, session: LabelingSession) -> Label
     """The same seed, asked of the version that is active now: a new session."""
     stored = session.seed
     seed = seed_of(
-        session.seed_kind, stored.get("record_ids", ()), stored.get("label_id"),
-        stored.get("text", ""),
-    )  # fmt: skip
+        session.seed_kind, _named_by(session), stored.get("label_id"), stored.get("text", "")
+    )
+    is_given = session.seed_kind == "given"
     return start_session(
         project, user, session.seed_kind, seed=seed, k=stored.get("k"),
         filters=Filters.from_json(stored.get("filters", {})), from_session_id=session.id,
+        title=session.title if is_given else "",
     )  # fmt: skip
+
+
+def _named_by(session: LabelingSession) -> Iterable[int]:
+    if session.seed_kind != "given":
+        named: list[int] = session.seed.get("record_ids", [])
+        return named
+    with reading() as db:
+        return [int(each) for each in record_ids_in(db, session)]
 
 
 def seed_of(
@@ -139,6 +158,8 @@ def seed_of(
         return Seed("record", record_ids=tuple(dict.fromkeys(record_ids)))
     if kind == "selection":
         return Seed("selection", record_ids=tuple(dict.fromkeys(record_ids)))
+    if kind == "given":
+        return Seed("given", record_ids=tuple(dict.fromkeys(record_ids)))
     if kind == "label" or (kind == "suggested" and label_id is not None):
         return Seed("label", label_id=label_id)
     if kind == "text":

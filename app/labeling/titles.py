@@ -9,6 +9,7 @@ from app.records.records import find_record
 from app.search.similar import Seed
 
 MOST_RECORDS = 1_000
+MOST_GIVEN = 10_000
 LONGEST_TITLE = 80
 UNLABELED = Filters(state="unlabeled")
 _TITLES = {
@@ -43,6 +44,8 @@ def title_of(db: Session, project: Project, seed_kind: str, seed: Seed | None) -
     """What people call the session. Raises Invalid, and NotFound for foreign ids."""
     if seed is None:
         return _TITLES.get(seed_kind, "Records")
+    if seed.kind == "given":
+        return _given_title(len(seed.record_ids))
     if seed.kind in ("record", "selection"):
         return _records_title(db, project, seed)
     if seed.kind == "label":
@@ -50,6 +53,20 @@ def title_of(db: Session, project: Project, seed_kind: str, seed: Seed | None) -
     if not seed.text:
         raise Invalid("Say what the records should be similar to.")
     return f"Similar to the words “{_short(seed.text)}”"
+
+
+def own_title(words: str) -> str:
+    """What somebody called a session, in one line. Raises Invalid for more than a line holds."""
+    title = " ".join(words.split())
+    if len(title) > LONGEST_TITLE:
+        raise Invalid(f"A title has at most {LONGEST_TITLE} characters, not {len(title):,}.")
+    return title
+
+
+def _given_title(n: int) -> str:
+    if not 1 <= n <= MOST_GIVEN:
+        raise Invalid(f"Choose 1 to {MOST_GIVEN:,} records, not {n:,}.")
+    return "1 chosen record" if n == 1 else f"{n:,} chosen records"
 
 
 def label_name(db: Session, project: Project, label_id: int | None) -> str:

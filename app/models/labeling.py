@@ -20,8 +20,9 @@ class LabelingSession(Base):
     """An ordered list of records to label, frozen when it was started, with its encoder version.
 
     `seed_kind`: record, selection, label, text, cold_start, uncertain, random, suggested, suspects,
-    contradictions, coverage, recent, audit. `seed` holds the ids or the text, and the filters, that
-    it was started from, and `why`, if it was the product's choice.
+    contradictions, coverage, recent, audit, given (exactly the records that somebody named).
+    `seed` holds the ids or the text, and the filters, that it was started from, and `why`, if it
+    was the product's choice.
     """
 
     __tablename__ = "labeling_sessions"

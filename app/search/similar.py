@@ -21,14 +21,15 @@ MOST = 1000
 LONGEST_TEXT = 20_000
 IDS_AT_ONCE = 500
 
-SeedKind = Literal["record", "selection", "label", "text"]
+SeedKind = Literal["record", "selection", "label", "text", "given"]
 
 
 @dataclass(frozen=True)
 class Seed:
     """What the neighbours shall be near to.
 
-    kind        record, selection: record_ids; label: label_id; text: text
+    kind        record, selection: record_ids; label: label_id; text: text; given: record_ids,
+                which are meant themselves, in this order, and no neighbour of theirs
     record_ids  several stand for the mean of their vectors
     """
 

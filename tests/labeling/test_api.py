@@ -162,6 +162,22 @@ def test_sessions_are_started_and_read(desk: Desk) -> None:
     assert client.get(f"{API}/sessions/999/items").status_code == 404
 
 
+def test_a_session_of_named_records_is_started_by_programs_and_by_a_form(desk: Desk) -> None:
+    client = browser(desk)
+    ids = [desk.records[i] for i in (5, 2, 9)]
+
+    body = {"seed_kind": "given", "record_ids": ids, "title": "Three"}
+    session = client.post(f"{API}/sessions", json=body).json()
+    form = {"seed_kind": "given", "record_ids": [f"{ids[0]},{ids[1]}", str(ids[2])]}
+    posted = client.post("/projects/letters/sessions", data=form)
+
+    assert (session["title"], session["n_records"]) == ("Three", 3)
+    by_form = int(posted.headers["location"].rsplit("/", 1)[1])
+    for session_id in (session["id"], by_form):
+        rows = client.get(f"{API}/sessions/{session_id}/items").json()
+        assert [row["record_id"] for row in rows] == ids
+
+
 def test_the_label_set_is_edited_by_those_who_may(desk: Desk) -> None:
     ada, ben, billing = browser(desk), client_of(desk.ben), desk.labels[0]
 

@@ -16,7 +16,7 @@ from app.search.encoders import activate, publish
 from app.search.suggestions import Suggestions, save_suggestions
 from app.similarity.index import VectorIndex
 from tests.conftest import make_project
-from tests.labeling.conftest import Desk
+from tests.labeling.conftest import Desk, add_records
 
 
 def vectors(n: int = 12) -> NDArray[np.float32]:
@@ -215,6 +215,39 @@ def test_what_others_said_is_shown_and_a_disagreement_is_no_consensus(desk: Desk
         ("ben", (desk.labels[1],))
     ]
     assert standing.consensus == ()
+
+
+def test_given_records_come_in_their_order_labeled_or_not(desk: Desk) -> None:
+    encoder = embed(desk)
+    desk.label(desk.ada, (4, 0), key="a")
+    wanted = [desk.records[i] for i in (7, 4, 0, 7)]
+
+    session = start_session(
+        desk.project, desk.ada, "given", seed=seed_of("given", wanted), title="  Odd\n ones "
+    )
+    again = start_again(desk.project, desk.ben, session)
+
+    assert order(session) == order(again) == [desk.records[i] for i in (7, 4, 0)]
+    assert (session.title, again.title, session.encoder_id) == ("Odd ones", "Odd ones", encoder.id)
+    assert "record_ids" not in session.seed
+    untitled = start_session(desk.project, desk.ada, "given", seed=seed_of("given", wanted[:1]))
+    assert untitled.title == "1 chosen record"
+
+
+def test_given_records_must_be_the_projects_and_not_too_many(desk: Desk) -> None:
+    foreign = add_records(make_project("others"), ["elsewhere"])
+
+    for ids, error in (
+        ([desk.records[0], *foreign], NotFound),
+        ([], Invalid),
+        (range(1, 10_002), Invalid),
+    ):
+        with pytest.raises(error):
+            start_session(desk.project, desk.ada, "given", seed=seed_of("given", ids))
+    with pytest.raises(Invalid, match="at most 80 characters"):
+        start_session(
+            desk.project, desk.ada, "given", seed=seed_of("given", desk.records), title="x" * 81
+        )
 
 
 def test_what_cannot_be_started_says_why(desk: Desk) -> None:
