@@ -31,6 +31,8 @@ from app.models import (
 Verdict = Literal["label", "none", "skip", "not_similar"]
 MOST_AT_ONCE = 1_000
 KEY_LENGTH = 80
+# Whoever does nothing for longer than this is taken to be elsewhere.
+LONGEST_PAUSE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,10 @@ def begin_act(
     """A new act of this user, or None where another request with the same key came first."""
     if not 0 < len(key) <= KEY_LENGTH:
         raise Invalid(f"The key is 1 to {KEY_LENGTH} characters long.")
+    acted_at, active_seconds = _moment(db, project_id, user_id)
     act = Act(
         project_id=project_id, user_id=user_id, session_id=session_id, kind=kind, key=key,
-        acted_at=_after_every_undo(db, project_id, user_id),
+        acted_at=acted_at, active_seconds=active_seconds,
     )  # fmt: skip
     try:
         with db.begin_nested():
@@ -107,17 +110,22 @@ def begin_act(
     return act
 
 
-def _after_every_undo(db: Session, project_id: int, user_id: int) -> datetime:
+def _moment(db: Session, project_id: int, user_id: int) -> tuple[datetime, float]:
     """Now, or just after the user's latest undo should a clock have gone back: it clears redo.
+    Beside it the seconds since the user's act or undo before, 0 after a pause.
 
     Only what was undone since the newest standing act could still be redone.
     """
     theirs = (Act.project_id == project_id, Act.user_id == user_id)
-    standing = select(Act.id).where(*theirs, Act.undone_at.is_(None))
-    newest = db.scalar(standing.order_by(Act.id.desc()).limit(1)) or 0
-    latest = db.scalar(select(func.max(Act.undone_at)).where(*theirs, Act.id > newest))
+    standing = select(Act.id, Act.acted_at).where(*theirs, Act.undone_at.is_(None))
+    newest = db.execute(standing.order_by(Act.id.desc()).limit(1)).first()
+    undone = select(func.max(Act.undone_at)).where(*theirs, Act.id > (newest.id if newest else 0))
+    latest = db.scalar(undone)
     now = utc_now()
-    return now if latest is None else max(now, latest + timedelta(microseconds=1))
+    now = now if latest is None else max(now, latest + timedelta(microseconds=1))
+    before = [moment for moment in (newest and newest.acted_at, latest) if moment is not None]
+    seconds = (now - max(before)).total_seconds() if before else 0.0
+    return now, seconds if 0 < seconds <= LONGEST_PAUSE_SECONDS else 0.0
 
 
 def _the_act(db: Session, user_id: int, key: str) -> Act:

@@ -58,6 +58,8 @@ class Act(Base):
     """One thing a person did at once, and can undo at once: a label, a page accept, an import.
 
     `key` is the idempotency key that the browser sent: a retry finds the first answer here.
+    `active_seconds` is how long it took since the same user's act or undo before it in the project;
+    0 after a pause of more than two minutes.
     """
 
     __tablename__ = "acts"
@@ -75,6 +77,7 @@ class Act(Base):
     kind: Mapped[str] = mapped_column(String(20))
     key: Mapped[str] = mapped_column(String(80))
     acted_at: Mapped[datetime] = mapped_column(default=utc_now)
+    active_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     undone_at: Mapped[datetime | None]
 
 

@@ -1,9 +1,10 @@
 """Projects, who belongs to them, and their labels."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    Float,
     ForeignKey,
     String,
     UniqueConstraint,
@@ -19,6 +20,8 @@ class Project(Base):
     `is_open`: every user may label in it; otherwise admins and its members alone.
     `min_labels`: labels changed since the last version before a run starts by itself.
     `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
+    `goal_n` or `goal_share`: how many records, or which share of all, are to be labeled; `goal_on`:
+    until which day.
     """
 
     __tablename__ = "projects"
@@ -33,6 +36,9 @@ class Project(Base):
     min_labels: Mapped[int]
     trains_itself: Mapped[bool] = mapped_column(default=True)
     audit_until: Mapped[str] = mapped_column(String(64), default="")
+    goal_n: Mapped[int | None]
+    goal_share: Mapped[float | None] = mapped_column(Float)
+    goal_on: Mapped[date | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

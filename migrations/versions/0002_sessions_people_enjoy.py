@@ -10,10 +10,36 @@ JSON = sa.JSON().with_variant(JSONB(), "postgresql")
 revision = "0002"
 down_revision = "0001"
 
+_SINCE_BEFORE = {
+    "sqlite": "(julianday(acted_at) - julianday(lag(acted_at) OVER theirs)) * 86400",
+    "postgresql": "extract(epoch FROM acted_at - lag(acted_at) OVER theirs)",
+}
+# Acts from before the column was there; longer pauses than two minutes count as none.
+_ACTIVE_SECONDS = {
+    dialect: f"""
+    UPDATE acts SET active_seconds = gaps.seconds
+    FROM (SELECT id, {seconds} AS seconds FROM acts
+          WINDOW theirs AS (PARTITION BY project_id, user_id ORDER BY id)) AS gaps
+    WHERE gaps.id = acts.id AND gaps.seconds > 0 AND gaps.seconds <= 120
+    """  # noqa: S608 - both are our own words
+    for dialect, seconds in _SINCE_BEFORE.items()
+}
+
 
 def upgrade() -> None:
-    pass
+    # Progress: what a project aims for, and how long people were at work.
+    op.add_column("projects", sa.Column("goal_n", sa.Integer(), nullable=True))
+    op.add_column("projects", sa.Column("goal_share", sa.Float(), nullable=True))
+    op.add_column("projects", sa.Column("goal_on", sa.Date(), nullable=True))
+    op.add_column(
+        "acts", sa.Column("active_seconds", sa.Float(), nullable=False, server_default="0")
+    )
+    op.execute(_ACTIVE_SECONDS[op.get_bind().dialect.name])
 
 
 def downgrade() -> None:
-    pass
+    # Without batch: on SQLite it would drop the old table, and with it all that refers to it.
+    op.drop_column("acts", "active_seconds")
+    op.drop_column("projects", "goal_on")
+    op.drop_column("projects", "goal_share")
+    op.drop_column("projects", "goal_n")
