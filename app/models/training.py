@@ -24,7 +24,8 @@ class TrainingRun(Base):
     activate. At most one run of a project is queued or running (a unique partial index holds it).
     `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
     acts count as changed since. `audit_until` is the audit stream that it left out.
-    `snapshot_hash` is the sha256 of the frozen examples; `verdict` says why it was (not) activated.
+    `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
+    app.training.dataset counts it; `verdict` says why it was (not) activated.
     """
 
     __tablename__ = "training_runs"
@@ -52,6 +53,7 @@ class TrainingRun(Base):
     n_examples: Mapped[int | None]
     last_act_id: Mapped[int | None]
     snapshot_hash: Mapped[str | None] = mapped_column(String(64))
+    dataset: Mapped[dict[str, Any] | None]
     audit_until: Mapped[str] = mapped_column(String(64), default="")
     encoder_id: Mapped[int | None] = mapped_column(
         ForeignKey("encoders.id", ondelete="SET NULL"), unique=True

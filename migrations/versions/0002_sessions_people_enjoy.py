@@ -35,10 +35,13 @@ def upgrade() -> None:
         "acts", sa.Column("active_seconds", sa.Float(), nullable=False, server_default="0")
     )
     op.execute(_ACTIVE_SECONDS[op.get_bind().dialect.name])
+    # What the examples of a run were made of.
+    op.add_column("training_runs", sa.Column("dataset", JSON, nullable=True))
 
 
 def downgrade() -> None:
     # Without batch: on SQLite it would drop the old table, and with it all that refers to it.
+    op.drop_column("training_runs", "dataset")
     op.drop_column("acts", "active_seconds")
     op.drop_column("projects", "goal_on")
     op.drop_column("projects", "goal_share")
