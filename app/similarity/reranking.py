@@ -1,0 +1,85 @@
+"""What a session's open rows are, learned from the rows decided so far: in milliseconds.
+
+Decision: the suggestions are the mean that is expected, and what people said departs from it; how
+far a departure reaches is settled within the session, whose records lie close together, so that
+differences count which are small in the whole project.
+
+Measured (`benchmarks/reranking.py`): sessions of 200 records, the 30 most similar decided, share of
+the seed's label among the next 20 rows, in the frozen order and learned anew: AG News .70 → .87
+without suggestions, .74 → .86 with those of 25 labels, .76 → .89 with those of 100; ATIS .78 → .92,
+.78 → .91 and .83 → .95.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.similarity.vectors import SHORTEST_ROW, Vectors
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+# More decided rows change little but the time it takes: those are learned from that were decided
+# last.
+MOST_LEARNED = 500
+NOISE = 1.0
+THRESHOLD = 0.5
+
+
+def learned_chances(vectors: Vectors, expected: Floats, rows: Rows, said: Floats) -> Floats:
+    """The chance of each class on each record of a session, (n, K) float32 in [0, 1].
+
+    vectors   (n, d) float32, raw, of the session's records
+    expected  (n, K) float32, what is suggested for them before anything was said
+    rows      (m,) int64, the decided records, the newest last
+    said      (m, K) float32: 1 for what each was said to be, 0 for everything else; a row of zeros
+              is "none of these"
+
+    The chances of a record add up to at most 1, unless those expected did not.
+
+    Source: Gaussian process regression with a prior mean, Rasmussen and Williams 2006, section 2.7:
+    a kernel exp(-|x - y|² / 2) on rows scaled to a mean square of 1.
+    """
+    rows, said = rows[-MOST_LEARNED:], said[-MOST_LEARNED:]
+    if len(rows) == 0:
+        return expected
+    scaled = _spread(vectors)
+    kernel = _kernel(scaled, scaled[rows])
+    among = kernel[rows] + NOISE * np.eye(len(rows), dtype=np.float32)
+    chances = np.clip(expected + kernel @ np.linalg.solve(among, said - expected[rows]), 0, 1)
+    whole = np.maximum(expected.sum(axis=1), 1)[:, None]
+    total = chances.sum(axis=1, keepdims=True)
+    return np.asarray(chances * np.minimum(1, whole / np.maximum(total, 1e-9)), np.float32)
+
+
+def usual_shares(said: Floats, n: int) -> Floats:
+    """What to expect of n records, (n, K) float32, where nothing is suggested: what the decided
+    ones were so far, (m, K), and one more that was every class at once."""
+    shares = (said.sum(axis=0) + 1 / said.shape[1]) / (len(said) + 1)
+    return np.tile(np.asarray(shares, np.float32), (n, 1))
+
+
+def proposed_end(chances: NDArray[np.floating], threshold: float = THRESHOLD) -> int:
+    """How many rows, in this order, come before the chance falls below the threshold for good.
+
+    chances  (n,), of the label that a session is about, in the session's order
+
+    Where they go up and down, what counts is the falling line that fits them best.
+    Source: isotonic regression, Barlow et al. 1972: its last row at or above the threshold is where
+    the sum of what the chances have above it is largest.
+    """
+    gains = np.cumsum(np.asarray(chances, np.float64) - threshold)
+    if len(gains) == 0 or gains.max() < 0:
+        return 0
+    return int(np.flatnonzero(gains == gains.max())[-1]) + 1
+
+
+def _spread(vectors: Vectors) -> Vectors:
+    centred = vectors - vectors.mean(axis=0)
+    scale = float(np.sqrt((centred**2).sum(axis=1).mean()))
+    return np.asarray(centred / max(scale, SHORTEST_ROW), np.float32)
+
+
+def _kernel(rows: Vectors, others: Vectors) -> Floats:
+    squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None, :]
+    apart = np.maximum(squares - 2 * rows @ others.T, 0)
+    return np.asarray(np.exp(-apart / 2), np.float32)
