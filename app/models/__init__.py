@@ -4,7 +4,7 @@ from app.models.base import Base, Json, UtcDateTime, utc_now
 from app.models.labeling import Act, Annotation, Consensus, LabelingSession, Remark, SessionItem
 from app.models.people import ApiToken, AuditEvent, Invitation, Login, LoginAttempt, User
 from app.models.projects import Label, LabelChange, Membership, Project
-from app.models.records import Import, ImportReject, Record
+from app.models.records import Import, ImportReject, Record, Slice
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
 from app.models.vectors import Activation, Artifact, Embedding, Encoder
 
@@ -36,6 +36,7 @@ __all__ = [
     "Remark",
     "RunEvent",
     "SessionItem",
+    "Slice",
     "TrainingRun",
     "User",
     "UtcDateTime",

@@ -86,3 +86,22 @@ class ImportReject(Base):
     line: Mapped[int]
     column: Mapped[str | None] = mapped_column(String(300))
     reason: Mapped[str] = mapped_column(Text)
+
+
+class Slice(Base):
+    """A filter with a name: dynamic, so its records are those that match whenever it is opened.
+
+    `name` is unique in its project without case (`name_key`). `asked` is a search of the records
+    page as app.browsing.asked writes it: parts of an address, by name.
+    """
+
+    __tablename__ = "slices"
+    __table_args__ = (UniqueConstraint("project_id", "name_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    name: Mapped[str] = mapped_column(String(120))
+    name_key: Mapped[str] = mapped_column(String(240))
+    asked: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -37,10 +37,30 @@ def upgrade() -> None:
     op.execute(_ACTIVE_SECONDS[op.get_bind().dialect.name])
     # What the examples of a run were made of.
     op.add_column("training_runs", sa.Column("dataset", JSON, nullable=True))
+    # Filters with a name.
+    op.create_table(
+        "slices",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(120), nullable=False),
+        sa.Column("name_key", sa.String(240), nullable=False),
+        sa.Column("asked", JSON, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_slices"),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], "fk_slices_project_id_projects", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], "fk_slices_user_id_users", ondelete="SET NULL"
+        ),
+        sa.UniqueConstraint("project_id", "name_key", name="uq_slices_project_id_name_key"),
+    )
 
 
 def downgrade() -> None:
     # Without batch: on SQLite it would drop the old table, and with it all that refers to it.
+    op.drop_table("slices")
     op.drop_column("training_runs", "dataset")
     op.drop_column("acts", "active_seconds")
     op.drop_column("projects", "goal_on")
