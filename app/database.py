@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from fastapi import Depends
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -111,6 +111,16 @@ def transaction() -> Iterator[Session]:
             db.commit()
     except OperationalError as error:
         raise clear_error(error) from error
+
+
+def answered(db: Session, statement: Executable, **values: Any) -> CursorResult[Any]:
+    """The rows that a statement, built once with bindparam(), has for these values.
+
+    Past the ORM: building a statement anew and keeping its objects costs ten times as much time as
+    the database takes for it, and a label needs twenty.
+    """
+    db.flush()
+    return db.connection().execute(statement, values)
 
 
 def clear_error(error: OperationalError) -> Exception:

@@ -10,14 +10,33 @@ not a changed label.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
+from app.database import answered
 from app.labeling.says import CurrentSay, chunks, current_says
 from app.models import Consensus, Label, Project, Record
 
 # label id (None: none of these) → the act since which it is agreed
 Agreed = dict[int | None, int]
+_RECORDS = bindparam("ids", expanding=True)
+_PROJECT = bindparam("project_id")
+_IS_MULTI = select(Project.is_multi_label).where(Project.id == _PROJECT)
+_HELD_PROJECT = select(Project.id).where(Project.id == _PROJECT).with_for_update(read=True)
+_MERGED = select(Label.id, Label.merged_into_id).where(
+    Label.project_id == _PROJECT, Label.merged_into_id.is_not(None)
+)
+_HELD_RECORDS = (
+    select(Record.id)
+    .where(Record.id.in_(_RECORDS))
+    .order_by(Record.id)
+    .with_for_update(key_share=True)
+)
+_STORED = select(Consensus.id, Consensus.record_id, Consensus.label_id, Consensus.act_id).where(
+    Consensus.record_id.in_(_RECORDS)
+)
+_DELETE = delete(Consensus).where(Consensus.id.in_(_RECORDS))
+_INSERT = insert(Consensus)
 
 
 def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
@@ -28,7 +47,8 @@ def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
     is_multi = _is_multi_label(db, project_id)
     targets = held_targets(db, project_id)
     for chunk in chunks(record_ids):
-        _hold(db, chunk)
+        # Two users who label one record at once settle it one after the other (Postgres).
+        answered(db, _HELD_RECORDS, ids=chunk)
         _store(db, project_id, chunk, agreements(db, chunk, targets, is_multi))
 
 
@@ -85,18 +105,14 @@ def _winners(heard: Sequence[frozenset[int | None]], is_multi: bool) -> set[int 
 
 def merge_targets(db: Session, project_id: int) -> dict[int, int]:
     """Merged label → the label that it counts for in the end, chains followed."""
-    merged = db.execute(
-        select(Label.id, Label.merged_into_id).where(
-            Label.project_id == project_id, Label.merged_into_id.is_not(None)
-        )
-    )
+    merged = answered(db, _MERGED, project_id=project_id)
     into = {label_id: target for label_id, target in merged if target is not None}
     return {label_id: _end(into, target) for label_id, target in into.items()}
 
 
 def held_targets(db: Session, project_id: int) -> dict[int, int]:
     """The same, and no label is merged or given back before this transaction ends (Postgres)."""
-    db.execute(select(Project.id).where(Project.id == project_id).with_for_update(read=True))
+    answered(db, _HELD_PROJECT, project_id=project_id)
     return merge_targets(db, project_id)
 
 
@@ -112,44 +128,28 @@ def _end(into: Mapping[int, int], label_id: int) -> int:
 
 
 def _is_multi_label(db: Session, project_id: int) -> bool:
-    return bool(db.scalar(select(Project.is_multi_label).where(Project.id == project_id)))
-
-
-def _hold(db: Session, record_ids: Sequence[int]) -> None:
-    """Let two users who label one record at once settle it one after the other (Postgres)."""
-    db.flush()
-    db.execute(
-        select(Record.id)
-        .where(Record.id.in_(record_ids))
-        .order_by(Record.id)
-        .with_for_update(key_share=True)
-    )
+    return bool(answered(db, _IS_MULTI, project_id=project_id).scalar())
 
 
 def _store(
     db: Session, project_id: int, record_ids: Sequence[int], wanted: Mapping[int, Agreed]
 ) -> None:
-    stored = db.execute(
-        select(Consensus.id, Consensus.record_id, Consensus.label_id, Consensus.act_id).where(
-            Consensus.record_id.in_(record_ids)
-        )
-    )
     missing = {
         (record_id, label_id, act_id)
         for record_id, labels in wanted.items()
         for label_id, act_id in labels.items()
     }
     stale = []
-    for row_id, *row in stored:
+    for row_id, *row in answered(db, _STORED, ids=record_ids):
         if tuple(row) in missing:
             missing.discard((row[0], row[1], row[2]))
         else:
             stale.append(row_id)
     for chunk in chunks(stale):
-        db.execute(delete(Consensus).where(Consensus.id.in_(chunk)))
+        answered(db, _DELETE, ids=chunk)
     if missing:
         ordered = sorted(missing, key=lambda row: (row[0], row[1] or 0))
-        db.execute(insert(Consensus), [_row(project_id, *row) for row in ordered])
+        db.connection().execute(_INSERT, [_row(project_id, *row) for row in ordered])
 
 
 def _row(project_id: int, record_id: int, label_id: int | None, act_id: int) -> dict[str, object]:

@@ -4,13 +4,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from app.database import answered
 from app.models import Annotation
 
 CHUNK = 500
 PEOPLE = ("single", "page")
+_SAYS = select(
+    Annotation.record_id, Annotation.user_id, Annotation.act_id, Annotation.verdict,
+    Annotation.label_id, Annotation.source,
+).where(
+    Annotation.record_id.in_(bindparam("ids", expanding=True)),
+    Annotation.withdrawn_at.is_(None),
+    Annotation.verdict != "not_similar",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,17 +58,7 @@ def current_says(db: Session, record_ids: Iterable[int]) -> dict[int, list[Curre
 
 
 def _says_of(db: Session, record_ids: Sequence[int]) -> dict[int, list[CurrentSay]]:
-    rows = db.execute(
-        select(
-            Annotation.record_id, Annotation.user_id, Annotation.act_id, Annotation.verdict,
-            Annotation.label_id, Annotation.source,
-        )
-        .where(
-            Annotation.record_id.in_(record_ids),
-            Annotation.withdrawn_at.is_(None),
-            Annotation.verdict != "not_similar",
-        )
-    )  # fmt: skip
+    rows = answered(db, _SAYS, ids=record_ids)
     newest: dict[tuple[int, int | None, bool], tuple[int, str, list[int]]] = {}
     for record_id, user_id, act_id, verdict, label_id, source in rows:
         voter = (record_id, user_id, source in PEOPLE)
