@@ -66,6 +66,7 @@ class Act(Base):
     __table_args__ = (
         UniqueConstraint("user_id", "key"),
         Index("ix_acts_project_id_user_id_id", "project_id", "user_id", "id"),
+        Index("ix_acts_project_id_acted_at", "project_id", "acted_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -132,7 +133,7 @@ class Consensus(Base):
     __table_args__ = (
         UniqueConstraint("record_id", "label_id"),
         Index("ix_consensus_project_id_label_id", "project_id", "label_id"),
-        Index("ix_consensus_project_id_act_id", "project_id", "act_id"),
+        Index("ix_consensus_project_id_act_id", "project_id", "act_id", "label_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -35,6 +35,11 @@ def upgrade() -> None:
         "acts", sa.Column("active_seconds", sa.Float(), nullable=False, server_default="0")
     )
     op.execute(_ACTIVE_SECONDS[op.get_bind().dialect.name])
+    op.create_index("ix_acts_project_id_acted_at", "acts", ["project_id", "acted_at"])
+    op.drop_index("ix_consensus_project_id_act_id", "consensus")
+    op.create_index(
+        "ix_consensus_project_id_act_id", "consensus", ["project_id", "act_id", "label_id"]
+    )
     # What the examples of a run were made of.
     op.add_column("training_runs", sa.Column("dataset", JSON, nullable=True))
     # Filters with a name.
@@ -62,6 +67,9 @@ def downgrade() -> None:
     # Without batch: on SQLite it would drop the old table, and with it all that refers to it.
     op.drop_table("slices")
     op.drop_column("training_runs", "dataset")
+    op.drop_index("ix_consensus_project_id_act_id", "consensus")
+    op.create_index("ix_consensus_project_id_act_id", "consensus", ["project_id", "act_id"])
+    op.drop_index("ix_acts_project_id_acted_at", "acts")
     op.drop_column("acts", "active_seconds")
     op.drop_column("projects", "goal_on")
     op.drop_column("projects", "goal_share")
