@@ -150,7 +150,7 @@ def _n_decided(db: Session, session: LabelingSession, user_id: int) -> int:
     decided = (
         select(func.count())
         .select_from(SessionItem)
-        .where(SessionItem.session_id == session.id, _is_decided(session, user_id))
+        .where(SessionItem.session_id == session.id, is_decided(session, user_id))
     )
     return db.scalar(decided) or 0
 
@@ -159,13 +159,14 @@ def first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
     """The rank where the user goes on: the first record they said nothing about, else the first."""
     rank = db.scalar(
         select(func.min(SessionItem.rank)).where(
-            SessionItem.session_id == session.id, ~_is_decided(session, user_id)
+            SessionItem.session_id == session.id, ~is_decided(session, user_id)
         )
     )
     return rank or 0
 
 
-def _is_decided(session: LabelingSession, user_id: int) -> ColumnElement[bool]:
+def is_decided(session: LabelingSession, user_id: int) -> ColumnElement[bool]:
+    """Whether this user said something about a session item, as a condition on SessionItem."""
     return exists().where(
         Annotation.record_id == SessionItem.record_id,
         Annotation.user_id == user_id,
@@ -181,4 +182,13 @@ def position_of(db: Session, session: LabelingSession, record_id: int) -> int | 
         select(SessionItem.rank).where(
             SessionItem.session_id == session.id, SessionItem.record_id == record_id
         )
+    )
+
+
+def record_at(db: Session, session: LabelingSession, rank: int) -> Record | None:
+    """The record at this place of the session, or None when it was deleted or never there."""
+    return db.scalar(
+        select(Record)
+        .join(SessionItem, SessionItem.record_id == Record.id)
+        .where(SessionItem.session_id == session.id, SessionItem.rank == rank)
     )

@@ -12,7 +12,8 @@
       const blocks = root.querySelectorAll("#rows .rows");
       const start = Number(blocks[blocks.length - 1].dataset.start) + Number(root.dataset.page);
       try {
-        const response = await fetch(`/projects/${project}/sessions/${session}/rows?start=${start}`);
+        const ranks = Array.from({ length: Number(root.dataset.page) }, (_, i) => start + i);
+        const response = await fetch(`/projects/${project}/sessions/${session}/rows?ranks=${ranks}`);
         if (!response.ok) return;
         const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
         find("#rows").append(document.importNode(parsed.querySelector(".rows"), true));
