@@ -113,7 +113,7 @@ def transaction() -> Iterator[Session]:
         raise clear_error(error) from error
 
 
-def answered(db: Session, statement: Executable, **values: Any) -> CursorResult[Any]:
+def answered(db: Session, statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
     """The rows that a statement, built once with bindparam(), has for these values.
 
     Past the ORM: building a statement anew and keeping its objects costs ten times as much time as

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import BindParameter, bindparam, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.database import answered
 from app.errors import Conflict, Invalid, NotFound
 from app.labeling.consensus import settle
 from app.labeling.says import chunks
@@ -31,6 +32,30 @@ from app.models import (
 Verdict = Literal["label", "none", "skip", "not_similar"]
 MOST_AT_ONCE = 1_000
 KEY_LENGTH = 80
+_PROJECT: BindParameter[Any] = bindparam("project_id")
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_DONE = select(Act.id).where(Act.user_id == bindparam("user_id"), Act.key == bindparam("key"))
+_THEIRS = (Act.project_id == _PROJECT, Act.user_id == bindparam("user_id"))
+_NEWEST = (
+    select(Act.id, Act.acted_at)
+    .where(*_THEIRS, Act.undone_at.is_(None))
+    .order_by(Act.id.desc())
+    .limit(1)
+)
+_UNDONE = select(func.max(Act.undone_at)).where(*_THEIRS, Act.id > bindparam("act_id"))
+# The key decides who was first, without an error that would end the transaction.
+_KEY = ("user_id", "key")
+_BEGIN = {
+    "sqlite": sqlite.insert(Act).on_conflict_do_nothing(index_elements=_KEY).returning(Act.id),
+    "postgresql": postgresql.insert(Act)
+    .on_conflict_do_nothing(index_elements=_KEY)
+    .returning(Act.id),
+}
+_INSERT = insert(Annotation)
+_OURS = select(func.count()).where(Record.project_id == _PROJECT, Record.id.in_(_IDS))
+_LABELS = select(Label.id, Label.name, Label.retired_at).where(
+    Label.project_id == _PROJECT, Label.id.in_(_IDS)
+)
 # Whoever does nothing for longer than this is taken to be elsewhere.
 LONGEST_PAUSE_SECONDS = 120
 
@@ -81,14 +106,15 @@ def annotate(
     if act is None:
         return _the_act(db, user_id, key)
     rows = [row for say in says for row in _rows(act, say, source)]
-    db.execute(insert(Annotation), rows)
+    db.connection().execute(_INSERT, rows)
     settle(db, project.id, [say.record_id for say in says])
     return act
 
 
 def find_act(db: Session, user_id: int, key: str) -> Act | None:
     """What this user did with this key, if it was done."""
-    return db.scalar(select(Act).where(Act.user_id == user_id, Act.key == key))
+    found = answered(db, _DONE, user_id=user_id, key=key).scalar()
+    return db.get_one(Act, found) if found else None
 
 
 def begin_act(
@@ -98,16 +124,12 @@ def begin_act(
     if not 0 < len(key) <= KEY_LENGTH:
         raise Invalid(f"The key is 1 to {KEY_LENGTH} characters long.")
     acted_at, active_seconds = _moment(db, project_id, user_id)
-    act = Act(
-        project_id=project_id, user_id=user_id, session_id=session_id, kind=kind, key=key,
-        acted_at=acted_at, active_seconds=active_seconds,
-    )  # fmt: skip
-    try:
-        with db.begin_nested():
-            db.add(act)
-    except IntegrityError:
-        return None
-    return act
+    dialect = db.get_bind().dialect.name
+    begun = answered(
+        db, _BEGIN[dialect], project_id=project_id, user_id=user_id, session_id=session_id,
+        kind=kind, key=key, acted_at=acted_at, active_seconds=active_seconds,
+    ).scalar()  # fmt: skip
+    return db.get_one(Act, begun) if begun else None
 
 
 def _moment(db: Session, project_id: int, user_id: int) -> tuple[datetime, float]:
@@ -116,14 +138,13 @@ def _moment(db: Session, project_id: int, user_id: int) -> tuple[datetime, float
 
     Only what was undone since the newest standing act could still be redone.
     """
-    theirs = (Act.project_id == project_id, Act.user_id == user_id)
-    standing = select(Act.id, Act.acted_at).where(*theirs, Act.undone_at.is_(None))
-    newest = db.execute(standing.order_by(Act.id.desc()).limit(1)).first()
-    undone = select(func.max(Act.undone_at)).where(*theirs, Act.id > (newest.id if newest else 0))
-    latest = db.scalar(undone)
+    theirs = {"project_id": project_id, "user_id": user_id}
+    newest = answered(db, _NEWEST, **theirs).first()
+    latest = answered(db, _UNDONE, **theirs, act_id=newest.id if newest else 0).scalar()
     now = utc_now()
     now = now if latest is None else max(now, latest + timedelta(microseconds=1))
-    before = [moment for moment in (newest and newest.acted_at, latest) if moment is not None]
+    ends = (newest.acted_at if newest else None, latest)
+    before = [moment for moment in ends if moment is not None]
     seconds = (now - max(before)).total_seconds() if before else 0.0
     return now, seconds if 0 < seconds <= LONGEST_PAUSE_SECONDS else 0.0
 
@@ -174,8 +195,7 @@ def _check_one(say: Say, is_multi: bool) -> None:
 def check_records(db: Session, project_id: int, record_ids: Sequence[int]) -> None:
     """Raises NotFound unless every record is the project's."""
     for chunk in chunks(record_ids):
-        ours = select(func.count()).where(Record.project_id == project_id, Record.id.in_(chunk))
-        if db.scalar(ours) != len(chunk):
+        if answered(db, _OURS, project_id=project_id, ids=chunk).scalar() != len(chunk):
             raise NotFound("record")
 
 
@@ -185,7 +205,7 @@ def _check_labels(db: Session, project_id: int, says: Sequence[Say]) -> None:
     named = given | suggested
     if not named:
         return
-    found = db.scalars(select(Label).where(Label.project_id == project_id, Label.id.in_(named)))
+    found = answered(db, _LABELS, project_id=project_id, ids=sorted(named))
     labels = {label.id: label for label in found}
     if named - labels.keys():
         raise NotFound("label")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.labeling.items import Item, SessionProgress, session_progress
 from app.labeling.standing import Standing, standings
-from app.labeling.undoing import next_redo, next_undo, record_ids_of
+from app.labeling.undoing import next_ids, record_ids_of
 from app.models import Act, Label, LabelingSession, Project
 
 
@@ -157,7 +157,7 @@ def act_answer(
     """What was done, and how its records and the session stand now."""
     ids: Sequence[int] = record_ids_of(db, act) if act else []
     now = standings(db, ids, user_id, session.id if session else None)
-    undoable, redoable = next_undo(db, project.id, user_id), next_redo(db, project.id, user_id)
+    undo_id, redo_id = next_ids(db, project.id, user_id)
     progress = session_progress(db, session, user_id) if session else None
     return ActAnswer(
         act_id=act.id if act else None,
@@ -165,8 +165,8 @@ def act_answer(
         is_undone=bool(act and act.undone_at),
         records=[RecordAnswer.of(i, standing) for i, standing in now.items()],
         progress=ProgressAnswer.of(progress) if progress else None,
-        undo_id=undoable.id if undoable else None,
-        redo_id=redoable.id if redoable else None,
+        undo_id=undo_id,
+        redo_id=redo_id,
     )
 
 

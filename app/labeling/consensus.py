@@ -9,8 +9,9 @@ not a changed label.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import BindParameter, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
 from app.database import answered
@@ -19,8 +20,8 @@ from app.models import Consensus, Label, Project, Record
 
 # label id (None: none of these) → the act since which it is agreed
 Agreed = dict[int | None, int]
-_RECORDS = bindparam("ids", expanding=True)
-_PROJECT = bindparam("project_id")
+_RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_PROJECT: BindParameter[Any] = bindparam("project_id")
 _IS_MULTI = select(Project.is_multi_label).where(Project.id == _PROJECT)
 _HELD_PROJECT = select(Project.id).where(Project.id == _PROJECT).with_for_update(read=True)
 _MERGED = select(Label.id, Label.merged_into_id).where(

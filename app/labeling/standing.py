@@ -2,13 +2,35 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import BindParameter, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from app.database import answered
 from app.labeling.says import CurrentSay, chunks, current_says
 from app.models import Annotation, Remark, User
 from app.records.records import consensus_of
+
+_RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_NAMES = select(User.id, User.name).where(User.id.in_(_RECORDS))
+_NOT_SIMILAR = (
+    select(Annotation.record_id, func.max(Annotation.act_id))
+    .where(
+        Annotation.record_id.in_(_RECORDS),
+        Annotation.session_id == bindparam("session_id"),
+        Annotation.user_id == bindparam("user_id"),
+        Annotation.verdict == "not_similar",
+        Annotation.withdrawn_at.is_(None),
+    )
+    .group_by(Annotation.record_id)
+)
+_REMARKS = (
+    select(Remark.record_id, Remark.kind, Remark.body, User.name)
+    .outerjoin(User, User.id == Remark.user_id)
+    .where(Remark.record_id.in_(_RECORDS), Remark.withdrawn_at.is_(None))
+    .order_by(Remark.id)
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,7 @@ def standings(
 ) -> dict[int, Standing]:
     """How each of these records stands for this user, in this session."""
     says = current_says(db, record_ids)
-    names = _names(db, {say.user_id for of in says.values() for say in of})
+    names = _names(db, {say.user_id for of in says.values() for say in of} - {user_id})
     agreed = consensus_of(db, record_ids)
     found = {i: _standing(says.get(i, []), agreed.get(i, []), user_id, names) for i in record_ids}
     for record_id, act_id in _not_similar(db, record_ids, user_id, session_id).items():
@@ -79,8 +101,7 @@ def _standing(
 
 def _names(db: Session, user_ids: set[int | None]) -> dict[int | None, str]:
     known = [user_id for user_id in user_ids if user_id is not None]
-    found = db.execute(select(User.id, User.name).where(User.id.in_(known)))
-    return dict(found.all())
+    return dict(answered(db, _NAMES, ids=known).all()) if known else {}
 
 
 def _not_similar(
@@ -91,30 +112,14 @@ def _not_similar(
         return {}
     acts: dict[int, int] = {}
     for chunk in chunks(record_ids):
-        found = db.execute(
-            select(Annotation.record_id, func.max(Annotation.act_id))
-            .where(
-                Annotation.record_id.in_(chunk),
-                Annotation.session_id == session_id,
-                Annotation.user_id == user_id,
-                Annotation.verdict == "not_similar",
-                Annotation.withdrawn_at.is_(None),
-            )
-            .group_by(Annotation.record_id)
-        )
+        found = answered(db, _NOT_SIMILAR, ids=chunk, session_id=session_id, user_id=user_id)
         acts |= dict(found.all())
     return acts
 
 
 def _with_remarks(db: Session, found: dict[int, Standing]) -> dict[int, Standing]:
     for chunk in chunks(found):
-        remarks = db.execute(
-            select(Remark.record_id, Remark.kind, Remark.body, User.name)
-            .outerjoin(User, User.id == Remark.user_id)
-            .where(Remark.record_id.in_(chunk), Remark.withdrawn_at.is_(None))
-            .order_by(Remark.id)
-        )
-        for record_id, kind, body, name in remarks:
+        for record_id, kind, body, name in answered(db, _REMARKS, ids=chunk):
             now = found[record_id]
             if kind == "flag":
                 found[record_id] = replace(now, is_flagged=True)

@@ -4,14 +4,50 @@ Decision: both are derived from the acts alone. An undone act can be restored as
 did nothing new since it was undone. Imports are not undone here: they are nobody's key press.
 """
 
-from sqlalchemy import ColumnElement, Select, exists, select, update
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, select, union, update
 from sqlalchemy.orm import Session, aliased
 
+from app.database import answered
 from app.errors import NotFound
 from app.labeling.consensus import settle
 from app.models import Act, Annotation, Project, Remark, utc_now
 
 UNDOABLE = ("single", "page", "remark")
+
+
+def _is_overtaken() -> ColumnElement[bool]:
+    later = aliased(Act)
+    return exists().where(
+        later.project_id == Act.project_id,
+        later.user_id == Act.user_id,
+        later.kind.in_(UNDOABLE),
+        later.id > Act.id,
+        later.acted_at >= Act.undone_at,
+    )
+
+
+_ACT_ID: BindParameter[Any] = bindparam("act_id")
+_THEIRS = (
+    Act.project_id == bindparam("project_id"), Act.user_id == bindparam("user_id"),
+    Act.kind.in_(UNDOABLE),
+)  # fmt: skip
+_NEXT_UNDO = (
+    select(Act.id).where(*_THEIRS, Act.undone_at.is_(None)).order_by(Act.id.desc()).limit(1)
+)
+_NEXT_REDO = (
+    select(Act.id)
+    .where(*_THEIRS, Act.undone_at.is_not(None), Act.id > _ACT_ID, ~_is_overtaken())
+    .order_by(Act.id)
+    .limit(1)
+)
+_NAMED = select(Act.id).where(*_THEIRS, Act.id == _ACT_ID)
+_RECORDS = union(
+    select(Annotation.record_id).where(Annotation.act_id == _ACT_ID),
+    select(Remark.record_id).where(Remark.act_id == _ACT_ID),
+)
+_ANNOTATED = select(Annotation.record_id).where(Annotation.act_id == _ACT_ID).distinct()
 
 
 def undo(db: Session, project: Project, user_id: int, *, act_id: int | None = None) -> Act | None:
@@ -39,48 +75,33 @@ def redo(db: Session, project: Project, user_id: int, *, act_id: int | None = No
 
 def next_undo(db: Session, project_id: int, user_id: int) -> Act | None:
     """The act that undo would withdraw."""
-    standing = _acts(project_id, user_id).where(Act.undone_at.is_(None))
-    return db.scalar(standing.order_by(Act.id.desc()).limit(1))
+    undo_id, _ = next_ids(db, project_id, user_id)
+    return db.get(Act, undo_id) if undo_id else None
 
 
 def next_redo(db: Session, project_id: int, user_id: int) -> Act | None:
     """The act that redo would restore."""
-    newest = next_undo(db, project_id, user_id)
-    undone = _acts(project_id, user_id).where(
-        Act.undone_at.is_not(None), Act.id > (newest.id if newest else 0), ~_is_overtaken()
-    )
-    return db.scalar(undone.order_by(Act.id).limit(1))
+    _, redo_id = next_ids(db, project_id, user_id)
+    return db.get(Act, redo_id) if redo_id else None
+
+
+def next_ids(db: Session, project_id: int, user_id: int) -> tuple[int | None, int | None]:
+    """The acts that undo would withdraw and redo restore, by id."""
+    theirs = {"project_id": project_id, "user_id": user_id}
+    undo_id = answered(db, _NEXT_UNDO, **theirs).scalar()
+    return undo_id, answered(db, _NEXT_REDO, **theirs, act_id=undo_id or 0).scalar()
 
 
 def record_ids_of(db: Session, act: Act) -> list[int]:
     """The records that an act is about."""
-    annotated = select(Annotation.record_id).where(Annotation.act_id == act.id)
-    remarked = select(Remark.record_id).where(Remark.act_id == act.id)
-    return sorted(db.scalars(annotated.union(remarked)))
-
-
-def _acts(project_id: int, user_id: int) -> Select[Act]:
-    return select(Act).where(
-        Act.project_id == project_id, Act.user_id == user_id, Act.kind.in_(UNDOABLE)
-    )
-
-
-def _is_overtaken() -> ColumnElement[bool]:
-    later = aliased(Act)
-    return exists().where(
-        later.project_id == Act.project_id,
-        later.user_id == Act.user_id,
-        later.kind.in_(UNDOABLE),
-        later.id > Act.id,
-        later.acted_at >= Act.undone_at,
-    )
+    return sorted(answered(db, _RECORDS, act_id=act.id).scalars())
 
 
 def _named(db: Session, project: Project, user_id: int, act_id: int) -> Act:
-    act = db.scalar(_acts(project.id, user_id).where(Act.id == act_id))
-    if act is None:
+    theirs = {"project_id": project.id, "user_id": user_id, "act_id": act_id}
+    if answered(db, _NAMED, **theirs).first() is None:
         raise NotFound("act")
-    return act
+    return db.get_one(Act, act_id)
 
 
 def _set_withdrawn(db: Session, act: Act, *, is_withdrawn: bool) -> None:
@@ -90,5 +111,4 @@ def _set_withdrawn(db: Session, act: Act, *, is_withdrawn: bool) -> None:
     db.flush()
     for table in (Annotation, Remark):
         db.execute(update(table).where(table.act_id == act.id).values(withdrawn_at=moment))
-    about = db.scalars(select(Annotation.record_id).where(Annotation.act_id == act.id).distinct())
-    settle(db, act.project_id, about.all())
+    settle(db, act.project_id, answered(db, _ANNOTATED, act_id=act.id).scalars().all())

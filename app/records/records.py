@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from app.database import answered
 from app.errors import NotFound
 from app.models import Consensus, Record
 from app.records.filters import Filters, conditions
@@ -16,6 +17,11 @@ PAGE_SIZE = 50
 IDS_AT_ONCE = 500
 # Field names are gathered from so many of the oldest and of the newest records.
 FIELDS_SEEN_IN = 200
+_AGREED = (
+    select(Consensus.record_id, Consensus.label_id)
+    .where(Consensus.record_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Consensus.id)
+)
 
 
 @dataclass(frozen=True)
@@ -73,12 +79,7 @@ def consensus_of(db: Session, record_ids: Iterable[int]) -> dict[int, list[int |
     """
     agreed: dict[int, list[int | None]] = {}
     for some in _chunks(record_ids):
-        rows = db.execute(
-            select(Consensus.record_id, Consensus.label_id)
-            .where(Consensus.record_id.in_(some))
-            .order_by(Consensus.id)
-        )
-        for record_id, label_id in rows:
+        for record_id, label_id in answered(db, _AGREED, ids=some):
             agreed.setdefault(record_id, []).append(label_id)
     return agreed
 
