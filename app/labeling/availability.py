@@ -9,7 +9,7 @@ from app.search.embedding import progress
 from app.search.encoders import active_encoder
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.revisions import raw_encoder_id
-from app.search.suggestions import Suggestions
+from app.search.suggestions import NONE, Suggestions
 
 
 def embedded(db: Session, project: Project) -> Encoder:
@@ -46,6 +46,15 @@ def suggested_by(db: Session, project: Project, encoder: Encoder) -> Suggestions
             f"{project.min_labels} labels. Begin with representative or random records."
         )
     return suggestions
+
+
+def suggested_now(db: Session, encoder_id: int | None) -> Suggestions:
+    """What a session's version suggests; NONE where that cannot be had, for people can label
+    without."""
+    try:
+        return NONE if encoder_id is None else open_version(db, encoder_id).suggestions
+    except (NotIndexed, Damaged):
+        return NONE
 
 
 def still_embedding(db: Session, project: Project) -> AppError:

@@ -52,6 +52,18 @@ def certainty_of(db: Session, project: Project, suggestions: Suggestions, ids: I
     return Certainty(known, labels, shares, best, np.asarray(top, np.float32))
 
 
+def shares_of_every_label(
+    db: Session, project: Project, suggestions: Suggestions, ids: Ids
+) -> tuple[Ids, Floats]:
+    """Every label that can be given now, (K,) ascending, and its chances, (n, K): zeros for those
+    that nothing suggests."""
+    suggested, shares = offered_shares(db, project, suggestions, ids)
+    labels = np.array(sorted(label.id for label in label_set(db, project.id)), np.int64)
+    wide = np.zeros((len(ids), len(labels)), np.float32)
+    wide[:, np.isin(labels, suggested)] = shares
+    return labels, wide
+
+
 def offered_shares(
     db: Session, project: Project, suggestions: Suggestions, ids: Ids
 ) -> tuple[Ids, Floats]:

@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged
-from app.labeling.certainty import Floats, Ids, offered_shares
+from app.labeling.availability import suggested_now
+from app.labeling.certainty import Ids, shares_of_every_label
 from app.labeling.consensus import merge_targets
 from app.labeling.reliability import mistakes_for_one_expected
 from app.models import Project
-from app.projects.labels import every_label, label_set
+from app.projects.labels import every_label
 from app.records.records import consensus_of
-from app.search.indexes import NotIndexed, open_version
-from app.search.suggestions import NONE, Suggestions
+from app.search.suggestions import Suggestions
 
 TWO_SIDED_95 = 1.96
 CORRELATION = 2.0
@@ -57,7 +56,7 @@ def forecast(db: Session, project: Project, suggestions: Suggestions, record_ids
     the pages that a simulated annotator labels: 94 of 100 intervals held on news, 82 on queries.
     """
     agreed = consensus_of(db, [int(each) for each in record_ids])
-    labels, shares = _shares(db, project, suggestions, record_ids)
+    labels, shares = shares_of_every_label(db, project, suggestions, record_ids)
     targets = merge_targets(db, project.id)
     is_unknown = shares.sum(axis=1) == 0
     for row, record_id in enumerate(record_ids.tolist()):
@@ -85,21 +84,6 @@ def _mended(p: NDArray[np.float64], mistakes: float) -> NDArray[np.float64]:
     return np.where(p > 0.5, 1 - np.minimum(mistakes * (1 - p), 0.5), p)
 
 
-def _shares(
-    db: Session, project: Project, suggestions: Suggestions, record_ids: Ids
-) -> tuple[Ids, Floats]:
-    """Chances of every offered label, those that nothing suggests included."""
-    suggested, shares = offered_shares(db, project, suggestions, record_ids)
-    labels = np.array(sorted(label.id for label in label_set(db, project.id)), np.int64)
-    wide = np.zeros((len(record_ids), len(labels)), np.float32)
-    wide[:, np.isin(labels, suggested)] = shares
-    return labels, wide
-
-
 def forecast_of(db: Session, project: Project, encoder_id: int | None, record_ids: Ids) -> Forecast:
     """The same by what that version suggests now; without a version by the labels alone."""
-    try:
-        suggestions = NONE if encoder_id is None else open_version(db, encoder_id).suggestions
-    except (NotIndexed, Damaged):
-        suggestions = NONE
-    return forecast(db, project, suggestions, record_ids)
+    return forecast(db, project, suggested_now(db, encoder_id), record_ids)

@@ -20,6 +20,7 @@ from app.labeling.answers import (
 from app.labeling.auditing import USUAL_TARGET, accept_session, sampled_ranks
 from app.labeling.forecast import Forecast, forecast_of
 from app.labeling.items import items
+from app.labeling.reordering import order_of
 from app.labeling.sessions import (
     chosen_ids,
     find_session,
@@ -87,6 +88,36 @@ def read_forecast(project: InProject, session_id: int, db: ReadDb) -> ForecastAn
     """What a session holds, by the labels and suggestions of now."""
     session = find_session(db, project.id, session_id)
     return _answer(forecast_of(db, project, session.encoder_id, record_ids_in(db, session)))
+
+
+class OrderAnswer(Answer):
+    """The rows of a session that the user has not decided, the best first; see app.labeling's
+    `Order`.
+
+    order        ranks of the frozen order
+    suggestions  rank → [label id, chance] pairs, best first; rows not named stay as they are
+    cut          how many of `order` come before the proposed end; null: there is none
+    """
+
+    order: list[int]
+    is_reranked: bool
+    suggestions: dict[int, list[tuple[int, float]]]
+    n_learned: int
+    cut: int | None
+    cut_label_id: int | None
+    cut_sentence: str
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/order")
+def read_order(project: InProject, user: CurrentUser, session_id: int, db: ReadDb) -> OrderAnswer:
+    """How to go on with an open session, by what is decided in it so far. Stores nothing."""
+    order = order_of(db, project, find_session(db, project.id, session_id), user.id)
+    return OrderAnswer(
+        order=order.ranks.tolist(), is_reranked=order.is_reranked, suggestions=order.suggestions,
+        n_learned=order.n_learned, cut=order.cut,
+        cut_label_id=order.cut_label.id if order.cut_label else None,
+        cut_sentence=order.cut_sentence,
+    )  # fmt: skip
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/items")

@@ -55,6 +55,7 @@ def start_session(
         chosen = _chosen(db, project, seed_kind, seed, size, filters)
         if seed_kind == "suggested":
             title = f"Suggested: {label_name(db, project, chosen.label_id)}"
+            seed = seed_of("suggested", label_id=chosen.label_id)
         chosen, folded = _folded(db, project, seed_kind, chosen)
     said = {"from_session_id": from_session_id, "why": why, "folded": folded or None}
     described = _described(seed) | {"k": size, "filters": filters.as_json()}
