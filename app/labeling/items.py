@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.artifacts import Damaged
+from app.database import answered
 from app.labeling.certainty import LIKELY
 from app.labeling.consensus import merge_targets
 from app.labeling.says import PEOPLE
@@ -125,34 +126,40 @@ def _offered(
     return list(first.values())
 
 
+def _is_decided(
+    session_id: int | BindParameter[int], user_id: int | BindParameter[int]
+) -> ColumnElement[bool]:
+    return exists().where(
+        Annotation.record_id == SessionItem.record_id,
+        Annotation.user_id == user_id,
+        Annotation.source.in_(PEOPLE),
+        Annotation.withdrawn_at.is_(None),
+        (Annotation.verdict != "not_similar") | (Annotation.session_id == session_id),
+    )
+
+
+_SESSION: BindParameter[int] = bindparam("session_id")
+_HAS_CONSENSUS = exists().where(Consensus.record_id == SessionItem.record_id)
+_COUNTS = select(
+    func.count().filter(_HAS_CONSENSUS),
+    func.count().filter(_is_decided(_SESSION, bindparam("user_id"))),
+).where(SessionItem.session_id == _SESSION)
+_BY_LABEL = (
+    select(Consensus.label_id, func.count().label("n"))
+    .join(SessionItem, SessionItem.record_id == Consensus.record_id)
+    .where(SessionItem.session_id == _SESSION)
+    .group_by(Consensus.label_id)
+)
+
+
 def session_progress(db: Session, session: LabelingSession, user_id: int) -> SessionProgress:
     """Counted over the whole session."""
-    rows = db.execute(
-        select(Consensus.label_id, func.count())
-        .join(SessionItem, SessionItem.record_id == Consensus.record_id)
-        .where(SessionItem.session_id == session.id)
-        .group_by(Consensus.label_id)
-    )
-    labeled = (
-        select(func.count(Consensus.record_id.distinct()))
-        .join(SessionItem, SessionItem.record_id == Consensus.record_id)
-        .where(SessionItem.session_id == session.id)
-    )
+    asked = {"session_id": session.id, "user_id": user_id}
+    n_labeled, n_decided = answered(db, _COUNTS, **asked).one()
+    rows = answered(db, _BY_LABEL, session_id=session.id)
     return SessionProgress(
-        n_records=session.n_records,
-        n_decided=_n_decided(db, session, user_id),
-        n_labeled=db.scalar(labeled) or 0,
-        by_label=dict(rows.all()),
+        session.n_records, n_decided or 0, n_labeled or 0, {row.label_id: row.n for row in rows}
     )
-
-
-def _n_decided(db: Session, session: LabelingSession, user_id: int) -> int:
-    decided = (
-        select(func.count())
-        .select_from(SessionItem)
-        .where(SessionItem.session_id == session.id, is_decided(session, user_id))
-    )
-    return db.scalar(decided) or 0
 
 
 def first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
@@ -167,13 +174,7 @@ def first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
 
 def is_decided(session: LabelingSession, user_id: int) -> ColumnElement[bool]:
     """Whether this user said something about a session item, as a condition on SessionItem."""
-    return exists().where(
-        Annotation.record_id == SessionItem.record_id,
-        Annotation.user_id == user_id,
-        Annotation.source.in_(PEOPLE),
-        Annotation.withdrawn_at.is_(None),
-        (Annotation.verdict != "not_similar") | (Annotation.session_id == session.id),
-    )
+    return _is_decided(session.id, user_id)
 
 
 def position_of(db: Session, session: LabelingSession, record_id: int) -> int | None:
