@@ -1,7 +1,16 @@
 """Every table: what one row asserts, and who writes it. The words are the README's glossary."""
 
 from app.models.base import Base, Json, UtcDateTime, utc_now
-from app.models.labeling import Act, Annotation, Consensus, LabelingSession, Remark, SessionItem
+from app.models.labeling import (
+    Act,
+    Annotation,
+    Assignment,
+    Consensus,
+    LabelingSession,
+    Remark,
+    SessionItem,
+)
+from app.models.notices import Delivery, Notice, Watch, Webhook
 from app.models.people import ApiToken, AuditEvent, Invitation, Login, LoginAttempt, User
 from app.models.projects import Label, LabelChange, Membership, Project
 from app.models.records import Import, ImportReject, Record, Slice
@@ -14,9 +23,11 @@ __all__ = [
     "Annotation",
     "ApiToken",
     "Artifact",
+    "Assignment",
     "AuditEvent",
     "Base",
     "Consensus",
+    "Delivery",
     "Embedding",
     "Encoder",
     "Evaluation",
@@ -31,6 +42,7 @@ __all__ = [
     "LoginAttempt",
     "LossPoint",
     "Membership",
+    "Notice",
     "Project",
     "Record",
     "Remark",
@@ -40,5 +52,7 @@ __all__ = [
     "TrainingRun",
     "User",
     "UtcDateTime",
+    "Watch",
+    "Webhook",
     "utc_now",
 ]

@@ -22,7 +22,7 @@ class LabelingSession(Base):
     `seed_kind`: record, selection, label, text, cold_start, uncertain, random, suggested, suspects,
     contradictions, coverage, recent, audit, given (exactly the records that somebody named).
     `seed` holds the ids or the text, and the filters, that it was started from, and `why`, if it
-    was the product's choice.
+    was the product's choice. `hidden_at`: since when its starter does not want it listed any more.
     """
 
     __tablename__ = "labeling_sessions"
@@ -38,6 +38,26 @@ class LabelingSession(Base):
     title: Mapped[str] = mapped_column(String(300))
     n_records: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    hidden_at: Mapped[datetime | None]
+
+
+class Assignment(Base):
+    """This user shall label this session, says `by_id`. Written only by app.labeling.
+
+    Of a session that is assigned to several people, nobody sees what others said about a row before
+    judging it.
+    """
+
+    __tablename__ = "assignments"
+
+    session_id: Mapped[int] = mapped_column(
+        ForeignKey("labeling_sessions.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    assigned_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class SessionItem(Base):

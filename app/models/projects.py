@@ -18,10 +18,13 @@ class Project(Base):
     """Records, a label set and encoder versions that belong together.
 
     `is_open`: every user may label in it; otherwise admins and its members alone.
-    `min_labels`: labels changed since the last version before a run starts by itself.
+    `min_labels`: labels changed since the last version before a run starts by itself; `policy`
+    holds what else it waits for (app.training.policy).
     `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
     `goal_n` or `goal_share`: how many records, or which share of all, are to be labeled; `goal_on`:
     until which day.
+    `overlap_n` people judge, each for themselves, the records whose content_hash does not sort
+    before `overlap_from` ("": there are none).
     """
 
     __tablename__ = "projects"
@@ -35,10 +38,13 @@ class Project(Base):
     base_model: Mapped[str] = mapped_column(String(300))
     min_labels: Mapped[int]
     trains_itself: Mapped[bool] = mapped_column(default=True)
+    policy: Mapped[dict[str, Any]] = mapped_column(default=dict)
     audit_until: Mapped[str] = mapped_column(String(64), default="")
     goal_n: Mapped[int | None]
     goal_share: Mapped[float | None] = mapped_column(Float)
     goal_on: Mapped[date | None]
+    overlap_from: Mapped[str] = mapped_column(String(64), default="")
+    overlap_n: Mapped[int] = mapped_column(default=2)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
