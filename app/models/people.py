@@ -16,7 +16,7 @@ class User(Base):
     """One person. `name` is compared without case; a missing password means: invited, not yet in.
 
     Written by app.accounts. `preferences` holds what only the person's own pages read: remapped
-    keys, theme, density.
+    keys, theme, density. `email` is where notices go that the person asked for by mail.
     """
 
     __tablename__ = "users"
@@ -27,6 +27,7 @@ class User(Base):
     role: Mapped[str] = mapped_column(String(20))
     password_hash: Mapped[str | None] = mapped_column(String(255))
     is_active: Mapped[bool] = mapped_column(default=True)
+    email: Mapped[str | None] = mapped_column(String(254))
     preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

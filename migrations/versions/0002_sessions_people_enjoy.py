@@ -129,7 +129,7 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
         _to("webhooks", "project_id", "projects"),
-        sa.UniqueConstraint("project_id", "url", name="uq_webhooks_project_id"),
+        sa.UniqueConstraint("project_id", "url", name="uq_webhooks_project_id_url"),
     )
     op.create_table(
         "deliveries",

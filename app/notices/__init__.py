@@ -1,0 +1,1 @@
+"""Who is told what happened: in the page, by webhook, by e-mail."""
