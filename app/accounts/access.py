@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
@@ -21,6 +21,19 @@ IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
 # The login's last use is written at most this often, so that looking at pages hardly ever writes.
 TOUCH_EVERY = timedelta(minutes=10)
+# Every request asks one of these: they are built once.
+_LOGGED_IN = select(User, Login.seen_at).join(Login, Login.user_id == User.id).where(
+    Login.token_hash == bindparam("hash"),
+    Login.seen_at > bindparam("seen_since"),
+    Login.created_at > bindparam("begun_since"),
+    User.is_active,
+)  # fmt: skip
+_WITH_TOKEN = select(User, ApiToken.used_at).join(ApiToken, ApiToken.user_id == User.id).where(
+    ApiToken.token_hash == bindparam("hash"),
+    ApiToken.revoked_at.is_(None),
+    ApiToken.expires_at > bindparam("now"),
+    User.is_active,
+)  # fmt: skip
 
 
 def cookie_name() -> str:
@@ -34,32 +47,20 @@ def hashed(token: str) -> str:
 
 
 def _by_cookie(db: Session, token: str) -> tuple[User | None, bool]:
-    row = db.execute(
-        select(Login, User).join(User, User.id == Login.user_id).where(
-            Login.token_hash == hashed(token),
-            Login.seen_at > utc_now() - IDLE,
-            Login.created_at > utc_now() - LONGEST,
-            User.is_active,
-        )
-    ).first()  # fmt: skip
+    now = utc_now()
+    since = {"seen_since": now - IDLE, "begun_since": now - LONGEST}
+    row = db.execute(_LOGGED_IN, {"hash": hashed(token), **since}).first()
     if row is None:
         return None, False
-    return row.User, row.Login.seen_at < utc_now() - TOUCH_EVERY
+    return row.User, row.seen_at < now - TOUCH_EVERY
 
 
 def _by_token(db: Session, token: str) -> tuple[User | None, bool]:
-    row = db.execute(
-        select(ApiToken, User).join(User, User.id == ApiToken.user_id).where(
-            ApiToken.token_hash == hashed(token),
-            ApiToken.revoked_at.is_(None),
-            ApiToken.expires_at > utc_now(),
-            User.is_active,
-        )
-    ).first()  # fmt: skip
+    now = utc_now()
+    row = db.execute(_WITH_TOKEN, {"hash": hashed(token), "now": now}).first()
     if row is None:
         return None, False
-    used_at = row.ApiToken.used_at
-    return row.User, used_at is None or used_at < utc_now() - TOUCH_EVERY
+    return row.User, row.used_at is None or row.used_at < now - TOUCH_EVERY
 
 
 def _touch(token: str) -> None:
@@ -82,8 +83,9 @@ def maybe_user(request: Request) -> User | None:
     return user
 
 
-def require_user(user: Annotated[User | None, Depends(maybe_user)]) -> User:
+def require_user(request: Request) -> User:
     """The user who asks. Raises LoginNeeded."""
+    user = maybe_user(request)
     if user is None:
         raise LoginNeeded
     return user

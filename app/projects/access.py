@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, or_, select, true
 
 from app.accounts.access import Admin, CurrentUser
 from app.database import reading
@@ -13,16 +13,25 @@ from app.models import Membership, Project, User
 
 def may_see(user: User) -> ColumnElement[bool]:
     """The condition on Project under which this user may see it."""
-    if user.role == "admin":
-        return Project.id.is_not(None)
-    member = exists().where(Membership.project_id == Project.id, Membership.user_id == user.id)
+    return true() if user.role == "admin" else _is_open_to(user.id)
+
+
+def _is_open_to(user_id: int | BindParameter[int]) -> ColumnElement[bool]:
+    member = exists().where(Membership.project_id == Project.id, Membership.user_id == user_id)
     return or_(Project.is_open, member)
+
+
+_NAMED = select(Project).where(Project.slug == bindparam("slug"))
+_NAMED_AND_OPEN = _NAMED.where(_is_open_to(bindparam("user_id")))
 
 
 def require_project(slug: str, user: CurrentUser) -> Project:
     """The project of the URL. Raises NotFound when it is unknown or not this user's."""
     with reading() as db:
-        project = db.scalar(select(Project).where(Project.slug == slug, may_see(user)))
+        if user.role == "admin":
+            project = db.scalar(_NAMED, {"slug": slug})
+        else:
+            project = db.scalar(_NAMED_AND_OPEN, {"slug": slug, "user_id": user.id})
     if project is None:
         raise NotFound("project")
     return project
