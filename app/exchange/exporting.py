@@ -13,6 +13,7 @@ from app.exchange.sheets import Sheet, annotation_sheet, record_sheet, vector_sh
 from app.exchange.writers import WRITERS
 from app.models import Project
 from app.records.filters import Filters
+from app.search.narrowing import narrowed
 
 Rows = Literal["records", "annotations"]
 FORMATS = tuple(WRITERS)
@@ -37,7 +38,8 @@ def write_export(
     """
     make_sheet = _sheet_maker(format, rows, with_vectors=with_vectors)
     with _opened(target) as opened, consistent_reading() as db:
-        WRITERS[format](make_sheet(db, project, filters), opened)
+        narrow = narrowed(db, project, filters)
+        WRITERS[format](make_sheet(db, project, narrow), opened)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from app.projects.access import AdminsProject, InProject
 from app.projects.labels import label_set
 from app.records.filters import STATES, Filters
 from app.records.records import count
+from app.search.narrowing import narrowed
 from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
@@ -129,7 +130,8 @@ def show_exports(request: Request, project: InProject, db: ReadDb) -> HTMLRespon
     filters = Filters.from_query(request.query_params)
     return render(
         request, "exchange/exports.html", project=project, filters=filters, states=STATES,
-        labels=label_set(db, project.id), n_records=count(db, project.id, filters),
+        labels=label_set(db, project.id),
+        n_records=count(db, project.id, narrowed(db, project, filters)),
         n_labeled=count(db, project.id, Filters(state="labeled")),
     )  # fmt: skip
 

@@ -17,7 +17,8 @@ from app.artifacts import Damaged
 from app.errors import Conflict
 from app.models import Act, Annotation, Consensus, Encoder, Project, Record, User
 from app.projects.labels import every_label
-from app.records.filters import Filters, conditions
+from app.records.conditions import conditions
+from app.records.filters import Filters
 from app.search.embedding import n_missing
 from app.search.encoders import active_encoder
 from app.search.indexes import NotIndexed, Version, open_version

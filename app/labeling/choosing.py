@@ -28,10 +28,12 @@ from app.labeling.doubts import (
 from app.labeling.suggested import sure_pages
 from app.labeling.titles import UNLABELED, nothing_left
 from app.models import Project
-from app.records.filters import Filters, matching_ids
+from app.records.filters import Filters
+from app.records.matching import matching_ids
 from app.records.records import records_of
 from app.search.encoders import active_encoder
 from app.search.indexes import NotIndexed, Version
+from app.search.narrowing import narrowed
 from app.search.revisions import raw_encoder_id
 from app.search.similar import Seed, similar
 from app.similarity.sampling import representatives
@@ -63,6 +65,7 @@ def choose(
     Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left, NotFound
     for foreign records.
     """
+    filters = narrowed(db, project, filters)
     if kind == "suggested":
         chosen = _suggested(db, project, seed, k, filters)
     elif seed is not None and seed.kind == "given":

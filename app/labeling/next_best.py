@@ -12,7 +12,7 @@ from app.labeling.forecast import forecast
 from app.labeling.suggested import SurePage, sure_pages
 from app.labeling.titles import UNLABELED, nothing_left
 from app.models import Project
-from app.records.filters import matching_ids
+from app.records.matching import matching_ids
 from app.search.encoders import active_encoder
 from app.search.indexes import NotIndexed, Version, open_version
 

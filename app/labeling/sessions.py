@@ -19,7 +19,8 @@ from app.labeling.next_best import next_best
 from app.labeling.suggested import USUAL_LENGTH
 from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, own_title, title_of
 from app.models import LabelingSession, Project, SessionItem, User
-from app.records.filters import Filters, matching_ids
+from app.records.filters import Filters
+from app.records.matching import matching_ids
 from app.search.similar import Seed
 from app.settings import settings
 

@@ -11,7 +11,7 @@ from app.labeling.next_best import NextBest, next_best, searchable_version
 from app.labeling.suggested import SurePage, sure_pages
 from app.labeling.titles import UNLABELED
 from app.models import Project
-from app.records.filters import matching_ids
+from app.records.matching import matching_ids
 
 # kind, title, one sentence, what it needs: nothing, suggestions or labels
 WAYS = (

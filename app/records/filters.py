@@ -1,37 +1,50 @@
-"""Which records: what a page's address, an export or a search was narrowed to, as SQL conditions.
+"""Which records: what a page's address, an export or a search was narrowed to.
 
-Decision: a filter is made of conditions on Record alone, so that browsing, counting, exporting and
-searching inside a filter all mean exactly the same records.
+Decision: a filter means conditions on Record alone (see app.records.conditions), so that browsing,
+counting, exporting and searching inside a filter all mean exactly the same records. What a version
+suggests is in no table: app.search.narrowing turns that part into ids first.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, String, and_, exists, or_, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from app.errors import Invalid
-from app.models import Consensus, Record, Remark
 
-State = Literal["any", "unlabeled", "labeled", "none", "flagged"]
+State = Literal[
+    "any", "unlabeled", "labeled", "none", "flagged", "commented", "skipped", "disagreed"
+]
 STATES: tuple[State, ...] = get_args(State)
-LONGEST_KEYWORD = 500
+Source = Literal["any", "person", "import", "rule"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+When = Literal["added", "labeled"]
+LONGEST_KEYWORD = 2_000
+DIGITS = 4
+
+Ids = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Filters:
-    """Records that hold every word of `keyword`, are in `state`, carry the label, have the value.
+    """Records to which all of this applies; what has its default narrows nothing.
 
-    keyword   words that the text must all contain, without case; or the exact external id
-    state     labeled means that there is consensus, "none of these" included; none is that alone
-    label_id  consensus is, or in a multi-label project includes, this label
-    field     with `value`: the record's field of this name reads exactly so
+    keyword       words, "phrases" and -exclusions (see app.records.words)
+    state         labeled means that there is consensus, "none of these" included; none is that
+                  alone; disagreed: people's says differ
+    label_id      consensus is, or in a multi-label project includes, this label
+    field         with `value`: the record's field of this name reads exactly so
+    suggested_id  the active version suggests this label
+    least, most   the chance of its suggestion, in [0, 1], ends included
+    user_id       this user's label, or "none of these", stands
+    source        somebody's does that came by hand, with a file or by a rule
+    since, until  days in UTC, ends included; `when` says of what: when the record was added, or
+                  when its consensus came about
+    import_id     it was added while this import ran
+    ids           what `suggested_id`, `least` and `most` come to, once they were looked up
     """
 
     keyword: str = ""
@@ -39,114 +52,113 @@ class Filters:
     label_id: int | None = None
     field: str = ""
     value: str = ""
+    suggested_id: int | None = None
+    least: float | None = None
+    most: float | None = None
+    user_id: int | None = None
+    source: Source = "any"
+    since: date | None = None
+    until: date | None = None
+    when: When = "added"
+    import_id: int | None = None
+    ids: Ids | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """The filters of an address: q, state, label, field, value. Raises Invalid."""
-        return cls._checked(
-            query.get("q", ""), query.get("state", ""), query.get("label", ""),
-            query.get("field", ""), query.get("value", ""),
-        )  # fmt: skip
+        """The filters of an address. Raises Invalid."""
+        return cls._read({part: query.get(name, "") for part, name in PARTS.items()})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """The filters that as_json() wrote down. Raises Invalid."""
-        label = stored.get("label_id")
-        return cls._checked(
-            str(stored.get("keyword", "")), str(stored.get("state", "")),
-            "" if label is None else str(label),
-            str(stored.get("field", "")), str(stored.get("value", "")),
-        )  # fmt: skip
+        found = {part: stored.get(part) for part in PARTS}
+        return cls._read({part: "" if x is None else str(x) for part, x in found.items()})
 
     @classmethod
-    def _checked(cls, keyword: str, state: str, label: str, field: str, value: str) -> Self:
-        named = next((known for known in STATES if known == (state or "any")), None)
-        if named is None:
-            raise Invalid(f"The state is one of {', '.join(STATES)}.")
-        if label and not (label.isascii() and label.isdigit() and len(label) < 10):
-            raise Invalid("The label is given by its number.")
+    def _read(cls, written: Mapping[str, str]) -> Self:
         # Postgres refuses NUL in any text, and no stored text contains it.
-        keyword, field, value = (part.replace("\0", "") for part in (keyword, field, value))
-        return cls(
-            keyword.strip()[:LONGEST_KEYWORD], named, int(label) if label else None, field, value
-        )
+        plain = {part: text.replace("\0", "") for part, text in written.items()}
+        return cls(**{part: _READERS[part](text) for part, text in plain.items() if text})
 
     def as_query(self) -> dict[str, str]:
         """What an address needs to say the same; empty when nothing is filtered."""
-        parts = {
-            "q": self.keyword,
-            "state": "" if self.state == "any" else self.state,
-            "label": "" if self.label_id is None else str(self.label_id),
-            "field": self.field,
-            "value": self.value if self.field else "",
-        }
-        return {name: part for name, part in parts.items() if part}
+        said = {PARTS[part]: str(value) for part, value in self.as_json().items()}
+        if not self.field:
+            said.pop("value", None)
+        if self.since is None and self.until is None:
+            said.pop("when", None)
+        return said
 
     def as_json(self) -> dict[str, Any]:
-        """For a session's seed or a stored slice; from_json() reads it."""
-        return asdict(self)
+        """For a session's seed or a slice: what differs from the defaults; from_json() reads it."""
+        values = {part: getattr(self, part) for part in PARTS}
+        return {
+            part: x.isoformat() if isinstance(x, date) else x
+            for part, x in values.items()
+            if x != _DEFAULTS[part]
+        }
 
     @property
     def is_empty(self) -> bool:
         """True when every record of the project matches."""
         return not self.as_query()
 
-
-class _FieldText(FunctionElement[str]):
-    """The value of a record's field as text, null where there is none: _FieldText(fields, name)."""
-
-    type = String()
-    name = "field_text"
-    inherit_cache = True
+    @property
+    def asks_suggestions(self) -> bool:
+        """Whether what a version suggests takes part."""
+        return not (self.suggested_id is None and self.least is None and self.most is None)
 
 
-@compiles(_FieldText, "postgresql")
-def _field_text_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, name = (compiler.process(part, **options) for part in element.clauses)
-    return f"({fields} ->> {name})"
+def _word(text: str) -> str:
+    return text.strip()[:LONGEST_KEYWORD]
 
 
-# json_extract would read a name such as `a"b` as a path, and true as 1.
-@compiles(_FieldText, "sqlite")
-def _field_text_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, name = (compiler.process(part, **options) for part in element.clauses)
-    return (
-        "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "  # noqa: S608
-        f"ELSE CAST(value AS TEXT) END FROM json_each({fields}) WHERE key = {name})"
-    )
+def _one_of(noun: str, known: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise Invalid(f"The {noun} is one of {', '.join(known)}.")
+        return text
+
+    return read
 
 
-def conditions(project_id: int, filters: Filters) -> list[ColumnElement[bool]]:
-    """Conditions on Record, to be joined by AND."""
-    found: list[ColumnElement[bool]] = [Record.project_id == project_id]
-    if filters.keyword:
-        words = [Record.text.icontains(word, autoescape=True) for word in filters.keyword.split()]
-        found.append(or_(and_(*words), Record.external_id == filters.keyword))
-    if filters.state != "any":
-        found.append(_in_state(filters.state))
-    if filters.label_id is not None:
-        found.append(_has_consensus(Consensus.label_id == filters.label_id))
-    if filters.field:
-        found.append(_FieldText(Record.fields, filters.field) == filters.value)
-    return found
+def _number_of(noun: str) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise Invalid(f"The {noun} is given by its number.")
+        return int(text)
+
+    return read
 
 
-def _has_consensus(*more: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists(select(Consensus.id).where(Consensus.record_id == Record.id, *more))
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise Invalid("A chance is a number from 0 to 1.")
+    return round(value, DIGITS)
 
 
-def _in_state(state: State) -> ColumnElement[bool]:
-    if state == "unlabeled":
-        return ~_has_consensus()
-    if state == "none":
-        return _has_consensus(Consensus.label_id.is_(None))
-    if state == "flagged":
-        is_standing = (Remark.kind == "flag", Remark.withdrawn_at.is_(None))
-        return exists(select(Remark.id).where(Remark.record_id == Record.id, *is_standing))
-    return _has_consensus()
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Invalid("A day is written as 2026-01-31.") from None
 
 
-def matching_ids(db: Session, project_id: int, filters: Filters) -> NDArray[np.int64]:
-    """Ids of the matching records, ascending: (n,) int64."""
-    rows = db.scalars(select(Record.id).where(*conditions(project_id, filters)).order_by(Record.id))
-    return np.fromiter(rows, dtype=np.int64)
+# What a part is called in an address.
+PARTS = {
+    "keyword": "q", "state": "state", "label_id": "label", "field": "field", "value": "value",
+    "suggested_id": "suggested", "least": "least", "most": "most", "user_id": "by",
+    "source": "source", "since": "since", "until": "until", "when": "when", "import_id": "import",
+}  # fmt: skip
+_DEFAULTS = {each.name: each.default for each in dataclasses.fields(Filters)}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "keyword": _word, "state": _one_of("state", STATES), "label_id": _number_of("label"),
+    "field": str, "value": str, "suggested_id": _number_of("label"), "least": _share,
+    "most": _share, "user_id": _number_of("person"), "source": _one_of("source", SOURCES),
+    "since": _day, "until": _day, "when": _one_of("time", get_args(When)),
+    "import_id": _number_of("import"),
+}  # fmt: skip

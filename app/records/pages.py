@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 FOLDED = 20_000
 STATE_WORDS = {
     "any": "all", "unlabeled": "unlabeled", "labeled": "labeled", "none": "none of these",
-    "flagged": "flagged",
+    "flagged": "flagged", "commented": "commented", "skipped": "skipped", "disagreed": "disagreed",
 }  # fmt: skip
 
 

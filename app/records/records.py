@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app.database import answered
 from app.errors import NotFound
 from app.models import Consensus, Record
-from app.records.filters import Filters, conditions
+from app.records.conditions import conditions
+from app.records.filters import Filters
 
 PAGE_SIZE = 50
 # Both databases take many more parameters in one statement; small lists plan faster.

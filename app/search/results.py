@@ -11,6 +11,7 @@ from app.records.records import consensus_of, records_of
 from app.search.asking import Asked
 from app.search.encoders import find_version
 from app.search.indexes import Version
+from app.search.narrowing import merged_end
 from app.search.similar import Hit, pinned_version, similar
 from app.search.suggestions import Suggestion
 
@@ -75,10 +76,5 @@ def _offered(suggestion: Suggestion | None, labels: dict[int, Label]) -> tuple[L
     if suggestion is None:
         return None
     label = labels.get(suggestion.label_id)
-    for _ in labels:
-        if label is None or label.merged_into_id is None:
-            break
-        label = labels.get(label.merged_into_id)
-    if label is None or not is_offered(label):
-        return None
-    return label, suggestion.score
+    label = None if label is None else merged_end(label, labels)
+    return (label, suggestion.score) if label is not None and is_offered(label) else None

@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Consensus, Label, Project, Record
-from app.records.filters import Filters, matching_ids
+from app.records.filters import Filters
+from app.records.matching import matching_ids
 from app.search.base_models import text_encoder
 from app.search.encoders import active_encoder, find_encoder
 from app.search.indexes import NotIndexed, Version, open_version
+from app.search.narrowing import narrowed
 from app.search.revisions import raw_encoder_id
 from app.search.vectors import Ids, chunks, vectors_of
 from app.similarity.vectors import SHORTEST_ROW, Vectors
@@ -71,7 +73,9 @@ def similar(
     version = pinned_version(db, project, encoder_id)
     query = _query(db, project, version, seed)
     filters = filters or Filters()
-    among = None if filters.is_empty else matching_ids(db, project.id, filters)
+    among = None
+    if not filters.is_empty:
+        among = matching_ids(db, project.id, narrowed(db, project, filters))
     without = [] if with_seed else list(seed.record_ids)
     while True:
         ids, similarities = version.index.search(

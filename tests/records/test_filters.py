@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from app.database import reading, transaction
 from app.errors import Invalid
 from app.models import Act, Consensus, Label, Record, Remark
-from app.records.filters import STATES, Filters, matching_ids
+from app.records.filters import SOURCES, STATES, Filters
+from app.records.matching import matching_ids
 from tests.conftest import make_project
 
 TEXTS = ["The card is 100% late", "where is my CARD_holder", "refund\nplease", "Grüße 😀"]
@@ -97,6 +98,9 @@ def test_states_and_labels_follow_the_consensus(database: str) -> None:
         "labeled": [labeled, none],
         "none": [none],
         "flagged": [flagged],
+        "commented": [labeled],
+        "skipped": [],
+        "disagreed": [],
     }
     assert found(project.id, label_id=label.id) == [labeled]
     assert found(project.id, label_id=label.id, state="none") == []
@@ -109,6 +113,11 @@ filters = st.builds(
     ),
     state=st.sampled_from(STATES),
     label_id=st.none() | st.integers(1, 10**8),
+    suggested_id=st.none() | st.integers(1, 10**8),
+    least=st.none() | st.integers(0, 10**4).map(lambda n: n / 10**4),
+    source=st.sampled_from(SOURCES),
+    since=st.none() | st.dates(),
+    import_id=st.none() | st.integers(1, 10**8),
 )
 
 
@@ -119,7 +128,13 @@ def test_an_address_and_a_stored_seed_bring_the_same_filters_back(wanted: Filter
     assert wanted.is_empty == (wanted == Filters())
 
 
-@pytest.mark.parametrize("query", [{"state": "lost"}, {"label": "x"}, {"label": "٣"}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"state": "lost"}, {"label": "x"}, {"label": "٣"}, {"least": "nan"}, {"most": "2"},
+        {"since": "yesterday"}, {"source": "hearsay"}, {"import": "-1"},
+    ],
+)  # fmt: skip
 def test_filters_that_cannot_be_read_are_refused(query: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         Filters.from_query(query)
