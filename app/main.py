@@ -18,8 +18,12 @@ from app.exchange import pages as exchange
 from app.html import STATIC
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling
+from app.notices import api as notices_api
+from app.notices import pages as notices
 from app.overview import api as overview_api
 from app.overview import pages as overview
+from app.progress import api as progress_api
+from app.progress import pages as progress
 from app.records import api as records_api
 from app.records import pages as records
 from app.search import api as search_api
@@ -29,8 +33,10 @@ from app.training import api as training_api
 from app.training import pages as training
 
 ROOMS = (
-    accounts, me, users, overview, records, search, labeling, training, exchange,
+    accounts, me, users, overview, records, search, labeling, training, exchange, progress,
+    notices, notices_api,
     accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
+    progress_api,
 )  # fmt: skip
 MEGABYTE = 1024**2
 MOST_MB = 2

@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     runtime: Literal["torch", "openvino", "openvino-int8"] = "torch"
     min_labels: int = Field(default=25, ge=2)
     session_size: int = Field(default=100, ge=1, le=1000)
+    smtp_url: str = ""
     max_upload_mb: int = Field(default=200, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -4,7 +4,7 @@ Decision: the dispatcher only compares rows with jobs. A queued import or run be
 whose job ended without finishing it is marked failed; a project whose records lack vectors, or
 whose index lacks records, gets a job that embeds and indexes; a project with enough new labels
 gets a run. So any number of workers may dispatch the same rows, and a killed one leaves nothing
-that has to be undone.
+that has to be undone. Maps are drawn last, by a worker that stays, while no run is moving.
 """
 
 import os
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import faiss
 import structlog
@@ -28,7 +29,9 @@ from app.errors import AppError, Conflict, StorageFull, clear_disk_error
 from app.exchange import importing
 from app.exchange.uploads import forget_old_files
 from app.jobs import JobCancelled, Step
-from app.models import Import, Project, TrainingRun
+from app.maps import drawing
+from app.models import Import, Project, TrainingRun, utc_now
+from app.notices import delivering
 from app.search import upkeep
 from app.settings import settings
 from app.training import loop, refreshing, runs
@@ -36,7 +39,7 @@ from app.training.readiness import due_projects
 
 log = structlog.get_logger()
 
-QUEUES = ("light", "train")
+QUEUES = ("light", "train", "map")
 DISPATCH_SECONDS = 0.5
 # Looking for missing vectors reads whole tables: it may take so much of the time between looks.
 LOOKING_SHARE = 0.1
@@ -68,11 +71,16 @@ KINDS = (Kind("import", Import, importing.fail), Kind("run", TrainingRun, runs.f
 class Worker:
     """One process's dispatcher, and its part of the job engine."""
 
-    def __init__(self, stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> None:
+    def __init__(
+        self, stop: threading.Event, listens_to: Sequence[str] = QUEUES, *, draws_maps: bool = False
+    ) -> None:
+        """draws_maps: for a worker that stays; nobody waits for a map."""
         self.troubles: dict[int, str] = {}
         self._stop = stop
         self._full_disk: str | None = None
         self._upkeep: tuple[int, int] | None = None
+        self._drawing: tuple[int, int] | None = None
+        self._draws_maps = draws_maps
         self._last_project = 0
         self._renewing: dict[int, int] = {}
         self._look_at = self._tidy_at = 0.0
@@ -80,11 +88,14 @@ class Worker:
         here = settings()
         self._engine = Engine(here.database_url, here.data_dir, listens_to=tuple(listens_to))
         embedding = (("embed", self._embed), ("index", upkeep.index_if_due))
+        maps = (("sketch", drawing.draw_sketch), ("draw", self._draw))
         for name, steps, queue, on_failure in (
             ("import", importing.STEPS, "light", importing.fail),
             ("run", loop.STEPS, "train", runs.fail),
             ("embed", embedding, "light", self._note_trouble),
             ("renew", refreshing.STEPS, "light", refreshing.fail),
+            ("deliver", delivering.STEPS, "light", delivering.give_up),
+            ("map", maps, "map", drawing.note_trouble),
         ):
             watched = tuple((step, partial(self._carry_out, action)) for step, action in steps)
             self._engine.job(name, watched, queue=queue, on_failure=on_failure)
@@ -132,12 +143,15 @@ class Worker:
             began = time.monotonic()
             self._request_due_runs()
             self._renew_suggestions()
+            self._start_deliveries()
             self._start_upkeep()
+            self._draw_maps()
             took = time.monotonic() - began
             self._look_at = time.monotonic() + max(DISPATCH_SECONDS, took / LOOKING_SHARE)
         if time.monotonic() >= self._tidy_at:
             self._engine.forget_before(KEPT_DAYS)
             forget_old_files()
+            delivering.forget_old_deliveries()
             self._tidy_at = time.monotonic() + TIDY_SECONDS
 
     def _see_to(self, kind: Kind, row_id: int, attempt: int) -> None:
@@ -174,6 +188,12 @@ class Worker:
                 self._engine.start("renew", project_id, attempt=act_id)
                 self._renewing[project_id] = act_id
 
+    def _start_deliveries(self) -> None:
+        with reading() as db:
+            due = delivering.due_deliveries(db, utc_now())
+        for delivery_id, attempt in due:
+            self._engine.start("deliver", delivery_id, attempt=attempt)
+
     def _start_upkeep(self) -> None:
         """One project at a time for this worker, in turn, so that imports find room beside it."""
         if self._upkeep is not None and self._engine.is_alive("embed", *self._upkeep):
@@ -182,17 +202,32 @@ class Worker:
             waiting = [
                 each.id for each in _in_turn(db, self._last_project) if self._needs(db, each)
             ]
-        for project_id in waiting:
-            attempt = _last_attempt(project_id)
-            if attempt and self._engine.is_alive("embed", project_id, attempt):
+        self._upkeep = self._start_first("embed", waiting)
+        if self._upkeep is not None:
+            self._last_project = self._upkeep[0]
+            self._damaged.discard(self._last_project)
+
+    def _draw_maps(self) -> None:
+        """One at a time for this worker; what people wait for, runs, goes first."""
+        is_busy = self._drawing is not None and self._engine.is_alive("map", *self._drawing)
+        if not self._draws_maps or is_busy or any(_moving(kind) for kind in KINDS):
+            return
+        with reading() as db:
+            due = drawing.due_maps(db)
+        self._drawing = self._start_first("map", due)
+
+    def _start_first(self, kind: str, subject_ids: Sequence[int]) -> tuple[int, int] | None:
+        """Start the job of the first subject that no worker is at: its id and attempt."""
+        for subject_id in subject_ids:
+            attempt = _last_attempt(kind, subject_id)
+            if attempt and self._engine.is_alive(kind, subject_id, attempt):
                 continue
             # False: another worker was quicker, or our note of the attempt was lost.
-            has_started = self._engine.start("embed", project_id, attempt=attempt + 1)
-            _note_attempt(project_id, attempt + 1)
+            has_started = self._engine.start(kind, subject_id, attempt=attempt + 1)
+            _note_attempt(kind, subject_id, attempt + 1)
             if has_started:
-                self._upkeep, self._last_project = (project_id, attempt + 1), project_id
-                self._damaged.discard(project_id)
-                return
+                return subject_id, attempt + 1
+        return None
 
     def _needs(self, db: Session, project: Project) -> bool:
         return project.id in self._damaged or upkeep.needs_upkeep(db, project)
@@ -209,7 +244,10 @@ class Worker:
     def _embed(self, project_id: int) -> None:
         upkeep.embed_some(project_id, self._go_on)
 
-    def _go_on(self, n_done: int, n_total: int) -> None:
+    def _draw(self, encoder_id: int) -> None:
+        drawing.draw(encoder_id, self._go_on)
+
+    def _go_on(self, *_progress: float) -> None:
         if self._stop.is_set():
             raise JobCancelled
 
@@ -228,7 +266,7 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-    worker = Worker(stop, listens_to)
+    worker = Worker(stop, listens_to, draws_maps=True)
     worker.launch()
     log.info("worker.ready", queues=list(listens_to))
     worker.dispatch_on(lambda: False)
@@ -286,14 +324,18 @@ def _in_turn(db: Session, after_id: int) -> list[Project]:
     return sorted(projects, key=lambda project: (project.id <= after_id, project.id))
 
 
-def _last_attempt(project_id: int) -> int:
+def _last_attempt(kind: str, subject_id: int) -> int:
     """The number of the newest such job, for all workers that share the data folder."""
-    path = folder("embedding") / f"{project_id}.attempt"
+    path = _attempts_of(kind) / f"{subject_id}.attempt"
     return int(path.read_text()) if path.exists() else 0
 
 
-def _note_attempt(project_id: int, attempt: int) -> None:
-    path = folder("embedding") / f"{project_id}.attempt"
+def _note_attempt(kind: str, subject_id: int, attempt: int) -> None:
+    path = _attempts_of(kind) / f"{subject_id}.attempt"
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(str(attempt))
     part.replace(path)
+
+
+def _attempts_of(kind: str) -> Path:
+    return folder({"embed": "embedding", "map": "maps"}[kind])

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.artifacts import StoredFile
 from app.errors import Conflict, NotFound
 from app.models import Activation, Artifact, Encoder, Project, User, utc_now
+from app.notices.announcing import Event, announce
 
 ROLL_BACK = "Rolled back"
 FIRST = "The first version"
@@ -162,7 +163,17 @@ def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Act
     )
     db.add(activation)
     db.flush()
+    _announce(db, encoder, activation)
     return activation
+
+
+def _announce(db: Session, encoder: Encoder, activation: Activation) -> None:
+    project = db.get_one(Project, encoder.project_id)
+    is_back = activation.reason == ROLL_BACK
+    kind = "version.rolled_back" if is_back else "version.activated"
+    sentence = f"Search uses version {encoder.number} {'again' if is_back else 'from now on'}."
+    facts = {"version": encoder.number, "kind": encoder.kind, "reason": activation.reason}
+    announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
 
 
 def roll_back(db: Session, project: Project, by: User | None) -> Encoder:

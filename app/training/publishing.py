@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.database import transaction
 from app.jobs import JobCancelled, failpoint
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
+from app.notices.announcing import Event, announce
 from app.search.deep_versions import find_prepared
 from app.search.encoders import activate, active_encoder, publish, publish_prepared
 from app.similarity.measuring.evaluation import Comparison
@@ -30,8 +31,19 @@ def publish_version(run_id: int, comparison: Comparison, verdict: Verdict) -> No
         db.add_all(evaluations(run_id, comparison, raw=raw, tuned=encoder, active=active))
         if verdict.is_activated:
             activate(db, encoder, by=None, reason=f"Run {run.number}")
+        _announce(db, run, encoder, verdict)
         db.flush()
         failpoint("run.activate.inside")
+
+
+def _announce(db: Session, run: TrainingRun, encoder: Encoder, verdict: Verdict) -> None:
+    project = db.get_one(Project, run.project_id)
+    facts = {
+        "run": run.number, "version": encoder.number, "is_activated": verdict.is_activated,
+    }  # fmt: skip
+    path = f"/projects/{project.slug}/training/runs/{run.number}"
+    event = Event("run.succeeded", f"Run {run.number}: {verdict.sentence}", path, facts)
+    announce(db, project, event, also=run.requested_by_id)
 
 
 def _succeed(db: Session, run_id: int, verdict: Verdict) -> None:

@@ -11,6 +11,7 @@ from app.database import transaction
 from app.errors import Conflict, NotFound
 from app.jobs import JobCancelled, workers
 from app.models import Evaluation, LossPoint, Project, RunEvent, TrainingRun, User, utc_now
+from app.notices.announcing import Event, announce
 from app.settings import settings
 from app.similarity.deep.recipe import DeepRecipe
 from app.similarity.recipe import Recipe
@@ -167,7 +168,8 @@ def begin(run_id: int, stage: str) -> TrainingRun | None:
 def fail(run_id: int, sentence: str) -> None:
     """End the run as failed, for this reason; nothing happens if it has ended already."""
     with transaction() as db:
-        _end(db, run_id, status="failed", error=sentence)
+        if _end(db, run_id, status="failed", error=sentence):
+            _announce_failure(db, db.get_one(TrainingRun, run_id), sentence)
     workspace.discard(run_id)
 
 
@@ -184,7 +186,15 @@ def is_worker_there() -> bool:
     return any(worker.is_serving and "train" in worker.queues for worker in seen)
 
 
-def _end(db: Session, run_id: int, **values: str) -> None:
+def _announce_failure(db: Session, run: TrainingRun, sentence: str) -> None:
+    project = db.get_one(Project, run.project_id)
+    path = f"/projects/{project.slug}/training/runs/{run.number}"
+    event = Event("run.failed", f"Run {run.number} failed: {sentence}", path, {"run": run.number})
+    announce(db, project, event, also=run.requested_by_id)
+
+
+def _end(db: Session, run_id: int, **values: str) -> bool:
+    """Whether it was this that ended it."""
     ended = db.execute(
         update(TrainingRun)
         .where(TrainingRun.id == run_id, TrainingRun.status.in_(MOVING))
@@ -194,6 +204,7 @@ def _end(db: Session, run_id: int, **values: str) -> None:
         stage = select(TrainingRun.stage).where(TrainingRun.id == run_id).scalar_subquery()
         message = values.get("error", "Cancelled.")
         db.execute(insert(RunEvent).values(run_id=run_id, stage=stage, message=message))
+    return bool(ended.rowcount)  # type: ignore[attr-defined]
 
 
 def _queue(db: Session, run: TrainingRun) -> None:
