@@ -1,6 +1,5 @@
 """Answers that are files: always attachments, never shown in our pages' name."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,9 +9,9 @@ from typing import BinaryIO
 from fastapi.responses import Response, StreamingResponse
 
 from app.artifacts import folder
+from app.csv_tables import attachment, csv_answer
 from app.errors import clear_disk_error
 from app.exchange.exporting import write_export
-from app.exchange.writers import with_quote
 from app.models import ImportReject, Project
 from app.records.filters import Filters
 
@@ -46,28 +45,14 @@ def export_answer(
     return StreamingResponse(
         _blocks(kept),
         media_type=MEDIA_TYPES[format_],
-        headers=_attachment(f"{project.slug}-{what}.{format_}") | {"Content-Length": _size(kept)},
+        headers=attachment(f"{project.slug}-{what}.{format_}") | {"Content-Length": _size(kept)},
     )
 
 
 def rejects_answer(rejects: Sequence[ImportReject], import_id: int) -> Response:
     """The rejected rows as CSV: line, column, reason."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(["line", "column", "reason"])
-    writer.writerows([each.line, with_quote(each.column or ""), each.reason] for each in rejects)
-    return Response(
-        text.getvalue(),
-        media_type=MEDIA_TYPES["csv"],
-        headers=_attachment(f"rejects-{import_id}.csv"),
-    )
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "X-Content-Type-Options": "nosniff",
-    }
+    rows = ((each.line, each.column or "", each.reason) for each in rejects)
+    return csv_answer(f"rejects-{import_id}.csv", ["line", "column", "reason"], rows)
 
 
 def _drop(kept: BinaryIO) -> None:

@@ -10,11 +10,10 @@ from typing import Any, BinaryIO
 import pyarrow
 from pyarrow import parquet
 
+from app.csv_tables import with_quote
 from app.exchange.sheets import Kind, Sheet
 
 SEPARATOR = "|"
-# What a spreadsheet would run, alone or after the apostrophes that an export puts before it.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?\Z")
 _TYPES: dict[Kind, Any] = {
     "text": pyarrow.string(), "labels": pyarrow.string(), "any": pyarrow.string(),
@@ -63,11 +62,6 @@ WRITERS: dict[str, Callable[[Sheet, BinaryIO], None]] = {
     "jsonl": write_jsonl,
     "parquet": write_parquet,
 }
-
-
-def with_quote(text: str) -> str:
-    """The text as a spreadsheet will show and not run it; app.exchange.csv_rows undoes it."""
-    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _csv_cell(value: Any, kind: Kind) -> str:

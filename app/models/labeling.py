@@ -118,6 +118,16 @@ class Annotation(Base):
         UniqueConstraint("act_id", "record_id", "label_id"),
         Index("ix_annotations_record_id_user_id", "record_id", "user_id"),
         Index("ix_annotations_project_id_id", "project_id", "id"),
+        # Progress counts all of them by these, without opening a row.
+        Index(
+            "ix_annotations_who_where_how",
+            "project_id",
+            "user_id",
+            "session_id",
+            "source",
+            "verdict",
+            "withdrawn_at",
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

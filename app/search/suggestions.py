@@ -75,6 +75,21 @@ class Suggestions:
         return found
 
     @cached_property
+    def n_best(self) -> dict[int, int]:
+        """Label id → the records for which it is the best suggestion."""
+        if not self.label_ids or not len(self.ids):
+            return {}
+        counts = np.bincount(self.chances.argmax(axis=1), minlength=len(self.label_ids))
+        return dict(zip(self.label_ids, counts.tolist(), strict=True))
+
+    @cached_property
+    def n_likely(self) -> dict[int, int]:
+        """Label id → the records that have it more likely than not: what a multi-label version
+        suggests."""
+        counts = (self.chances >= 0.5).sum(axis=0)
+        return dict(zip(self.label_ids, counts.tolist(), strict=True))
+
+    @cached_property
     def uncertainty(self) -> Shares:
         """How unsure the version is of each of `ids`, (n,) float32 in [0, 1]."""
         return uncertainty(self.chances.astype(np.float32))

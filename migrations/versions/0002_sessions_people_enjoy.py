@@ -36,6 +36,11 @@ def upgrade() -> None:
     )
     op.execute(_ACTIVE_SECONDS[op.get_bind().dialect.name])
     op.create_index("ix_acts_project_id_acted_at", "acts", ["project_id", "acted_at"])
+    op.create_index(
+        "ix_annotations_who_where_how",
+        "annotations",
+        ["project_id", "user_id", "session_id", "source", "verdict", "withdrawn_at"],
+    )
     op.drop_index("ix_consensus_project_id_act_id", "consensus")
     op.create_index(
         "ix_consensus_project_id_act_id", "consensus", ["project_id", "act_id", "label_id"]
@@ -173,6 +178,7 @@ def downgrade() -> None:
     op.drop_column("training_runs", "dataset")
     op.drop_index("ix_consensus_project_id_act_id", "consensus")
     op.create_index("ix_consensus_project_id_act_id", "consensus", ["project_id", "act_id"])
+    op.drop_index("ix_annotations_who_where_how", "annotations")
     op.drop_index("ix_acts_project_id_acted_at", "acts")
     op.drop_column("acts", "active_seconds")
     op.drop_column("projects", "goal_on")

@@ -1,0 +1,203 @@
+"""Progress for programs, under /api/v1."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.accounts.access import Admin, CurrentUser
+from app.database import Db, ReadDb
+from app.models import Project, User
+from app.progress.goals import set_goal
+from app.progress.report import Report, report
+from app.progress.tallies import Tally
+from app.projects.access import AdminsProject, InProject
+
+router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["progress"])
+
+
+class Answer(BaseModel):
+    """Nothing is in an answer that is not described here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class GoalAnswer(Answer):
+    """Records to be labeled, until the end of a day (UTC) or of none."""
+
+    n: int
+    words: str
+    until: date | None
+
+
+class DoneAnswer(Answer):
+    """What hands did. Labels that stand; actions: acts, and acts of taking back; active seconds:
+    the sum of the pauses of at most two minutes between a person's acts. Rates are null where too
+    little was measured."""
+
+    n_labels: int
+    n_actions: int
+    n_undone: int
+    active_seconds: float
+    labels_per_minute: float | None
+    actions_per_label: float | None
+
+
+class LabelProgress(Answer):
+    """label null: none of these. n_suggested: of all records, as the active version says; null
+    before it suggests anything."""
+
+    label: str | None
+    n_labeled: int
+    share: float
+    n_suggested: int | None
+    n_last_7_days: int
+
+
+class PersonProgress(Answer):
+    """median_seconds, n_shared and n_agreed are about the latest single decisions: how long they
+    took, how many records somebody else judged too, and how many labels consensus confirms."""
+
+    user: str
+    by_way: dict[str, int]
+    done: DoneAnswer
+    median_seconds: float | None
+    n_shared: int
+    n_agreed: int
+
+
+class SessionProgress(Answer):
+    """purity: the share of the commonest label among those with a label. started_by is empty for
+    those who may not see it."""
+
+    id: int
+    title: str
+    seed_kind: str
+    started_by: str
+    started_at: datetime
+    n_records: int
+    n_decided: int
+    purity: float | None
+    done: DoneAnswer
+
+
+class WayProgress(Answer):
+    """seed_kind is empty outside of sessions; hand: single or page."""
+
+    seed_kind: str
+    hand: str
+    done: DoneAnswer
+
+
+class MomentAnswer(Answer):
+    """Records that were labeled by then."""
+
+    until: datetime
+    n_labeled: int
+
+
+class ProgressAnswer(Answer):
+    """How far the project is. People and sessions: everybody's for reviewers and admins, else the
+    user's own."""
+
+    n_records: int
+    n_labeled: int
+    n_last_7_days: int
+    goal: GoalAnswer | None
+    done: DoneAnswer
+    labels: list[LabelProgress]
+    people: list[PersonProgress]
+    sessions: list[SessionProgress]
+    ways: list[WayProgress]
+    over_time: list[MomentAnswer]
+
+
+class GoalBody(Answer):
+    """A number of records ("5000") or a share of them ("80 %"); empty: no goal."""
+
+    goal: Annotated[str, Field(max_length=40)]
+    until: date | None = None
+
+
+@router.get("/progress")
+def read_progress(project: InProject, user: CurrentUser, db: ReadDb) -> ProgressAnswer:
+    """How far the project is, by label, person, session, way and time."""
+    return _answer(db, project, user)
+
+
+@router.put("/goal")
+def put_goal(project: AdminsProject, admin: Admin, db: Db, body: GoalBody) -> ProgressAnswer:
+    """Set what the project aims for."""
+    set_goal(db, project, body.goal, body.until)
+    db.flush()
+    return _answer(db, db.get_one(Project, project.id), admin)
+
+
+def _answer(db: Session, project: Project, user: User) -> ProgressAnswer:
+    found = report(db, project, user)
+    goal = found.goal
+    return ProgressAnswer(
+        n_records=found.n_records,
+        n_labeled=found.n_labeled,
+        n_last_7_days=found.n_lately,
+        goal=None if goal is None else GoalAnswer(n=goal.n, words=goal.words, until=goal.until),
+        done=_done(found.done),
+        labels=_labels(found),
+        people=_people(found),
+        sessions=_sessions(found),
+        ways=[
+            WayProgress(seed_kind=row.seed_kind, hand=row.hand, done=_done(row.done))
+            for row in found.ways
+        ],
+        over_time=_over_time(found),
+    )
+
+
+def _done(done: Tally) -> DoneAnswer:
+    return DoneAnswer(
+        n_labels=done.n_labels, n_actions=done.n_actions, n_undone=done.n_undone,
+        active_seconds=done.seconds, labels_per_minute=done.per_minute,
+        actions_per_label=done.per_label,
+    )  # fmt: skip
+
+
+def _labels(found: Report) -> list[LabelProgress]:
+    return [
+        LabelProgress(
+            label=row.label.name if row.label else None, n_labeled=row.n, share=row.share,
+            n_suggested=row.n_suggested, n_last_7_days=row.n_lately,
+        )
+        for row in found.labels
+    ]  # fmt: skip
+
+
+def _people(found: Report) -> list[PersonProgress]:
+    return [
+        PersonProgress(
+            user=row.name, by_way=dict(row.by_way), done=_done(row.done),
+            median_seconds=row.hand.seconds, n_shared=row.hand.n_shared,
+            n_agreed=row.hand.n_agreed,
+        )
+        for row in found.people
+    ]  # fmt: skip
+
+
+def _sessions(found: Report) -> list[SessionProgress]:
+    return [
+        SessionProgress(
+            id=row.session.id, title=row.session.title, seed_kind=row.session.seed_kind,
+            started_by=row.starter if found.is_everybody else "",
+            started_at=row.session.started_at, n_records=row.session.n_records,
+            n_decided=row.n_decided, purity=row.purity, done=_done(row.done),
+        )
+        for row in found.sessions
+    ]  # fmt: skip
+
+
+def _over_time(found: Report) -> list[MomentAnswer]:
+    if found.course is None:
+        return []
+    points = zip(found.course.moments, found.course.n_labeled, strict=True)
+    return [MomentAnswer(until=moment, n_labeled=n) for moment, n in points]

@@ -1,0 +1,69 @@
+"""What a project aims for: a number of records, or a share of all, and perhaps a day."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid
+from app.models import Project
+
+
+@dataclass(frozen=True)
+class Goal:
+    """n  records that are to be labeled; until  the day by which, or None
+
+    words  the goal as it was set: "5,000 records" or "80 %"
+    """
+
+    n: int
+    words: str
+    until: date | None
+
+
+def goal_of(project: Project, n_records: int) -> Goal | None:
+    """What the project aims for, given how many records it has now."""
+    if project.goal_share is not None:
+        words = f"{100 * project.goal_share:g} % of the records"
+        return Goal(round(project.goal_share * n_records), words, project.goal_on)
+    if project.goal_n is not None:
+        return Goal(project.goal_n, f"{project.goal_n:,} records", project.goal_on)
+    return None
+
+
+def set_goal(db: Session, project: Project, words: str, until: date | None) -> None:
+    """Aim for what the words say; with no words, for nothing. Raises Invalid for other words.
+
+    words  a number of records ("5,000") or a share of them ("80 %")
+    """
+    kept = db.get_one(Project, project.id)
+    kept.goal_n, kept.goal_share = _read(words)
+    kept.goal_on = until if words.strip() else None
+
+
+def as_typed(project: Project) -> str:
+    """The goal as a person would type it; empty without one."""
+    if project.goal_share is not None:
+        return f"{100 * project.goal_share:g} %"
+    return "" if project.goal_n is None else f"{project.goal_n:,}"
+
+
+def _read(words: str) -> tuple[int | None, float | None]:
+    plain = words.replace(",", "").replace(" ", "").replace("\u202f", "")
+    if not plain:
+        return None, None
+    if plain.endswith("%"):
+        return None, _share(plain[:-1])
+    if not (plain.isascii() and plain.isdigit()) or not 0 < int(plain) <= 1_000_000_000:
+        raise Invalid("The goal is a number of records, such as 5,000, or a share, such as 80 %.")
+    return int(plain), None
+
+
+def _share(digits: str) -> float:
+    try:
+        percent = float(digits)
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent <= 100:
+        raise Invalid("The share to be labeled lies above 0 % and is 100 % at most.")
+    return percent / 100

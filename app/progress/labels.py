@@ -1,0 +1,75 @@
+"""Label by label: how many records carry it, how many are suggested to, and what came lately."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged
+from app.labeling.consensus import merge_targets
+from app.models import Consensus, Label, Project
+from app.projects.labels import every_label, is_offered
+from app.search.encoders import active_encoder
+from app.search.indexes import NotIndexed, open_version
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One label; label None is "none of these".
+
+    n            records whose consensus carries it
+    share        of all labels that records carry
+    n_suggested  of all records, how many the active version takes for it; None: no suggestions
+    n_lately     of n, those that came since the moment that was asked
+    """
+
+    label: Label | None
+    n: int
+    share: float
+    n_suggested: int | None
+    n_lately: int
+
+
+def label_rows(db: Session, project: Project, since_act_id: int) -> list[LabelRow]:
+    """The offered labels by position, retired ones that records carry, then "none of these"."""
+    counts = _counts(db, project.id)
+    lately = _counts(db, project.id, Consensus.act_id > since_act_id)
+    suggested = _suggested(db, project)
+    total = sum(counts.values())
+    labels: list[Label | None] = [
+        label for label in every_label(db, project.id) if is_offered(label) or counts.get(label.id)
+    ]
+    rows = []
+    for label in [*labels, *([None] if counts.get(None) else [])]:
+        key = None if label is None else label.id
+        n = counts.get(key, 0)
+        expected = None if key is None or not suggested else suggested.get(key, 0)
+        rows.append(LabelRow(label, n, n / total if total else 0.0, expected, lately.get(key, 0)))
+    return rows
+
+
+def _counts(db: Session, project_id: int, *lately: ColumnElement[bool]) -> dict[int | None, int]:
+    rows = db.execute(
+        select(Consensus.label_id, func.count())
+        .where(Consensus.project_id == project_id, *lately)
+        .group_by(Consensus.label_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _suggested(db: Session, project: Project) -> dict[int, int]:
+    encoder = active_encoder(db, project.id)
+    if encoder is None:
+        return {}
+    try:
+        suggestions = open_version(db, encoder.id).suggestions
+    except (NotIndexed, Damaged):
+        return {}
+    targets = merge_targets(db, project.id)
+    counts: dict[int, int] = {}
+    for label_id, n in (
+        suggestions.n_likely if project.is_multi_label else suggestions.n_best
+    ).items():
+        into = targets.get(label_id, label_id)
+        counts[into] = counts.get(into, 0) + n
+    return counts

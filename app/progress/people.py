@@ -1,0 +1,105 @@
+"""What each person did: labels by way, pace, and how sure-handed the latest of them were."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session, aliased
+
+from app.labeling.says import PEOPLE
+from app.models import Act, Annotation, Consensus, User
+from app.progress.tallies import Tally, grouped, summed
+
+WAYS = ("single", "page", "import", "rule")
+# How many of a person's latest single decisions speak for all: enough for a median and a share.
+LATEST = 500
+LONGEST_MILLISECONDS = 120_000
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A person's latest decisions, one by one.
+
+    seconds   the median time before the eyes; None while no browser measured any
+    n_shared  of these records, how many somebody else judged, too
+    n_agreed  of those, how many labels are what the record's consensus says
+    """
+
+    seconds: float | None = None
+    n_shared: int = 0
+    n_agreed: int = 0
+
+    @property
+    def agreement(self) -> float | None:
+        """The share of agreement with consensus; None where nobody else judged any."""
+        return self.n_agreed / self.n_shared if self.n_shared else None
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One person. `by_way` counts labels that stand; done sums what was done by hand."""
+
+    user_id: int | None
+    name: str
+    by_way: Mapping[str, int]
+    done: Tally
+    hand: Hand
+
+    @property
+    def n_labels(self) -> int:
+        """Labels that stand, however they were given."""
+        return sum(self.by_way.values())
+
+
+def person_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[PersonRow]:
+    """Everybody who did anything, by name: this is no ranking."""
+    of_user = grouped(every, lambda each: each.user_id)
+    known = [user_id for user_id in of_user if user_id is not None]
+    found = db.execute(select(User.id, User.name).where(User.id.in_(known)))
+    names = {row[0]: row[1] for row in found}
+    rows = [
+        _row(user_id, names.get(user_id or 0, "nobody in particular"), done,
+             hand_of(db, project_id, user_id) if user_id else Hand())
+        for user_id, done in of_user.items()
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: (row.user_id is None, row.name.casefold()))
+
+
+def _row(user_id: int | None, name: str, done: Sequence[Tally], hand: Hand) -> PersonRow:
+    by_way = {way: sum(each.n_labels for each in done if each.way == way) for way in WAYS}
+    by_hand = summed(each for each in done if each.way not in ("import", "rule"))
+    return PersonRow(user_id, name, by_way, by_hand, hand)
+
+
+def hand_of(db: Session, project_id: int, user_id: int) -> Hand:
+    """The person's latest single decisions; what was taken back is not among them."""
+    rows = db.execute(
+        select(Annotation.milliseconds, _is_shared(), _is_agreed())
+        .join(Act, Act.id == Annotation.act_id)
+        .where(
+            Act.project_id == project_id, Act.user_id == user_id, Act.kind == "single",
+            Act.undone_at.is_(None), Annotation.verdict.in_(("label", "none")),
+        )
+        .order_by(Act.id.desc())
+        .limit(LATEST)
+    ).all()  # fmt: skip
+    times = [row[0] for row in rows if row[0] is not None and 0 < row[0] <= LONGEST_MILLISECONDS]
+    shared = [bool(row[2]) for row in rows if row[1]]
+    return Hand(median(times) / 1000 if times else None, len(shared), sum(shared))
+
+
+def _is_shared() -> ColumnElement[bool]:
+    other = aliased(Annotation)
+    return exists().where(
+        other.record_id == Annotation.record_id, other.user_id != Annotation.user_id,
+        other.withdrawn_at.is_(None), other.source.in_(PEOPLE),
+        other.verdict.in_(("label", "none")),
+    )  # fmt: skip
+
+
+def _is_agreed() -> ColumnElement[bool]:
+    return exists().where(
+        Consensus.record_id == Annotation.record_id,
+        Consensus.label_id.is_not_distinct_from(Annotation.label_id),
+    )

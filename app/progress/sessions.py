@@ -1,0 +1,71 @@
+"""The latest sessions: how much of each is decided, how pure it is, and what it took."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Consensus, LabelingSession, SessionItem, User
+from app.progress.tallies import Tally, grouped, summed
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """One session.
+
+    n_decided  of its records, how many have consensus
+    purity     the share of its commonest label among those with a label; None below two of them
+    done       what was done in it
+    """
+
+    session: LabelingSession
+    starter: str
+    n_decided: int
+    purity: float | None
+    done: Tally
+
+
+def session_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[SessionRow]:
+    """The newest sessions in which any of these tallies was done, the newest first."""
+    done = grouped(every, lambda each: each.session_id)
+    newest = sorted((each for each in done if each is not None), reverse=True)[:SHOWN]
+    found = db.execute(
+        select(LabelingSession, User.name)
+        .outerjoin(User, User.id == LabelingSession.user_id)
+        .where(LabelingSession.project_id == project_id, LabelingSession.id.in_(newest))
+        .order_by(LabelingSession.id.desc())
+    ).all()
+    n_decided = _n_decided(db, newest)
+    purities = _purities(db, newest)
+    return [
+        SessionRow(session, name or "", n_decided.get(session.id, 0), purities.get(session.id),
+                   summed(done[session.id]))
+        for session, name in found
+    ]  # fmt: skip
+
+
+def _n_decided(db: Session, session_ids: Sequence[int]) -> dict[int, int]:
+    rows = db.execute(
+        select(SessionItem.session_id, func.count(Consensus.record_id.distinct()))
+        .join(Consensus, Consensus.record_id == SessionItem.record_id)
+        .where(SessionItem.session_id.in_(session_ids))
+        .group_by(SessionItem.session_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _purities(db: Session, session_ids: Sequence[int]) -> dict[int, float]:
+    rows = db.execute(
+        select(SessionItem.session_id, Consensus.label_id, func.count())
+        .join(Consensus, Consensus.record_id == SessionItem.record_id)
+        .where(SessionItem.session_id.in_(session_ids), Consensus.label_id.is_not(None))
+        .group_by(SessionItem.session_id, Consensus.label_id)
+    )
+    counts: dict[int, list[int]] = defaultdict(list)
+    for session_id, _, n in rows:
+        counts[session_id].append(n)
+    return {each: max(ns) / sum(ns) for each, ns in counts.items() if sum(ns) > 1}
