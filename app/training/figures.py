@@ -20,6 +20,18 @@ WORDS = {
 }
 """The figures that are shown first; a run keeps many more."""
 
+MORE_WORDS = {
+    "capped_top_k": "Like neighbours, as many as there can be",
+    "ndcg": "NDCG: like neighbours near the top",
+    "mrr": "MRR: 1 / rank of the first like neighbour",
+    "map": "Mean average precision",
+    "macro_r_precision": "Like neighbours, each label the same",
+    "macro_precision": "Precision, each label the same",
+    "macro_recall": "Recall, each label the same",
+    "weighted_f1": "F1, labels by their records",
+}
+"""Those of the plots below them."""
+
 USUAL_K = 10
 
 
@@ -37,7 +49,8 @@ class Figure:
     @property
     def words(self) -> str:
         """The metric in plain words."""
-        return WORDS.get(self.tuned.metric, self.tuned.metric)
+        metric = self.tuned.metric
+        return WORDS.get(metric) or MORE_WORDS.get(metric, metric)
 
 
 def scores_of(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
@@ -55,6 +68,17 @@ def figures_of(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Figu
             # Of several depths, the last is the largest.
             found.setdefault(score.run_id, {}).setdefault(score.metric, {})[score.role] = score
     return {run_id: _in_order(by_metric) for run_id, by_metric in found.items()}
+
+
+def figures_among(scores: Sequence[Evaluation], metrics: Sequence[str]) -> tuple[Figure, ...]:
+    """These metrics of a run, of all labels together, at the usual k; those that raw and tuned both
+    have."""
+    found: dict[str, dict[str, Evaluation]] = {}
+    for score in scores:
+        if score.metric in metrics and score.label_id is None and (score.k or 0) <= USUAL_K:
+            found.setdefault(score.metric, {})[score.role] = score
+    told = [found[metric] for metric in metrics if metric in found]
+    return tuple(Figure(of["raw"], of["tuned"]) for of in told if {"raw", "tuned"} <= set(of))
 
 
 def _headlines(db: Session, runs: Sequence[TrainingRun]) -> Sequence[Evaluation]:

@@ -22,6 +22,8 @@ app.training.verdict says when a version is activated.
 
 import functools
 from collections.abc import Callable
+from functools import partial
+from shutil import copyfile
 
 import numpy as np
 from sqlalchemy import update
@@ -40,8 +42,10 @@ from app.similarity.deep.recipe import head_recipe
 from app.similarity.head import load_head, save_head
 from app.similarity.tuning import tune as learn
 from app.training import deep_runs, runs, workspace
+from app.training.dataset import dataset_of
 from app.training.graphs import shared_graph
-from app.training.measuring import Material, measure
+from app.training.measured import KIND as MEASURED
+from app.training.measuring import Material, keep_queries, measure, with_probe
 from app.training.publishing import publish_version
 from app.training.report import RunReport
 from app.training.snapshot import freeze, load_snapshot
@@ -78,6 +82,7 @@ def collect(run: TrainingRun, report: RunReport) -> None:
         project = db.get_one(Project, run.project_id)
         source = _source(db, project, run)
         snapshot = freeze(db, project, source)
+        dataset = dataset_of(db, project, source, snapshot, run.recipe)
     workspace.keep_source(run.id, source.id)
     workspace.keep(run.id, "collect", workspace.SNAPSHOT, snapshot.save)
     with transaction() as db:
@@ -89,6 +94,7 @@ def collect(run: TrainingRun, report: RunReport) -> None:
                 last_act_id=snapshot.last_act_id,
                 audit_until=project.audit_until,
                 snapshot_hash=snapshot.hash,
+                dataset=dataset,
             )
         )
     report.say(
@@ -114,12 +120,14 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
     """Measure tuned against raw and the version in use, on records that none of them saw."""
     if workspace.has(run.id, workspace.COMPARISON):
         return
-    material = _material(run, report)
+    material = raw = _material(run, report)
     if deep_runs.is_deep(run.recipe):
         raw = _material(run, report, of_raw=True)
         comparison = deep_runs.measure_deep(run, raw, material, report)
     else:
         comparison = measure(run, material, report)
+    comparison = with_probe(comparison, run, raw, material)
+    keep_queries(run, comparison, raw)
     workspace.keep(
         run.id, "evaluate", workspace.COMPARISON, lambda path: save_comparison(comparison, path)
     )
@@ -161,6 +169,8 @@ def _index(run: TrainingRun, report: RunReport) -> None:
     with reading() as db:
         ids, vectors = raw_vectors(db, deep_runs.source_of_run(db, run).id)
     writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
+    if workspace.has(run.id, workspace.MEASURED):
+        writers[MEASURED] = partial(copyfile, workspace.path_of(run.id, workspace.MEASURED))
     files: dict[str, StoredFile] = {}
     for kind, write in writers.items():
         report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")

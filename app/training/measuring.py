@@ -1,7 +1,9 @@
 """The evaluate stage of a head run: raw and the version in use, by hidden examples and by audit."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
+import numpy as np
 import scipy.sparse as sp
 
 from app.database import reading
@@ -11,14 +13,18 @@ from app.search.vectors import Ids
 from app.similarity.examples import Examples
 from app.similarity.head import load_head
 from app.similarity.measuring.evaluation import Comparison
+from app.similarity.measuring.forgetting import kept_neighbours, probes_among
 from app.similarity.measuring.gate import decide
+from app.similarity.measuring.intervals import Resamples
 from app.similarity.measuring.validation import compare
 from app.similarity.recipe import Recipe
-from app.similarity.vectors import Vectors
+from app.similarity.vectors import Vectors, unit_rows
 from app.training import workspace
 from app.training.auditing import Audit, audit_of_run, audited
 from app.training.contenders import find_champion, run_of
+from app.training.measured import save_measured
 from app.training.report import RunReport
+from app.training.slices import fields_of, slices_of
 from app.training.snapshot import load_snapshot
 
 
@@ -70,3 +76,36 @@ def with_audit(comparison: Comparison, audit: Audit) -> Comparison:
     )
     decision = decide(heard.raw, heard.tuned, heard.differences)
     return replace(heard, is_better=decision.is_good, sentence=decision.sentence)
+
+
+def with_probe(
+    comparison: Comparison, run: TrainingRun, raw: Material, own: Material
+) -> Comparison:
+    """The comparison with what the version leaves of the neighbours of records nobody labeled.
+
+    raw, own  the vectors that it is compared with, and those that its head reads
+    """
+    head = load_head(workspace.path_of(run.id, workspace.HEAD))
+    asking, candidates = probes_among(raw.ids, raw.examples.rows)
+    there = np.isin(raw.ids[candidates], own.ids, assume_unique=True)
+    candidates = candidates[there]
+    asking = asking[np.isin(asking, candidates)]
+    tuned = head.tune(own.vectors[np.searchsorted(own.ids, raw.ids[candidates])])
+    found = kept_neighbours(
+        unit_rows(raw.vectors[candidates]), tuned, np.searchsorted(candidates, asking)
+    )
+    return replace(comparison, tuned=(*comparison.tuned, *found)) if comparison.raw else comparison
+
+
+def keep_queries(run: TrainingRun, comparison: Comparison, material: Material) -> None:
+    """Keep what single queries got in the run's folder; nothing where nothing was measured."""
+    queries, examples = comparison.queries, material.examples
+    if queries is None:
+        return
+    ids = material.ids[examples.rows]
+    with reading() as db:
+        fields = fields_of(db, ids)
+    slices = slices_of(fields, examples.answers(), queries, Resamples(examples.groups))
+    more = {"slices": slices, "differences": [asdict(each) for each in comparison.differences]}
+    write = partial(save_measured, queries, ids, examples, more)
+    workspace.keep(run.id, "evaluate", workspace.MEASURED, write)

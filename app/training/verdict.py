@@ -9,7 +9,7 @@ nothing, and rolling back is one click.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.similarity.measuring.evaluation import Comparison, Difference, Score
@@ -47,8 +47,8 @@ def judge(comparison: Comparison, snapshot: Snapshot, *, is_forced: bool) -> Ver
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:
-    """Write it as JSON."""
-    path.write_text(json.dumps(asdict(comparison)))
+    """Write it as JSON, without the single queries, which have a file of their own."""
+    path.write_text(json.dumps(asdict(replace(comparison, queries=None))))
 
 
 def load_comparison(path: Path) -> Comparison:

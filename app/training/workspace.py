@@ -18,6 +18,7 @@ from app.settings import settings
 SNAPSHOT = "examples.npz"
 HEAD = "head.safetensors"
 COMPARISON = "comparison.json"
+MEASURED = "measured.safetensors"
 FILES = "files.json"
 SOURCE = "source.json"
 DEEP = "deep"

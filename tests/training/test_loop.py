@@ -89,6 +89,9 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
         raw = {(e.metric, e.k): e for e in found if e.role == "raw"}
         tuned = {(e.metric, e.k): e for e in found if e.role == "tuned"}
     assert (version.index.n_records, version.index.dimension) == (320, 24 + 4)
+    kept = tuned.pop(("probe_overlap", 10))
+    assert tuned.pop(("probe_rbo", 50)).n == kept.n == 200
+    assert 0.3 < kept.low < kept.value < kept.high < 1
     only_tuned = {metric for metric, _ in set(tuned) - set(raw)}
     assert only_tuned == {"loss", "calibration_error", "rbo", "learning_curve", "gain_of_more"}
     assert set(raw) < set(tuned)
@@ -121,8 +124,8 @@ def test_a_repeated_step_doubles_nothing(project: Project) -> None:
     assert row(run_id).status == "succeeded"
     assert (count(Encoder), count(Activation)) == (2, 2)
     assert len(figures(run_id)) == len(set(figures(run_id))) > 50
-    assert count(Artifact) == 4  # The graph of the raw vectors; head, index and suggestions.
-    assert len(list((settings().data_dir / "artifacts").iterdir())) == 4
+    assert count(Artifact) == 5  # The graph of the raw vectors; head, index, suggestions, figures.
+    assert len(list((settings().data_dir / "artifacts").iterdir())) == 5
     assert list((settings().data_dir / "runs").iterdir()) == []
 
 
@@ -141,7 +144,7 @@ def test_the_same_run_gives_the_same_version(project: Project) -> None:
 
     assert shas[0] == shas[1]
     assert hashes[0] == hashes[1]
-    assert count(Artifact) == 7  # One graph, used twice.
+    assert count(Artifact) == 9  # One graph, used twice.
 
 
 def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.similarity.examples import Examples
-from app.similarity.measuring.classification import N_BINS, Counts, agreement, loss_each, misjudged
+from app.similarity.measuring.classification import (
+    N_BINS,
+    Counts,
+    agreement,
+    chances_told,
+    loss_each,
+    misjudged,
+)
 from app.similarity.measuring.evaluation import KS
 from app.similarity.measuring.intervals import Resamples
 from app.similarity.measuring.ranking import (
@@ -61,6 +68,7 @@ class Answers:
         self.right = np.zeros((m, n_labels))
         self.n_asked = np.zeros(m)
         self.missed, self.n_judged = np.zeros((m, N_BINS)), np.zeros((m, N_BINS))
+        self.told = np.zeros((m, N_BINS))
         self._sums: dict[Key, Floats] = {}
         self._counts: dict[Key, Floats] = {}
 
@@ -114,6 +122,7 @@ class Answers:
         missed, n_judged = misjudged(chances, true, is_multi_label=is_multi)
         self.missed[hidden] += missed
         self.n_judged[hidden] += n_judged
+        self.told[hidden] += chances_told(chances, true, is_multi_label=is_multi)
 
 
 def of_hits(hits: Hits, ks: tuple[int, ...]) -> dict[Key, Floats]:

@@ -116,18 +116,32 @@ def misjudged(
 
     The chance of the best label, or, of many labels each, the chance of every one.
     """
+    surest, is_right = _told(chances, true, is_multi_label)
+    return _binned(surest, is_right - surest), _binned(surest, np.ones_like(surest))
+
+
+def chances_told(chances: NDArray[np.float32], true: Answers, *, is_multi_label: bool) -> Floats:
+    """The sum of the chances that each query adds to each bin, (q, 10); as for `misjudged`."""
+    surest, _ = _told(chances, true, is_multi_label)
+    return _binned(surest, surest)
+
+
+def _told(
+    chances: NDArray[np.float32], true: Answers, is_multi_label: bool
+) -> tuple[Floats, Answers]:
+    """The chances that are judged, (q, 1) or (q, K), and whether they came true."""
     if is_multi_label:
-        surest, is_right = chances.astype(np.float64), true
-    else:
-        best = chances.argmax(axis=1)[:, None]
-        surest = np.take_along_axis(chances, best, axis=1).astype(np.float64)
-        is_right = np.take_along_axis(true, best, axis=1)
+        return chances.astype(np.float64), true
+    best = chances.argmax(axis=1)[:, None]
+    surest = np.take_along_axis(chances, best, axis=1).astype(np.float64)
+    return surest, np.take_along_axis(true, best, axis=1)
+
+
+def _binned(surest: Floats, values: Floats) -> Floats:
     bins = np.minimum((surest * N_BINS).astype(np.int64), N_BINS - 1)
-    missed, n_judged = np.zeros((len(true), N_BINS)), np.zeros((len(true), N_BINS))
-    rows = np.arange(len(true))[:, None]
-    np.add.at(missed, (rows, bins), is_right - surest)
-    np.add.at(n_judged, (rows, bins), 1.0)
-    return missed, n_judged
+    summed = np.zeros((len(surest), N_BINS))
+    np.add.at(summed, (np.arange(len(surest))[:, None], bins), values)
+    return summed
 
 
 def calibration_error(missed: Floats, n_judged: Floats) -> Floats:

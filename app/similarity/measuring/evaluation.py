@@ -7,12 +7,13 @@ nothing else in the house computes one. docs/evaluation.md says it in words, wit
     intervals       how far a figure is to be trusted
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.similarity.measuring.classification import Classification, agreement, classification
 from app.similarity.measuring.overlap import rank_biased_overlap
+from app.similarity.measuring.queries import KS, Queries
 from app.similarity.measuring.ranking import (
     Floats,
     Hits,
@@ -34,9 +35,6 @@ __all__ = [
     "classification", "mean_average_precision", "mrr", "ndcg", "r_precision",
     "rank_biased_overlap", "recall", "top_k",
 ]  # fmt: skip
-
-KS = (5, 10, 25, 50, 100, 250, 500, 1000)
-"""The depths at which rankings are looked at."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,7 @@ class Comparison:
 
     active       scores of the version in use, where it is a tuned one
     differences  tuned against raw, and against the version in use
+    queries      what each of them got, where anything was measured
     """
 
     raw: tuple[Score, ...]
@@ -90,6 +89,7 @@ class Comparison:
     sentence: str
     active: tuple[Score, ...] = ()
     differences: tuple[Difference, ...] = ()
+    queries: Queries | None = field(default=None, compare=False, repr=False)
 
 
 def top_k(vectors: Vectors, labels: Labels, k: int) -> float:

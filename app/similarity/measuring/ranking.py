@@ -24,6 +24,7 @@ Rows = NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
 
 AT_ONCE = 500
+FEW_AT_ONCE = 50
 
 
 def ranked_hits(vectors: Vectors, labels: Labels, *, groups: Rows | None = None) -> Hits:
@@ -37,6 +38,29 @@ def ranked_hits(vectors: Vectors, labels: Labels, *, groups: Rows | None = None)
     hits = np.empty((len(vectors), len(vectors) - 1), bool)
     for rows, order, own in _ranked(vectors, groups):
         hits[rows] = np.take_along_axis(alike(labels, rows) & ~own, order, axis=1)
+    return hits
+
+
+def nearest_hits(
+    vectors: Vectors, labels: Labels, queries: Rows, depth: int, *, groups: Rows | None = None
+) -> Hits:
+    """(len(queries), depth) bool: as `ranked_hits`, of these rows alone and no deeper.
+
+    Raises ValueError unless 1 <= depth < n.
+    """
+    n = len(vectors)
+    if not 1 <= depth < n:
+        raise ValueError(f"A ranking of {n} records has no depth {depth}.")
+    hits = np.empty((len(queries), depth), bool)
+    for start in range(0, len(queries), FEW_AT_ONCE):
+        rows = queries[start : start + FEW_AT_ONCE]
+        own = _own(groups, rows, n)
+        similarities = np.where(own, -np.inf, vectors[rows] @ vectors.T)
+        # Below its own group, which counts as not like it: the record itself.
+        similarities[np.arange(len(rows)), rows] = np.nan
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :depth]
+        is_hit = alike(labels, rows) & ~own
+        hits[start : start + FEW_AT_ONCE] = np.take_along_axis(is_hit, order, axis=1)
     return hits
 
 

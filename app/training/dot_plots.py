@@ -1,0 +1,114 @@
+"""Plots of dots with intervals: metrics raw beside tuned, and what tuning brought part by part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.training.figures import Figure
+from app.training.plots import Axis, Canvas, Plot, cut, percent, points
+
+LANE = 48.0
+ROW = 30.0
+MOST_ROWS = 20
+LEAST_SPAN = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tuned minus raw for one part of the records, with its interval; raw beside it."""
+
+    name: str
+    n: int
+    raw: float
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether tuned is clearly below raw here."""
+        return self.high < 0
+
+    @property
+    def is_better(self) -> bool:
+        """Whether tuned is clearly above raw here."""
+        return self.low > 0
+
+
+def metric_plot(name: str, title: str, about: str, figures: Sequence[Figure]) -> Plot | None:
+    """Metrics in [0, 1], raw beside tuned where raw has them; None for no figures."""
+    if not figures:
+        return None
+    drawn, x = Canvas(), Axis(0, 1, 12, 298)
+    bottom = 8 + LANE * len(figures)
+    for i in range(5):
+        drawn.line("tick", x.at(i / 4), 4, x.at(i / 4), bottom)
+        drawn.words(x.at(i / 4), bottom + 15, percent(i / 4), anchor="middle")
+    for number, figure in enumerate(figures):
+        top = 8 + LANE * number
+        k = f", k = {figure.tuned.k:,}" if figure.tuned.k else ""
+        drawn.words(12, top + 12, cut(f"{figure.words}{k}", 58), kind="name")
+        for role, score, below in (("raw", figure.raw, 23), ("tuned", figure.tuned, 36)):
+            middle = top + below
+            drawn.line(f"{role}-whisker", x.at(score.low), middle, x.at(score.high), middle)
+            drawn.mark(role, x.at(score.value), middle)
+            drawn.words(306, middle + 4, f"{percent(score.value, 1)} {role}")
+    return Plot(
+        name=name,
+        title=title,
+        about=about,
+        summary="; ".join(
+            f"{figure.words}: raw {percent(figure.raw.value, 1)}, tuned "
+            f"{percent(figure.tuned.value, 1)}"
+            for figure in figures
+        ),
+        height=bottom + 24,
+        width=384.0,
+        shapes=tuple(drawn.shapes),
+        columns=(
+            "metric", "k", "n", "raw", "raw_low", "raw_high", "tuned", "tuned_low", "tuned_high",
+            "chance",
+        ),
+        rows=tuple(
+            (
+                f.tuned.metric, f.tuned.k, f.tuned.n, f.raw.value, f.raw.low, f.raw.high,
+                f.tuned.value, f.tuned.low, f.tuned.high, f.tuned.chance,
+            )
+            for f in figures
+        ),
+    )  # fmt: skip
+
+
+def gain_plot(name: str, title: str, about: str, parts: Sequence[Part]) -> Plot | None:
+    """What tuning brought to each part, the most helped first; None for no parts."""
+    if not parts:
+        return None
+    ordered = sorted(parts, key=lambda part: -part.value)
+    half = MOST_ROWS // 2
+    shown = ordered if len(ordered) <= MOST_ROWS else ordered[:half] + ordered[-half:]
+    span = max(LEAST_SPAN, *(max(abs(part.low), abs(part.high)) for part in shown))
+    drawn, x = Canvas(), Axis(-span, span, 12, 310)
+    bottom = 8 + ROW * len(shown)
+    for value in (-span, 0.0, span):
+        drawn.line("tick", x.at(value), 4, x.at(value), bottom)
+    for value, anchor in ((-span, "start"), (0.0, "middle"), (span, "end")):
+        drawn.words(x.at(value), bottom + 15, points(value) if value else "0", anchor=anchor)
+    for number, part in enumerate(shown):
+        _gain(drawn, part, x, 8 + ROW * number)
+    return Plot(
+        name=name,
+        title=title,
+        about=about,
+        summary="; ".join(f"{part.name} {points(part.value)} points" for part in shown),
+        height=bottom + 24,
+        shapes=tuple(drawn.shapes),
+        columns=("part", "n", "raw", "tuned", "gain", "gain_low", "gain_high"),
+        rows=tuple((p.name, p.n, p.raw, p.raw + p.value, p.value, p.low, p.high) for p in ordered),
+    )
+
+
+def _gain(drawn: Canvas, part: Part, x: Axis, top: float) -> None:
+    role = "worse" if part.is_worse else "tuned" if part.is_better else "raw"
+    drawn.words(12, top + 12, f"{cut(part.name, 34)} (n = {part.n:,})", kind="name")
+    drawn.line(f"{role}-whisker", x.at(part.low), top + 21, x.at(part.high), top + 21)
+    drawn.mark(role, x.at(part.value), top + 21)
+    drawn.words(354, top + 25, points(part.value), anchor="end")

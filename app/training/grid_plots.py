@@ -1,0 +1,180 @@
+"""Plots of squares and bars: confusion, calibration, and how balanced the labels are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.search.vectors import Ids
+from app.training.measured import Measured
+from app.training.plots import WIDTH, Axis, Canvas, Plot, cut, percent
+
+MOST_LABELS = 12
+MOST_BARS = 20
+DARK = 0.55
+BAR = 34.0
+
+
+@dataclass(frozen=True)
+class Confused:
+    """Records of one label that got one label suggested: their ids, at most as many as open as a
+    session; n is how many they are, share of those of that label."""
+
+    true: str
+    suggested: str
+    n: int
+    share: float
+    record_ids: tuple[int, ...]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the suggestion is the label."""
+        return self.true == self.suggested
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows: true labels; columns: suggested ones; in the same order. is_whole: no label is left
+    out."""
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[Confused | None, ...], ...]
+    is_whole: bool
+
+
+OPENED_AT_ONCE = 500
+
+
+def matrix(measured: Measured, names: Mapping[int, str], role: str) -> Matrix | None:
+    """The confusion matrix of a single-label comparison: the labels that are mixed up most, at
+    most 12; None where records carry several labels, or nothing was asked."""
+    pairs = measured.suggested[role]
+    if measured.is_multi_label or len(pairs) == 0:
+        return None
+    true = measured.targets.argmax(axis=1)[pairs[:, 0]]
+    k = len(measured.label_ids)
+    counted = np.zeros((k, k), np.int64)
+    np.add.at(counted, (true, pairs[:, 1]), 1)
+    wrong = counted - np.diag(np.diag(counted))
+    weight = wrong.sum(axis=0) + wrong.sum(axis=1) + 1e-6 * counted.sum(axis=1)
+    occurs = [int(i) for i in np.argsort(-weight, kind="stable") if counted[i].any()]
+    shown = sorted(occurs[:MOST_LABELS], key=lambda i: -int(counted[i].sum()))
+    labels = [names.get(measured.label_ids[i], "–") for i in range(k)]
+    rows = tuple(
+        tuple(_confused(measured, pairs, true, (i, j), counted, labels) for j in shown)
+        for i in shown
+    )
+    return Matrix(tuple(labels[i] for i in shown), rows, len(occurs) <= MOST_LABELS)
+
+
+def _confused(
+    measured: Measured, pairs: Ids, true: Ids, at: tuple[int, int], counted: Ids, labels: list[str]
+) -> Confused | None:
+    i, j = at
+    if not counted[i, j]:
+        return None
+    who = np.unique(pairs[(true == i) & (pairs[:, 1] == j), 0])
+    ids = tuple(int(each) for each in measured.record_ids[who[:OPENED_AT_ONCE]])
+    share = float(counted[i, j] / counted[i].sum())
+    return Confused(labels[i], labels[j], len(who), share, ids)
+
+
+def matrix_plot(found: Matrix) -> Plot:
+    """The matrix as a picture: the darker, the larger the share of the row's label."""
+    size, left, top = min(44.0, 250.0 / len(found.labels)), 100.0, 78.0
+    drawn = Canvas()
+    for number, name in enumerate(found.labels):
+        middle = top + size * (number + 0.5)
+        drawn.words(left - 6, middle + 4, cut(name, 15), kind="name", anchor="end")
+        drawn.words(left + size * (number + 0.5), top - 6, f"{number + 1}", anchor="middle")
+        drawn.words(6, middle + 4, f"{number + 1}")
+    drawn.words(left, 30, "suggested, by the number of its row")
+    for i, row in enumerate(found.rows):
+        for j, cell in enumerate(row):
+            x, y, share = left + size * j, top + size * i, cell.share if cell else 0.0
+            drawn.rect("cell", x, y, size, size, **{"fill-opacity": f"{0.8 * share:.2f}"})
+            if cell and share >= 0.005:
+                drawn.words(
+                    x + size / 2, y + size / 2 + 4, f"{100 * share:.0f}",
+                    kind="name", anchor="middle",
+                )  # fmt: skip
+    cells = [cell for row in found.rows for cell in row if cell]
+    wrong = sorted((c for c in cells if not c.is_right), key=lambda c: -c.n)[:3]
+    return Plot(
+        name="confusion",
+        title="What is taken for what",
+        about="Percent of each row's records that got each label suggested, by tuned.",
+        summary="; ".join(f"{c.n} of {c.true} taken for {c.suggested}" for c in wrong),
+        height=top + size * len(found.labels) + 10,
+        shapes=tuple(drawn.shapes),
+        columns=("label", "suggested", "n", "share"),
+        rows=tuple((c.true, c.suggested, c.n, c.share) for c in cells),
+    )
+
+
+def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Plot | None:
+    """How often suggestions came true, by the chance that was told; None where none was."""
+    if not bins:
+        return None
+    drawn, x, y = Canvas(), Axis(0, 1, 44, 344), Axis(0, 1, 236, 14)
+    for i in range(5):
+        drawn.line("tick", x.start, y.at(i / 4), x.stop, y.at(i / 4))
+        drawn.words(x.start - 5, y.at(i / 4) + 4, percent(i / 4), anchor="end")
+        drawn.words(x.at(i / 4), 252, percent(i / 4), anchor="middle")
+    drawn.words(194, 270, "chance that was told", anchor="middle")
+    drawn.line("chance", x.at(0), y.at(0), x.at(1), y.at(1))
+    drawn.words(x.at(0.62), y.at(0.55), "as sure as right")
+    most = max(each["n"] for each in bins)
+    for each in bins:
+        at = x.at(each["chance"])
+        drawn.line("tuned-whisker", at, y.at(each["low"]), at, y.at(each["high"]))
+        drawn.mark("tuned", at, y.at(each["right"]), 2.5 + 4 * (each["n"] / most) ** 0.5)
+    total = sum(each["n"] for each in bins)
+    return Plot(
+        name="calibration",
+        title="How sure, how right",
+        about=(
+            f"{total:,.0f} suggestions by tuned, in tenths of the chance told with them: the "
+            "larger the square, the more. Below the dotted line they were surer than right."
+        ),
+        summary="; ".join(
+            f"told {percent(b['chance'])}, right {percent(b['right'])}" for b in bins
+        ),
+        height=280.0,
+        shapes=tuple(drawn.shapes),
+        columns=("n", "chance", "right", "right_low", "right_high"),
+        rows=tuple((b["n"], b["chance"], b["right"], b["low"], b["high"]) for b in bins),
+    )
+
+
+def balance_plot(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
+    """Each label's share of the examples as counted and on a log scale; None without labels."""
+    if not labels:
+        return None
+    shown = labels[:MOST_BARS]
+    most = max(max(each["share"], each["log_share"]) for each in shown)
+    drawn, x = Canvas(), Axis(0, most, 12, 300)
+    for number, each in enumerate(shown):
+        top = 4 + BAR * number
+        drawn.words(12, top + 12, f"{cut(each['name'], 36)} ({each['n']:,})", kind="name")
+        for kind, share, below in (
+            ("tuned-mark", each["share"], 16), ("raw-mark", each["log_share"], 24)
+        ):  # fmt: skip
+            drawn.rect(kind, 12, top + below, x.at(share) - 12, 5.5)
+        drawn.words(x.at(each["share"]) + 4, top + 22, percent(each["share"], 1))
+    more = f" The {MOST_BARS} most frequent of {len(labels)}." if len(labels) > MOST_BARS else ""
+    return Plot(
+        name="balance",
+        title="How balanced the labels are",
+        about=(
+            "Filled: each label's share of the examples. Hollow: its share if labels count with "
+            f"the logarithm of their records, which lets rare ones be seen.{more}"
+        ),
+        summary="; ".join(f"{each['name']} {percent(each['share'], 1)}" for each in shown),
+        height=8 + BAR * len(shown),
+        width=WIDTH,
+        shapes=tuple(drawn.shapes),
+        columns=("label", "n", "share", "log_share"),
+        rows=tuple((e["name"], e["n"], e["share"], e["log_share"]) for e in labels),
+    )

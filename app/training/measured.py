@@ -1,0 +1,186 @@
+"""What a run measured, query by query, kept as a file of its version: plots are drawn from it.
+
+One safetensors file, an artifact of kind "figures". Arrays hold the queries; what comes with
+intervals (the curve over k, labels, slices, calibration) was computed by the worker and stands in
+the file's own facts, so that a page only draws.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, located
+from app.models import Artifact, TrainingRun
+from app.search.vectors import Ids
+from app.similarity.examples import Examples
+from app.similarity.measuring.intervals import Resamples, limits
+from app.similarity.measuring.queries import Depths, Queries
+
+KIND = "figures"
+ROLES = ("raw", "tuned")
+FACTS = ("curve", "labels", "bins", "slices", "differences")
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """q queries, labeled records that were hidden from training, and what they got.
+
+    record_ids  (q,); targets (q, K) bool: which of label_ids each carries
+    values      role/metric, or role/metric@k → (q,) float32, NaN where it was not asked
+    suggested   role → (s, 2): a query's place, and the column of a label suggested for it
+    neighbours  role → (q, 10) record ids, nearest first, -1 for none
+    ks          depths; at (c,): places of the queries that were asked at all of them; purity, role
+                → (c, len(ks)); chance (c,) and best (c, len(ks)), what random and perfect rankings
+                would have
+    facts       curve, labels, slices, bins, differences: lists of plain values, with intervals
+    """
+
+    record_ids: Ids
+    label_ids: tuple[int, ...]
+    targets: NDArray[np.bool_]
+    values: dict[str, Floats]
+    suggested: dict[str, Ids]
+    neighbours: dict[str, Ids]
+    ks: tuple[int, ...]
+    at: Ids
+    purity: dict[str, Floats]
+    chance: Floats
+    best: Floats
+    facts: dict[str, list[dict[str, Any]]]
+    is_multi_label: bool
+
+    @property
+    def n(self) -> int:
+        """How many queries."""
+        return len(self.record_ids)
+
+
+def save_measured(
+    queries: Queries,
+    record_ids: Ids,
+    examples: Examples,
+    more: Mapping[str, list[dict[str, Any]]],
+    path: Path,
+) -> None:
+    """Write the file. record_ids (m,) are those of the examples; more: slices and differences."""
+    asked = np.flatnonzero(_asked(queries, len(examples)))
+    place = np.full(len(examples), -1, np.int64)
+    place[asked] = np.arange(len(asked))
+    values = np.stack([queries.values[name][asked] for name in queries.values])
+    arrays: dict[str, NDArray[Any]] = {
+        "record_ids": record_ids[asked],
+        "targets": examples.answers()[asked].astype(np.uint8),
+        "values": values.astype(np.float32),
+    }
+    for role in ROLES:
+        pairs, near = queries.suggested[role], queries.neighbours[role][asked]
+        arrays[f"suggested_{role}"] = np.stack([place[pairs[:, 0]], pairs[:, 1]], axis=1)
+        arrays[f"neighbours_{role}"] = np.where(near < 0, -1, record_ids[near])
+    arrays |= _depths(queries.depths, place)
+    facts = {
+        "label_ids": list(examples.label_ids),
+        "values": list(queries.values),
+        "ks": [] if queries.depths is None else list(queries.depths.ks),
+        "curve": _curve(queries.depths, examples),
+        "labels": [asdict(gain) for gain in queries.by_label],
+        "bins": [asdict(each) for each in queries.bins],
+        "is_multi_label": examples.is_multi_label,
+        **more,
+    }
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    path.write_bytes(save(whole, metadata={"facts": json.dumps(facts)}))
+
+
+def find_measured(db: Session, run: TrainingRun) -> Measured | None:
+    """What the run measured; None where it measured nothing, or its file is damaged."""
+    if run.encoder_id is None:
+        return None
+    wanted = select(Artifact).where(Artifact.encoder_id == run.encoder_id, Artifact.kind == KIND)
+    file = db.scalar(wanted)
+    if file is None:
+        return None
+    try:
+        return _opened(file.file, file.sha256)
+    except Damaged:
+        return None  # `likewise verify` names it; the figures in the database still stand.
+
+
+@lru_cache(maxsize=8)
+def _opened(file: str, sha256: str) -> Measured:
+    """The file never changes, so it is checked and read once."""
+    path = located(file, sha256)
+    try:
+        with safe_open(path, framework="numpy") as opened:
+            facts = json.loads((opened.metadata() or {})["facts"])
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise Damaged(file) from error
+    return Measured(
+        record_ids=arrays["record_ids"],
+        label_ids=tuple(facts["label_ids"]),
+        targets=arrays["targets"].astype(bool),
+        values=dict(zip(facts["values"], arrays["values"], strict=True)),
+        suggested={role: arrays[f"suggested_{role}"] for role in ROLES},
+        neighbours={role: arrays[f"neighbours_{role}"] for role in ROLES},
+        ks=tuple(facts["ks"]),
+        at=arrays["depths_at"],
+        purity={role: arrays[f"depths_{role}"] for role in ROLES},
+        chance=arrays["depths_chance"],
+        best=arrays["depths_best"],
+        facts={name: facts[name] for name in FACTS},
+        is_multi_label=facts["is_multi_label"],
+    )
+
+
+def _asked(queries: Queries, m: int) -> NDArray[np.bool_]:
+    asked = ~np.isnan(queries.values["tuned/accuracy"])
+    if queries.depths is not None:
+        asked[queries.depths.at] = True
+    near = np.concatenate([queries.neighbours[role].ravel() for role in ROLES])
+    asked[near[near >= 0]] = True
+    return np.asarray(asked[:m])
+
+
+def _depths(depths: Depths | None, place: Ids) -> dict[str, NDArray[Any]]:
+    if depths is None:
+        none = np.empty((0, 0), np.float32)
+        names = ("depths_raw", "depths_tuned", "depths_best")
+        shared: dict[str, NDArray[Any]] = {"depths_at": np.empty(0, np.int64)}
+        return shared | {"depths_chance": np.empty(0, np.float32)} | dict.fromkeys(names, none)
+    return {
+        "depths_at": place[depths.at],
+        "depths_raw": depths.raw.astype(np.float32),
+        "depths_tuned": depths.tuned.astype(np.float32),
+        "depths_chance": depths.chance.astype(np.float32),
+        "depths_best": depths.best.astype(np.float32),
+    }
+
+
+def _curve(depths: Depths | None, examples: Examples) -> list[dict[str, Any]]:
+    """top_k at each depth, raw beside tuned, on the same queries, each with its 95 % interval."""
+    if depths is None:
+        return []
+    draws = Resamples(examples.groups[depths.at])
+    told: list[dict[str, Any]] = [
+        {"k": k, "n": len(depths.at), "chance": float(depths.chance.mean()),
+         "best": float(depths.best[:, i].mean())}
+        for i, k in enumerate(depths.ks)
+    ]  # fmt: skip
+    for role in ROLES:
+        drawn = draws.means(getattr(depths, role))
+        low, high = limits(drawn)
+        for i, point in enumerate(told):
+            ends = (float(low[i]), float(high[i]))
+            point[role] = {"value": float(drawn[0, i]), "low": ends[0], "high": ends[1]}
+    return told

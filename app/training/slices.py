@@ -1,0 +1,85 @@
+"""Slices of the records that a run asked about: equal values of a field of theirs.
+
+Decision: fields with 2 to 12 values that at least half of the records have. More values are names
+or texts; and a field that says the same as the labels, such as the column that they were imported
+from, is left out.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import Record
+from app.search.vectors import Ids, chunks
+from app.similarity.measuring.intervals import Resamples
+from app.similarity.measuring.queries import Queries, gains_by
+
+MOST_VALUES = 12
+MOST_FIELDS = 8
+LONGEST = 60
+IDS_AT_ONCE = 500
+METRICS = ("r_precision", "accuracy")
+
+
+def fields_of(db: Session, record_ids: Ids) -> list[dict[str, Any]]:
+    """The original fields of these records, in their order; empty for one that is gone."""
+    found: dict[int, dict[str, Any]] = {}
+    for some in chunks([int(each) for each in record_ids], IDS_AT_ONCE):
+        rows = db.execute(select(Record.id, Record.fields).where(Record.id.in_(some)))
+        found |= {row.id: row.fields or {} for row in rows}
+    return [found.get(int(each), {}) for each in record_ids]
+
+
+def slices_of(
+    fields: Sequence[Mapping[str, Any]], answers: NDArray[np.bool_], queries: Queries,
+    draws: Resamples,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What tuning brought to each slice, as plain values: field, value and a Gain's own names.
+
+    fields   of each of the m examples; answers (m, K), the labels that each carries
+    """
+    told = []
+    for name in _names(fields):
+        said = np.array([_value(each.get(name)) for each in fields], dtype=object)
+        values = _values(said)
+        if not values or _is_label(said, answers):
+            continue
+        masks = np.stack([said == value for value in values], axis=1)
+        for metric in METRICS:
+            raw, tuned = (queries.values[f"{role}/{metric}"] for role in ("raw", "tuned"))
+            gains = gains_by(masks, range(len(values)), metric, raw, tuned, draws)
+            told += [{"field": name, "value": values[g.key]} | asdict(g) for g in gains]
+    return told
+
+
+def _names(fields: Sequence[Mapping[str, Any]]) -> list[str]:
+    counted = Counter(name for each in fields for name in each)
+    return [name for name, n in counted.most_common() if 2 * n >= len(fields)][: 4 * MOST_FIELDS]
+
+
+def _value(said: Any) -> str:
+    """The value as text; nothing for what is no short word or number."""
+    if not isinstance(said, str | int | float | bool) or len(str(said)) > LONGEST:
+        return ""
+    return str(said)
+
+
+def _values(said: NDArray[np.object_]) -> list[str]:
+    """The values, the most frequent first; none where the field has too many or too few."""
+    counted = Counter(said.tolist())
+    missing = counted.pop("", 0)
+    if not 2 <= len(counted) <= MOST_VALUES or 2 * missing > len(said):
+        return []
+    return [value for value, _ in counted.most_common()]
+
+
+def _is_label(said: NDArray[np.object_], answers: NDArray[np.bool_]) -> bool:
+    """Whether each value goes with one answer, and each answer with one value."""
+    pairs = {(value, row.tobytes()) for value, row in zip(said, answers, strict=True)}
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})

@@ -1,0 +1,149 @@
+"""What a run brought, in words for somebody who never saw the tool: did it help, how much, for
+which labels, and how sure is that.
+
+Decision: the same differences and the same bound decide here as in the gate
+(app.similarity.measuring.gate), so that the words never contradict what was activated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.models import Evaluation
+from app.similarity.measuring.gate import CLEAR, EVIDENCE, RAW
+from app.training.dot_plots import Part
+from app.training.figures import Figure
+from app.training.plots import percent, points
+
+FEW = 100
+MOST_NAMED = 6
+HOW_MUCH = {
+    "r_precision": "Neighbours with the record's own label",
+    "accuracy": "Right suggestions",
+    "audit_accuracy": "Right suggestions among records drawn by chance (audit)",
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """The answer and its kind (good, warn, bad, info), and the sentences below it."""
+
+    answer: str
+    kind: str
+    how_much: tuple[str, ...]
+    for_which: tuple[str, ...]
+    how_sure: tuple[str, ...]
+
+
+def story(
+    figures: Sequence[Figure],
+    scores: Sequence[Evaluation],
+    differences: Sequence[Mapping[str, Any]],
+    labels: Sequence[Part],
+) -> Story:
+    """The story of a run that has ended well.
+
+    figures      those shown first; empty where nothing could be measured
+    scores       every number of the run; differences as measured.facts has them, and labels what
+                 tuning brought to each, by r_precision
+    """
+    if not figures:
+        return Story(
+            "It could not be measured whether this run helped.", "warn",
+            ("Too few labeled records could be hidden from training and asked about.",), (), (),
+        )  # fmt: skip
+    against_raw = [each for each in differences if each["against"] == RAW]
+    answer, kind = _answer(against_raw, scores)
+    return Story(
+        answer, kind, tuple(_how_much(figures, scores)), tuple(_for_which(labels)),
+        tuple(_how_sure(figures, differences)),
+    )  # fmt: skip
+
+
+def _answer(
+    against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]
+) -> tuple[str, str]:
+    standing = _standing(against_raw, scores)
+    return {
+        1: ("Yes, this run helped.", "good"),
+        0: ("This run made no clear difference.", "info"),
+        -1: ("No, this run made things worse.", "bad"),
+    }[standing]
+
+
+def _standing(against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]) -> int:
+    """1 clearly better than raw, -1 clearly worse, 0 neither; the audit is asked first."""
+    for metric in ("audit_accuracy", EVIDENCE):
+        for each in against_raw:
+            if each["metric"] == metric and each["chance_worse"] >= CLEAR:
+                return -1
+            if each["metric"] == metric and each["chance_worse"] <= 1 - CLEAR:
+                return 1
+    found = None if against_raw else _over_raw(scores, EVIDENCE)
+    return 0 if found is None else int(found.low > 0) - int(found.high < 0)
+
+
+def _how_much(figures: Sequence[Figure], scores: Sequence[Evaluation]) -> list[str]:
+    told = []
+    for figure in figures:
+        words, gain = HOW_MUCH.get(figure.tuned.metric), _over_raw(scores, figure.tuned.metric)
+        if words is None:
+            continue
+        sentence = (
+            f"{words}: {percent(figure.tuned.value, 1)} tuned, {percent(figure.raw.value, 1)} raw"
+        )
+        if gain is not None:
+            sentence += (
+                f", {points(gain.value)} points (95 % interval {points(gain.low)} to "
+                f"{points(gain.high)})"
+            )
+        told.append(f"{sentence}, n = {figure.tuned.n:,}.")
+    return told
+
+
+def _for_which(labels: Sequence[Part]) -> list[str]:
+    better = sorted((each for each in labels if each.is_better), key=lambda each: -each.value)
+    worse = sorted((each for each in labels if each.is_worse), key=lambda each: each.value)
+    n_open = len(labels) - len(better) - len(worse)
+    told = []
+    if better:
+        told.append(f"Clearly better: {_named(better)}.")
+    if worse:
+        told.append(f"Clearly worse: {_named(worse)}.")
+    if labels and n_open:
+        which = "every label" if n_open == len(labels) else f"{n_open} more"
+        told.append(f"No clear change: {which}.")
+    return told
+
+
+def _named(parts: Sequence[Part]) -> str:
+    named = [f"{part.name} ({points(part.value)})" for part in parts[:MOST_NAMED]]
+    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    return ", ".join(named) + more
+
+
+def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    n = figures[0].tuned.n
+    told = [_ahead(each) for each in differences if each["metric"] == EVIDENCE]
+    if n < FEW:
+        told.append(f"{n} records are few: with more labels the figures become surer.")
+    if not any(figure.tuned.metric == "audit_accuracy" for figure in figures):
+        told.append(
+            "The records that asked were labeled in sessions or imported, not drawn by chance: an "
+            "audit session tells how often suggestions are right among all records."
+        )
+    return told
+
+
+def _ahead(each: Mapping[str, Any]) -> str:
+    ahead = percent(1 - each["chance_worse"], 1)
+    against = "raw" if each["against"] == RAW else f"{each['against']}, in use then,"
+    return (
+        f"Tuned is ahead of {against} in {ahead} of 1,000 redraws of the {each['n']:,} labeled "
+        "records that were hidden from training."
+    )
+
+
+def _over_raw(scores: Sequence[Evaluation], metric: str) -> Evaluation | None:
+    wanted = ("over_raw", metric, None)
+    return next((s for s in scores if (s.role, s.metric, s.label_id) == wanted), None)
