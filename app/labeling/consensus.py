@@ -3,12 +3,15 @@
 Decision: in a single-label project the label with most voices wins, and a tie means unlabeled;
 "none of these" is a voice like a label; skip is none. In a multi-label project every label that
 more than half of the voters carry. Imported says and rules count only while no person has spoken.
+Decision: in records of the project's overlap, people count once `overlap_n` of them have spoken;
+until then the record is unlabeled everywhere, so that sessions offer it to the others as well.
 Decision: act_id is the act since which they agree, so that one more voice for the same label is
 not a changed label.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, insert, select
@@ -22,7 +25,12 @@ from app.models import Consensus, Label, Project, Record
 Agreed = dict[int | None, int]
 _RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PROJECT: BindParameter[Any] = bindparam("project_id")
-_IS_MULTI = select(Project.is_multi_label).where(Project.id == _PROJECT)
+_RULE = select(Project.is_multi_label, Project.overlap_from, Project.overlap_n).where(
+    Project.id == _PROJECT
+)
+_OVERLAPPING = select(Record.id).where(
+    Record.id.in_(_RECORDS), Record.content_hash >= bindparam("overlap_from")
+)
 _HELD_PROJECT = select(Project.id).where(Project.id == _PROJECT).with_for_update(read=True)
 _MERGED = select(Label.id, Label.merged_into_id).where(
     Label.project_id == _PROJECT, Label.merged_into_id.is_not(None)
@@ -40,52 +48,68 @@ _DELETE = delete(Consensus).where(Consensus.id.in_(_RECORDS))
 _INSERT = insert(Consensus)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a project's people agree; see Project for the overlap."""
+
+    is_multi: bool
+    overlap_from: str = ""
+    overlap_n: int = 1
+
+
 def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
     """Bring the consensus rows of these records in line with what people currently say.
 
     Call it in the transaction that changed annotations. A merged label counts for its target.
     """
-    is_multi = _is_multi_label(db, project_id)
+    rule = _rule(db, project_id)
     targets = held_targets(db, project_id)
     for chunk in chunks(record_ids):
         # Two users who label one record at once settle it one after the other (Postgres).
         answered(db, _HELD_RECORDS, ids=chunk)
-        _store(db, project_id, chunk, agreements(db, chunk, targets, is_multi))
+        _store(db, project_id, chunk, agreements(db, chunk, targets, rule))
 
 
 def agreements(
-    db: Session, record_ids: Iterable[int], targets: Mapping[int, int], is_multi: bool
+    db: Session, record_ids: Iterable[int], targets: Mapping[int, int], rule: Rule
 ) -> dict[int, Agreed]:
     """What the consensus of these records should read; records without consensus are missing."""
     says = current_says(db, record_ids)
-    found = {record_id: agreed(of, targets, is_multi) for record_id, of in says.items()}
+    several = _overlapping(db, says, rule)
+    found = {
+        record_id: agreed(of, targets, rule.is_multi, rule.overlap_n if record_id in several else 1)
+        for record_id, of in says.items()
+    }
     return {record_id: labels for record_id, labels in found.items() if labels}
 
 
 def recomputed(db: Session, project_id: int, record_ids: Iterable[int]) -> dict[int, Agreed]:
     """The consensus that these records should have, for comparing with what is stored."""
     targets = merge_targets(db, project_id)
-    return agreements(db, record_ids, targets, _is_multi_label(db, project_id))
+    return agreements(db, record_ids, targets, _rule(db, project_id))
 
 
-def agreed(says: Sequence[CurrentSay], targets: Mapping[int, int], is_multi: bool) -> Agreed:
+def agreed(
+    says: Sequence[CurrentSay], targets: Mapping[int, int], is_multi: bool, least: int = 1
+) -> Agreed:
     """The labels that these says agree on, each with the act since which they do.
 
     says     oldest act first
     targets  merged label → the label that it now counts for
+    least    people count once so many of them have spoken
     """
     voices = [say for say in says if say.verdict != "skip"]
     since: Agreed = {}
     for n, newest in enumerate(voices, 1):
-        heard = [_candidates(say, targets) for say in _heard(voices[:n])]
+        heard = [_candidates(say, targets) for say in _heard(voices[:n], least)]
         winners = _winners(heard, is_multi)
         since = {label_id: since.get(label_id, newest.act_id) for label_id in winners}
     return since
 
 
-def _heard(voices: Sequence[CurrentSay]) -> Sequence[CurrentSay]:
+def _heard(voices: Sequence[CurrentSay], least: int) -> Sequence[CurrentSay]:
     people = [say for say in voices if say.is_person]
-    return people or voices
+    return people if len(people) >= least else [say for say in voices if not say.is_person]
 
 
 def _candidates(say: CurrentSay, targets: Mapping[int, int]) -> frozenset[int | None]:
@@ -128,8 +152,16 @@ def _end(into: Mapping[int, int], label_id: int) -> int:
     return label_id
 
 
-def _is_multi_label(db: Session, project_id: int) -> bool:
-    return bool(answered(db, _IS_MULTI, project_id=project_id).scalar())
+def _rule(db: Session, project_id: int) -> Rule:
+    found = answered(db, _RULE, project_id=project_id).one_or_none()
+    return Rule(*found) if found else Rule(is_multi=False)
+
+
+def _overlapping(db: Session, record_ids: Iterable[int], rule: Rule) -> set[int]:
+    if not rule.overlap_from:
+        return set()
+    rows = answered(db, _OVERLAPPING, ids=list(record_ids), overlap_from=rule.overlap_from)
+    return set(rows.scalars())
 
 
 def _store(

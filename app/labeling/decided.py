@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.labeling.certainty import Floats, Ids
 from app.labeling.consensus import merge_targets
 from app.labeling.items import is_decided
+from app.labeling.overlap import is_independent
 from app.labeling.says import PEOPLE
 from app.models import Annotation, Consensus, LabelingSession, SessionItem
 
@@ -44,7 +45,8 @@ def decided(
     row carries one.
     """
     own = _own(db, session, user_id)
-    agreed = _agreed(db, session)
+    # Suggestions that others' labels taught would give these labels away.
+    agreed = {} if is_independent(db, session.id) else _agreed(db, session)
     said = {**own, **agreed}
     rows = {int(record_id): row for row, record_id in enumerate(record_ids)}
     known = sorted((each for each in said if each in rows), key=lambda each: said[each][0])

@@ -6,9 +6,10 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.labeling.certainty import Certainty, certainty_of
+from app.labeling.certainty import Certainty, Ids, certainty_of
 from app.labeling.counts import n_labeled
 from app.labeling.forecast import forecast
+from app.labeling.overlap import open_to
 from app.labeling.suggested import SurePage, sure_pages
 from app.labeling.titles import UNLABELED, nothing_left
 from app.models import Project
@@ -32,24 +33,52 @@ class NextBest:
     label_id: int | None = None
 
 
-def next_best(db: Session, project: Project) -> NextBest:
-    """What to label now. Raises Conflict when there is nothing left to label."""
-    open_ids = matching_ids(db, project.id, UNLABELED)
-    if len(open_ids) == 0:
-        raise Conflict(nothing_left("random", UNLABELED))
+@dataclass(frozen=True)
+class Outlook:
+    """What there is to choose the next session from.
+
+    open_ids   (n,) int64, records that the user can label
+    version    None before its first index
+    certainty  what is suggested for them, None where nothing is; pages  of it, the best first
+    """
+
+    open_ids: Ids
+    version: Version | None
+    certainty: Certainty | None
+    pages: list[SurePage]
+
+
+def outlook(db: Session, project: Project, user_id: int) -> Outlook:
+    """What this user could label now."""
+    open_ids = matching_ids(db, project.id, open_to(db, project, user_id, UNLABELED))
     version = searchable_version(db, project)
+    if version is None or len(version.suggestions.ids) == 0 or len(open_ids) == 0:
+        return Outlook(open_ids, version, None, [])
+    certainty = certainty_of(db, project, version.suggestions, open_ids)
+    return Outlook(open_ids, version, certainty, sure_pages(certainty))
+
+
+def next_best(db: Session, project: Project, user_id: int) -> NextBest:
+    """What to label now. Raises Conflict when there is nothing left to label."""
+    return best_of(db, project, outlook(db, project, user_id))
+
+
+def best_of(db: Session, project: Project, there: Outlook) -> NextBest:
+    """The same, of what there is to choose from."""
+    version = there.version
+    if len(there.open_ids) == 0:
+        raise Conflict(nothing_left("random", UNLABELED))
     if version is None:
         why = "Records are still being embedded: random ones can be labeled meanwhile."
         return NextBest("random", project.min_labels, why)
     if (missing := project.min_labels - n_labeled(db, project.id)) > 0:
         return NextBest("cold_start", missing, _stands_for_all(missing))
-    certainty = certainty_of(db, project, version.suggestions, open_ids)
-    pages = sure_pages(certainty)
-    if not pages:
+    if there.certainty is None or not there.pages:
         return _without_suggestions(project, version)
-    if pages[0].per_action < LEAST_PER_ACTION and _is_worth_asking(certainty):
-        return NextBest("uncertain", N_TEACHING, _teaches(pages[0]))
-    return _page(db, project, version, pages[0])
+    best = there.pages[0]
+    if best.per_action < LEAST_PER_ACTION and _is_worth_asking(there.certainty):
+        return NextBest("uncertain", N_TEACHING, _teaches(best))
+    return _page(db, project, version, best)
 
 
 def searchable_version(db: Session, project: Project) -> Version | None:

@@ -14,6 +14,7 @@ from app.labeling import sessions
 from app.labeling.forms import router as form_router
 from app.labeling.items import session_progress
 from app.labeling.label_pages import router as label_router
+from app.labeling.listing import recent_sessions
 from app.labeling.session_forms import router as session_form_router
 from app.labeling.session_pages import router as session_page_router
 from app.labeling.ways import offers
@@ -33,9 +34,9 @@ def show_sessions(
     request: Request, project: InProject, user: CurrentUser, db: ReadDb
 ) -> HTMLResponse:
     """Ways to start a session, and the recent ones."""
-    recent = sessions.recent_sessions(db, project.id)
+    recent = recent_sessions(db, project.id)
     offered = [label for label in every_label(db, project.id) if is_offered(label)]
-    now = offers(db, project)
+    now = offers(db, project, user.id)
     return render(
         request, "labeling/sessions.html", project=project, labels=offered,
         recent=[(each, session_progress(db, each, user.id)) for each in recent],

@@ -98,7 +98,7 @@ def _belief(
     suggestions = suggested_now(db, session.encoder_id)
     label_ids, expected = shares_of_every_label(db, project, suggestions, record_ids)
     known = decided(db, session, user_id, record_ids, label_ids)
-    is_known = expected.any(axis=1)
+    is_known = np.asarray(expected.any(axis=1), bool)
     if len(known.rows) < LEAST_LEARNED or len(label_ids) == 0:
         return Belief(label_ids, expected, is_known, known)
     expected[~is_known] = usual_shares(known.said, int((~is_known).sum()))
@@ -109,7 +109,7 @@ def _belief(
         expected[held] = _learned(version.index.vectors(record_ids[held]), expected, held, known)
     chances = expected
     chances[known.rows] = known.said
-    return Belief(label_ids, chances, np.asarray(is_known | held), known)
+    return Belief(label_ids, chances, is_known | held, known)
 
 
 def _learned(vectors: Floats, expected: Floats, held: NDArray[np.bool_], known: Decided) -> Floats:

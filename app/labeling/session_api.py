@@ -20,11 +20,11 @@ from app.labeling.answers import (
 from app.labeling.auditing import USUAL_TARGET, accept_session, sampled_ranks
 from app.labeling.forecast import Forecast, forecast_of
 from app.labeling.items import items
+from app.labeling.listing import recent_sessions
 from app.labeling.reordering import order_of
 from app.labeling.sessions import (
     chosen_ids,
     find_session,
-    recent_sessions,
     record_ids_in,
     seed_of,
     start_next,
@@ -75,11 +75,13 @@ def add_next_session(project: InProject, user: CurrentUser) -> SessionAnswer:
 
 
 @router.post("/projects/{slug}/sessions/forecast")
-def forecast_session(project: InProject, body: StartBody, db: ReadDb) -> ForecastAnswer:
+def forecast_session(
+    project: InProject, user: CurrentUser, body: StartBody, db: ReadDb
+) -> ForecastAnswer:
     """What a session would hold, were it started now. Stores nothing."""
     seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
-    encoder_id, ids = chosen_ids(db, project, body.seed_kind, seed, body.k, filters)
+    encoder_id, ids = chosen_ids(db, project, user.id, body.seed_kind, seed, body.k, filters)
     return _answer(forecast_of(db, project, encoder_id, ids))
 
 

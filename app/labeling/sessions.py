@@ -16,6 +16,7 @@ from app.labeling.certainty import Ids
 from app.labeling.choosing import Chosen, audited, choose
 from app.labeling.duplicates import fold
 from app.labeling.next_best import next_best
+from app.labeling.overlap import open_to
 from app.labeling.suggested import USUAL_LENGTH
 from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, own_title, title_of
 from app.models import LabelingSession, Project, SessionItem, User
@@ -53,7 +54,8 @@ def start_session(
     size = session_size(seed_kind, k)
     with reading() as db:
         title = own_title(title) or title_of(db, project, seed_kind, seed)
-        chosen = _chosen(db, project, seed_kind, seed, size, filters)
+        asked = open_to(db, project, user.id, filters)
+        chosen = _chosen(db, project, seed_kind, seed, size, asked)
         if seed_kind == "suggested":
             title = f"Suggested: {label_name(db, project, chosen.label_id)}"
             seed = seed_of("suggested", label_id=chosen.label_id)
@@ -80,7 +82,7 @@ def _described(seed: Seed | None) -> dict[str, Any]:
 def start_next(project: Project, user: User) -> LabelingSession:
     """The session that brings most per action now. Raises Conflict when nothing is left."""
     with reading() as db:
-        best = next_best(db, project)
+        best = next_best(db, project, user.id)
     seed = seed_of(best.kind, label_id=best.label_id)
     return start_session(project, user, best.kind, seed=seed, k=best.k, why=best.why)
 
@@ -108,16 +110,17 @@ def _folded(
 
 
 def chosen_ids(
-    db: Session, project: Project, seed_kind: str, seed: Seed | None, k: int | None,
-    filters: Filters,
+    db: Session, project: Project, user_id: int, seed_kind: str, seed: Seed | None,
+    k: int | None, filters: Filters,
 ) -> tuple[int | None, Ids]:  # fmt: skip
-    """The version and the records that such a session would have, were it started now.
+    """The version and the records that such a session of this user would have, were it started now.
 
     Raises as start_session() does, and Invalid for an audit: looking would widen it.
     """
     if seed_kind == "audit":
         raise Invalid("An audit cannot be forecast: its records are drawn when it starts.")
-    chosen = choose(db, project, seed_kind, seed, session_size(seed_kind, k), filters)
+    asked = open_to(db, project, user_id, filters)
+    chosen = choose(db, project, seed_kind, seed, session_size(seed_kind, k), asked)
     return chosen.encoder_id, np.array([each for each, _ in chosen.records], np.int64)
 
 
@@ -177,12 +180,6 @@ def find_session(db: Session, project_id: int, session_id: int) -> LabelingSessi
     if session is None or session.project_id != project_id:
         raise NotFound("session")
     return session
-
-
-def recent_sessions(db: Session, project_id: int, limit: int = 20) -> list[LabelingSession]:
-    """The project's newest sessions, newest first."""
-    ours = select(LabelingSession).where(LabelingSession.project_id == project_id)
-    return list(db.scalars(ours.order_by(LabelingSession.id.desc()).limit(limit)))
 
 
 def _store(db: Session, session: LabelingSession, chosen: Chosen) -> None:

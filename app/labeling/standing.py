@@ -8,6 +8,7 @@ from sqlalchemy import BindParameter, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from app.database import answered
+from app.labeling.overlap import hidden_from
 from app.labeling.says import CurrentSay, chunks, current_says
 from app.models import Annotation, Remark, User
 from app.records.records import consensus_of
@@ -69,11 +70,16 @@ class Standing:
 def standings(
     db: Session, record_ids: Sequence[int], user_id: int, session_id: int | None = None
 ) -> dict[int, Standing]:
-    """How each of these records stands for this user, in this session."""
+    """How each of these records stands for this user, in this session.
+
+    What others said is left out where this user is to judge without having read it.
+    """
     says = current_says(db, record_ids)
+    hidden = hidden_from(db, user_id, says, session_id)
     names = _names(db, {say.user_id for of in says.values() for say in of} - {user_id})
     agreed = consensus_of(db, record_ids)
     found = {i: _standing(says.get(i, []), agreed.get(i, []), user_id, names) for i in record_ids}
+    found |= {i: replace(found[i], others=(), consensus=()) for i in hidden}
     for record_id, act_id in _not_similar(db, record_ids, user_id, session_id).items():
         if act_id > found[record_id].own_act_id:
             found[record_id] = replace(

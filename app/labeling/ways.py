@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.errors import AppError
-from app.labeling.certainty import certainty_of
 from app.labeling.counts import n_labeled
-from app.labeling.next_best import NextBest, next_best, searchable_version
-from app.labeling.suggested import SurePage, sure_pages
-from app.labeling.titles import UNLABELED
+from app.labeling.next_best import NextBest, Outlook, best_of, outlook
+from app.labeling.suggested import SurePage
 from app.models import Project
-from app.records.matching import matching_ids
 
 # kind, title, one sentence, what it needs: nothing, suggestions or labels
 WAYS = (
@@ -52,24 +49,21 @@ class Offers:
     ways: list[Way]
 
 
-def offers(db: Session, project: Project) -> Offers:
-    """What can be started now."""
-    version = searchable_version(db, project)
-    pages = []
-    if version is not None and len(version.suggestions.ids):
-        open_ids = matching_ids(db, project.id, UNLABELED)
-        pages = sure_pages(certainty_of(db, project, version.suggestions, open_ids))
+def offers(db: Session, project: Project, user_id: int) -> Offers:
+    """What this user can start now."""
+    found = outlook(db, project, user_id)
+    is_searchable = found.version is not None
     there = {
         "": True,
-        "labels": version is not None and n_labeled(db, project.id) > 0,
-        "suggestions": version is not None and len(version.suggestions.ids) > 0,
+        "labels": is_searchable and n_labeled(db, project.id) > 0,
+        "suggestions": found.version is not None and len(found.version.suggestions.ids) > 0,
     }
     ways = [Way(kind, title, words, there[needs]) for kind, title, words, needs in WAYS]
-    return Offers(_best(db, project), pages, ways)
+    return Offers(_best(db, project, found), found.pages, ways)
 
 
-def _best(db: Session, project: Project) -> NextBest | None:
+def _best(db: Session, project: Project, found: Outlook) -> NextBest | None:
     try:
-        return next_best(db, project)
+        return best_of(db, project, found)
     except AppError:
         return None

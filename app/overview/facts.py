@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.jobs import workers
 from app.labeling.counts import label_counts
-from app.labeling.sessions import recent_sessions
+from app.labeling.listing import recent_sessions
 from app.models import (
     Consensus,
     Encoder,

@@ -45,7 +45,7 @@ def label_all_but(desk: Desk, *open_ones: int) -> None:
 
 def chosen(desk: Desk) -> NextBest:
     with reading() as db:
-        return next_best(db, desk.project)
+        return next_best(db, desk.project, desk.ada.id)
 
 
 def require_labels(desk: Desk, n: int) -> None:

@@ -1,0 +1,191 @@
+"""How far people agree about records that several of them judged."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.labeling.consensus import merge_targets
+from app.labeling.says import PEOPLE, current_says
+from app.models import Annotation, Project, User
+
+Answer = frozenset[int | None]
+"""What one person says about a record: its labels, or {None} for "none of these"."""
+Answers = Mapping[int, Mapping[int, Answer]]
+"""Record id → user id → answer."""
+Floats = NDArray[np.float64]
+
+NONE: Answer = frozenset({None})
+
+N_DRAWS = 1_000
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two people, and the n records that both judged: the share on which they gave one answer.
+
+    kappa  the same beyond chance; None where chance alone would make them agree always
+    """
+
+    user_id: int
+    user: str
+    other_id: int
+    other: str
+    n: int
+    share: float
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """n_records that two people or more judged; share of pairs of answers about one record that
+    are equal; alpha: the same beyond chance, between low and high with 95 % confidence.
+
+    None where there is nothing to compare, or but one answer was ever given.
+    """
+
+    n_records: int
+    share: float | None
+    alpha: float | None
+    low: float | None
+    high: float | None
+    pairs: list[Pair]
+
+
+def agreement(db: Session, project: Project) -> Agreement:
+    """How far the project's people agree, by what they say now; files are not people, skips are no
+    answers. In a multi-label project answers are equal when all their labels are."""
+    answers = _answers(db, project)
+    share, alpha = observed_share(answers), krippendorff_alpha(answers)
+    low, high = _interval(answers) if alpha is not None else (None, None)
+    return Agreement(len(answers), share, alpha, low, high, _pairs(db, answers))
+
+
+def observed_share(answers: Answers) -> float | None:
+    """The share of pairs of answers about one record that are equal, each record counted alike."""
+    if not answers:
+        return None
+    return float(np.mean([_share(list(of.values())) for of in answers.values()]))
+
+
+def krippendorff_alpha(answers: Answers) -> float | None:
+    """1 when people always agree, 0 when they do as often as chance would make them, less when
+    they agree more seldom; None for no records or a single answer.
+
+    Source: Krippendorff 2011, Computing Krippendorff's Alpha-Reliability: nominal data, any number
+    of observers, missing answers.
+    """
+    kinds = _kinds(answers)
+    alpha = float(_alphas(kinds, kinds.n[None, :])[0])
+    return None if np.isnan(alpha) else alpha
+
+
+def cohen_kappa(pairs: Sequence[tuple[Answer, Answer]]) -> float | None:
+    """Agreement of two people beyond chance; None where each gave one and the same answer always.
+
+    Source: Cohen 1960, A coefficient of agreement for nominal scales.
+    """
+    n = len(pairs)
+    first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    by_chance = sum(first[each] * second[each] for each in first) / n**2
+    if by_chance == 1:
+        return None
+    return (sum(a == b for a, b in pairs) / n - by_chance) / (1 - by_chance)
+
+
+def _share(unit: Sequence[Answer]) -> float:
+    m = len(unit)
+    equal = sum(count * (count - 1) for count in Counter(unit).values())
+    return equal / (m * (m - 1))
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Records with the same answers, told apart by nothing else.
+
+    n (q,) records of each kind; counts (q, K) how often each of the K answers was given on one
+    differing  (q,) the pairs of answers that differ, by the number of answers less one
+    """
+
+    n: Floats
+    counts: Floats
+    differing: Floats
+
+
+def _kinds(answers: Answers) -> Kinds:
+    units = Counter(frozenset(Counter(of.values()).items()) for of in answers.values())
+    given = sorted({answer for unit in units for answer, _ in unit}, key=str)
+    counts = np.zeros((len(units), len(given)))
+    for row, unit in enumerate(units):
+        for answer, count in unit:
+            counts[row, given.index(answer)] = count
+    m = counts.sum(axis=1)
+    differing = (m**2 - (counts**2).sum(axis=1)) / (m - 1)
+    return Kinds(np.array(list(units.values()), np.float64), counts, differing)
+
+
+def _alphas(kinds: Kinds, n: Floats) -> Floats:
+    """Alpha of each row of n (draws, q), records of each kind; NaN for a single answer."""
+    counts = n @ kinds.counts
+    total = counts.sum(axis=1)
+    expected = total**2 - (counts**2).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1 - (total - 1) * (n @ kinds.differing) / expected, np.float64)
+
+
+def _interval(answers: Answers) -> tuple[float | None, float | None]:
+    """95 % of alpha over records drawn again with replacement (Efron 1979)."""
+    kinds, n = _kinds(answers), len(answers)
+    drawn = np.random.default_rng(0).multinomial(n, kinds.n / n, N_DRAWS).astype(np.float64)
+    alphas = _alphas(kinds, drawn)
+    known = alphas[np.isfinite(alphas)]
+    if len(known) == 0:
+        return None, None
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _pairs(db: Session, answers: Answers) -> list[Pair]:
+    together: dict[tuple[int, int], list[tuple[Answer, Answer]]] = defaultdict(list)
+    for of in answers.values():
+        for one, other in combinations(sorted(of), 2):
+            together[one, other].append((of[one], of[other]))
+    people = {each for pair in together for each in pair}
+    names = dict(db.execute(select(User.id, User.name).where(User.id.in_(people))).all())
+    return [
+        Pair(
+            one, names.get(one, ""), other, names.get(other, ""), len(pairs),
+            sum(a == b for a, b in pairs) / len(pairs), cohen_kappa(pairs),
+        )
+        for (one, other), pairs in sorted(together.items(), key=lambda each: -len(each[1]))
+    ]  # fmt: skip
+
+
+def _answers(db: Session, project: Project) -> dict[int, dict[int, Answer]]:
+    judged = (
+        select(Annotation.record_id)
+        .where(
+            Annotation.project_id == project.id,
+            Annotation.source.in_(PEOPLE),
+            Annotation.withdrawn_at.is_(None),
+            Annotation.verdict.in_(("label", "none")),
+        )
+        .group_by(Annotation.record_id)
+        .having(func.count(Annotation.user_id.distinct()) > 1)
+    )
+    targets = merge_targets(db, project.id)
+    answers: dict[int, dict[int, Answer]] = {}
+    for record_id, says in current_says(db, db.scalars(judged)).items():
+        of: dict[int, Answer] = {
+            say.user_id: frozenset(targets.get(i, i) for i in say.label_ids) or NONE
+            for say in says
+            if say.is_person and say.verdict != "skip" and say.user_id is not None
+        }
+        if len(of) > 1:
+            answers[record_id] = of
+    return answers
