@@ -9,6 +9,8 @@ from app.progress.goals import Goal
 
 MINUTE = timedelta(minutes=1)
 TOP, BOTTOM = 9.0, 88.0
+# Percent of the height.
+LEAST_APART = 9.0
 # A goal's day is drawn as long as it leaves at least this part of the width to what was done.
 LEAST_PAST = 0.2
 
@@ -47,7 +49,7 @@ def chart_of(course: Course, goal: Goal | None) -> Chart:
         end=end,
         goal=None if goal is None else scale.y(goal.n),
         path=None if goal is None or not scale.has_day else (*end, 100.0, scale.y(goal.n)),
-        y_ticks=tuple((scale.y(n), f"{n:,}") for n in _ticks(scale.top)),
+        y_ticks=scale.y_ticks(goal),
         x_ticks=scale.x_ticks(),
     )
 
@@ -72,6 +74,11 @@ class _Scale:
     def y(self, n: int) -> float:
         return round(BOTTOM - (BOTTOM - TOP) * n / self.top, 2)
 
+    def y_ticks(self, goal: Goal | None) -> tuple[tuple[float, str], ...]:
+        ticks = ((self.y(n), f"{n:,}") for n in _round_numbers(self.top))
+        # A tick's words beside the goal's would be struck through by its line.
+        return tuple(t for t in ticks if goal is None or abs(t[0] - self.y(goal.n)) > LEAST_APART)
+
     def x_ticks(self) -> tuple[tuple[float, str], ...]:
         form = "%-d %b, %H:%M" if self.is_short else "%-d %b"
         last = "now" if not self.has_day else self.until.strftime(form)
@@ -81,8 +88,8 @@ class _Scale:
         return (first, *between, (100.0, last))
 
 
-def _ticks(top: int) -> list[int]:
-    """Two or three round numbers from 0 up to the top, or less."""
+def _round_numbers(top: int) -> list[int]:
+    """Three to five round numbers from 0 up to the top."""
     power = 10 ** (len(str(top)) - 1)
     steps = (power // 5, power // 2, power, 2 * power, 5 * power)
     step = next(step for step in steps if step and top / step <= 4.5)

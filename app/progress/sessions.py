@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.models import Consensus, LabelingSession, SessionItem, User
 from app.progress.tallies import Tally, grouped, summed
 
-SHOWN = 20
+SHOWN = 12
 
 
 @dataclass(frozen=True)
