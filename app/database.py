@@ -7,10 +7,12 @@ and 3.44.6); otherwise the slower, safe DELETE journal.
 """
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -42,6 +44,61 @@ def is_wal_safe(version: tuple[int, ...]) -> bool:
     return version >= mended.get((version[0], version[1]), (3, 51, 3))
 
 
+class Turns:
+    """Who writes next, among the threads of this process: whoever asked first.
+
+    SQLite lets one write at a time and has the others look again after pauses of up to 100 ms, in
+    no order; who waits here is woken at once.
+    """
+
+    def __init__(self) -> None:
+        self._guard, self._waiting, self._is_taken = Lock(), deque[Lock](), False
+
+    def take(self) -> None:
+        """Returns when it is one's turn. Raises Busy after as long as SQLite would wait."""
+        with self._guard:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            mine = Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if not mine.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            self._give_up(mine)
+
+    def _give_up(self, mine: Lock) -> None:
+        with self._guard:
+            if mine in self._waiting:  # Else the turn came at the last moment.
+                self._waiting.remove(mine)
+                raise Busy
+
+    def give(self) -> None:
+        """The next one's turn begins."""
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._is_taken = False
+
+
+class Turn:
+    """A transaction's turn, taken with its first statement and given up at its end."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns, self._is_mine = turns, False
+
+    def take(self) -> None:
+        """Wait for it. Raises Busy."""
+        self._turns.take()
+        self._is_mine = True
+
+    def end(self) -> None:
+        """Let the next one in."""
+        if self._is_mine:
+            self._is_mine = False
+            self._turns.give()
+
+
 def _on_connect(raw: Any, _record: Any) -> None:
     raw.isolation_level = None  # The driver must not begin transactions by itself; _on_begin does.
     cursor = raw.cursor()
@@ -59,7 +116,10 @@ def _on_connect(raw: Any, _record: Any) -> None:
 
 
 def _on_begin(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("is_write", False)
+    options = connection.get_execution_options()
+    if (turn := options.get("turn")) is not None:
+        turn.take()
+    is_write = options.get("is_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
@@ -90,6 +150,11 @@ def engine_for(url: str) -> Engine:
     return make_engine(url)
 
 
+@cache
+def _turns_for(url: str) -> Turns:
+    return Turns()
+
+
 def engine() -> Engine:
     """The engine of the settings' database."""
     return engine_for(settings().database_url)
@@ -105,12 +170,16 @@ def reading() -> Iterator[Session]:
 @contextmanager
 def transaction() -> Iterator[Session]:
     """All or nothing: commits when the block ends well. Keep it short, it holds the write lock."""
+    turn = Turn(_turns_for(settings().database_url))
     try:
-        with Session(engine().execution_options(is_write=True), expire_on_commit=False) as db:
+        options = engine().execution_options(is_write=True, turn=turn)
+        with Session(options, expire_on_commit=False) as db:
             yield db
             db.commit()
     except OperationalError as error:
         raise clear_error(error) from error
+    finally:
+        turn.end()
 
 
 def answered(db: Session, statement: Executable, **values: Any) -> CursorResult[*tuple[Any, ...]]:
