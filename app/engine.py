@@ -41,7 +41,7 @@ from app.leases import (
 log = logging.getLogger(__name__)
 
 # How many jobs of a queue one worker carries at a time.
-QUEUES = {"light": 2, "train": 1}
+QUEUES = {"light": 2, "train": 1, "map": 1}
 # A constant: the default, a hash of the code, would strand every running job at an upgrade.
 # Raise it only when the steps of a kind change, and after the old jobs have ended.
 APPLICATION_VERSION = "1"
@@ -69,7 +69,7 @@ class Engine:
     """One worker's part in carrying out jobs. Register every kind, then launch; one per process."""
 
     def __init__(self, database_url: str, data_dir: Path, *, listens_to: tuple[str, ...]) -> None:
-        """listens_to: the queues to serve, of "light" (imports, embedding) and "train"."""
+        """listens_to: the queues to serve, of "light" (imports, embedding), "train" and "map"."""
         if unknown := set(listens_to) - QUEUES.keys():
             raise ValueError(f"There is no queue {', '.join(sorted(unknown))}.")
         self._url = jobs_url(database_url, data_dir)

@@ -35,6 +35,7 @@ from app.notices import delivering
 from app.search import upkeep
 from app.settings import settings
 from app.training import loop, refreshing, runs
+from app.training.devices import note_device
 from app.training.readiness import due_projects
 
 log = structlog.get_logger()
@@ -263,6 +264,7 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     the next start, repeats it.
     """
     _make_room_for_pages()
+    note_device()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,189 @@
+"""The map keeps up with the records: drawn by the worker for every version, in its own time.
+
+Decision: what is due is derived, never noted: a version whose index is newer than its map. Maps are
+drawn once a project's records are all embedded, that of the raw version first, for the others begin
+with it and are aligned to it.
+Decision: records that arrive later are placed among their neighbours, and the others stay. When
+there are half as many again, the map is laid out anew, beginning with where everything lay.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import Damaged, located
+from app.database import reading
+from app.maps.said import Drawing, drawing_of, say
+from app.maps.stored import MAP, SKETCH, Map, newest_maps, open_map, publish_map
+from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.search.embedding import n_missing, raw_vectors
+from app.search.encoders import active_encoder, find_raw_encoder
+from app.search.revisions import raw_encoder_id
+from app.search.vectors import Ids
+from app.settings import settings
+from app.similarity.head import load_head
+from app.similarity.map import Points, layout, place, silent, sketch
+from app.similarity.vectors import Vectors
+
+log = structlog.get_logger()
+
+GROWTH = 1.5
+RETRY_SECONDS = 600.0
+SAID_EVERY = 0.02
+
+
+def due_maps(db: Session) -> list[int]:
+    """Ids of the versions whose map can and should be drawn now, the most wanted first."""
+    lacking = _lacking(db)
+    due = []
+    for project in db.scalars(select(Project).order_by(Project.id)):
+        wanted = [each for each in _wanted(db, project) if each.id in lacking]
+        if wanted and n_missing(db, project) == 0:
+            due += [each.id for each in _in_order(db, project, wanted) if not _rests(each.id)]
+    return due
+
+
+def _lacking(db: Session) -> set[int]:
+    """Versions with an index, and no whole map that is as new. One query: asked all the time."""
+    named = select(Artifact).where(Artifact.kind.in_(("index", MAP))).order_by(Artifact.revision)
+    newest = {(each.encoder_id, each.kind): each for each in db.scalars(named)}
+    return {
+        encoder_id
+        for (encoder_id, kind), index in newest.items()
+        if kind == "index" and not _is_as_new(newest.get((encoder_id, MAP)), index)
+    }
+
+
+def _is_as_new(drawn: Artifact | None, index: Artifact) -> bool:
+    if drawn is None or drawn.created_at < index.created_at:
+        return False
+    path = settings().data_dir / drawn.file
+    return path.is_file() and path.stat().st_size == drawn.n_bytes
+
+
+def _wanted(db: Session, project: Project) -> list[Encoder]:
+    ours = select(Encoder).where(Encoder.project_id == project.id, Encoder.number > 0)
+    return list(db.scalars(ours.order_by(Encoder.number.desc())))
+
+
+def _in_order(db: Session, project: Project, wanted: list[Encoder]) -> list[Encoder]:
+    """The raw version alone while it is among them; then the active one, then the newest."""
+    raw, active = find_raw_encoder(db, project), active_encoder(db, project.id)
+    if raw is not None and raw in wanted:
+        return [raw]
+    return sorted(wanted, key=lambda each: active is None or each.id != active.id)
+
+
+def _rests(encoder_id: int) -> bool:
+    said = drawing_of(encoder_id)
+    return said.error is not None and time.time() - said.said_at < RETRY_SECONDS
+
+
+def draw_sketch(encoder_id: int) -> None:
+    """First step: where there is no map yet, its two principal components, within seconds."""
+    with reading() as db:
+        if newest_maps(db, encoder_id):
+            return
+    read_at = utc_now()
+    ids, vectors = _tuned_vectors(encoder_id)
+    if len(ids):
+        publish_map(encoder_id, Map(ids, sketch(vectors), len(ids)), SKETCH, read_at)
+
+
+def draw(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
+    """Second step: lay the records out, or place the new ones, and publish that as the map.
+
+    go_on  is told the share done, and may raise to stop
+    """
+    read_at, began = utc_now(), time.monotonic()
+    ids, vectors = _tuned_vectors(encoder_id)
+    if len(ids) == 0:
+        return
+    own, points = _before(encoder_id, ids)
+    if own is not None and _can_be_placed(own, points):
+        drawn = Map(ids, place(vectors, points), own.n_drawn)
+    else:
+        laid = layout(vectors, before=points, report=_reporter(encoder_id, go_on))
+        drawn = Map(ids, laid, len(ids))
+    publish_map(encoder_id, drawn, MAP, read_at)
+    log.info(
+        "map.drawn", encoder_id=encoder_id, n_records=len(ids),
+        seconds=round(time.monotonic() - began, 1),
+    )  # fmt: skip
+
+
+def note_trouble(encoder_id: int, sentence: str) -> None:
+    """Tell the page why the map is not drawn; it is tried again after a while."""
+    log.warning("map.not_drawn", encoder_id=encoder_id, why=sentence)
+    say(encoder_id, Drawing(error=sentence))
+
+
+def _tuned_vectors(encoder_id: int) -> tuple[Ids, Vectors]:
+    """Record ids (n,), ascending, and their vectors by this version (n, d). Raises Damaged."""
+    with reading() as db:
+        encoder = db.get_one(Encoder, encoder_id)
+        file = db.scalar(
+            select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
+        )
+        ids, vectors = raw_vectors(db, raw_encoder_id(encoder))
+    if file is None or len(ids) == 0:
+        return ids, vectors
+    return ids, load_head(located(file.file, file.sha256)).tune(vectors)
+
+
+def _before(encoder_id: int, ids: Ids) -> tuple[Map | None, Points]:
+    """The version's own map, and where these records lay: on that, else on the raw version's.
+
+    A record that was embedded since has no place: its text is another one.
+    """
+    with reading() as db:
+        encoder = db.get_one(Encoder, encoder_id)
+        own = _newest_whole(newest_maps(db, encoder_id))
+        if own is None:
+            raw = find_raw_encoder(db, db.get_one(Project, encoder.project_id))
+            of_raw = None if raw is None else _newest_whole(newest_maps(db, raw.id))
+            return None, _nowhere(ids) if of_raw is None else of_raw[1].places_of(ids)
+        since = select(Embedding.record_id).where(
+            Embedding.encoder_id == raw_encoder_id(encoder),
+            Embedding.embedded_at > own[0].created_at,
+        )
+        renewed = np.fromiter(db.scalars(since), np.int64)
+    points = own[1].places_of(ids)
+    points[np.isin(ids, renewed)] = np.nan
+    return own[1], points
+
+
+def _newest_whole(artifacts: Iterable[Artifact]) -> tuple[Artifact, Map] | None:
+    for artifact in artifacts:
+        try:
+            if artifact.kind == MAP:
+                return artifact, open_map(artifact)
+        except Damaged:
+            log.error("map.damaged", file=artifact.file)
+    return None
+
+
+def _nowhere(ids: Ids) -> Points:
+    return np.full((len(ids), 2), np.nan, np.float32)
+
+
+def _can_be_placed(own: Map, points: Points) -> bool:
+    n_known = int(np.isfinite(points).all(axis=1).sum())
+    return n_known > 0 and len(points) < GROWTH * own.n_drawn and len(points) < GROWTH * n_known
+
+
+def _reporter(encoder_id: int, go_on: Callable[[float], None]) -> Callable[[float], None]:
+    said = -1.0
+
+    def report(share: float) -> None:
+        nonlocal said
+        go_on(share)
+        if share >= said + SAID_EVERY:
+            said = share
+            say(encoder_id, Drawing(share))
+
+    return report

@@ -1,0 +1,140 @@
+"""The map for people: the page, and what it asks for when somebody points at a record."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
+
+from app.accounts.access import CurrentUser
+from app.database import ReadDb
+from app.errors import Invalid
+from app.html import render
+from app.labeling.availability import suggested_now
+from app.labeling.sessions import seed_of, start_session
+from app.maps.mapped import drawing_now, mapped_versions, shown
+from app.models import Encoder, Project, Record
+from app.projects.access import InProject
+from app.projects.labels import every_label
+from app.records.filters import Filters
+from app.records.records import browse, consensus_of, find_record, records_of
+from app.search.embedding import progress
+from app.search.encoders import find_version
+
+router = APIRouter(include_in_schema=False)
+MAP = "/projects/{slug}/map"
+LISTED = 50
+MOST_IN_SESSION = 10_000
+Version = Annotated[int | None, Query()]
+
+
+@router.get(MAP)
+def show_map(
+    request: Request, project: InProject, db: ReadDb, version: Version = None,
+    record: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+) -> HTMLResponse:  # fmt: skip
+    """All records on one sheet, focused on one of them if the address names it."""
+    found = mapped_versions(db, project)
+    one = shown(db, project, found, version)
+    focused = None if record is None else find_record(db, project.id, record)
+    listed = browse(db, project.id, Filters(), limit=LISTED).records if one else []
+    return render(
+        request, "maps/map.html", project=project, versions=found, shown=one, focused=focused,
+        embedding=progress(db, project), drawing=drawing_now(db, project, found), listed=listed,
+        most=MOST_IN_SESSION, **_known(db, project, one.encoder if one else None, listed),
+    )  # fmt: skip
+
+
+@router.get(MAP + "/drawing")
+def show_drawing(request: Request, project: InProject, db: ReadDb) -> Response:
+    """How far the map is; once it is there, the page's script is told to fetch it."""
+    found = mapped_versions(db, project)
+    drawing = drawing_now(db, project, found)
+    answer = render(
+        request, "maps/_drawing.html", project=project, drawing=drawing,
+        embedding=progress(db, project), shown=shown(db, project, found, None),
+    )  # fmt: skip
+    if drawing is None:
+        answer.headers["HX-Trigger"] = "map-drawn"
+    return answer
+
+
+@router.get(MAP + "/records/{record_id}")
+def show_map_record(
+    request: Request, project: InProject, record_id: int, db: ReadDb, version: Version = None
+) -> HTMLResponse:
+    """A record that somebody chose on the map."""
+    return _one(request, db, project, record_id, version, "maps/_card.html")
+
+
+@router.get(MAP + "/records/{record_id}/hint")
+def show_map_hint(
+    request: Request, project: InProject, record_id: int, db: ReadDb, version: Version = None
+) -> HTMLResponse:
+    """The same in few words, for the record under the pointer."""
+    return _one(request, db, project, record_id, version, "maps/_hint.html")
+
+
+@router.get(MAP + "/list")
+def show_map_list(
+    request: Request, project: InProject, db: ReadDb,
+    ids: Annotated[str, Query(max_length=2_000)] = "", version: Version = None,
+) -> HTMLResponse:  # fmt: skip
+    """These records in this order, for those who cannot point."""
+    wanted = _ids(ids)[:LISTED]
+    by_id = records_of(db, wanted)
+    listed = [
+        by_id[each] for each in wanted if each in by_id and by_id[each].project_id == project.id
+    ]
+    encoder = find_version(db, project.id, version) if version else None
+    return render(
+        request, "maps/_list.html", project=project, listed=listed,
+        **_known(db, project, encoder, listed),
+    )  # fmt: skip
+
+
+@router.post(MAP + "/sessions")
+def start_from_map(
+    request: Request, project: InProject, user: CurrentUser,
+    record_ids: Annotated[str, Form()] = "",
+    then: Annotated[Literal["label", "audit"], Form()] = "label",
+) -> Response:  # fmt: skip
+    """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
+    ids = _ids(record_ids)
+    seed = seed_of("given", ids)
+    title = f"Selected on the map: {len(ids):,} record{'' if len(ids) == 1 else 's'}"
+    session = start_session(project, user, "given", seed=seed, title=title)
+    url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
+    return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)
+
+
+def _one(
+    request: Request, db: Session, project: Project, record_id: int, version: int | None,
+    template: str,
+) -> HTMLResponse:  # fmt: skip
+    record = find_record(db, project.id, record_id)
+    encoder = find_version(db, project.id, version) if version else None
+    return render(
+        request, template, project=project, record=record,
+        **_known(db, project, encoder, [record]),
+    )  # fmt: skip
+
+
+def _known(
+    db: Session, project: Project, encoder: Encoder | None, records: list[Record]
+) -> dict[str, Any]:
+    """What stands beside texts: labels, what people agree on, what the version suggests."""
+    ids = [record.id for record in records]
+    return {
+        "label_of": {label.id: label for label in every_label(db, project.id)},
+        "agreed": consensus_of(db, ids),
+        "suggested": suggested_now(db, encoder.id if encoder else None).of(ids),
+    }
+
+
+def _ids(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**31 for part in parts):
+        raise Invalid("Records are given by their numbers, with commas between them.")
+    return [int(part) for part in parts]

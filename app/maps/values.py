@@ -1,0 +1,160 @@
+"""What is known of each record on a map, as arrays: few bytes per record, made by two queries.
+
+Decision: no ORM objects and no texts. 200,000 records are some megabytes that a browser reads as
+typed arrays; texts are asked for one by one, when somebody points at them.
+"""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Integer, Select, cast, extract, func, select
+from sqlalchemy.orm import Session
+
+from app.labeling.availability import suggested_now
+from app.models import Act, Artifact, Consensus, Encoder, Label
+from app.search.vectors import Ids
+from app.settings import settings
+
+Whole = NDArray[np.uint32]
+NOTHING = 0
+NONE_OF_THESE = 2**32 - 1
+MOST_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Values:
+    """For the n records of a map, in its order.
+
+    labeled_at   (n,) uint32, Unix seconds; 0 for an unlabeled record
+    labels       (n,) uint32, consensus: a label's id, 0 for unlabeled, 2^32 - 1 for "none of
+                 these"; of several labels the one that comes first in the label set
+    annotators   (n,) uint32, who brought that consensus about: a user's id; 0 where nobody did by
+                 hand, or the user is gone
+    suggestions  (n,) uint32, the version's best suggestion: a label's id, 0 for none
+    confidences  (n,) uint8, the chance that it is right in percent
+    """
+
+    labeled_at: Whole
+    labels: Whole
+    annotators: Whole
+    suggestions: Whole
+    confidences: NDArray[np.uint8]
+
+    def as_bytes(self) -> bytes:
+        """The arrays one after the other, little-endian: n × 17 bytes."""
+        whole = (self.labeled_at, self.labels, self.annotators, self.suggestions)
+        return b"".join([*(each.astype("<u4").tobytes() for each in whole), self._percent()])
+
+    def _percent(self) -> bytes:
+        return self.confidences.tobytes()
+
+
+_kept: OrderedDict[str, Values] = OrderedDict()
+
+
+def values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
+    """Changes whenever what values_of() returns for this map may change."""
+    state = db.execute(
+        select(func.max(Act.id), func.count(Act.undone_at), func.max(Act.undone_at)).where(
+            Act.project_id == encoder.project_id
+        )
+    ).one()
+    suggested = db.scalar(
+        select(func.max(Artifact.id)).where(
+            Artifact.encoder_id == encoder.id, Artifact.kind == "suggestions"
+        )
+    )
+    said = f"{settings().database_url} {of_map} {suggested} {_label_state(db, encoder)} {state}"
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def _label_state(db: Session, encoder: Encoder) -> str:
+    """Merging and retiring move records from label to label without an act of theirs."""
+    counted = select(func.count(Consensus.id), func.max(Consensus.id)).where(
+        Consensus.project_id == encoder.project_id
+    )
+    order = select(Label.id).where(Label.project_id == encoder.project_id)
+    return f"{db.execute(counted).one()} {db.scalars(order.order_by(Label.position)).all()}"
+
+
+def values_of(db: Session, encoder: Encoder, ids: Ids, tag: str) -> Values:
+    """What is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
+
+    tag  values_tag()
+    """
+    if tag not in _kept:
+        _kept[tag] = _read(db, encoder, ids)
+        while len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+    return _kept[tag]
+
+
+def _read(db: Session, encoder: Encoder, ids: Ids) -> Values:
+    agreed = _agreed(db, encoder.project_id)
+    rows, known = _rows_of(ids, agreed[:, 0])
+    acts = _acts(db, encoder.project_id)
+    found = np.zeros((3, len(ids)), np.uint32)
+    at, has_act = _rows_of(acts[:, 0], agreed[known, 2])
+    found[1][rows] = agreed[known, 1] % 2**32  # "None of these" is -1 there.
+    found[2][rows[has_act]] = acts[at, 1]
+    found[0][rows[has_act]] = acts[at, 2]
+    return Values(found[0], found[1], found[2], *_suggested(db, encoder, ids))
+
+
+def _agreed(db: Session, project_id: int) -> NDArray[np.int64]:
+    """One row (record, label, act) per labeled record, by record, (m, 3)."""
+    label_id = func.coalesce(Consensus.label_id, -1)
+    ours = select(Consensus.record_id, label_id, Consensus.act_id)
+    table = _table(db, ours.where(Consensus.project_id == project_id))
+    order = select(Label.id).where(Label.project_id == project_id).order_by(Label.position)
+    position = {each: at for at, each in enumerate(db.scalars(order))}
+    labels, place_of = np.unique(table[:, 1], return_inverse=True)
+    places = np.array([position.get(int(each), -1) for each in labels], np.int64)
+    table = table[np.lexsort((places[place_of], table[:, 0]))]
+    _, first = np.unique(table[:, 0], return_index=True)
+    return np.asarray(table[first])
+
+
+def _acts(db: Session, project_id: int) -> NDArray[np.int64]:
+    """(act, user or 0, Unix seconds) of every act of the project, by id, (m, 3)."""
+    seconds = func.coalesce(cast(extract("epoch", Act.acted_at), Integer), 0)
+    ours = select(Act.id, func.coalesce(Act.user_id, 0), seconds).where(
+        Act.project_id == project_id
+    )
+    return _table(db, ours.order_by(Act.id))
+
+
+def _table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
+    """The rows of three whole numbers that it selects, (m, 3)."""
+    cursor = db.connection().execute(statement).cursor
+    assert cursor is not None  # It selects.
+    # The driver's own tuples: as SQLAlchemy's rows they would take four times as long.
+    rows = cursor.fetchall()
+    return np.fromiter(chain.from_iterable(rows), np.int64, count=3 * len(rows)).reshape(-1, 3)
+
+
+def _rows_of(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+    """Rows of `ids` (ascending) that hold the wanted ones, and which of these are there at all."""
+    if len(ids) == 0:
+        return np.empty(0, np.int64), np.zeros(len(wanted), np.bool_)
+    rows = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    is_there = ids[rows] == wanted
+    return rows[is_there], is_there
+
+
+def _suggested(db: Session, encoder: Encoder, ids: Ids) -> tuple[Whole, NDArray[np.uint8]]:
+    suggestions = suggested_now(db, encoder.id)
+    labels, percent = np.zeros(len(ids), np.uint32), np.zeros(len(ids), np.uint8)
+    if suggestions.label_ids:
+        chances = suggestions.probabilities(ids)
+        best = chances.argmax(axis=1)
+        highest = chances[np.arange(len(ids)), best]
+        is_known = highest > 0
+        labels[is_known] = np.array(suggestions.label_ids, np.uint32)[best[is_known]]
+        percent[is_known] = np.rint(100 * np.minimum(highest[is_known], 1)).astype(np.uint8)
+    return labels, percent
