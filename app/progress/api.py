@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin, CurrentUser
 from app.database import Db, ReadDb
+from app.labeling.agreement import agreement
+from app.labeling.label_set import EDITORS
 from app.models import Project, User
 from app.progress.goals import set_goal
 from app.progress.report import Report, report
@@ -114,6 +116,28 @@ class ProgressAnswer(Answer):
     over_time: list[MomentAnswer]
 
 
+class PairAnswer(Answer):
+    """Two people: n records that both judged, the share of equal answers, Cohen's kappa."""
+
+    user: str
+    other: str
+    n: int
+    share: float
+    kappa: float | None
+
+
+class AgreementAnswer(Answer):
+    """How far people agree on the n_records that two or more of them judged: the share of equal
+    answers, and Krippendorff's alpha with its 95 % interval. Pairs are empty for annotators."""
+
+    n_records: int
+    share: float | None
+    alpha: float | None
+    low: float | None
+    high: float | None
+    pairs: list[PairAnswer]
+
+
 class GoalBody(Answer):
     """A number of records ("5000") or a share of them ("80 %"); empty: no goal."""
 
@@ -125,6 +149,20 @@ class GoalBody(Answer):
 def read_progress(project: InProject, user: CurrentUser, db: ReadDb) -> ProgressAnswer:
     """How far the project is, by label, person, session, way and time."""
     return _answer(db, project, user)
+
+
+@router.get("/agreement")
+def read_agreement(project: InProject, user: CurrentUser, db: ReadDb) -> AgreementAnswer:
+    """How far people agree, and two by two."""
+    found = agreement(db, project)
+    pairs = [
+        PairAnswer(user=each.user, other=each.other, n=each.n, share=each.share, kappa=each.kappa)
+        for each in (found.pairs if user.role in EDITORS else ())
+    ]
+    return AgreementAnswer(
+        n_records=found.n_records, share=found.share, alpha=found.alpha, low=found.low,
+        high=found.high, pairs=pairs,
+    )  # fmt: skip
 
 
 @router.put("/goal")

@@ -11,7 +11,9 @@ from app.accounts.access import CurrentUser
 from app.csv_tables import csv_answer
 from app.database import Db, ReadDb
 from app.errors import AppError, Invalid
-from app.html import render, see
+from app.html import render, see, wants_fragment
+from app.labeling.agreement import agreement
+from app.labeling.label_set import EDITORS
 from app.models import Project, User
 from app.progress.chart import chart_of
 from app.progress.goals import as_typed, set_goal
@@ -43,6 +45,16 @@ def post_goal(
     except AppError as error:
         return _progress(request, db, project, user, error=error, typed=(goal, until))
     return see(request, "show_progress", slug=project.slug)
+
+
+@router.get("/agreement")
+def show_agreement(request: Request, project: InProject, user: CurrentUser, db: ReadDb) -> Response:
+    """How far people agree; names only for those who see everybody."""
+    template = "_agreement" if wants_fragment(request) else "agreement"
+    return render(
+        request, f"progress/{template}.html", project=project,
+        agreement=agreement(db, project), is_everybody=user.role in EDITORS,
+    )  # fmt: skip
 
 
 @router.get("/{name}.csv")

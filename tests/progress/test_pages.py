@@ -130,6 +130,25 @@ def test_annotators_see_themselves_and_the_project_but_nobody_else(worked: Desk)
     assert "Set a goal" not in page
 
 
+def test_agreement_names_pairs_only_to_those_who_see_everybody(worked: Desk) -> None:
+    label(worked, worked.ben, 1, 0)
+    ada, ben = client_of(worked.ada), client_of(worked.ben)
+
+    told = ada.get(f"{API}/agreement").json()
+    fragment = ada.get(f"{PAGE}/agreement", headers={"HX-Request": "true"}).text
+    own = ben.get(f"{PAGE}/agreement").text
+
+    assert (told["n_records"], told["share"]) == (2, 0.5)
+    assert [(pair["user"], pair["other"], pair["n"]) for pair in told["pairs"]] == [
+        ("ada", "ben", 2)
+    ]
+    assert ben.get(f"{API}/agreement").json()["pairs"] == []
+    assert "ada and ben" in fragment
+    assert "<html" not in fragment
+    assert "50.0 %" in own
+    assert "ada and ben" not in own
+
+
 def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(worked: Desk) -> None:
     client = client_of(worked.ada)
     in_two_days = (datetime.now(UTC) + timedelta(days=2)).date()
