@@ -174,6 +174,7 @@ class ForecastAnswer(Answer):
     """The label that is expected to prevail in a session, on which share of it (95 %: low to high).
 
     label_id  null while nothing is known about any of its records
+    n_likely  how many of them come before its chance falls below a half; 0 for none or all
     """
 
     n_records: int
@@ -184,4 +185,5 @@ class ForecastAnswer(Answer):
     share: float
     low: float
     high: float
+    n_likely: int
     sentence: str

@@ -14,6 +14,7 @@ from app.models import Project
 from app.projects.labels import every_label
 from app.records.records import consensus_of
 from app.search.suggestions import Suggestions
+from app.similarity.reranking import proposed_end
 
 TWO_SIDED_95 = 1.96
 CORRELATION = 2.0
@@ -25,6 +26,8 @@ class Forecast:
 
     n_labeled  records that carry a consensus already: they are counted, not forecast
     n_unknown  records that nothing is suggested for: they count as not carrying the label
+    n_likely   how many of them, in their order, come before the label's chance falls below a half;
+               0 where that is none or all: there is no shorter session to propose
     label_id   None, and share 0, while nothing is known about any of them
     """
 
@@ -36,6 +39,7 @@ class Forecast:
     share: float
     low: float
     high: float
+    n_likely: int = 0
 
     @property
     def sentence(self) -> str:
@@ -75,7 +79,7 @@ def forecast(db: Session, project: Project, suggestions: Suggestions, record_ids
     name = {label.id: label.name for label in every_label(db, project.id)}[int(labels[column])]
     return Forecast(
         n, n_labeled, int(is_unknown.sum()), int(labels[column]), name, share,
-        max(0.0, share - half), min(1.0, share + half),
+        max(0.0, share - half), min(1.0, share + half), proposed_end(p) % n,
     )  # fmt: skip
 
 

@@ -8,9 +8,12 @@ from starlette.responses import Response
 from app.accounts.access import CurrentUser
 from app.database import Db
 from app.html import see
+from app.labeling.assignments import assign
 from app.labeling.auditing import accept_session
+from app.labeling.listing import hide
+from app.labeling.overlap import set_overlap
 from app.labeling.sessions import find_session, start_next
-from app.projects.access import InProject
+from app.projects.access import AdminsProject, InProject
 
 router = APIRouter()
 
@@ -31,3 +34,34 @@ def accept_audited_session(
     session = find_session(db, project.id, session_id)
     accept_session(db, project, session, user.id, key=key)
     return see(request, "show_session", slug=project.slug, session_id=session.id)
+
+
+@router.post("/projects/{slug}/sessions/{session_id}/assignments")
+def assign_session(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    user_ids: Annotated[list[int] | None, Form()] = None,
+) -> Response:  # fmt: skip
+    """Assign a session to exactly these people."""
+    session = find_session(db, project.id, session_id)
+    assign(db, project, session, user_ids or [], user)
+    return see(request, "show_sessions", slug=project.slug)
+
+
+@router.post("/projects/{slug}/sessions/{session_id}/hide")
+def hide_session(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
+    is_hidden: Annotated[bool, Form()] = True,
+) -> Response:  # fmt: skip
+    """Take a session off the lists, or put it back."""
+    hide(db, find_session(db, project.id, session_id), user, is_hidden=is_hidden)
+    return see(request, "show_sessions", slug=project.slug)
+
+
+@router.post("/projects/{slug}/overlap")
+def change_overlap(
+    request: Request, project: AdminsProject, user: CurrentUser, db: Db,
+    percent: Annotated[float, Form(allow_inf_nan=False)], n_people: Annotated[int, Form()] = 2,
+) -> Response:  # fmt: skip
+    """Say which share of the records several people judge, each for themselves."""
+    set_overlap(db, project, percent / 100, n_people, user)
+    return see(request, "show_sessions", slug=project.slug)

@@ -28,6 +28,8 @@ WAYS = (
     ("audit", "Audit", "Drawn by chance, shown without suggestions and never learned from: they "
      "measure how often suggestions are right.", ""),
 )  # fmt: skip
+# Not what chance draws anew each time, and not the first labels, of which nothing is known.
+FORETOLD = ("uncertain", "coverage", "recent", "suspects", "contradictions")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Way:
     title: str
     sentence: str
     can_start: bool
+
+    @property
+    def is_foretold(self) -> bool:
+        """Whether the page says beforehand what the session will hold."""
+        return self.kind in FORETOLD
 
 
 @dataclass(frozen=True)
