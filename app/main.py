@@ -18,6 +18,8 @@ from app.exchange import pages as exchange
 from app.html import STATIC
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling
+from app.maps import api as maps_api
+from app.maps import pages as maps
 from app.notices import api as notices_api
 from app.notices import pages as notices
 from app.overview import api as overview_api
@@ -31,12 +33,13 @@ from app.search import pages as search
 from app.settings import settings
 from app.training import api as training_api
 from app.training import pages as training
+from app.training import policy_pages
 
 ROOMS = (
-    accounts, me, users, overview, records, search, labeling, training, exchange, progress,
-    notices, notices_api,
+    accounts, me, users, overview, records, search, labeling, training, policy_pages, exchange,
+    progress, notices,
     accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
-    progress_api,
+    progress_api, notices_api,
 )  # fmt: skip
 MEGABYTE = 1024**2
 MOST_MB = 2

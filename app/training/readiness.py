@@ -3,22 +3,26 @@
 Decision: a person may start a run as soon as there is anything to learn: two labels of two records
 each, with vectors. By itself a run starts later, when `min_labels` labels have changed since the
 last run, however that run ended: one that failed or was refused is not tried again on the same
-labels, unless a person asks.
+labels, unless a person asks. app.training.policy says what else it waits for.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.audit import in_audit
-from app.models import Consensus, Embedding, Project, Record, TrainingRun
+from app.models import Consensus, Embedding, Project, Record, TrainingRun, utc_now
 from app.projects.labels import label_set
 from app.search.encoders import find_raw_encoder
+from app.training.policy import TriggerPolicy
 
 MOVING = ("queued", "running")
 LEAST_RECORDS = 2
 LEAST_LABELS = 2
+MOST_NAMED = 3
 # Of the records, this share has a vector before a run starts by itself: what is missing then is
 # what arrived just now, and gets its tuned vector later.
 WHOLE_ENOUGH = 0.9
@@ -48,8 +52,14 @@ class Readiness:
 def readiness(db: Session, project: Project) -> Readiness:
     """How the project stands between its last run and the next one."""
     n_changed = changed_since_last(db, project.id)
+    policy, last = TriggerPolicy.from_json(project.policy), _last_run(db, project.id)
+    needed = policy.needed(project.min_labels, (last and last.n_examples) or 0)
     blocking = _blocking(db, project)
-    waiting = _waiting(db, project, n_changed)
+    waiting = (
+        *_waiting(db, project, needed - n_changed),
+        *_short_labels(db, project, policy),
+        *_waiting_for_time(policy, last, utc_now()),
+    )
     moving = moving_run(db, project.id)
     is_ready = not blocking
     return Readiness(
@@ -57,7 +67,7 @@ def readiness(db: Session, project: Project) -> Readiness:
         is_due=is_ready and not waiting and moving is None and project.trains_itself,
         n_labeled=_n_labeled(db, project.id, after=0),
         n_changed=n_changed,
-        needed=project.min_labels,
+        needed=needed,
         missing=blocking or waiting,
         moving=None if moving is None else moving.number,
     )
@@ -81,6 +91,14 @@ def moving_run(db: Session, project_id: int) -> TrainingRun | None:
             TrainingRun.project_id == project_id, TrainingRun.status.in_(MOVING)
         )
     )
+
+
+def _last_run(db: Session, project_id: int) -> TrainingRun | None:
+    """The newest run that has ended, in whatever way."""
+    ended = select(TrainingRun).where(
+        TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
+    )
+    return db.scalar(ended.order_by(TrainingRun.number.desc()).limit(1))
 
 
 def changed_since_last(db: Session, project_id: int) -> int:
@@ -116,16 +134,47 @@ def _blocking(db: Session, project: Project) -> tuple[str, ...]:
     return (f"a second label with at least {LEAST_RECORDS} records",)
 
 
-def _waiting(db: Session, project: Project, n_changed: int) -> tuple[str, ...]:
-    """What a run waits for before it starts by itself."""
+def _waiting(db: Session, project: Project, short: int) -> tuple[str, ...]:
+    """The changed labels and the vectors that a run waits for before it starts by itself."""
     missing = []
-    if (short := project.min_labels - n_changed) > 0:
+    if short > 0:
         missing.append(f"{short} more labeled record{'s' if short > 1 else ''}")
     n_records = db.scalar(select(func.count(Record.id)).where(Record.project_id == project.id)) or 0
     n_embedded = _n_embedded(db, project)
     if n_embedded < WHOLE_ENOUGH * n_records:
         missing.append(f"vectors: {n_embedded:,} of {n_records:,} records are embedded")
     return tuple(missing)
+
+
+def _short_labels(db: Session, project: Project, policy: TriggerPolicy) -> tuple[str, ...]:
+    """Labels in use that have fewer records than each should have."""
+    if policy.per_label == 0:
+        return ()
+    counts = label_counts(db, project)
+    names = {label.id: label.name for label in label_set(db, project.id)}
+    short = [(policy.per_label - n, names[i]) for i, n in counts.items() if n]
+    told = [f"{n} more of “{name}”" for n, name in sorted(short, reverse=True) if n > 0]
+    if len(told) > MOST_NAMED:
+        return (*told[:MOST_NAMED], f"more of {len(told) - MOST_NAMED} other labels")
+    return tuple(told)
+
+
+def _waiting_for_time(
+    policy: TriggerPolicy, last: TrainingRun | None, now: datetime
+) -> tuple[str, ...]:
+    missing = []
+    pause_ends = policy.pause_ends(last.finished_at if last else None, now)
+    if last is not None and pause_ends is not None:
+        here = pause_ends.astimezone(ZoneInfo(policy.zone))
+        missing.append(f"the end of the pause after run {last.number}, {_clock(here, policy)}")
+    quiet_ends = policy.quiet_ends(now)
+    if quiet_ends is not None:
+        missing.append(f"the end of the quiet hours, {_clock(quiet_ends, policy)}")
+    return tuple(missing)
+
+
+def _clock(moment: datetime, policy: TriggerPolicy) -> str:
+    return f"at {moment:%H:%M} ({policy.zone})"
 
 
 def label_counts(db: Session, project: Project) -> dict[int, int]:
