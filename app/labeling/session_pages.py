@@ -14,6 +14,7 @@ from app.errors import Invalid, NotFound
 from app.html import render
 from app.labeling import sessions
 from app.labeling.auditing import can_be_audited, n_sampled_done, sampled_ranks
+from app.labeling.counts import label_counts
 from app.labeling.digits import keyed_labels
 from app.labeling.forecast import forecast_of
 from app.labeling.highlights import shown_texts
@@ -65,6 +66,7 @@ def show_session(
         view="card" if view == "card" else "list", sampled=sampled, is_audited=is_audited,
         n_sampled_done=n_sampled_done(db, session, user.id) if sampled else 0,
         progress=session_progress(db, session, user.id), forecast=_forecast(db, project, session),
+        label_counts=label_counts(db, project.id),
         **_rows(db, project, session, user, rows), **_about(db, project, session, user),
     )  # fmt: skip
 

@@ -1,14 +1,14 @@
 // Acts on their way: painted at once, called saved when the server said so, taken back at will.
 (() => {
-  window.likewise.acts = (root, rows) => {
+  window.likewise.acts = (root, pool, rows, paint, progress, told) => {
     const { project, session, user } = root.dataset;
     const api = `/api/v1/projects/${project}`;
     const sessionId = Number(session);
     const find = (selector) => root.querySelector(selector);
     const next = { undo: Number(root.dataset.undo) || null, redo: Number(root.dataset.redo) || null };
+    const SAVED = { label: "Saved", remark: "Saved", undo: "Undone", redo: "Done again" };
     const done = [];
     const undone = [];
-    const tell = (sentence) => (find("#told").textContent = sentence);
     const newKey = () =>
       crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");
 
@@ -21,7 +21,7 @@
       if (!deed.isNext) return true;
       deed.body.act_id ??= next[deed.kind];
       if (deed.body.act_id) return true;
-      tell(`There is nothing to ${deed.kind}.`);
+      told.tell(`There is nothing to ${deed.kind}.`);
       return false;
     };
 
@@ -30,29 +30,34 @@
     const onSaved = (deed, answer) => {
       next.undo = answer.undo_id;
       next.redo = answer.redo_id;
-      if (deed.body.session_id === sessionId && answer.progress) paintProgress(answer.progress);
+      if (deed.body.session_id === sessionId && answer.progress) progress.show(answer.progress);
       for (const record of answer.records) settle(record);
-      if (deed.kind === "label") return;
-      const first = answer.records.map((record) => rows.ofRecord(record.record_id)).find(Boolean);
-      if (deed.isNext && first) rows.focus(first);
-      if (deed.isNext && answer.act_id && !first) window.likewise.notice(`Took back an act outside of this session.`, "info");
+      told.tell(SAVED[deed.kind] + (deed.words ? `: ${deed.words}.` : "."));
+      if (deed.kind !== "remark") progress.changed(answer.records.length);
+      if (deed.isNext && answer.act_id) returnTo(answer.records[0]?.record_id);
+    };
+
+    const returnTo = async (recordId) => {
+      const row = recordId ? await pool.find(recordId) : null;
+      if (row) rows.focus(row);
+      else window.likewise.notice("Took back an act outside of this session.", "info");
     };
 
     const settle = (record) => {
-      const row = rows.ofRecord(record.record_id);
+      const row = pool.ofRecord(record.record_id);
       if (!row || isWaiting(record.record_id)) return;
-      if (row.dataset.pending === undefined) rows.paint(row, record.verdict, record.label_ids);
-      rows.paintFlag(row, record.is_flagged);
-      rows.setState(row, "saved");
+      if (row.dataset.pending === undefined) paint.say(row, record.verdict, record.label_ids);
+      paint.flag(row, record.is_flagged);
+      paint.state(row, "saved");
     };
 
     const onRefused = (deed, sentence) => {
       for (const id of recordsOf(deed)) {
-        const row = rows.ofRecord(id);
+        const row = pool.ofRecord(id);
         if (!row) continue;
         const before = deed.before?.[id];
-        if (before) rows.paint(row, before.verdict, before.labels);
-        rows.setState(row, "refused");
+        if (before) paint.say(row, before.verdict, before.labels);
+        paint.state(row, "refused");
       }
       window.likewise.notice(`Not saved: ${sentence}`, "bad");
     };
@@ -62,8 +67,8 @@
       banner.hidden = what === null;
       for (const deed of outbox.waiting) {
         for (const id of recordsOf(deed)) {
-          const row = rows.ofRecord(id);
-          if (row) rows.setState(row, what === null ? "saving" : "unsaved");
+          const row = pool.ofRecord(id);
+          if (row) paint.state(row, what === null ? "saving" : "unsaved");
         }
       }
       if (what === null) return;
@@ -72,23 +77,12 @@
       banner.querySelector("span").textContent = `${n} ${n === 1 ? "change is" : "changes are"} not saved yet. ${what.sentence}${again}`;
     };
 
-    const paintProgress = (progress) => {
-      find("[data-progress=labeled]").textContent = progress.n_labeled.toLocaleString("en");
-      find("[data-progress=decided]").textContent = progress.n_decided.toLocaleString("en");
-      find("#progress").value = progress.n_decided;
-      find("#finished").hidden = progress.n_decided < progress.n_records;
-      const counts = new Map(progress.by_label.map((each) => [String(each.label_id), each.n]));
-      for (const place of root.querySelectorAll("[data-count]")) {
-        place.textContent = counts.get(place.dataset.count) ?? "";
-      }
-    };
-
     // --- saying something ------------------------------------------------------------------------
 
-    const standing = (row) => ({ verdict: row.dataset.verdict, labels: rows.labelsOf(row) });
+    const standing = (row) => ({ verdict: row.dataset.verdict, labels: paint.labelsOf(row) });
 
     const sayOf = (row, verdict, labels, shownAt) => {
-      const best = rows.suggestionsOf(row)[0];
+      const best = paint.suggestionsOf(row)[0];
       return {
         record_id: Number(row.dataset.record),
         verdict,
@@ -108,18 +102,18 @@
       const before = Object.fromEntries(what.map(([row]) => [row.dataset.record, standing(row)]));
       const records = says.map((each) => each.record_id);
       for (const [row, verdict, labels] of what) {
-        rows.paint(row, verdict, labels);
-        rows.setState(row, "saving");
+        paint.say(row, verdict, labels);
+        paint.state(row, "saving");
       }
       done.push({ key, before, after: Object.fromEntries(what.map(([row, verdict, labels]) => [row.dataset.record, { verdict, labels }])) });
       undone.length = 0;
       const body = { key, session_id: sessionId, source, says };
-      outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before });
-      tell(what.length === 1 ? wordsOf(what[0]) : `${what.length} records`);
+      const words = what.length === 1 ? wordsOf(what[0]) : `${what.length} records`;
+      outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, words });
     };
 
     const wordsOf = ([, verdict, labels]) =>
-      verdict === "label" ? labels.map((id) => find(`#legend [data-label="${id}"] .name`)?.textContent ?? "").join(", ") : verdict.replace("_", " ");
+      verdict === "label" ? labels.map(paint.nameOf).join(", ") : verdict.replace("_", " ");
 
     // --- taking it back --------------------------------------------------------------------------
 
@@ -129,29 +123,29 @@
       const id = newKey();
       const body = { session_id: sessionId };
       const deed = { id, at: Date.now(), kind, url: `${api}/annotations/${kind}`, body, records: [] };
-      hideToast();
+      told.hideToast();
       if (act) {
         to.push(act);
         body.act_key = act.key;
         const was = kind === "undo" ? act.before : act.after;
         deed.records = Object.keys(was).map(Number);
+        if (!act.remark) deed.was = was;
         for (const recordId of deed.records) repaint(recordId, was[recordId], act, kind);
         rows.clearSelection();
-        rows.focus(rows.ofRecord(deed.records[0]));
+        pool.find(deed.records[0]).then(rows.focus);
       } else {
         deed.isNext = true;
       }
       outbox.add(deed);
-      tell(kind === "undo" ? "Undone." : "Done again.");
     };
 
     const repaint = (recordId, was, act, kind) => {
-      const row = rows.ofRecord(recordId);
+      const row = pool.ofRecord(recordId);
       if (!row) return;
-      if (act.remark === "flag") rows.paintFlag(row, kind === "redo");
+      if (act.remark === "flag") paint.flag(row, kind === "redo");
       else if (act.remark === "comment") row.querySelector(`[data-comment="${act.key}"]`)?.toggleAttribute("hidden", kind === "undo");
-      else rows.paint(row, was.verdict, was.labels);
-      rows.setState(row, "saving");
+      else paint.say(row, was.verdict, was.labels);
+      paint.state(row, "saving");
     };
 
     // --- remarks ---------------------------------------------------------------------------------
@@ -162,11 +156,11 @@
       const body = { key, session_id: sessionId, record_id: record, kind, body: text };
       const now = { [record]: standing(row) };
       const isOff = kind === "flag" && row.dataset.flagged === "yes";
-      if (kind === "flag") rows.paintFlag(row, !isOff);
+      if (kind === "flag") paint.flag(row, !isOff);
       else addComment(row, key, text);
       if (!isOff) done.push({ key, before: now, after: now, remark: kind });
       if (!isOff) undone.length = 0;
-      rows.setState(row, "saving");
+      paint.state(row, "saving");
       outbox.add({ id: key, at: Date.now(), kind: "remark", url: `${api}/remarks`, body, records: [record] });
     };
 
@@ -178,16 +172,6 @@
       row.querySelector(".about").append(span);
     };
 
-    let toastTimer = null;
-    const toast = (sentence) => {
-      const place = find("#toast");
-      place.querySelector("span").textContent = sentence;
-      place.hidden = false;
-      clearTimeout(toastTimer);
-      toastTimer = setTimeout(hideToast, 8000);
-    };
-    const hideToast = () => (find("#toast").hidden = true);
-
     const outbox = window.likewise.outbox(user, {
       prepare,
       saved: onSaved,
@@ -195,20 +179,23 @@
       trouble: onTrouble,
     });
 
-    // What an earlier page could not send is painted again, as not saved.
-    for (const deed of outbox.waiting) {
-      const says = deed.kind === "label" && deed.body.session_id === sessionId ? deed.body.says : [];
-      for (const each of says) {
-        const row = rows.ofRecord(each.record_id);
-        if (row) rows.paint(row, each.verdict, each.label_ids);
-        if (row) rows.setState(row, "unsaved");
+    // A row that is loaded while something about it waits: painted as said, and as not saved.
+    pool.dress((row) => {
+      const id = Number(row.dataset.record);
+      for (const deed of outbox.waiting) {
+        if (deed.body.session_id !== sessionId) continue;
+        const said = deed.body.says?.find((each) => each.record_id === id);
+        const was = said ? { verdict: said.verdict, labels: said.label_ids } : deed.was?.[id];
+        if (!was) continue;
+        paint.say(row, was.verdict, was.labels);
+        paint.state(row, "unsaved");
       }
-    }
+    });
 
     const whenSaved = async () => {
       for (let i = 0; i < 20 && !outbox.isEmpty; i += 1) await new Promise((resolve) => setTimeout(resolve, 75));
     };
 
-    return { say, takeBack, remark, tell, toast, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
+    return { say, takeBack, remark, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
   };
 })();

@@ -37,6 +37,7 @@
         paint();
         list.querySelector(`[data-deed="${deed}"] button`).focus();
       });
+      change.setAttribute("aria-label", changing === deed ? "Press a key" : `Change the key: ${keys.words[deed]}`);
       const last = document.createElement("td");
       last.append(change);
       const made = document.createElement("tr");
@@ -45,9 +46,20 @@
       return made;
     };
 
+    const group = ([title, deeds]) => {
+      const made = document.createElement("section");
+      made.dataset.group = title;
+      const table = document.createElement("table");
+      table.append(document.createElement("tbody"));
+      table.tBodies[0].append(...deeds.map(row));
+      table.setAttribute("aria-label", title);
+      made.append(element("h3", title), table);
+      return made;
+    };
+
     const paint = () => {
-      list.querySelectorAll("[data-deed]").forEach((each) => each.remove());
-      list.append(...keys.deeds.map(row));
+      list.querySelectorAll("[data-group]").forEach((each) => each.remove());
+      list.append(...Object.entries(keys.groups).map(group));
     };
 
     const tell = (sentence) => {
@@ -101,7 +113,7 @@
         help.showModal();
       },
       get isOpen() {
-        return comment.open || help.open;
+        return root.querySelector("dialog[open]") !== null;
       },
     };
   };

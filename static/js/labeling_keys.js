@@ -13,10 +13,16 @@
     last: ["End"],
     select: ["v"],
     invert: ["i"],
+    threshold: ["t"],
     accept_page: ["A"],
+    palette: ["l"],
     similar: ["s"],
     flag: ["f"],
     comment: ["c"],
+    whole: ["e"],
+    fields: ["o"],
+    differences: ["d"],
+    map: ["g"],
     search: ["/"],
     help: ["?"],
   };
@@ -33,16 +39,28 @@
     last: "Last row",
     select: "Select rows: press here, move, press a label",
     invert: "Invert the selection among undecided rows",
-    accept_page: "Accept the suggestions of all undecided rows, or of the selection",
+    threshold: "Select by similarity or by the chance of the suggestion",
+    accept_page: "Accept the suggestions of these hundred rows, or of the selection",
+    palette: "Find a label by typing",
     similar: "Start a session from this row, or from the selection",
     flag: "Flag",
     comment: "Comment",
+    whole: "Show the whole of a long text, or fold it again",
+    fields: "Show the record's fields, or hide them",
+    differences: "Underline what is unlike the start",
+    map: "Show this record on the map",
     search: "Search",
     help: "These keys",
   };
   const CAPS = { " ": "Space", ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc" };
-  // g is kept for the map; Escape always ends what is open.
-  const RESERVED = new Set(["g", "Escape", "Tab", "Backspace", "Delete"]);
+  const GROUPS = {
+    "Saying": ["accept", "palette", "none", "skip", "not_similar", "undo", "redo", "flag", "comment"],
+    "Many at once": ["select", "threshold", "invert", "accept_page"],
+    "Moving and looking": ["next", "previous", "first", "last", "whole", "fields", "differences"],
+    "Elsewhere": ["similar", "map", "search", "help"],
+  };
+  // Escape always ends what is open, and nothing destructive lies on a key pressed by mistake.
+  const RESERVED = new Set(["Escape", "Tab", "Backspace", "Delete"]);
 
   // Caps Lock must not turn "a" into "accept the whole page": Shift alone makes a capital.
   const nameOf = (event) => {
@@ -93,6 +111,6 @@
         cap.textContent = capOf(keysOf(cap.dataset.cap)[0]);
       }
     };
-    return { deeds: Object.keys(OURS), words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, paintCaps, own };
+    return { groups: GROUPS, words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, paintCaps, own };
   };
 })();

@@ -1,59 +1,99 @@
-// The rows of a session as they stand in the page: focus, selection, and what is painted on them.
+// Moving through the rows and choosing some of them.
 (() => {
-  const STATES = { saving: "saving…", saved: "saved", unsaved: "not saved", refused: "refused", pending: "Enter saves" };
+  const MOST_AT_ONCE = 1000;
 
-  window.likewise.rows = (root, onFocus) => {
-    const grid = root.querySelector("#rows");
-    const chips = root.querySelector("#chips").content;
-    const all = () => [...grid.querySelectorAll(".say-row")];
-    const focused = () => grid.querySelector(".say-row[data-focused]");
-    const ofRecord = (id) => grid.querySelector(`.say-row[data-record="${id}"]`);
-    const selected = () => all().filter((row) => row.getAttribute("aria-selected") === "true");
-    const isDecided = (row) => row.dataset.verdict !== "";
-    const labelsOf = (row) => row.dataset.labels.split(" ").filter(Boolean).map(Number);
+  window.likewise.rows = (root, pool, blocks, paint, events) => {
+    const chosen = new Set();
+    let current = root.querySelector(".say-row[data-focused]");
     let anchor = null;
+
+    const { isDecided } = paint;
+    const inOrder = (rows) => [...rows].sort((a, b) => blocks.positionOf(a) - blocks.positionOf(b));
+    const selected = () => inOrder(chosen);
+
+    // --- focus -----------------------------------------------------------------------------------
 
     const focus = (row) => {
       if (!row) return;
-      const before = focused();
-      if (before && before !== row) {
-        before.removeAttribute("data-focused");
-        before.tabIndex = -1;
+      if (!row.isConnected) {
+        blocks.reveal(blocks.positionOf(row), focus);
+        return;
       }
+      if (current && current !== row) {
+        current.removeAttribute("data-focused");
+        current.tabIndex = -1;
+      }
+      current = row;
       row.setAttribute("data-focused", "");
       row.tabIndex = 0;
       row.focus({ preventScroll: true });
       row.scrollIntoView({ block: "nearest" });
+      blocks.lookAround(blocks.positionOf(row));
       if (anchor) selectRange(anchor, row);
-      onFocus(row);
+      events.focused(row);
     };
 
-    const step = (by) => {
-      const rows = all();
-      const at = rows.indexOf(focused());
-      focus(rows[Math.min(Math.max(at + by, 0), rows.length - 1)]);
+    const goTo = (position, by) => {
+      let at = position;
+      while (blocks.isGone(at)) at += by;
+      if (at >= 0 && at < blocks.order.length) blocks.reveal(at, focus);
     };
 
-    // On to the next row that still needs a say; past a decided row, simply to the next.
+    const step = (by) => current && goTo(blocks.positionOf(current) + by, by);
+
+    // On to the next row that still needs a say; past a decided row, simply to the next. What is
+    // not loaded yet is taken to need one.
     const moveOn = (row, wasDecided) => {
-      const rows = all();
-      const rest = rows.slice(rows.indexOf(row) + 1);
-      const open = wasDecided ? rest[0] : (rest.find((each) => !isDecided(each)) ?? rest[0]);
-      focus(open ?? row);
+      const start = blocks.positionOf(row) + 1;
+      const last = blocks.order.length;
+      let at = start;
+      while (!wasDecided && at < last && (blocks.isGone(at) || (blocks.at(at) && isDecided(blocks.at(at))))) at += 1;
+      if (at < last) goTo(at, 1);
+      else if (start < last) goTo(start, 1);
+      else focus(row);
     };
 
-    const select = (row, isSelected) => row.setAttribute("aria-selected", String(isSelected));
+    // --- selection -------------------------------------------------------------------------------
+
+    const mark = (row, isSelected) => {
+      row.setAttribute("aria-selected", String(isSelected));
+      if (isSelected) chosen.add(row);
+      else chosen.delete(row);
+    };
+
+    // Exactly these, as far as one act can hold them.
+    const choose = (rows) => {
+      const some = rows.slice(0, MOST_AT_ONCE);
+      const wanted = new Set(some);
+      for (const row of [...chosen]) if (!wanted.has(row)) mark(row, false);
+      for (const row of some) if (!chosen.has(row)) mark(row, true);
+      events.selected(chosen.size, rows.length - some.length);
+    };
+
+    const select = (row, isSelected) => {
+      mark(row, isSelected && chosen.size < MOST_AT_ONCE);
+      events.selected(chosen.size, 0);
+    };
+
+    // Loads them first; answers how many were too many. isWanted: whether it is still wished for.
+    const selectRanks = async (ranks, isWanted = () => true) => {
+      const some = ranks.slice(0, MOST_AT_ONCE);
+      await pool.need(some);
+      if (isWanted()) choose(some.map(pool.ofRank).filter(Boolean));
+      return ranks.length - some.length;
+    };
 
     const selectRange = (from, to) => {
-      const rows = all();
-      const [low, high] = [rows.indexOf(from), rows.indexOf(to)].sort((a, b) => a - b);
-      rows.forEach((row, i) => select(row, i >= low && i <= high));
+      const [low, high] = [blocks.positionOf(from), blocks.positionOf(to)].sort((a, b) => a - b);
+      const ranks = blocks.order.slice(low, high + 1);
+      if (ranks.every((rank) => pool.ofRank(rank))) choose(ranks.map(pool.ofRank));
+      else selectRanks(ranks);
     };
 
     const clearSelection = () => {
       anchor = null;
       root.classList.remove("is-selecting");
-      selected().forEach((row) => select(row, false));
+      if (chosen.size > 0) choose([]);
     };
 
     const startRange = (row) => {
@@ -64,62 +104,19 @@
 
     const invert = () => {
       anchor = null;
-      for (const row of all()) {
-        const isSelected = row.getAttribute("aria-selected") === "true";
-        select(row, !isSelected && !isDecided(row));
-      }
-    };
-
-    const chip = (id) => chips.querySelector(`[data-chip="${id}"]`)?.cloneNode(true) ?? document.createTextNode("?");
-
-    const words = (text) => {
-      const span = document.createElement("span");
-      span.className = "quietly";
-      span.textContent = text;
-      return [span];
-    };
-
-    const shown = (verdict, labels) => {
-      if (verdict === "label") return labels.map(chip);
-      if (verdict === "none") return [chip("none")];
-      if (verdict === "skip") return words("skipped");
-      return verdict === "not_similar" ? words("not similar") : [];
-    };
-
-    const paint = (row, verdict, labels) => {
-      row.dataset.verdict = verdict;
-      row.dataset.labels = labels.join(" ");
-      delete row.dataset.pending;
-      row.querySelector(".own").replaceChildren(...shown(verdict, labels));
-    };
-
-    const paintPending = (row, labels) => {
-      row.dataset.pending = labels.join(" ");
-      row.querySelector(".own").replaceChildren(...labels.map(chip));
-      setState(row, "pending");
-    };
-
-    const unpaintPending = (row) => {
-      paint(row, row.dataset.verdict, labelsOf(row));
-      setState(row, "");
-    };
-
-    const setState = (row, state) => {
-      row.dataset.state = state;
-      row.querySelector(".state").textContent = STATES[state] ?? "";
-    };
-
-    const paintFlag = (row, isFlagged) => {
-      row.dataset.flagged = isFlagged ? "yes" : "";
-      row.querySelector(".flag").hidden = !isFlagged;
+      choose(blocks.loaded().filter((row) => !chosen.has(row) && !isDecided(row)));
     };
 
     return {
-      all, focused, ofRecord, selected, isDecided, labelsOf, focus, step, moveOn, select, selectRange,
-      clearSelection, startRange, invert, paint, paintPending, unpaintPending, setState, paintFlag,
+      focus, step, moveOn, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
+      focused: () => current,
+      first: () => goTo(0, 1),
+      last: () => goTo(blocks.order.length - 1, -1),
+      jump: (position) => goTo(Math.min(Math.max(position, 0), blocks.order.length - 1), 1),
+      // The hundred rows that the focus is in.
+      page: () => (current ? blocks.around(blocks.positionOf(current)) : []),
       get anchor() { return anchor; },
-      suggestionsOf: (row) =>
-        row.dataset.suggestions.split(" ").filter(Boolean).map((each) => each.split(":").map(Number)),
+      get isSelecting() { return anchor !== null || chosen.size > 0; },
     };
   };
 })();

@@ -1,0 +1,18 @@
+// A new label, added without leaving the session.
+(() => {
+  window.likewise.addLabel = async (root, form, rank) => {
+    const response = await fetch(`/api/v1/projects/${root.dataset.project}/labels`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify({ name: form.elements.name.value }),
+    }).catch(() => null);
+    if (!response?.ok) {
+      const problem = await response?.json().catch(() => null);
+      window.likewise.notice(problem?.title ?? "The label was not added: the server cannot be reached.", "bad");
+      return;
+    }
+    const url = new URL(location.href);
+    url.searchParams.set("at", rank);
+    location.assign(url);
+  };
+})();

@@ -1,0 +1,160 @@
+// What each key and button of the labeling page does.
+(() => {
+  window.likewise.deeds = (root, parts) => {
+    const { rows, paint, acts, dialogs, look, texts, threshold, told, clock } = parts;
+    const { project } = root.dataset;
+    const isMulti = root.dataset.multi === "yes";
+
+    // The selection if there is one, else the focused row.
+    const meant = () => {
+      const chosen = rows.selected();
+      return chosen.length > 0 ? chosen : [rows.focused()].filter(Boolean);
+    };
+
+    // what: [[row, verdict, labels], …], as one act.
+    const say = (what) => {
+      if (what.length === 0) return;
+      const last = what[what.length - 1][0];
+      const wasDecided = what.length === 1 && paint.isDecided(last);
+      const isPage = rows.selected().length > 0;
+      acts.say(what, isPage ? "page" : "single", clock.shownAt);
+      if (isPage) told.toast(sentenceOf(what));
+      rows.clearSelection();
+      threshold.refresh();
+      rows.moveOn(last, wasDecided);
+    };
+
+    const sentenceOf = (what) => {
+      const words = new Set(what.map(acts.wordsOf));
+      const records = `${what.length.toLocaleString("en")} ${what.length === 1 ? "record" : "records"}`;
+      return words.size === 1 ? `${records}: ${[...words][0]}.` : `${records}: as suggested.`;
+    };
+
+    const sayAll = (verdict, labels) => say(meant().map((row) => [row, verdict, labels]));
+
+    const toggle = (labelId) => {
+      for (const row of meant()) {
+        const now = new Set(paint.pendingOf(row) ?? paint.labelsOf(row));
+        if (!now.delete(labelId)) now.add(labelId);
+        const labels = [...now].sort((a, b) => a - b);
+        // Switched back to what was said before: then nothing waits for Enter.
+        if (labels.join(" ") === row.dataset.labels) paint.unpending(row);
+        else paint.pending(row, labels);
+      }
+      markLegend(rows.focused());
+    };
+
+    const label = (labelId) => {
+      if (isMulti) toggle(labelId);
+      else sayAll("label", [labelId]);
+    };
+
+    const acceptedLabels = (row) => {
+      if (row.dataset.pending !== undefined) return paint.pendingOf(row);
+      const suggested = paint.suggestionsOf(row).map(([id]) => id);
+      return isMulti ? suggested : suggested.slice(0, 1);
+    };
+
+    // All labels switched off is a say, too.
+    const acceptedSay = (row) => {
+      const labels = acceptedLabels(row);
+      return [row, labels.length > 0 ? "label" : "none", labels];
+    };
+
+    const accept = () => {
+      const chosen = meant().filter((row) => row.dataset.pending !== undefined || acceptedLabels(row).length > 0);
+      if (chosen.length === 0) told.tell("There is no suggestion to accept.");
+      say(chosen.map(acceptedSay));
+    };
+
+    const acceptPage = () => {
+      const chosen = rows.selected();
+      const page = chosen.length > 0 ? chosen : rows.page().filter((row) => !paint.isDecided(row));
+      const open = page.filter((row) => paint.suggestionsOf(row).length > 0);
+      if (open.length === 0) {
+        window.likewise.notice("There is no open suggestion on this page to accept.", "info");
+        return;
+      }
+      acts.say(open.map((row) => [row, "label", acceptedLabels(row)]), "page", clock.shownAt);
+      rows.clearSelection();
+      threshold.refresh();
+      told.toast(`Accepted ${open.length} ${open.length === 1 ? "suggestion" : "suggestions"}.`);
+    };
+
+    const skip = () => {
+      const chosen = meant();
+      if (chosen.length === 1 && paint.isDecided(chosen[0])) rows.step(1);
+      else sayAll("skip", []);
+    };
+
+    const comment = async () => {
+      const row = rows.focused();
+      if (!row) return;
+      const text = await dialogs.ask();
+      if (text) acts.remark(row, "comment", text);
+      rows.focus(row);
+    };
+
+    const markLegend = (row) => {
+      const on = row ? (paint.pendingOf(row) ?? paint.labelsOf(row)) : [];
+      for (const button of root.querySelectorAll("#legend [data-label]")) {
+        button.setAttribute("aria-pressed", String(on.includes(Number(button.dataset.label))));
+      }
+    };
+
+    const startFromHere = async () => {
+      const form = root.querySelector("#from-here");
+      const chosen = meant();
+      form.elements.seed_kind.value = chosen.length > 1 ? "selection" : "record";
+      form.elements.record_ids.value = chosen.map((row) => row.dataset.record).join(",");
+      await acts.whenSaved();
+      form.requestSubmit();
+    };
+
+    const select = () => {
+      if (rows.anchor) rows.clearSelection();
+      else rows.startRange(rows.focused());
+    };
+
+    const search = () => {
+      const field = document.querySelector("input[type=search]");
+      if (field) field.focus();
+      else location.assign(`/projects/${project}/records`);
+    };
+
+    const map = async () => {
+      await acts.whenSaved();
+      location.assign(`/projects/${project}/map?record=${rows.focused()?.dataset.record ?? ""}`);
+    };
+
+    const deeds = {
+      label,
+      accept,
+      accept_page: acceptPage,
+      none: () => sayAll("none", []),
+      skip,
+      not_similar: () => sayAll("not_similar", []),
+      undo: () => acts.takeBack("undo"),
+      redo: () => acts.takeBack("redo"),
+      next: () => rows.step(1),
+      previous: () => rows.step(-1),
+      first: rows.first,
+      last: rows.last,
+      select,
+      invert: rows.invert,
+      clear: rows.clearSelection,
+      threshold: threshold.toggle,
+      similar: startFromHere,
+      flag: () => rows.focused() && acts.remark(rows.focused(), "flag", ""),
+      comment,
+      whole: () => texts.whole(rows.focused()),
+      fields: () => texts.fields(rows.focused()),
+      differences: look.differences,
+      map,
+      search,
+      help: dialogs.showHelp,
+      save_now: () => acts.sendNow(),
+    };
+    return { deeds, markLegend };
+  };
+})();

@@ -1,0 +1,108 @@
+// The open session, ordered anew by what was labeled in it: rows below the focused one move, the
+// focused one and those above stay. Their ranks in the frozen order are kept with every label.
+(() => {
+  const EVERY = 5;
+  const AHEAD = 150;
+
+  window.likewise.order = (root, tools) => {
+    const { pool, blocks, rows, paint, look, told } = tools;
+    const { project, session } = root.dataset;
+    const marker = root.querySelector("#reranked");
+    const divider = root.querySelector("#divider").content.firstElementChild;
+    const frozen = [...blocks.order];
+    let latest = null;
+    let since = 0;
+    let isLate = false;
+
+    const ask = async () => {
+      const url = `/api/v1/projects/${project}/sessions/${session}/order`;
+      const response = await fetch(url, { headers: { Accept: "application/json" } }).catch(() => null);
+      if (!response?.ok) return; // The order that stands goes on; the next labels ask again.
+      latest = await response.json();
+      frozen.forEach((rank) => {
+        const row = pool.ofRank(rank);
+        if (row) suggest(row);
+      });
+      await apply();
+    };
+
+    const suggest = (row) => {
+      const now = latest?.suggestions[row.dataset.rank];
+      if (now && !paint.isDecided(row) && row.dataset.pending === undefined) paint.suggest(row, now);
+    };
+
+    // Undecided rows below the focused one take the places of undecided rows, in the new order.
+    const ordered = () => {
+      const focused = blocks.positionOf(rows.focused());
+      const wanted = look.isReranked && latest.is_reranked ? latest.order : frozen;
+      const listed = new Set(latest.order);
+      const moves = (rank, position) => position > focused && listed.has(rank) && isOpen(rank);
+      const free = new Set(blocks.order.filter(moves));
+      const coming = wanted.filter((rank) => free.has(rank));
+      let at = 0;
+      return blocks.order.map((rank) => (free.has(rank) ? coming[at++] : rank));
+    };
+
+    const isOpen = (rank) => {
+      const row = pool.ofRank(rank);
+      return !row || (!paint.isDecided(row) && row.dataset.pending === undefined);
+    };
+
+    const apply = async () => {
+      if (!latest || root.dataset.audited === "yes" || !rows.focused()) return;
+      isLate = rows.isSelecting;
+      if (isLate) return;
+      const start = Math.max(blocks.positionOf(rows.focused()) - AHEAD, 0);
+      await pool.need(ordered().slice(start, start + 2 * AHEAD));
+      // Meanwhile the focus may have moved on: what is above it now stays, too.
+      if (!rows.isSelecting) blocks.reorder(ordered());
+      showMarker();
+      showDivider();
+    };
+
+    const showMarker = () => {
+      const n = latest.n_learned;
+      marker.hidden = !(latest.is_reranked && look.isReranked);
+      marker.textContent = n > 0 ? `re-ranked by ${n} ${n === 1 ? "label" : "labels"}` : "re-ranked";
+    };
+
+    // The line stands before the first undecided row that falls below the proposed end.
+    const showDivider = () => {
+      const isShown = latest.cut !== null && (look.isReranked || !latest.is_reranked);
+      const below = isShown ? new Set(latest.order.slice(latest.cut)) : null;
+      const place = below ? blocks.order.findIndex((rank) => below.has(rank) && isOpen(rank)) : -1;
+      if (place < 1) {
+        blocks.setDivider(null, divider);
+        return;
+      }
+      divider.querySelector("span").textContent = latest.cut_sentence;
+      divider.querySelector("button").textContent = `Select the ${above().length} above`;
+      blocks.setDivider(place - 1, divider);
+    };
+
+    const above = () => latest.order.slice(0, latest.cut).filter(isOpen);
+
+    divider.querySelector("button").addEventListener("click", async () => {
+      await rows.selectRanks(above());
+      rows.focused()?.focus({ preventScroll: true });
+    });
+
+    pool.dress(suggest);
+    look.onRerank(async () => {
+      await apply();
+      told.tell(look.isReranked ? "Rows below are re-ranked as you label." : "The order of the session is kept.");
+    });
+
+    return {
+      ask,
+      changed(n) {
+        since += n;
+        if (since < EVERY) return;
+        since = 0;
+        ask();
+      },
+      // A selection holds the rows where they are; afterwards they may move.
+      released: () => isLate && apply(),
+    };
+  };
+})();

@@ -1,0 +1,62 @@
+// The whole of a long text, and a record's fields: fetched when they are asked for.
+(() => {
+  window.likewise.texts = (root, told) => {
+    const { project, session } = root.dataset;
+    const base = `/projects/${project}/sessions/${session}`;
+
+    const read = async (url) => {
+      const response = await fetch(url).catch(() => null);
+      if (response?.ok) return response.text();
+      window.likewise.notice("This could not be loaded: the server cannot be reached.", "bad");
+      return null;
+    };
+
+    const shorten = (row, box) => {
+      box.remove();
+      row.querySelector(".record-text").hidden = false;
+      delete row.dataset.whole;
+    };
+
+    // A box of its own that scrolls, so that a book does not push the other rows away.
+    const whole = async (row) => {
+      const before = row?.querySelector(".whole-text");
+      if (before) {
+        shorten(row, before);
+        return;
+      }
+      if (!row?.querySelector(".whole")) {
+        told.tell("This text is shown whole.");
+        return;
+      }
+      const text = await read(`${base}/texts/${row.dataset.rank}`);
+      if (text === null || row.querySelector(".whole-text")) return;
+      const box = document.createElement("div");
+      box.className = "record-text whole-text";
+      box.dir = "auto";
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", "The whole text");
+      box.textContent = text;
+      const start = row.querySelector(".record-text");
+      start.hidden = true;
+      start.after(box);
+      row.dataset.whole = "yes";
+      row.scrollIntoView({ block: "nearest" });
+    };
+
+    const fields = async (row) => {
+      const before = row?.querySelector(".fields");
+      if (before) before.remove();
+      if (before || !row) return;
+      const page = await read(`${base}/fields/${row.dataset.rank}`);
+      if (page === null || row.querySelector(".fields")) return;
+      const parsed = new DOMParser().parseFromString(page, "text/html");
+      const shown = document.importNode(parsed.querySelector(".fields"), true);
+      row.querySelector(".what").append(shown);
+      row.scrollIntoView({ block: "nearest" });
+      told.tell(shown.textContent.replace(/\s+/g, " ").trim().slice(0, 300));
+    };
+
+    return { whole, fields };
+  };
+})();
