@@ -146,7 +146,8 @@ def activate(run: TrainingRun, report: RunReport) -> None:
     """Publish the version whole, with its figures and the verdict, all at once."""
     snapshot = load_snapshot(workspace.path_of(run.id, workspace.SNAPSHOT))
     comparison = load_comparison(workspace.path_of(run.id, workspace.COMPARISON))
-    verdict = judge(comparison, snapshot, is_forced=run.is_forced)
+    is_deep = deep_runs.is_deep(run.recipe)
+    verdict = judge(comparison, snapshot, is_forced=run.is_forced, is_deep=is_deep)
     if not workspace.is_indexed(run.id):
         _index(run, report)
     report(0.9, "Publishing the version")

@@ -5,7 +5,8 @@ app.similarity.measuring.gate) is not activated, unless whoever asked for the ru
 Decision: where too little is labeled to measure anything, the version is activated if every label
 in use has two records and no text carries two different labels. Waiting would keep the newcomer's
 first labels from showing any effect, tuned vectors fall back on raw similarity where they know
-nothing, and rolling back is one click.
+nothing, and rolling back is one click. A deep version has no such fallback, and the labels it was
+taught by cannot tell how good it is: unmeasured, it waits for a person.
 """
 
 import json
@@ -24,7 +25,9 @@ class Verdict:
     sentence: str
 
 
-def judge(comparison: Comparison, snapshot: Snapshot, *, is_forced: bool) -> Verdict:
+def judge(
+    comparison: Comparison, snapshot: Snapshot, *, is_forced: bool, is_deep: bool = False
+) -> Verdict:
     """Activate it or not, and why."""
     seen = comparison.sentence
     if comparison.raw and comparison.is_better:
@@ -33,6 +36,12 @@ def judge(comparison: Comparison, snapshot: Snapshot, *, is_forced: bool) -> Ver
         return Verdict(True, f"{seen} It is active now because that was asked for in any case.")
     if comparison.raw:
         return Verdict(False, f"{seen} The version in use stays; this one can still be activated.")
+    if is_deep:
+        return Verdict(
+            False,
+            f"{seen} Not activated: a deep version replaces every vector, so it is not put to use "
+            "unmeasured. Label more or review an audit sample, or activate it yourself.",
+        )
     if snapshot.fewest < 2:
         return Verdict(False, f"{seen} Not activated: a label has only one record to learn from.")
     if snapshot.n_contradictions:

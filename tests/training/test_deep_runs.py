@@ -309,11 +309,20 @@ def test_an_encoder_whose_file_was_touched_is_not_loaded(project: Project) -> No
         check_model(db, encoder.id)
 
 
-def test_too_few_labels_to_hold_some_out_are_all_learned_from(project: Project, ada: User) -> None:
-    with transaction() as db:
-        db.execute(update(Record).where(Record.id.in_(record_ids(project)[100:])).values(text="x"))
-    run_id = queue(project, DeepRecipe.from_json({**QUICK.as_json(), "held_out": 0.0}))
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_a_deep_version_that_could_not_be_measured_waits_for_a_person(
+    project: Project, ada: User, *, is_forced: bool
+) -> None:
+    recipe = DeepRecipe.from_json({**QUICK.as_json(), "held_out": 0.0, "epochs": 1})
+    run_id = queue(project, recipe, is_forced=is_forced)
 
     take_steps(run_id)
 
-    assert "Not measured" in (row(run_id).verdict or "")
+    verdict = row(run_id).verdict or ""
+    assert verdict.startswith("Not measured: so few records are labeled")
+    assert ("not put to use unmeasured" in verdict) is not is_forced
+    with reading() as db:
+        active = active_encoder(db, project.id)
+        assert active is not None
+        assert active.kind == ("deep" if is_forced else "raw")
+        assert [each.kind for each in versions(db, project.id)] == ["deep", "raw"]

@@ -67,11 +67,15 @@ RANGES: dict[str, tuple[float, float]] = {
     "margin": (0.0, 10.0),
     "certainty": (0.0, 1.0),
     "softness": (0.05, 1.0),
+    "words": (0.0, 10.0),
     "validation_share": (0.01, 0.5),
     "checks": (1, 1000),
     "patience": (1, 1000),
     "held_out": (0.0, 0.5),
 }
+
+HEAD_STRENGTH = 0.25
+"""The usual part that evidence has of a vector on top of a deep encoder."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,12 @@ class DeepRecipe:
     contrast       weight of the supervised contrastive term beside the soft cross-entropy
     certainty      for losses of whole labels: least share at which a record counts for its label
     softness       the usual loss learns shares sharpened to p^(1/softness): 1 as they are
+    words          weight of what the words say beside what the neighbour graph says; 0: not asked
     checks         how often validation loss is measured and a checkpoint written
     patience       checks without gain before it stops early
     held_out       share of the labeled records that training never sees, to measure by
-    head           the recipe of the soft labels, and of the head on top
+    head           the recipe of the soft labels, and of the head on top; its evidence is a smaller
+                   part than on raw vectors, for deep ones hold most of it
     """
 
     method: Literal["deep"] = "deep"
@@ -115,11 +121,12 @@ class DeepRecipe:
     margin: float = 0.5
     certainty: float = 0.8
     softness: float = 0.5
+    words: float = 1.0
     validation_share: float = 0.1
     checks: int = 8
     patience: int = 3
     held_out: float = 0.2
-    head: Recipe = field(default_factory=Recipe)
+    head: Recipe = field(default_factory=lambda: Recipe(strength=HEAD_STRENGTH))
 
     def __post_init__(self) -> None:
         if self.method != "deep":
@@ -147,10 +154,11 @@ class DeepRecipe:
         unknown = sorted(set(values) - {each.name for each in fields(cls)})
         if unknown:
             raise ValueError(f"A deep recipe has no field {unknown[0]!r}.")
-        head = values.get("head", {})
-        if not isinstance(head, dict):
+        given = values.get("head", {})
+        if not isinstance(given, dict):
             raise ValueError("A deep recipe's head is a recipe.")
-        return cls(**(values | {"head": Recipe.from_json(head)}))
+        head = Recipe.from_json({"strength": HEAD_STRENGTH} | given)
+        return cls(**(values | {"head": head}))
 
 
 def recipe_from_json(values: dict[str, Any]) -> Recipe | DeepRecipe:

@@ -11,7 +11,7 @@ read with torch's weights-only loader, so nothing in them can run.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from app.similarity.deep.losses import loss_of
 from app.similarity.deep.recipe import DeepRecipe, n_learned
 from app.similarity.deep.trainer import trainer_of
 from app.similarity.deep.watch import Told, Watch, last_checkpoint, restore_loss
+from app.similarity.deep.words import with_words
 from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.similarity.examples import Report
 from app.similarity.vectors import Vectors
@@ -33,6 +34,7 @@ from app.similarity.vectors import Vectors
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
 LEAST_LEARNED = 8
+TEXTS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Lesson:
     texts     of all records, n
     vectors   (n, d) float32, the base model's
     soft      (n, K) float32: shares of the classes, or for is_binary chances of each label
-    examples  rows that people labeled, (m,) int64
+    examples  rows that people labeled, (m,) int64: what soft says of them stands
     pool      rows that may be learned from, the examples among them: not those held out
     """
 
@@ -88,8 +90,9 @@ def tune_deep(
     """
     torch.manual_seed(recipe.seed)
     device = pick_device() if device == "auto" else device
-    parts = _parts(lesson, recipe, device)
     model = prepared(base, recipe, device)
+    lesson = _heard(lesson, model, recipe)
+    parts = _parts(lesson, recipe, device)
     loss = loss_of(model, recipe, _centres(lesson, parts), is_binary=lesson.is_binary)
     learned, validated = (
         dataset(lesson.texts, lesson.soft, rows, recipe, is_binary=lesson.is_binary)
@@ -109,6 +112,21 @@ def tune_deep(
     _save(finished(base, model), outcome, recipe, name)
     shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
     return outcome
+
+
+def _heard(lesson: Lesson, model: SentenceTransformer, recipe: DeepRecipe) -> Lesson:
+    """The lesson, its soft labels corrected by what the words of each text say."""
+    if lesson.is_binary or recipe.words == 0:
+        return lesson
+    pieces: list[Rows] = []
+    for start in range(0, len(lesson.texts), TEXTS_AT_ONCE):
+        read = model.tokenizer(
+            list(lesson.texts[start : start + TEXTS_AT_ONCE]),
+            add_special_tokens=False, truncation=True, max_length=model.max_seq_length,
+        )  # fmt: skip
+        pieces += [np.asarray(each, dtype=np.int64) for each in read["input_ids"]]
+    soft = with_words(pieces, lesson.soft, lesson.examples, recipe.words, recipe.seed)
+    return replace(lesson, soft=soft)
 
 
 def _parts(lesson: Lesson, recipe: DeepRecipe, device: str) -> Parts:
