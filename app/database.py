@@ -7,12 +7,10 @@ and 3.44.6); otherwise the slower, safe DELETE journal.
 """
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import Lock
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -24,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Busy, StorageFull
 from app.settings import settings
+from app.turns import Turn, Turns
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -42,61 +41,6 @@ def is_wal_safe(version: tuple[int, ...]) -> bool:
     """False for the engines whose WAL reset can lose committed rows (3.7.0 to 3.51.2)."""
     mended = {(3, 50): (3, 50, 7), (3, 44): (3, 44, 6)}
     return version >= mended.get((version[0], version[1]), (3, 51, 3))
-
-
-class Turns:
-    """Who writes next, among the threads of this process: whoever asked first.
-
-    SQLite lets one write at a time and has the others look again after pauses of up to 100 ms, in
-    no order; who waits here is woken at once.
-    """
-
-    def __init__(self) -> None:
-        self._guard, self._waiting, self._is_taken = Lock(), deque[Lock](), False
-
-    def take(self) -> None:
-        """Returns when it is one's turn. Raises Busy after as long as SQLite would wait."""
-        with self._guard:
-            if not self._is_taken:
-                self._is_taken = True
-                return
-            mine = Lock()
-            mine.acquire()
-            self._waiting.append(mine)
-        if not mine.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-            self._give_up(mine)
-
-    def _give_up(self, mine: Lock) -> None:
-        with self._guard:
-            if mine in self._waiting:  # Else the turn came at the last moment.
-                self._waiting.remove(mine)
-                raise Busy
-
-    def give(self) -> None:
-        """The next one's turn begins."""
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._is_taken = False
-
-
-class Turn:
-    """A transaction's turn, taken with its first statement and given up at its end."""
-
-    def __init__(self, turns: Turns) -> None:
-        self._turns, self._is_mine = turns, False
-
-    def take(self) -> None:
-        """Wait for it. Raises Busy."""
-        self._turns.take()
-        self._is_mine = True
-
-    def end(self) -> None:
-        """Let the next one in."""
-        if self._is_mine:
-            self._is_mine = False
-            self._turns.give()
 
 
 def _on_connect(raw: Any, _record: Any) -> None:
@@ -151,8 +95,8 @@ def engine_for(url: str) -> Engine:
 
 
 @cache
-def _turns_for(url: str) -> Turns:
-    return Turns()
+def _turns_for(_url: str) -> Turns:
+    return Turns(BUSY_TIMEOUT_MS / 1000)
 
 
 def engine() -> Engine:

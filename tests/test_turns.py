@@ -1,0 +1,73 @@
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+
+from app.database import reading, transaction
+from app.errors import Busy
+from app.models import User
+from app.turns import Turn, Turns
+from tests.conftest import PATIENCE_SECONDS, make_user
+
+
+@contextmanager
+def asking(turns: Turns, name: str, served: list[str]) -> Iterator[Turn]:
+    """Somebody who waits for a turn in a thread of their own."""
+    turn = Turn(turns)
+
+    def take() -> None:
+        turn.take()
+        served.append(name)
+        turn.end()
+
+    before = turns.n_waiting
+    thread = threading.Thread(target=take)
+    thread.start()
+    while turns.n_waiting == before and thread.is_alive():
+        time.sleep(0.001)
+    yield turn
+    thread.join()
+
+
+def test_who_asked_first_is_next() -> None:
+    turns, served = Turns(PATIENCE_SECONDS), list[str]()
+    first = Turn(turns)
+    first.take()
+
+    with asking(turns, "a", served), asking(turns, "b", served), asking(turns, "c", served):
+        assert served == []
+        first.end()
+
+    assert served == ["a", "b", "c"]
+
+
+def test_who_waits_too_long_is_told_and_nobody_behind_waits_for_them() -> None:
+    turns = Turns(0.01)
+    first, second, third = Turn(turns), Turn(turns), Turn(turns)
+    first.take()
+
+    with pytest.raises(Busy):
+        second.take()
+    second.end()
+    first.end()
+    third.take()
+    third.end()
+
+    assert turns.n_waiting == 0
+
+
+def test_a_transaction_that_failed_lets_the_next_one_in(database: str) -> None:
+    make_user("ada")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), transaction() as db:
+            db.add(User(name="ben", name_key="ben", role="admin"))
+            db.flush()
+            raise ZeroDivisionError
+
+    make_user("eve")
+
+    with reading() as db:
+        assert db.scalars(select(User.name).order_by(User.id)).all() == ["ada", "eve"]
