@@ -36,23 +36,30 @@ def judge(
         return Verdict(True, f"{seen} It is active now because that was asked for in any case.")
     if comparison.raw:
         return Verdict(False, f"{seen} The version in use stays; this one can still be activated.")
-    if is_deep:
-        return Verdict(
-            False,
-            f"{seen} Not activated: a deep version replaces every vector, so it is not put to use "
-            "unmeasured. Label more or review an audit sample, or activate it yourself.",
-        )
-    if snapshot.fewest < 2:
-        return Verdict(False, f"{seen} Not activated: a label has only one record to learn from.")
-    if snapshot.n_contradictions:
-        n = snapshot.n_contradictions
-        texts = "one text carries" if n == 1 else f"{n} texts carry"
-        return Verdict(False, f"{seen} Not activated: {texts} different labels.")
+    doubt = _unfit(snapshot, is_deep=is_deep)
+    if doubt:
+        return Verdict(False, f"{seen} Not activated: {doubt}")
     return Verdict(
         True,
         f"{seen} It is active now, because every label has at least two records and none "
         "contradict each other; roll back if sessions got worse.",
     )
+
+
+def _unfit(snapshot: Snapshot, *, is_deep: bool) -> str | None:
+    """Why a version that could not be measured is not put to use; None if it may be."""
+    if is_deep:
+        return (
+            "a deep version replaces every vector, so it is not put to use unmeasured. Label more "
+            "or review an audit sample, or activate it yourself."
+        )
+    if snapshot.fewest < 2:
+        return "a label has only one record to learn from."
+    if snapshot.n_contradictions:
+        n = snapshot.n_contradictions
+        texts = "one text carries" if n == 1 else f"{n} texts carry"
+        return f"{texts} different labels."
+    return None
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:
