@@ -39,7 +39,7 @@ ROOMS = (
     accounts, me, users, overview, records, search, labeling, training, policy_pages, exchange,
     progress, notices,
     accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
-    progress_api, notices_api,
+    progress_api, notices_api, maps, maps_api,
 )  # fmt: skip
 MEGABYTE = 1024**2
 MOST_MB = 2
