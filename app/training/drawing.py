@@ -74,10 +74,10 @@ def label_parts(measured: Measured | None, names: Mapping[int, str]) -> list[Par
 
 
 def slice_parts(measured: Measured | None) -> list[Part]:
-    """What tuning brought to each slice, by r_precision, named "field: value"."""
+    """What tuning brought to each slice, by r_precision, named "field: its value"."""
     gains = [] if measured is None else measured.facts["slices"]
     return [
-        _part(f"{each['field']}: {each['value']}", each)
+        _part(f"{each['field']}: {each['of']}", each)
         for each in gains
         if each["metric"] == "r_precision"
     ]

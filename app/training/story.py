@@ -136,7 +136,7 @@ def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]
 
 
 def _ahead(each: Mapping[str, Any]) -> str:
-    ahead = percent(1 - each["chance_worse"], 1)
+    ahead = "all" if each["chance_worse"] == 0 else percent(1 - each["chance_worse"], 1)
     against = "raw" if each["against"] == RAW else f"{each['against']}, in use then,"
     return (
         f"Tuned is ahead of {against} in {ahead} of 1,000 redraws of the {each['n']:,} labeled "

@@ -14,7 +14,7 @@ from app.search.usual_pace import UsualPace, remember, usual_pace
 from app.similarity.deep.recipe import DeepRecipe
 from app.training import runs
 from app.training.estimates import estimate
-from app.training.loss_chart import loss_chart
+from app.training.line_plots import loss_plot
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label
 
@@ -91,7 +91,8 @@ def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClien
         {"step": 0, "epoch": 0.0, "train_loss": None, "validation_loss": 2.5},
         {"step": 4, "epoch": 1.0, "train_loss": 2.0, "validation_loss": 1.5},
     ]
-    assert '<polyline class="tuned" points="48.0,12.0 624.0,188.0"/>' in page
+    assert 'class="plot-tuned-line" points="44,14 286,196"' in page
+    assert "No overfitting: validation loss fell to the end, from 2.500 to 1.500" in page
     assert "Deep recipe, asked for by ada" in page
 
 
@@ -116,7 +117,7 @@ def test_too_few_texts_say_nothing_about_the_pace(project: Project) -> None:
 
 
 def test_there_is_no_picture_of_one_point() -> None:
-    assert loss_chart([LossPoint(run_id=1, step=0, epoch=0.0, validation_loss=1.0)]) is None
+    assert loss_plot([LossPoint(run_id=1, step=0, epoch=0.0, validation_loss=1.0)]) is None
 
 
 def test_losses_go_with_their_run(project: Project) -> None:

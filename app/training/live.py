@@ -1,0 +1,68 @@
+"""A run watched live: what moves on its row, as server-sent events, until it ends.
+
+Decision: one look at the row a second, in a session of its own that is over before the wait, so
+that a hundred watchers hold neither a connection nor a thread. A stream ends after ten minutes; a
+browser comes back by itself, and is asked anew who it is.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+from fastapi import APIRouter
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import func, select
+
+from app.database import reading
+from app.html import duration
+from app.models import RunEvent, TrainingRun
+from app.projects.access import InProject
+from app.training.facts import facts_of
+from app.training.readiness import MOVING
+from app.training.runs import find_run
+
+router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
+
+SECONDS_BETWEEN = 1.0
+MOST_LOOKS = 600
+
+
+@router.get("/runs/{number}/live", name="follow_run", response_class=EventSourceResponse)
+async def follow_run(project: InProject, number: int) -> AsyncIterator[ServerSentEvent]:
+    """The run whenever it moved: event "run" while it does, "end" once it has ended."""
+    told: dict[str, Any] = {}
+    for _ in range(MOST_LOOKS):
+        now = await anyio.to_thread.run_sync(look, project.id, number)
+        if now != told:
+            yield ServerSentEvent(data=now, event="run" if now["is_moving"] else "end")
+        if not now["is_moving"]:
+            return
+        told = now
+        await anyio.sleep(SECONDS_BETWEEN)
+
+
+def look(project_id: int, number: int) -> dict[str, Any]:
+    """What a watcher is told: stage, progress in [0, 1], words about it, and a mark that changes
+    whenever the page has more to show than that. Raises NotFound."""
+    with reading() as db:
+        run = find_run(db, project_id, number)
+        counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
+        n_events = db.scalar(counted) or 0
+        facts = facts_of(db, [run])[0]
+    return {
+        "is_moving": run.status in MOVING,
+        "stage": run.stage,
+        "progress": round(run.progress, 3),
+        "words": words_of(run, facts.seconds_left, facts.share_per_minute),
+        "mark": f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}",
+    }
+
+
+def words_of(run: TrainingRun, seconds_left: float | None, per_minute: float | None) -> str:
+    """How far the stage is, how fast, and how long it still takes."""
+    if run.status != "running":
+        return ""
+    told = [f"{round(100 * run.progress)} %"]
+    if per_minute is not None and seconds_left is not None:
+        told += [f"{round(100 * per_minute)} % a minute", f"{duration(seconds_left)} left"]
+    return ", ".join(told)
