@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Form, Request
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
 from app.accounts.logins import begin_login, check_password
+from app.accounts.looks import DENSITIES, TEXT_SIZES, Look
 from app.accounts.pages import address_of, with_cookie
 from app.accounts.tokens import create_token, revoke, tokens_of
 from app.accounts.users import set_password, user_by_id
@@ -25,9 +27,11 @@ MOST_PREFERENCES = 8192  # bytes of JSON
 
 
 @router.get("/me")
-def show_me(request: Request, user: CurrentUser, db: ReadDb, changed: bool = False) -> Response:
+def show_me(
+    request: Request, user: CurrentUser, db: ReadDb, changed: bool = False, kept: bool = False
+) -> Response:
     """My settings."""
-    return _page(request, db, user, has_changed=changed)
+    return _page(request, db, user, has_changed=changed, has_kept=kept)
 
 
 @router.post("/me/password")
@@ -59,13 +63,31 @@ def revoke_my_token(request: Request, user: CurrentUser, db: Db, token_id: int) 
     return see(request, "show_me")
 
 
+@router.post("/me/look")
+def choose_my_look(
+    user: CurrentUser, db: Db, density: Text, text_size: Text,
+    shows_differences: Annotated[bool, Form()] = False,
+    is_reranked: Annotated[bool, Form()] = False,
+) -> Response:  # fmt: skip
+    """How the labeling page looks and behaves for me."""
+    if density not in DENSITIES or text_size not in TEXT_SIZES:
+        raise Invalid("Choose one of the densities and text sizes that are offered.")
+    chosen = Look(density, text_size, shows_differences, is_reranked)
+    _merge(db, user, asdict(chosen))
+    return RedirectResponse("/me?kept=true#look", 303)
+
+
 @router.post("/me/preferences")
 def keep_my_preferences(
     user: CurrentUser, db: Db, changes: Annotated[dict[str, Any], Body()]
 ) -> dict[str, Any]:
     """Keep these keys beside the ones that are there; null forgets one. Answers with them all."""
-    if not all(re.fullmatch(r"[a-z_]{1,40}", key) for key in changes):
-        raise Invalid("A preference is named by small letters and underscores.")
+    if not all(re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", key) for key in changes):
+        raise Invalid("A preference is named by small letters, digits and underscores.")
+    return _merge(db, user, changes)
+
+
+def _merge(db: Session, user: User, changes: dict[str, Any]) -> dict[str, Any]:
     row = user_by_id(db, user.id)
     merged = {k: v for k, v in {**row.preferences, **changes}.items() if v is not None}
     if len(json.dumps(merged)) > MOST_PREFERENCES:
@@ -82,9 +104,11 @@ def _page(
     error: AppError | None = None,
     token: str | None = None,
     has_changed: bool = False,
+    has_kept: bool = False,
 ) -> Response:
     return render(
         request, "accounts/me.html", status=error.status if error else 200,
         error=error.sentence if error else None, token=token, tokens=tokens_of(db, user),
-        has_changed=has_changed,
+        has_changed=has_changed, has_kept=has_kept, look=Look.of(user), densities=DENSITIES,
+        text_sizes=TEXT_SIZES,
     )  # fmt: skip

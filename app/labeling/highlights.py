@@ -83,7 +83,7 @@ def pieces(text: str, sought: frozenset[str], known: frozenset[str] | None) -> l
         kind = "sought" if word.start() in marked else ""
         if not kind and unlike is not None and word[0].casefold() not in unlike:
             kind = "differs"
-        _add(found, text[end : word.start()], kind if kind == kind_before else "")
+        _add(found, text[end : word.start()], kind if kind == kind_before == "differs" else "")
         _add(found, word[0], kind)
         end, kind_before = word.end(), kind
     _add(found, text[end:], "")

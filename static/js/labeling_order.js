@@ -66,11 +66,13 @@
       marker.textContent = n > 0 ? `re-ranked by ${n} ${n === 1 ? "label" : "labels"}` : "re-ranked";
     };
 
-    // The line stands before the first undecided row that falls below the proposed end.
+    // The line stands before the first of the rows to come that falls below the proposed end.
     const showDivider = () => {
       const isShown = latest.cut !== null && (look.isReranked || !latest.is_reranked);
       const below = isShown ? new Set(latest.order.slice(latest.cut)) : null;
-      const place = below ? blocks.order.findIndex((rank) => below.has(rank) && isOpen(rank)) : -1;
+      const focused = blocks.positionOf(rows.focused());
+      const isBelow = (rank, position) => position > focused && below.has(rank) && isOpen(rank);
+      const place = below ? blocks.order.findIndex(isBelow) : -1;
       if (place < 1) {
         blocks.setDivider(null, divider);
         return;

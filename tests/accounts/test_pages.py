@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 from app.accounts.invitations import first_admin_link, invite
 from app.accounts.pages import local_path
 from app.accounts.users import create_user
+from app.accounts.looks import Look
 from app.database import reading, transaction
 from app.models import Login, User, utc_now
 from app.settings import settings
@@ -238,3 +239,28 @@ def test_preferences_are_kept_beside_each_other(admin: TestClient) -> None:
     assert admin.post("/me/preferences", json={"keys": "x" * 9000}).status_code == 422
     with reading() as db:
         assert db.scalars(select(User.preferences)).one() == answer.json()
+
+
+def test_the_look_of_the_labeling_page_is_chosen_and_nothing_else_is_touched(
+    admin: TestClient,
+) -> None:
+    admin.post("/me/preferences", json={"keys": {"skip": "w"}, "digits_7": [3, None]})
+
+    kept = admin.post("/me/look", data={"density": "compact", "text_size": "large"})
+
+    assert kept.headers["location"] == "/me?kept=true#look"
+    page = admin.get("/me?kept=true").text
+    assert '<option value="compact" selected>' in page
+    assert '<option value="large" selected>' in page
+    assert page.count(" checked>") == 0
+    assert admin.get("/api/v1/me").json()["preferences"] == {
+        "keys": {"skip": "w"}, "digits_7": [3, None], "density": "compact", "text_size": "large",
+        "shows_differences": False, "is_reranked": False,
+    }  # fmt: skip
+    assert admin.post("/me/look", data={"density": "x", "text_size": "y"}).status_code == 422
+
+
+def test_a_stored_look_that_makes_no_sense_is_the_usual_one() -> None:
+    stored = {"density": 7, "text_size": "huge", "is_reranked": False}
+
+    assert Look.of(User(preferences=stored)) == Look(is_reranked=False)
