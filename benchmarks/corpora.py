@@ -52,11 +52,8 @@ class Corpus:
 
 def agnews(cache: Path) -> Corpus:
     """20,000 news records in four classes, split as in the published notebook."""
-    records = {split: json.loads((AGNEWS / f"{split}.json").read_text()) for split in SPLITS}
-    vectors = [
-        embedded([r["Title"] + ". " + r["Description"] for r in rows], cache / f"{split}.npy")
-        for split, rows in records.items()
-    ]
+    records = _news()
+    vectors = [embedded(_news_texts(rows), cache / f"{s}.npy") for s, rows in records.items()]
     labels = [r["label"] for rows in records.values() for r in rows]
     names, classes = np.unique(labels, return_inverse=True)
     n_test, n_train = len(records["test"]), len(records["train"])
@@ -67,18 +64,42 @@ def agnews(cache: Path) -> Corpus:
 
 def atis(cache: Path) -> Corpus:
     """4,834 airline queries in eight intents, three in four of them one intent."""
-    with ATIS.open(newline="") as opened:
-        rows = list(csv.DictReader(opened))
+    rows = _queries()
     vectors = embedded([row["query"] for row in rows], cache / "atis.npy")
     names, classes = np.unique([row["intent"] for row in rows], return_inverse=True)
-    is_test = np.array([_is_test(row["query"]) for row in rows])
-    order = np.argsort(~is_test, kind="stable")
-    n_test = int(is_test.sum())
+    order, n_test = _tested_first(rows)
     labels = tuple(map(str, names))
     return Corpus("atis", vectors[order], classes[order], labels, n_test, len(rows) - n_test)
 
 
 CORPORA: dict[str, Callable[[Path], Corpus]] = {"agnews": agnews, "atis": atis}
+
+
+def texts_of(name: str) -> list[str]:
+    """The texts of "agnews" or "atis", in the order of the corpus."""
+    if name == "agnews":
+        return [text for rows in _news().values() for text in _news_texts(rows)]
+    rows = _queries()
+    return [rows[place]["query"] for place in _tested_first(rows)[0]]
+
+
+def _news() -> dict[str, list[dict[str, str]]]:
+    return {split: json.loads((AGNEWS / f"{split}.json").read_text()) for split in SPLITS}
+
+
+def _news_texts(rows: list[dict[str, str]]) -> list[str]:
+    return [row["Title"] + ". " + row["Description"] for row in rows]
+
+
+def _queries() -> list[dict[str, str]]:
+    with ATIS.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def _tested_first(rows: list[dict[str, str]]) -> tuple[Rows, int]:
+    """The order in which the queries that are scored come first, and how many those are."""
+    is_test = np.array([_is_test(row["query"]) for row in rows])
+    return np.argsort(~is_test, kind="stable"), int(is_test.sum())
 
 
 def _is_test(text: str) -> bool:

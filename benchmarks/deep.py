@@ -1,26 +1,32 @@
 """What is a deep run worth? Tunes the whole encoder, embeds every record with it, prints a table.
 
-usage: python benchmarks/deep.py [--labels 25 100] [--subset 4000] [--minutes 60] [--cache FOLDER]
-                                 [--set learning_rate=1e-4 ...] [--trial]
+usage: python benchmarks/deep.py [--dataset agnews|atis] [--labels 25,100] [--subset 4000]
+                                 [--set epochs=2 ...] [--minutes 60] [--cache FOLDER]
+                                 [--again] [--trial]
 
-On AG News (see corpora.py), labels of a cold start over all records. Lines: raw, the head on raw
-vectors, the deep encoder's own vectors, and a head on top of them, learned from the same labels
+On AG News or ATIS (see corpora.py), with the labels of one draw: up to 100 those of a first session
+over all records, more at random from the train part. Lines of each number of labels: the head on
+raw vectors, the deep encoder's own vectors, and a head on top of them, learned from the same labels
 through the graph of the deep vectors. Scores are over the test split by its true labels.
-Checkpoints stay in --cache until a line is done, so a run that was killed goes on. --minutes cuts
-the subset until learning is expected to fit; --trial scores the deep vectors of the test split
-alone, and keeps nothing.
+
+A line is kept in results/deep.json as soon as it is measured; what was measured before with the
+same recipe is passed over, unless --again. Checkpoints, the encoder and its vectors stay in --cache
+until their lines are done, so a run that was killed goes on where it was. --minutes cuts the subset
+until learning is expected to fit; --trial scores the deep vectors of the test split alone, and
+keeps nothing. Where the processor multiplies bfloat16 by itself, vectors are made with it too.
 """
 
 import argparse
 import hashlib
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from corpora import CACHE, SPLITS, Corpus, agnews, cold_rows, examples_of, silent
+import torch
+from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, random_rows, silent, texts_of
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
@@ -28,79 +34,128 @@ from scores import purity, queries_of
 
 from app.similarity.deep.estimate import measured_pace, seconds_to_learn
 from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
-from app.similarity.deep.tuning import Learned, Lesson, tune_deep
+from app.similarity.deep.trainer import computes_bf16
+from app.similarity.deep.tuning import MODEL, Lesson, tune_deep
 from app.similarity.encoding.encoder import Encoder, load_encoder, pick_device
 from app.similarity.encoding.model_folder import default_model_folder
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
 from app.similarity.measuring.evaluation import classification
+from app.similarity.recipe import Recipe
 from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors
 
 N_TIMED = 128
+MOST_COLD = 100
+"""Nobody's first session is longer than so many records; more labels are drawn at random."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """So many labels of a corpus, and the rows that carry them."""
+
+    corpus: Corpus
+    texts: list[str]
+    picked: str
+    rows: np.ndarray
+
+    def line(self, name: str, vectors: Vectors, head: Head | None, spent: Spent) -> Line:
+        """Scores among the test records, and what the head suggests for those not labeled."""
+        tested, every = vectors[: self.corpus.n_test], np.arange(self.corpus.n_test)
+        tuned = tested if head is None else head.tune(tested)
+        scores = purity(tuned, self.corpus.tested_classes, queries_of(every))
+        unlabeled = np.setdiff1d(every, self.rows)
+        chances = None if head is None else head.suggest(tested[unlabeled])
+        if chances is not None:
+            said = classification(self.corpus.classes[unlabeled], chances.argmax(axis=1))
+            scores |= {"accuracy": said.accuracy, "macro_f1": said.macro_f1}
+        memory = most_memory_mb()
+        return Line.of(self.corpus.name, name, self.picked, len(self.rows), [scores], spent, memory)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dataset", choices=CORPORA, default="agnews")
     parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("--labels", type=int, nargs="+", default=[25, 100])
+    parser.add_argument("--labels", default="25,100")
     parser.add_argument("--subset", type=int)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--again", action="store_true")
     parser.add_argument("--trial", action="store_true")
     asked = parser.parse_args()
     if not AGNEWS.is_dir():
         print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
         return
-    corpus, texts = agnews(asked.cache), texts_of_agnews()
+    corpus, texts = CORPORA[asked.dataset](asked.cache), texts_of(asked.dataset)
     recipe = recipe_of(asked, texts)
     print(f"Recipe: {json.dumps({k: v for k, v in recipe.as_json().items() if k != 'head'})}")
-    kept = [line_of(corpus, "raw", np.empty(0, np.int64), corpus.vectors, None, Spent(0, 0))]
-    show(kept[0])
-    for n in asked.labels:
-        measure(corpus, texts, n, recipe, asked)
+    for n in map(int, asked.labels.split(",")):
+        picked, pick = ("cold", cold_rows) if n <= MOST_COLD else ("random", random_rows)
+        what = Asked(corpus, texts, picked, pick(corpus, n, recipe.seed))
+        place = asked.cache / f"deep-{corpus.name}-{n}-{hashed(recipe)}"
+        if asked.trial:
+            try_out(what, recipe, place)
+        elif asked.again or not (place / "kept").exists():
+            measure(what, recipe, place)
+        else:
+            print(f"{n} labels: measured before, with this recipe.")
     renew()
 
 
-def measure(
-    corpus: Corpus, texts: list[str], n: int, recipe: DeepRecipe, asked: argparse.Namespace
-) -> None:
+def measure(what: Asked, recipe: DeepRecipe, place: Path) -> None:
     """The lines of one number of labels, kept one by one."""
-    rows = cold_rows(corpus, n, recipe.seed)
+    vectors, examples = what.corpus.vectors, examples_of(what.corpus, what.rows)
     watch = Stopwatch()
-    head = tune(corpus.vectors, examples_of(corpus, rows), recipe.head, silent)
-    show(line_of(corpus, "head", rows, corpus.vectors, head, watch.lap()))
-    place = asked.cache / f"deep-{n}-{hashed(recipe)}"
-    learned = learn(corpus, texts, rows, recipe, place)
-    print(f"{learned.sentence} Learned {learned.n_learned}, validated {learned.n_validated}.")
-    encoder = load_encoder(str(learned.folder))
-    spent = watch.lap()
-    if asked.trial:
-        vectors = encoder.encode(texts[: corpus.n_test])
-        show(line_of(corpus, "deep", rows, vectors, None, spent))
-        return
-    vectors = embedded(encoder, texts, place / "vectors.npy")
-    lines = [line_of(corpus, "deep", rows, vectors, None, spent)]
-    show(lines[0])
+    head = tune(vectors, examples, Recipe(), silent)
+    keep(what.line("head", vectors, head, watch.lap()))
+    learned = learn(what, recipe, place)
+    vectors = embedded(load_encoder(str(place / MODEL)), what.texts, place / "vectors.npy")
+    keep(what.line("deep", vectors, None, learned))
     watch.lap()
-    head = tune(vectors, examples_of(corpus, rows), recipe.head, silent)
+    head = tune(vectors, examples, recipe.head, silent)
     took = watch.lap()
-    both = Spent(spent.seconds + took.seconds, spent.cpu_seconds + took.cpu_seconds)
-    lines.append(line_of(corpus, "head on deep", rows, vectors, head, both))
-    show(lines[1])
-    keep_lines("deep", lines)
+    both = Spent(learned.seconds + took.seconds, learned.cpu_seconds + took.cpu_seconds)
+    keep(what.line("head on deep", vectors, head, both))
     shutil.rmtree(place)
+    (place / "kept").mkdir(parents=True)
 
 
-def learn(
-    corpus: Corpus, texts: list[str], rows: np.ndarray, recipe: DeepRecipe, place: Path
-) -> Learned:
-    """As a deep run of the product does it, without records held out."""
-    examples = examples_of(corpus, rows)
-    graph = neighbour_graph(corpus.vectors, recipe.head.neighbours)
-    soft = lessons_of_all(graph, corpus.vectors, examples, recipe.head)
-    lesson = Lesson(texts, corpus.vectors, soft, rows, np.arange(len(texts)))
+def keep(line: Line) -> None:
+    show(line)
+    keep_lines("deep", [line])
+
+
+def try_out(what: Asked, recipe: DeepRecipe, place: Path) -> None:
+    """The deep vectors of the test records alone."""
+    learned = learn(what, recipe, place)
+    encoder = load_encoder(str(place / MODEL))
+    tested = encoder.encode(what.texts[: what.corpus.n_test])
+    show(what.line("deep", tested, None, learned))
+
+
+def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
+    """As a deep run of the product does it, without records held out; what that took."""
+    kept = place / "spent.json"
+    if kept.exists() and (place / MODEL).is_dir():
+        return Spent(*json.loads(kept.read_text()))
+    watch, vectors = Stopwatch(), what.corpus.vectors
+    graph = neighbour_graph(vectors, recipe.head.neighbours)
+    soft = lessons_of_all(graph, vectors, examples_of(what.corpus, what.rows), recipe.head)
+    lesson = Lesson(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
+    learned = tune_deep(
+        default_model_folder(), lesson, recipe, place, report=told_sometimes(),
+        told=lambda point: print(f"  {point}", flush=True) if point.validation_loss else None,
+    )  # fmt: skip
+    print(f"{learned.sentence} Learned {learned.n_learned}, validated {learned.n_validated}.")
+    spent = watch.lap()
+    kept.write_text(json.dumps(spent))
+    return spent
+
+
+def told_sometimes() -> Any:
+    """Prints every twentieth part of the progress."""
     last = [-1.0]
 
     def report(progress: float, sentence: str) -> None:
@@ -108,25 +163,7 @@ def learn(
             last[0] = progress
             print(f"  {sentence}", flush=True)
 
-    return tune_deep(
-        default_model_folder(), lesson, recipe, place, report=report,
-        told=lambda point: print(f"  {point}", flush=True) if point.validation_loss else None,
-    )  # fmt: skip
-
-
-def line_of(
-    corpus: Corpus, name: str, rows: np.ndarray, vectors: Vectors, head: Head | None, spent: Spent
-) -> Line:
-    """Scores among the test records, and what the head suggests for them, if there is one."""
-    tested, every = vectors[: corpus.n_test], np.arange(corpus.n_test)
-    tuned = tested if head is None else head.tune(tested)
-    scores = purity(tuned, corpus.tested_classes, queries_of(every))
-    chances = None if head is None else head.suggest(tested)
-    if chances is not None:
-        said = classification(corpus.tested_classes, chances.argmax(axis=1))
-        scores |= {"accuracy": said.accuracy, "macro_f1": said.macro_f1}
-    picked = "cold" if len(rows) else "-"
-    return Line.of("agnews", name, picked, len(rows), [scores], spent, most_memory_mb())
+    return report
 
 
 def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
@@ -153,14 +190,9 @@ def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
 def embedded(encoder: Encoder, texts: list[str], kept: Path) -> Vectors:
     """Every record's vector, kept until the lines are done."""
     if not kept.exists():
-        np.save(kept, encoder.encode(texts))
+        with torch.autocast("cpu", torch.bfloat16, enabled=computes_bf16("cpu")):
+            np.save(kept, encoder.encode(texts))
     return np.asarray(np.load(kept), dtype=np.float32)
-
-
-def texts_of_agnews() -> list[str]:
-    """The texts in the corpus's order."""
-    records = [r for split in SPLITS for r in json.loads((AGNEWS / f"{split}.json").read_text())]
-    return [r["Title"] + ". " + r["Description"] for r in records]
 
 
 def hashed(recipe: DeepRecipe) -> str:

@@ -74,7 +74,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "held_out": (0.0, 0.5),
 }
 
-HEAD_STRENGTH = 0.25
+HEAD_STRENGTH = 0.1
 """The usual part that evidence has of a vector on top of a deep encoder."""
 
 
