@@ -42,7 +42,7 @@ def show_map(
     return render(
         request, "maps/map.html", project=project, versions=found, shown=one, focused=focused,
         embedding=progress(db, project), drawing=drawing_now(db, project, found), listed=listed,
-        most=MOST_IN_SESSION, **_known(db, project, one.encoder if one else None, listed),
+        most=MOST_IN_SESSION, suggests=one is not None and _suggests(db, one.encoder), **_known(db, project, one.encoder if one else None, listed),
     )  # fmt: skip
 
 
@@ -119,6 +119,11 @@ def _one(
         request, template, project=project, record=record,
         **_known(db, project, encoder, [record]),
     )  # fmt: skip
+
+
+def _suggests(db: Session, encoder: Encoder) -> bool:
+    """Then colours begin with suggestions: at first hardly any record carries a label."""
+    return bool(suggested_now(db, encoder.id).label_ids)
 
 
 def _known(

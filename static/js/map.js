@@ -71,6 +71,7 @@
   };
   const lay = () => {
     layer.place(from || data.xy, data.xy);
+    camera.enclose(data.xy, from || []);
     settle();
     draw();
   };
@@ -266,10 +267,12 @@
     size();
     dye();
     await load();
+    camera.fit();
+    viewed();
     listen();
     const row = map.rowOf(data.ids, Number(root.dataset.record));
     if (row >= 0) {
-      camera.lookAt(here[2 * row], here[2 * row + 1], 6);
+      camera.lookAt(here[2 * row], here[2 * row + 1], 4 * camera.camera.zoom);
       choose(row, false);
       viewed();
     }

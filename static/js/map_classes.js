@@ -79,7 +79,7 @@
     names.forEach((name, slot) => {
       probe.className = `map-probe ${name}`;
       const [r, g, b] = getComputedStyle(probe).color.match(/[\d.]+/g).map(Number);
-      colours.set([r / 255, g / 255, b / 255, slot ? 0.92 : 0.62], 4 * slot);
+      colours.set([r / 255, g / 255, b / 255, slot ? 0.92 : 0.45], 4 * slot);
     });
     probe.remove();
     return colours;

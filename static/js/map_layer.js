@@ -10,7 +10,7 @@
       int slot = style & 31;
       int state = style >> 5;
       gl_Position = vec4(mix(a_from, a_to, u_moved) * u_scale + u_offset, 0.0, 1.0);
-      v_size = u_size * (state == 2 ? 1.5 : state == 0 ? 0.75 : 1.0);
+      v_size = u_size * (state == 2 ? 1.5 : state == 0 || slot == 0 ? 0.75 : 1.15);
       gl_PointSize = v_size;
       v_colour = state == 0 ? vec4(u_colours[0].rgb, 0.3) : u_colours[slot];
       v_shape = state == 0 || slot == 0 || slot > 21 ? 0 : slot == 21 ? 5 : (slot - 1) % 5;

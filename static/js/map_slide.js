@@ -46,7 +46,7 @@
         stop();
         box.hidden = from === null;
         before.textContent = from === null ? "" : `Version ${from}`;
-        after.textContent = `version ${to}`;
+        after.textContent = `Version ${to}`;
         set(1);
       },
     };
