@@ -20,6 +20,7 @@ class Project(Base):
     `is_open`: every user may label in it; otherwise admins and its members alone.
     `min_labels`: labels changed since the last version before a run starts by itself; `policy`
     holds what else it waits for (app.training.policy).
+    `keep_versions`: so many tuned versions stay, beside those in use or pinned.
     `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
     `goal_n` or `goal_share`: how many records, or which share of all, are to be labeled; `goal_on`:
     until which day.
@@ -39,6 +40,7 @@ class Project(Base):
     min_labels: Mapped[int]
     trains_itself: Mapped[bool] = mapped_column(default=True)
     policy: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    keep_versions: Mapped[int] = mapped_column(default=20)
     audit_until: Mapped[str] = mapped_column(String(64), default="")
     goal_n: Mapped[int | None]
     goal_share: Mapped[float | None] = mapped_column(Float)

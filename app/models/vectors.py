@@ -27,6 +27,9 @@ class Encoder(Base):
 
     `runtime` computes all of a raw or deep version's vectors: torch, openvino or openvino-int8,
     settled once, before the first of them, for the reason that stands beside it. None until then.
+
+    `is_pinned`: the retention rule leaves it. `deleted_at`: its files and embeddings are gone; the
+    row stays for what was labeled with it.
     """
 
     __tablename__ = "encoders"
@@ -40,6 +43,9 @@ class Encoder(Base):
     raw_encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
     runtime: Mapped[str | None] = mapped_column(String(20))
     runtime_reason: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(Text, default="")
+    is_pinned: Mapped[bool] = mapped_column(default=False)
+    deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -54,8 +54,16 @@ def find_encoder(db: Session, project_id: int, encoder_id: int) -> Encoder:
 
 
 def find_version(db: Session, project_id: int, number: int) -> Encoder:
-    """The version with this number within the project. Raises NotFound."""
-    return _only(db, project_id, Encoder.number, number)
+    """The version with this number within the project. Raises NotFound, Conflict if deleted."""
+    found = _only(db, project_id, Encoder.number, number)
+    must_be_there(found)
+    return found
+
+
+def must_be_there(encoder: Encoder) -> None:
+    """Raises Conflict when the version's files were deleted."""
+    if encoder.deleted_at is not None:
+        raise Conflict(f"Version {encoder.number} was deleted; only its run's figures are left.")
 
 
 def _only(db: Session, project_id: int, column: object, value: int) -> Encoder:
@@ -72,7 +80,9 @@ def _only(db: Session, project_id: int, column: object, value: int) -> Encoder:
 
 def versions(db: Session, project_id: int) -> list[Encoder]:
     """Every version of the project, the newest first."""
-    ours = select(Encoder).where(Encoder.project_id == project_id, Encoder.number > 0)
+    ours = select(Encoder).where(
+        Encoder.project_id == project_id, Encoder.number > 0, Encoder.deleted_at.is_(None)
+    )
     return list(db.scalars(ours.order_by(Encoder.number.desc())))
 
 
@@ -182,17 +192,23 @@ def roll_back(db: Session, project: Project, by: User | None) -> Encoder:
     Raises Conflict if there is none.
     """
     _hold(db, project)
-    trail = _trail(db, project.id)
-    if len(trail) < 2:
+    target = rollback_target(db, project.id)
+    if target is None:
         raise Conflict("There is no earlier version to go back to.")
-    encoder = find_encoder(db, project.id, trail[-2])
+    encoder = find_encoder(db, project.id, target)
     activate(db, encoder, by, ROLL_BACK)
     return encoder
 
 
 def can_roll_back(db: Session, project_id: int) -> bool:
     """Whether roll_back() would find an earlier version."""
-    return len(_trail(db, project_id)) > 1
+    return rollback_target(db, project_id) is not None
+
+
+def rollback_target(db: Session, project_id: int) -> int | None:
+    """The id of the version that roll_back() would activate."""
+    trail = _trail(db, project_id)
+    return trail[-2] if len(trail) > 1 else None
 
 
 def _trail(db: Session, project_id: int) -> list[int]:
@@ -208,7 +224,13 @@ def _trail(db: Session, project_id: int) -> list[int]:
             trail.pop()
         elif trail[-1:] != [encoder_id]:
             trail.append(encoder_id)
-    return trail
+    return _still_there(db, trail)
+
+
+def _still_there(db: Session, encoder_ids: list[int]) -> list[int]:
+    gone = select(Encoder.id).where(Encoder.id.in_(encoder_ids), Encoder.deleted_at.is_not(None))
+    deleted = set(db.scalars(gone))
+    return [each for each in encoder_ids if each not in deleted]
 
 
 def _next_number(db: Session, project_id: int) -> int:

@@ -12,7 +12,7 @@ from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
 from app.records.matching import matching_ids
 from app.search.base_models import text_encoder
-from app.search.encoders import active_encoder, find_encoder
+from app.search.encoders import active_encoder, find_encoder, must_be_there
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.narrowing import narrowed
 from app.search.revisions import raw_encoder_id
@@ -93,7 +93,9 @@ def similar(
 def pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
     """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
     if encoder_id is not None:
-        return open_version(db, find_encoder(db, project.id, encoder_id).id)
+        encoder = find_encoder(db, project.id, encoder_id)
+        must_be_there(encoder)
+        return open_version(db, encoder.id)
     encoder = active_encoder(db, project.id)
     if encoder is None:
         raise NotIndexed

@@ -97,6 +97,16 @@ def upgrade() -> None:
 
     # When runs start by themselves, and who is told what.
     op.add_column("projects", sa.Column("policy", JSON, nullable=False, server_default="{}"))
+    # Versions that are kept, explained, or deleted.
+    op.add_column(
+        "projects", sa.Column("keep_versions", sa.Integer(), nullable=False, server_default="20")
+    )
+    op.add_column("encoders", sa.Column("note", sa.Text(), nullable=False, server_default=""))
+    op.add_column(
+        "encoders",
+        sa.Column("is_pinned", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.add_column("encoders", sa.Column("deleted_at", TIME, nullable=True))
     op.add_column("users", sa.Column("email", sa.String(254), nullable=True))
     op.create_table(
         "watches",
@@ -169,6 +179,9 @@ def downgrade() -> None:
     for table in ("deliveries", "webhooks", "notices", "watches"):
         op.drop_table(table)
     op.drop_column("users", "email")
+    for column in ("deleted_at", "is_pinned", "note"):
+        op.drop_column("encoders", column)
+    op.drop_column("projects", "keep_versions")
     op.drop_column("projects", "policy")
     op.drop_table("assignments")
     op.drop_column("labeling_sessions", "hidden_at")

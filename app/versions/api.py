@@ -1,0 +1,188 @@
+"""Versions for programs: the family, a comparison, a text to try, a bundle."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.access import Admin
+from app.database import Db, ReadDb
+from app.projects.access import AdminsProject, InProject
+from app.projects.labels import every_label
+from app.search.encoders import find_version
+from app.search.indexes import NotIndexed, open_version
+from app.search.similar import LONGEST_TEXT
+from app.versions.comparing import compare
+from app.versions.keeping import delete_version, describe
+from app.versions.lineage import Kin, family
+from app.versions.pages import bundle_answer
+from app.versions.trying import Tried, raw_and_active, try_text
+
+router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["versions"])
+
+
+class Strict(BaseModel):
+    """Refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class KinAnswer(Strict):
+    """A version in its family. source: the version whose vectors it reads; n_bytes: on disk."""
+
+    number: int
+    kind: str
+    source: int | None
+    run: int | None
+    n_examples: int | None
+    is_active: bool
+    is_pinned: bool
+    note: str
+    n_bytes: int
+    n_sessions: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, kin: Kin) -> Self:
+        """Built from the row and its run."""
+        encoder, made_by = kin.encoder, kin.facts.made_by
+        return cls(
+            number=encoder.number, kind=encoder.kind, source=kin.source,
+            run=made_by.run.number if made_by else None,
+            n_examples=made_by.run.n_examples if made_by else None,
+            is_active=kin.facts.is_active, is_pinned=encoder.is_pinned, note=encoder.note,
+            n_bytes=kin.n_bytes, n_sessions=kin.n_sessions, created_at=encoder.created_at,
+        )  # fmt: skip
+
+
+class MovedAnswer(Strict):
+    """Records whose best suggestion is another one."""
+
+    before: str
+    after: str
+    n: int
+    record_ids: list[int]
+
+
+class ComparisonAnswer(Strict):
+    """How the second version differs from the first; see app.versions.comparing.
+
+    kept, overlap  in [0, 1], of the 10 nearest of n_probes records; null where there are none
+    """
+
+    n_probes: int
+    kept: float | None
+    overlap: float | None
+    n_suggested: int
+    n_changed: int
+    moved: list[MovedAnswer]
+
+
+class DescribeBody(Strict):
+    """What the version is for, and whether the retention rule leaves it."""
+
+    note: str = ""
+    is_pinned: bool = False
+
+
+class TryBody(Strict):
+    """A text that is nobody's record."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_TEXT)
+
+
+class NeighbourAnswer(Strict):
+    """One of the nearest records; similarity is the cosine."""
+
+    rank: int
+    similarity: float
+    record_id: int
+    text: str
+    labels: list[str | None]
+
+
+class TriedAnswer(Strict):
+    """What a version makes of a text: chances of labels, best first, and the nearest records."""
+
+    version: int
+    kind: str
+    scores: list[tuple[str, float]]
+    neighbours: list[NeighbourAnswer]
+
+    @classmethod
+    def of(cls, tried: Tried) -> Self:
+        """As JSON shows it."""
+        return cls(
+            version=tried.encoder.number, kind=tried.encoder.kind,
+            scores=[(label.name, score) for label, score in tried.scores],
+            neighbours=[
+                NeighbourAnswer(
+                    rank=each.rank, similarity=each.similarity, record_id=each.record.id,
+                    text=each.record.text,
+                    labels=[label.name if label else None for label in each.labels],
+                )
+                for each in tried.found
+            ],
+        )  # fmt: skip
+
+
+@router.get("/versions/family")
+def list_family(project: InProject, db: ReadDb) -> list[KinAnswer]:
+    """All versions, each followed by what stands on it."""
+    return [KinAnswer.of(kin) for kin in family(db, project)]
+
+
+@router.get("/versions/compare")
+def compare_by_api(
+    project: InProject, db: ReadDb,
+    a: Annotated[int, Query(ge=1, lt=2**31)], b: Annotated[int, Query(ge=1, lt=2**31)],
+) -> ComparisonAnswer:  # fmt: skip
+    """How version b differs from version a."""
+    first, second = find_version(db, project.id, a), find_version(db, project.id, b)
+    found = compare(open_version(db, first.id), open_version(db, second.id))
+    names = {label.id: label.name for label in every_label(db, project.id)}
+    return ComparisonAnswer(
+        n_probes=found.n_probes, kept=_told(found.kept), overlap=_told(found.overlap),
+        n_suggested=found.n_suggested, n_changed=found.n_changed,
+        moved=[
+            MovedAnswer(
+                before=names[each.before], after=names[each.after], n=each.n,
+                record_ids=list(each.record_ids),
+            )
+            for each in found.moved
+        ],
+    )  # fmt: skip
+
+
+@router.patch("/versions/{number}")
+def describe_by_api(project: AdminsProject, number: int, body: DescribeBody, db: Db) -> KinAnswer:
+    """A note, and a pin."""
+    describe(db, project, number, body.note, is_pinned=body.is_pinned)
+    return next(KinAnswer.of(kin) for kin in family(db, project) if kin.encoder.number == number)
+
+
+@router.delete("/versions/{number}", status_code=204)
+def delete_by_api(project: AdminsProject, user: Admin, number: int) -> None:
+    """Its files go; its run's figures stay."""
+    delete_version(project, number, by=user)
+
+
+@router.get("/versions/{number}/bundle", response_class=Response)
+def download_by_api(project: InProject, number: int, db: ReadDb) -> Response:
+    """The version as one zip file: card, head, labels, recipe, figures."""
+    return bundle_answer(db, project, number)
+
+
+@router.post("/try")
+def try_by_api(project: InProject, body: TryBody, db: ReadDb) -> list[TriedAnswer]:
+    """What the raw version and the one in use make of a text. Stores nothing."""
+    pair = raw_and_active(db, project)
+    if not pair:
+        raise NotIndexed
+    return [TriedAnswer.of(try_text(db, project, body.text, each)) for each in pair]
+
+
+def _told(value: float) -> float | None:
+    return None if value != value else value  # noqa: PLR0124 - NaN is what differs from itself

@@ -1,0 +1,93 @@
+"""A version to take away: one zip file that ten lines of Python load without this application.
+
+It holds the head, the label set, the recipe and the figures as JSON, the whole encoder of a deep
+version, and a model card that says how to use it. No record is in it.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import located
+from app.models import Artifact, Encoder, Label, Project
+from app.search.deep_versions import KIND
+from app.search.sources import source_of
+from app.similarity.head import EvidenceHead, load_head
+from app.training.facts import VersionFacts, run_as_json
+from app.versions.card import version_card
+
+# A fixed time, so that the same version makes the same bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_bundle(db: Session, project: Project, facts: VersionFacts, out: IO[bytes]) -> None:
+    """Write the zip. Raises Damaged when a file is not what the database says it is."""
+    head = _located(db, facts.encoder.id, "head")
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
+        _add(bundle, "README.md", version_card(project, facts, _source(db, facts)).encode())
+        _add(bundle, "version.json", _json(_version(db, project, facts, head)))
+        if facts.made_by is not None:
+            _add(bundle, "figures.json", _json(run_as_json(facts.made_by)))
+        if head is not None:
+            _add(bundle, "head.safetensors", head.read_bytes())
+        for name, path in _encoder_files(db, _source(db, facts)):
+            bundle.write(path, f"encoder/{name}")
+
+
+def _source(db: Session, facts: VersionFacts) -> Encoder:
+    return source_of(db, facts.encoder)
+
+
+def _version(
+    db: Session, project: Project, facts: VersionFacts, head: Path | None
+) -> dict[str, Any]:
+    """What the ten lines need to know, and what people may ask."""
+    encoder = facts.encoder
+    source = _source(db, facts)
+    told: dict[str, Any] = {
+        "project": project.slug, "version": encoder.number, "kind": encoder.kind,
+        "base_model": encoder.base_model, "created_at": encoder.created_at, "note": encoder.note,
+        "encoder": "encoder" if source.kind == "deep" else encoder.base_model,
+        "is_multi_label": project.is_multi_label, "labels": [],
+    }  # fmt: skip
+    loaded = load_head(head) if head is not None else None
+    if isinstance(loaded, EvidenceHead):
+        names = {label.id: label.name for label in _labels(db, project)}
+        told["labels"] = [names.get(each, "") for each in loaded.classes]
+        told |= {name: getattr(loaded, name) for name in ("strength", "temperature", "reach")}
+    return told
+
+
+def _labels(db: Session, project: Project) -> Iterable[Label]:
+    return db.scalars(select(Label).where(Label.project_id == project.id)).all()
+
+
+def _located(db: Session, encoder_id: int, kind: str) -> Path | None:
+    named = select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+    artifact = db.scalar(named.order_by(Artifact.revision.desc()).limit(1))
+    return None if artifact is None else located(artifact.file, artifact.sha256)
+
+
+def _encoder_files(db: Session, source: Encoder) -> list[tuple[str, Path]]:
+    """(name in the encoder's folder, path) of a deep version's files; none for a base model."""
+    files = select(Artifact).where(
+        Artifact.encoder_id == source.id, Artifact.kind.startswith(f"{KIND}-")
+    )
+    return [
+        # artifacts / the folder / what lies in it
+        (Path(*Path(each.file).parts[2:]).as_posix(), located(each.file, each.sha256))
+        for each in db.scalars(files.order_by(Artifact.file))
+    ]
+
+
+def _json(facts: dict[str, Any]) -> bytes:
+    return json.dumps(facts, indent=2, default=str, ensure_ascii=False).encode()
+
+
+def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
+    bundle.writestr(zipfile.ZipInfo(name, EPOCH), content)

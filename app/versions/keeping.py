@@ -1,0 +1,126 @@
+"""Which versions stay: notes, pins, deleting one, and the rule that deletes old ones by itself.
+
+Decision: a deleted version's row stays, because annotations, sessions and runs name it; its files
+and its own embeddings go. Nothing that search, rolling back or a run may need can be deleted.
+"""
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from app.accounts import audit
+from app.database import reading, transaction
+from app.errors import Conflict, Invalid
+from app.models import Artifact, Embedding, Encoder, Project, User, utc_now
+from app.search.deep_versions import remove_files
+from app.search.encoders import active_encoder, find_version, rollback_target, versions
+from app.training.readiness import moving_run
+
+LONGEST_NOTE = 2_000
+FEWEST_KEPT, MOST_KEPT = 2, 1_000
+ROWS_AT_ONCE = 1_000
+
+
+def describe(db: Session, project: Project, number: int, note: str, *, is_pinned: bool) -> None:
+    """Write down what the version is for, and whether it stays whatever the rule says.
+
+    Raises NotFound, Conflict, Invalid for a note that is too long.
+    """
+    note = note.strip()
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"A note has at most {LONGEST_NOTE:,} characters.")
+    encoder = find_version(db, project.id, number)
+    encoder.note, encoder.is_pinned = note, is_pinned
+    db.flush()
+
+
+def keep_at_most(db: Session, project_id: int, n: int) -> None:
+    """So many tuned versions stay by themselves. Raises Invalid."""
+    if not FEWEST_KEPT <= n <= MOST_KEPT:
+        raise Invalid(f"Keep {FEWEST_KEPT} to {MOST_KEPT:,} versions.")
+    db.get_one(Project, project_id).keep_versions = n
+    db.flush()
+
+
+def reason_to_stay(db: Session, project: Project, encoder: Encoder) -> str | None:
+    """Why the version cannot be deleted now, or None."""
+    active = active_encoder(db, project.id)
+    if encoder.kind == "raw":
+        return "Every other version stands on the raw one."
+    if active is not None and encoder.id in (active.id, active.raw_encoder_id):
+        return "Search uses it."
+    if encoder.is_pinned:
+        return "It is pinned."
+    if _has_heads(db, encoder):
+        return "A head that is still there stands on it."
+    if moving_run(db, project.id) is not None:
+        return "A run is going that may stand on it."
+    return None
+
+
+def delete_version(project: Project, number: int, by: User | None) -> None:
+    """Take its files and its own embeddings away. Raises NotFound, Conflict with the reason.
+
+    by  None: the retention rule
+    """
+    with transaction() as db:
+        encoder = find_version(db, project.id, number)
+        why = reason_to_stay(db, project, encoder)
+        if why is not None:
+            raise Conflict(f"Version {number} cannot be deleted. {why}")
+        encoder.deleted_at = utc_now()
+        files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
+        db.execute(delete(Artifact).where(Artifact.encoder_id == encoder.id))
+        audit.note(
+            db, "version.delete", user_id=None if by is None else by.id, project_id=project.id,
+            version=number,
+        )  # fmt: skip
+    # Killed from here on, the next tidying finds what is left: nothing names it any more.
+    remove_files(files)
+    forget_embeddings()
+
+
+def tidy_versions() -> int:
+    """Delete the oldest tuned versions of each project beyond what it keeps; how many went."""
+    with reading() as db:
+        projects = db.scalars(select(Project)).all()
+        surplus = [(project, _surplus(db, project)) for project in projects]
+    for project, numbers in surplus:
+        for number in numbers:
+            delete_version(project, number, by=None)
+    return sum(len(numbers) for _, numbers in surplus)
+
+
+def forget_embeddings() -> None:
+    """Embeddings of deleted versions, in short transactions, so that nobody waits for the lock."""
+    gone = select(Encoder.id).where(Encoder.deleted_at.is_not(None), Encoder.kind == "deep")
+    with reading() as db:
+        encoder_ids = db.scalars(gone).all()
+    for encoder_id in encoder_ids:
+        while _forget_some(encoder_id):
+            pass
+
+
+def _forget_some(encoder_id: int) -> bool:
+    some = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
+    with transaction() as db:
+        ids = db.scalars(some.limit(ROWS_AT_ONCE)).all()
+        of_these = (Embedding.encoder_id == encoder_id, Embedding.record_id.in_(ids))
+        db.execute(delete(Embedding).where(*of_these))
+    return len(ids) > 0
+
+
+def _surplus(db: Session, project: Project) -> list[int]:
+    """Numbers of what is over the limit and may go; what heads stand on after these heads."""
+    back = rollback_target(db, project.id)
+    tuned = [each for each in versions(db, project.id) if each.kind != "raw"]
+    over = tuned[project.keep_versions :]
+    return [
+        each.number
+        for each in over
+        if each.id != back and reason_to_stay(db, project, each) is None
+    ]
+
+
+def _has_heads(db: Session, encoder: Encoder) -> bool:
+    heads = exists().where(Encoder.raw_encoder_id == encoder.id, Encoder.deleted_at.is_(None))
+    return bool(db.scalar(select(heads)))

@@ -1,0 +1,108 @@
+"""Every version with what it stands on, what it learned from, and what it takes on disk."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Artifact, Embedding, Encoder, LabelingSession, Project
+from app.search.encoders import versions
+from app.training.facts import VersionFacts, versions_of
+
+
+@dataclass(frozen=True)
+class Kin:
+    """A version in its family.
+
+    depth       0 for a raw version, 1 for what was tuned from it, 2 for a head on a deep one
+    source      the number of the version whose vectors it reads, None for a raw one
+    n_bytes     of its files, and of its embeddings if it has some of its own
+    n_sessions  labeling sessions that keep its order
+    """
+
+    facts: VersionFacts
+    depth: int
+    source: int | None
+    n_bytes: int
+    n_sessions: int
+
+    @property
+    def encoder(self) -> Encoder:
+        """The row."""
+        return self.facts.encoder
+
+
+def family(db: Session, project: Project) -> list[Kin]:
+    """All versions: each followed by what stands on it, the newest first among siblings."""
+    all_facts = versions_of(db, project)
+    by_id = {facts.encoder.id: facts for facts in all_facts}
+    sizes, sessions = _sizes(db, project.id), _n_sessions(db, project.id)
+    return [
+        Kin(
+            facts, depth, _number(by_id, _parent(facts, by_id)),
+            sizes.get(facts.encoder.id, 0), sessions.get(facts.encoder.id, 0),
+        )
+        for facts, depth in _descended(all_facts, by_id, None, 0)
+    ]  # fmt: skip
+
+
+def _descended(
+    all_facts: Sequence[VersionFacts],
+    by_id: dict[int, VersionFacts],
+    parent: int | None,
+    depth: int,
+) -> Iterator[tuple[VersionFacts, int]]:
+    for facts in all_facts:
+        if _parent(facts, by_id) == parent:
+            yield facts, depth
+            yield from _descended(all_facts, by_id, facts.encoder.id, depth + 1)
+
+
+def _parent(facts: VersionFacts, by_id: dict[int, VersionFacts]) -> int | None:
+    """The version below: a deep one was tuned from the raw one of its base model."""
+    encoder = facts.encoder
+    if encoder.kind == "raw":
+        return None
+    if encoder.raw_encoder_id in by_id:
+        return encoder.raw_encoder_id
+    raw = (
+        each.encoder.id for each in by_id.values()
+        if each.encoder.kind == "raw" and each.encoder.base_model == encoder.base_model
+    )  # fmt: skip
+    return next(raw, None)
+
+
+def _number(by_id: dict[int, VersionFacts], encoder_id: int | None) -> int | None:
+    return None if encoder_id is None else by_id[encoder_id].encoder.number
+
+
+def _sizes(db: Session, project_id: int) -> dict[int, int]:
+    ours = select(Encoder.id).where(Encoder.project_id == project_id)
+    files = dict(
+        db.execute(
+            select(Artifact.encoder_id, func.sum(Artifact.n_bytes))
+            .where(Artifact.encoder_id.in_(ours))
+            .group_by(Artifact.encoder_id)
+        ).all()
+    )
+    for encoder in versions(db, project_id):
+        if encoder.raw_encoder_id is None:
+            files[encoder.id] = files.get(encoder.id, 0) + _embedded_bytes(db, encoder.id)
+    return {encoder_id: int(n) for encoder_id, n in files.items()}
+
+
+def _embedded_bytes(db: Session, encoder_id: int) -> int:
+    """Counted by the first vector's length: all of a version are equally long."""
+    of_it = Embedding.encoder_id == encoder_id
+    length = db.scalar(select(func.length(Embedding.vector)).where(of_it).limit(1)) or 0
+    return int(length * (db.scalar(select(func.count()).where(of_it)) or 0))
+
+
+def _n_sessions(db: Session, project_id: int) -> dict[int, int]:
+    counted = (
+        select(LabelingSession.encoder_id, func.count())
+        .where(LabelingSession.project_id == project_id, LabelingSession.encoder_id.is_not(None))
+        .group_by(LabelingSession.encoder_id)
+    )
+    return {encoder_id: n for encoder_id, n in db.execute(counted) if encoder_id is not None}
