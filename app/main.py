@@ -13,6 +13,8 @@ from app.accounts import me_pages as me
 from app.accounts import pages as accounts
 from app.accounts import users_pages as users
 from app.answers import HANDLERS, HEADERS, SAFE_METHODS, answer_error, problem
+from app.browsing import api as browsing_api
+from app.browsing import pages as browsing
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
 from app.html import STATIC
@@ -27,19 +29,19 @@ from app.overview import pages as overview
 from app.progress import api as progress_api
 from app.progress import pages as progress
 from app.records import api as records_api
-from app.records import pages as records
 from app.search import api as search_api
-from app.search import pages as search
 from app.settings import settings
 from app.training import api as training_api
 from app.training import pages as training
 from app.training import policy_pages
+from app.versions import api as versions_api
+from app.versions import pages as versions
 
 ROOMS = (
-    accounts, me, users, overview, records, search, labeling, training, policy_pages, exchange,
-    progress, notices,
-    accounts_api, overview_api, records_api, search_api, labeling_api, training_api, exchange_api,
-    progress_api, notices_api, maps, maps_api,
+    accounts, me, users, overview, browsing, labeling, training, policy_pages, exchange,
+    progress, notices, versions,
+    accounts_api, overview_api, browsing_api, records_api, search_api, labeling_api,
+    training_api, exchange_api, progress_api, notices_api, versions_api, maps, maps_api,
 )  # fmt: skip
 MEGABYTE = 1024**2
 MOST_MB = 2

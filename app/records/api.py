@@ -1,9 +1,10 @@
-"""The records room for programs."""
+"""One record for programs, with all that was said about it."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
@@ -11,9 +12,8 @@ from app.database import ReadDb
 from app.models import Project, Record
 from app.projects.access import InProject
 from app.projects.labels import every_label
-from app.records.filters import Filters
 from app.records.history import Said, history_of
-from app.records.records import browse, consensus_of, count, find_record
+from app.records.records import consensus_of, find_record
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
 
@@ -31,16 +31,6 @@ class RecordAnswer(BaseModel):
     labels: list[str]
     created_at: datetime
     updated_at: datetime
-
-
-class RecordsAnswer(BaseModel):
-    """A page of records; ask again with after=next_after_id until that is null."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    n_matching: int
-    next_after_id: int | None
-    records: list[RecordAnswer]
 
 
 class AnnotationAnswer(BaseModel):
@@ -68,35 +58,17 @@ class RecordWithHistory(RecordAnswer):
     annotations: list[AnnotationAnswer]
 
 
-@router.get("/projects/{slug}/records")
-def list_records(
-    project: InProject, db: ReadDb,
-    q: str = "", state: str = "any", label: str = "", field: str = "", value: str = "",
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> RecordsAnswer:  # fmt: skip
-    """Records in the order of their ids, narrowed as on the page."""
-    filters = Filters.from_query(
-        {"q": q, "state": state, "label": label, "field": field, "value": value}
-    )
-    page = browse(db, project.id, filters, after, limit)
-    return RecordsAnswer(
-        n_matching=count(db, project.id, filters),
-        next_after_id=page.next_after_id,
-        records=[RecordAnswer(**each) for each in _plain(db, project, page.records)],
-    )
-
-
 @router.get("/projects/{slug}/records/{record_id}")
 def read_record(project: InProject, record_id: int, db: ReadDb) -> RecordWithHistory:
     """One record with its annotations."""
-    [plain] = _plain(db, project, [find_record(db, project.id, record_id)])
+    [plain] = record_facts(db, project, [find_record(db, project.id, record_id)])
     return RecordWithHistory(
         **plain, annotations=[_annotation(said) for said in history_of(db, record_id)]
     )
 
 
-def _plain(db: Session, project: Project, records: list[Record]) -> list[dict[str, Any]]:
+def record_facts(db: Session, project: Project, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """What RecordAnswer holds, of each record."""
     names = {label.id: label.name for label in every_label(db, project.id)}
     agreed = consensus_of(db, [record.id for record in records])
     return [

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Select, String, cast, func, select
 from sqlalchemy.orm import Session
 
@@ -20,13 +21,14 @@ def matching_ids(db: Session, project_id: int, filters: Filters) -> Ids:
     if filters.ids is not None:
         # Here, rather than by sending them all to the database.
         others = replace(filters, suggested_id=None, least=None, most=None, ids=None)
-        return np.intersect1d(matching_ids(db, project_id, others), filters.ids)
-    matching = select(Record.id).where(*conditions(project_id, filters)).order_by(Record.id)
-    [ids] = columns_of(db, matching)
+        matching = matching_ids(db, project_id, others)
+        return matching[is_among(matching, filters.ids)]
+    chosen = select(Record.id).where(*conditions(project_id, filters)).order_by(Record.id)
+    [ids] = columns_of(db, chosen)
     return ids
 
 
-def columns_of(db: Session, chosen: Select[Any]) -> list[Ids]:
+def columns_of(db: Session, chosen: Select[*tuple[Any, ...]]) -> list[Ids]:
     """The columns, whole numbers without null, of what is selected, in its order: each (n,) int64.
 
     Both databases join what an ordered subquery brings in that order.
@@ -40,3 +42,12 @@ def columns_of(db: Session, chosen: Select[Any]) -> list[Ids]:
     texts = db.execute(select(*joined)).one()
     return [np.fromstring(text, np.int64, sep=",") if text else np.empty(0, np.int64)
             for text in texts]  # fmt: skip
+
+
+def is_among(ids: Ids, sorted_ids: Ids) -> NDArray[np.bool_]:
+    """Which of these ids, (n,) int64, are among others that are ascending."""
+    if len(sorted_ids) == 0:
+        return np.zeros(len(ids), bool)
+    places = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
+    found: NDArray[np.bool_] = sorted_ids[places] == ids
+    return found

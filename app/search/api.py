@@ -12,6 +12,7 @@ from app.database import Db, ReadDb
 from app.errors import Invalid
 from app.models import Encoder, Project
 from app.projects.access import AdminsProject, InProject
+from app.records.bodies import FiltersBody
 from app.records.filters import Filters
 from app.records.records import find_record
 from app.search.asking import MOST_SEEDS, USUAL_K, Asked, seed_of_records
@@ -30,16 +31,6 @@ class Strict(BaseModel):
     """Refuses what it does not know, so that a misspelt name is not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class FiltersBody(Strict):
-    """Which records may be found; see app.records.filters."""
-
-    keyword: str = ""
-    state: str = "any"
-    label_id: Id | None = None
-    field: str = ""
-    value: str = ""
 
 
 class SearchBody(Strict):
@@ -63,8 +54,7 @@ class SearchBody(Strict):
             seeds.append(Seed("label", label_id=self.label_id))
         if len(seeds) != 1:
             raise Invalid("Give exactly one of text, record_ids and label_id.")
-        filters = Filters.from_json(self.filters.model_dump())
-        return Asked(seeds[0], filters, self.k, self.version)
+        return Asked(seeds[0], self.filters.as_filters(), self.k, self.version)
 
 
 class SuggestionAnswer(Strict):
@@ -146,7 +136,7 @@ def _answer(db: Session, project: Project, asked: Asked) -> ResultsAnswer:
 def find_similar(request: Request, project: InProject, db: ReadDb) -> ResultsAnswer:
     """The nearest records to `text`, `record` (ids with commas) or `like` (a label's id).
 
-    Also k, version, and the filters q, state, label, field and value.
+    Also k, version, and the filters of the records page.
     """
     asked = Asked.from_query(request.query_params)
     if asked.seed is None:

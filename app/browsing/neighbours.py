@@ -1,0 +1,103 @@
+"""A record's neighbours before and after tuning, side by side: who entered, left and moved."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from app.errors import AppError
+from app.models import Label, Project, Record
+from app.projects.labels import every_label
+from app.records.records import consensus_of, records_of
+from app.search.encoders import active_encoder
+from app.search.revisions import raw_encoder_id
+from app.search.similar import Hit, Seed, similar
+
+SHOWN = 10
+# How far the other ranking is looked through for where a record came from, or went.
+SOUGHT = 100
+
+Move = Literal["", "entered", "left", "up", "down", "same"]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A record's place in one ranking; `other_rank` is its place in the other, None beyond SOUGHT.
+
+    move  towards the tuned ranking; empty where there is only one
+    """
+
+    rank: int
+    similarity: float
+    record: Record
+    labels: tuple[Label | None, ...]
+    move: Move
+    other_rank: int | None
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """The nearest SHOWN by the raw vectors, and by the active version if that is a tuned one."""
+
+    raw: list[Neighbour]
+    tuned: list[Neighbour] | None
+    version: int
+    trouble: str = ""
+
+
+def side_by_side(db: Session, project: Project, record: Record) -> SideBySide:
+    """Both rankings; `trouble` says why there is none yet."""
+    active = active_encoder(db, project.id)
+    if active is None:
+        return SideBySide([], None, 0, "The record has no neighbours yet: nothing is embedded.")
+    raw_id, seed = raw_encoder_id(active), Seed("record", record_ids=(record.id,))
+    try:
+        raw = similar(db, project, seed, SOUGHT, None, raw_id)
+        is_tuned = raw_id != active.id
+        tuned = similar(db, project, seed, SOUGHT, None, active.id) if is_tuned else None
+    except AppError as trouble:
+        return SideBySide([], None, active.number, trouble.sentence)
+    if tuned is None:
+        return SideBySide(_described(db, project, raw, lambda hit: ("", None)), None, active.number)
+    before, after = _ranks(raw), _ranks(tuned)
+    return SideBySide(
+        _described(db, project, raw, lambda hit: _fate(after.get(hit.record_id))),
+        _described(db, project, tuned, lambda hit: _origin(hit.rank, before.get(hit.record_id))),
+        active.number,
+    )
+
+
+def _ranks(hits: Sequence[Hit]) -> dict[int, int]:
+    return {hit.record_id: hit.rank for hit in hits}
+
+
+def _fate(rank_after: int | None) -> tuple[Move, int | None]:
+    has_left = rank_after is None or rank_after > SHOWN
+    return ("left" if has_left else ""), rank_after
+
+
+def _origin(rank: int, rank_before: int | None) -> tuple[Move, int | None]:
+    if rank_before is None or rank_before > SHOWN:
+        return "entered", rank_before
+    if rank_before == rank:
+        return "same", rank_before
+    return ("up" if rank_before > rank else "down"), rank_before
+
+
+def _described(
+    db: Session, project: Project, hits: Sequence[Hit],
+    moved: Callable[[Hit], tuple[Move, int | None]],
+) -> list[Neighbour]:  # fmt: skip
+    shown = hits[:SHOWN]
+    records = records_of(db, [hit.record_id for hit in shown])
+    agreed = consensus_of(db, records)
+    labels = {label.id: label for label in every_label(db, project.id)}
+    return [
+        Neighbour(
+            hit.rank, hit.similarity, records[hit.record_id],
+            tuple(labels.get(each or 0) for each in agreed.get(hit.record_id, ())), *moved(hit),
+        )
+        for hit in shown
+        if hit.record_id in records
+    ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""The rows of a page of records: what is found, with all that a row shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.browsing.asked import Asked
+from app.browsing.finding import Found, find
+from app.browsing.ordering import cursor_of, ordered, stretch_of
+from app.labeling.items import suggestions_of
+from app.models import Label, Project, Record, Remark
+from app.projects.labels import every_label
+from app.records.records import consensus_of, records_of
+from app.records.words import Piece, snippet
+from app.search.encoders import active_encoder
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record in a list.
+
+    place        in the list, from 1
+    cursor       its place for an address (app.browsing.ordering)
+    labels       what is agreed; None in it means "none of these"; empty: unlabeled
+    suggestions  label and chance, the best first
+    similarity   the cosine to what was searched, in [-1, 1]
+    word_rank, meaning_rank  its places in the two rankings that were fused
+    """
+
+    place: int
+    cursor: str
+    record: Record
+    pieces: tuple[Piece, ...]
+    labels: tuple[Label | None, ...]
+    suggestions: tuple[tuple[Label, float], ...]
+    similarity: float | None = None
+    score: float | None = None
+    word_rank: int | None = None
+    meaning_rank: int | None = None
+    is_flagged: bool = False
+    n_comments: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of what was found. before, after: where the pages around it begin, if there are any.
+
+    version  the number of the version that ranked
+    is_cut   only the nearest were looked for
+    """
+
+    rows: tuple[Row, ...]
+    n_total: int
+    before: str = ""
+    after: str = ""
+    version: int | None = None
+    is_cut: bool = False
+
+
+def listing(db: Session, project: Project, asked: Asked, limit: int = PAGE_SIZE) -> Listing:
+    """Carry out a search and describe a page of it. Raises as find() and stretch_of() do."""
+    found = find(db, project, asked)
+    order = ordered(db, project, found, asked.sort)
+    part = stretch_of(db, project, order, asked.sort, limit, after=asked.after, before=asked.before)
+    records = records_of(db, part.ids)
+    rows = [
+        Row(part.start + n, cursor_of(key, records[each], asked.sort), records[each], (), (), ())
+        for n, (each, key) in enumerate(zip(part.ids, part.keys, strict=True), start=1)
+        if each in records
+    ]
+    return Listing(
+        tuple(described(db, project, rows, asked.wanted.include, found)), part.n_total,
+        rows[0].cursor if rows and part.start > 0 else "",
+        rows[-1].cursor if rows and part.end < part.n_total else "",
+        found.version.encoder.number if found.version else None, found.is_cut,
+    )  # fmt: skip
+
+
+def described(
+    db: Session, project: Project, rows: Sequence[Row], words: tuple[str, ...], found: Found
+) -> list[Row]:
+    """The same rows with what is known about their records."""
+    ids = [row.record.id for row in rows]
+    labels = {label.id: label for label in every_label(db, project.id)}
+    agreed, remarks = consensus_of(db, ids), _remarks(db, ids)
+    encoder = active_encoder(db, project.id)
+    suggested = suggestions_of(db, project, encoder.id if encoder else None, ids)
+    return [
+        replace(
+            row,
+            pieces=tuple(snippet(row.record.text, words)),
+            labels=tuple(labels.get(each or 0) for each in agreed.get(row.record.id, ())),
+            suggestions=tuple(
+                (labels[each.label_id], each.score) for each in suggested.get(row.record.id, ())
+            ),
+            similarity=found.similarities.get(row.record.id),
+            score=found.scores.get(row.record.id),
+            word_rank=found.word_ranks.get(row.record.id),
+            meaning_rank=found.meaning_ranks.get(row.record.id),
+            is_flagged="flag" in remarks.get(row.record.id, ()),
+            n_comments=remarks.get(row.record.id, []).count("comment"),
+        )
+        for row in rows
+    ]
+
+
+def _remarks(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    """Record id → the kinds of the remarks on it that stand."""
+    standing = select(Remark.record_id, Remark.kind).where(
+        Remark.record_id.in_(ids), Remark.withdrawn_at.is_(None)
+    )
+    found: dict[int, list[str]] = {}
+    for record_id, kind in db.execute(standing):
+        found.setdefault(record_id, []).append(kind)
+    return found

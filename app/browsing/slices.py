@@ -1,0 +1,87 @@
+"""Slices: searches of the records page with a name. What they hold is asked anew each time."""
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.browsing.asked import Asked
+from app.browsing.finding import find
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.models import Project, Slice, User
+from app.projects.labels import name_key
+
+LONGEST_NAME = 120
+
+
+def slices_of(db: Session, project_id: int) -> list[Slice]:
+    """The project's slices, by name."""
+    ours = select(Slice).where(Slice.project_id == project_id)
+    return list(db.scalars(ours.order_by(Slice.name_key)))
+
+
+def find_slice(db: Session, project_id: int, slice_id: int) -> Slice:
+    """The slice. Raises NotFound when it is unknown or another project's."""
+    ours = select(Slice).where(Slice.project_id == project_id, Slice.id == slice_id)
+    found = db.scalar(ours)
+    if found is None:
+        raise NotFound("slice")
+    return found
+
+
+def asked_of(found: Slice) -> Asked:
+    """What the slice searches for."""
+    return Asked.from_query(found.asked)
+
+
+def n_records(db: Session, project: Project, found: Slice) -> int:
+    """How many records it holds now. Raises as find() does."""
+    return len(find(db, project, asked_of(found)).ids)
+
+
+def add_slice(db: Session, project: Project, user: User, name: str, asked: Asked) -> Slice:
+    """Keep a search under a name. Raises Invalid, Conflict when the name is taken."""
+    if asked.is_empty:
+        raise Invalid("A slice needs a filter: without one it is every record.")
+    row = Slice(project_id=project.id, user_id=user.id, asked=asked.as_query())
+    _name(row, name)
+    return _stored(db, row)
+
+
+def rename_slice(db: Session, found: Slice, user: User, name: str) -> Slice:
+    """Raises NotAllowed for somebody else's, Invalid, Conflict when the name is taken."""
+    _check_owner(found, user)
+    _name(found, name)
+    return _stored(db, found)
+
+
+def delete_slice(db: Session, found: Slice, user: User) -> None:
+    """Forget the name; the records stay. Raises NotAllowed for somebody else's."""
+    _check_owner(found, user)
+    db.delete(found)
+
+
+def may_change(found: Slice, user: User) -> bool:
+    """Whoever made it, and admins."""
+    return user.role == "admin" or found.user_id == user.id
+
+
+def _check_owner(found: Slice, user: User) -> None:
+    if not may_change(found, user):
+        raise NotAllowed("Only who made this slice, or an admin, may change it.")
+
+
+def _name(row: Slice, name: str) -> None:
+    plain = " ".join(name.replace("\0", "").split())
+    if not 0 < len(plain) <= LONGEST_NAME:
+        raise Invalid(f"A slice has a name of 1 to {LONGEST_NAME} characters.")
+    row.name, row.name_key = plain, name_key(plain)
+
+
+def _stored(db: Session, row: Slice) -> Slice:
+    name = row.name
+    try:
+        with db.begin_nested():
+            db.add(row)
+    except IntegrityError:
+        raise Conflict(f"There is a slice named “{name}” already. Choose another name.") from None
+    return row
