@@ -16,6 +16,7 @@ from app.training.advice import advice, advice_as_json
 from app.training.auditing import audit_as_json
 from app.training.estimates import estimate
 from app.training.facts import facts_of, run_as_json
+from app.training.figure_api import router as figure_router
 from app.training.figures import evaluations_as_json
 from app.training.forms import AnyMethod, recipe_of
 from app.training.readiness import readiness
@@ -29,6 +30,7 @@ from app.training.runs import (
 )
 
 router = APIRouter(prefix="/api/v1", tags=["training"])
+router.include_router(figure_router)
 
 
 class ScoreAnswer(BaseModel):

@@ -46,7 +46,8 @@ def metric_plot(name: str, title: str, about: str, figures: Sequence[Figure]) ->
     for number, figure in enumerate(figures):
         top = 8 + LANE * number
         k = f", k = {figure.tuned.k:,}" if figure.tuned.k else ""
-        drawn.words(12, top + 12, cut(f"{figure.words}{k}", 58), kind="name")
+        words = f"{figure.words}{k}, n = {figure.tuned.n:,}"
+        drawn.words(12, top + 12, cut(words, 64), kind="name")
         for role, score, below in (("raw", figure.raw, 23), ("tuned", figure.tuned, 36)):
             middle = top + below
             drawn.line(f"{role}-whisker", x.at(score.low), middle, x.at(score.high), middle)

@@ -25,7 +25,7 @@ from app.training.live import words_of
 from app.training.recipe_words import recipe_rows
 from app.training.runs import STAGES, cancel_run, events_of, find_run, losses_of, retry_run
 from app.training.standing import last_worker
-from app.training.story import story
+from app.training.story import Story, story
 from app.training.tables import label_rows, metric_rows
 
 router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
@@ -41,7 +41,7 @@ def show_run(request: Request, project: InProject, number: int, db: ReadDb) -> R
         "events": events_of(db, run.id),
         "stages": STAGES,
         "plots": found.plots,
-        "story": _story(run, found),
+        "story": story_of(run, found),
         "dataset": run.dataset,
         "recipe": recipe_rows(run.recipe),
         "overfitting": overfitting([_point(each) for each in losses]) if losses else None,
@@ -119,7 +119,8 @@ def _headed(db: Session, project: Project, run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def _story(run: TrainingRun, found: Drawn) -> Any:
+def story_of(run: TrainingRun, found: Drawn) -> Story | None:
+    """What the run brought, in words; None before it has succeeded."""
     if run.status != "succeeded":
         return None
     differences = [] if found.measured is None else found.measured.facts["differences"]

@@ -40,7 +40,7 @@ def slices_of(
     fields: Sequence[Mapping[str, Any]], answers: NDArray[np.bool_], queries: Queries,
     draws: Resamples,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """What tuning brought to each slice, as plain values: field, of (its value) and a Gain's own names.
+    """What tuning brought to each slice, as plain values: field, of (its value), a Gain's names.
 
     fields   of each of the m examples; answers (m, K), the labels that each carries
     """
@@ -54,7 +54,8 @@ def slices_of(
         for metric in METRICS:
             raw, tuned = (queries.values[f"{role}/{metric}"] for role in ("raw", "tuned"))
             gains = gains_by(masks, range(len(values)), metric, raw, tuned, draws)
-            told += [{"field": name, "of": values[gain.key]} | asdict(gain) for gain in gains]
+            of = [{"field": name, "of": values[gain.key]} | asdict(gain) for gain in gains]
+            told += of
     return told
 
 

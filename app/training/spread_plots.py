@@ -14,15 +14,20 @@ LANE = 44.0
 HALF = 62.0
 QUARTILES = (25, 50, 75)
 ENDS = (10, 25, 50, 75, 90)
+LEAST_POSSIBLE = 0.6
 
 Floats = NDArray[np.float64]
 
 
 def violins(measured: Measured, names: Mapping[int, str]) -> Plot | None:
-    """How top_k at the deepest k spreads over the queries; None where no depth was asked."""
+    """How top_k at a deep k spreads over the queries; None where no depth was asked.
+
+    Decision: the deepest k at which a perfect ranking would still have most of its neighbours alike.
+    With 60 labels, k = 25 of 29 candidates would show how many there are, not how they are ranked.
+    """
     if not measured.ks:
         return None
-    k, n = measured.ks[-1], len(measured.at)
+    k, n = measured.ks[_place(measured)], len(measured.at)
     drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
     for i in range(5):
         drawn.line("tick", LEFT, y.at(i / 4), RIGHT, y.at(i / 4))
@@ -64,7 +69,7 @@ def label_boxes(measured: Measured, names: Mapping[int, str]) -> Plot | None:
     """The same, label by label: the labels that most queries carry; None as above."""
     if not measured.ks:
         return None
-    k = measured.ks[-1]
+    k = measured.ks[_place(measured)]
     carried = measured.targets[measured.at]
     shown = [int(i) for i in np.argsort(-carried.sum(axis=0), kind="stable")]
     shown = [i for i in shown if carried[:, i].any()]
@@ -107,7 +112,13 @@ def label_boxes(measured: Measured, names: Mapping[int, str]) -> Plot | None:
 
 
 def _deepest(measured: Measured, role: str) -> Floats:
-    return np.asarray(measured.purity[role][:, -1], np.float64)
+    return np.asarray(measured.purity[role][:, _place(measured)], np.float64)
+
+
+def _place(measured: Measured) -> int:
+    """Which of the depths is shown."""
+    sensible = np.flatnonzero(measured.best.mean(axis=0) >= LEAST_POSSIBLE)
+    return int(sensible[-1]) if len(sensible) else 0
 
 
 def _label_names(measured: Measured, names: Mapping[int, str]) -> list[str]:

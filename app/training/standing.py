@@ -3,16 +3,17 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.jobs import workers
-from app.models import Project
+from app.models import Project, TrainingRun
 from app.search.embedding import progress
 from app.settings import settings
 from app.training.devices import device_seen
 from app.training.facts import facts_of
 from app.training.live import words_of
-from app.training.readiness import moving_run, readiness
+from app.training.readiness import MOVING, moving_run, readiness
 from app.training.runs import STAGES
 
 
@@ -32,7 +33,24 @@ def state_of(db: Session, project: Project) -> dict[str, Any]:
         "stages": STAGES,
         "last_worker": last_worker(),
         "device": device_seen(),
+        "n_ahead": 0 if moving is None else _n_ahead(db, moving),
     }
+
+
+def _n_ahead(db: Session, run: TrainingRun) -> int:
+    """Runs of other projects that the worker got before this one, which it has not begun."""
+    if run.status != "queued":
+        return 0
+    earlier = (
+        select(func.count())
+        .select_from(TrainingRun)
+        .where(
+            TrainingRun.status.in_(MOVING),
+            TrainingRun.project_id != run.project_id,
+            TrainingRun.requested_at <= run.requested_at,
+        )
+    )
+    return db.scalar(earlier) or 0
 
 
 def last_worker() -> datetime | str | None:
