@@ -10,6 +10,7 @@ from app.accounts.access import Admin, CurrentUser
 from app.database import Db, ReadDb
 from app.errors import AppError
 from app.html import render, see
+from app.labeling.assignments import assigned_to
 from app.models import Project, User
 from app.overview.cards import cards
 from app.overview.checklist import checklist, next_step
@@ -52,24 +53,26 @@ def add_project(
 
 
 @router.get("/projects/{slug}")
-def show_project(request: Request, project: InProject, db: ReadDb) -> Response:
+def show_project(request: Request, project: InProject, user: CurrentUser, db: ReadDb) -> Response:
     """How the project stands, and the next best thing to do."""
-    return _project(request, db, project, "overview/project.html")
+    return _project(request, db, project, user, "overview/project.html")
 
 
 @router.get("/projects/{slug}/standing")
-def show_standing(request: Request, project: InProject, db: ReadDb) -> Response:
+def show_standing(request: Request, project: InProject, user: CurrentUser, db: ReadDb) -> Response:
     """The same without the frame: what a page that is open asks for while something moves."""
-    return _project(request, db, project, "overview/_standing.html")
+    return _project(request, db, project, user, "overview/_standing.html")
 
 
-def _project(request: Request, db: Session, project: Project, template: str) -> Response:
+def _project(
+    request: Request, db: Session, project: Project, user: User, template: str
+) -> Response:
     now = facts(db, project)
     steps = checklist(project, now)
     is_moving = now.moving_run is not None or any(step.is_moving for step in steps)
     return render(
         request, template, project=project, facts=now, steps=steps, next=next_step(steps),
-        is_moving=is_moving, metrics=METRICS,
+        is_moving=is_moving, metrics=METRICS, assigned=assigned_to(db, project.id, user.id),
     )  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+"""Labeling by several people, for programs: who labels what, which records several judge, and how
+far they agree."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.accounts.access import CurrentUser
+from app.database import Db, ReadDb
+from app.labeling.agreement import agreement
+from app.labeling.answers import Answer
+from app.labeling.assignments import MOST_ASSIGNED, assign, assignees
+from app.labeling.overlap import MOST_PEOPLE, overlap_share, set_overlap
+from app.labeling.sessions import find_session
+from app.projects.access import AdminsProject, InProject
+
+router = APIRouter()
+Id = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class AssigneeAnswer(Answer):
+    """Somebody who shall label a session, and how far they are."""
+
+    user_id: int
+    name: str
+    n_decided: int
+    n_records: int
+    is_done: bool
+
+
+class AssignBody(Answer):
+    """Exactly these users; nobody takes the session from everybody."""
+
+    user_ids: list[Id] = Field(max_length=MOST_ASSIGNED)
+
+
+class OverlapBody(Answer):
+    """share: of the records, in [0, 1], that count as labeled once n_people judged each."""
+
+    share: float = Field(ge=0, le=1)
+    n_people: int = Field(default=2, ge=2, le=MOST_PEOPLE)
+
+
+class PairAnswer(Answer):
+    """Two people, and how far they agree about the n records that both judged."""
+
+    user_id: int
+    user: str
+    other_id: int
+    other: str
+    n: int
+    share: float
+    kappa: float | None
+
+
+class AgreementAnswer(Answer):
+    """How far people agree about records that two or more judged.
+
+    share  of pairs of answers about one record that are equal
+    alpha  Krippendorff's, for nominal data; low and high are the ends of its 95 % interval
+    """
+
+    n_records: int
+    share: float | None
+    alpha: float | None
+    low: float | None
+    high: float | None
+    pairs: list[PairAnswer]
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/assignments")
+def list_assignments(project: InProject, session_id: int, db: ReadDb) -> list[AssigneeAnswer]:
+    """Those to whom a session is assigned."""
+    session = find_session(db, project.id, session_id)
+    found = assignees(db, [session.id]).get(session.id, [])
+    return [AssigneeAnswer(**asdict(each), is_done=each.is_done) for each in found]
+
+
+@router.put("/projects/{slug}/sessions/{session_id}/assignments")
+def replace_assignments(
+    project: InProject, user: CurrentUser, session_id: int, body: AssignBody, db: Db
+) -> list[AssigneeAnswer]:
+    """Assign a session to exactly these users: for admins and reviewers."""
+    session = find_session(db, project.id, session_id)
+    assign(db, project, session, body.user_ids, user)
+    return list_assignments(project, session_id, db)
+
+
+@router.get("/projects/{slug}/overlap")
+def read_overlap(project: InProject) -> OverlapBody:
+    """Which records several people judge."""
+    return OverlapBody(share=round(overlap_share(project), 6), n_people=project.overlap_n)
+
+
+@router.put("/projects/{slug}/overlap")
+def replace_overlap(
+    project: AdminsProject, user: CurrentUser, body: OverlapBody, db: Db
+) -> OverlapBody:
+    """Say which records several people judge; what was said about them is settled anew."""
+    set_overlap(db, project, body.share, body.n_people, user)
+    return body
+
+
+@router.get("/projects/{slug}/agreement")
+def read_agreement(project: InProject, db: ReadDb) -> AgreementAnswer:
+    """How far the project's people agree."""
+    return AgreementAnswer.model_validate(asdict(agreement(db, project)))
