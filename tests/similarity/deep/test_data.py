@@ -11,6 +11,7 @@ from app.similarity.deep.data import EvenBatches, LengthBatches, dataset, sharpe
 from app.similarity.deep.estimate import seconds_to_learn
 from app.similarity.deep.recipe import (
     CPU_SUBSET,
+    HEAD_STRENGTH,
     LOSSES,
     DeepRecipe,
     Loss,
@@ -158,6 +159,12 @@ def test_a_recipe_survives_json_with_its_head() -> None:
     assert recipe_from_json({"method": "head"}) == Recipe()
 
 
+def test_a_head_on_top_adds_less_evidence_unless_it_is_told_how_much() -> None:
+    assert DeepRecipe().head == DeepRecipe.from_json({}).head == Recipe(strength=HEAD_STRENGTH)
+    assert DeepRecipe.from_json({"head": {"seed": 4}}).head.strength == HEAD_STRENGTH < 0.25
+    assert DeepRecipe.from_json({"head": {"strength": 0.5}}).head.strength == 0.5
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -165,6 +172,7 @@ def test_a_recipe_survives_json_with_its_head() -> None:
         ({"loss": "magic"}, "A loss is one of"),
         ({"weights": "some"}, "full or lora"),
         ({"subset": 0}, "A recipe's subset is a whole number"),
+        ({"words": -1}, "A recipe's words is a number from 0 to 10, not -1."),
         ({"colour": 1}, "A deep recipe has no field 'colour'."),
         ({"head": 3}, "A deep recipe's head is a recipe."),
     ],
