@@ -31,7 +31,7 @@ def export_answer(
     It is written whole to a nameless file first: an error is then an answer and not half a file,
     and a slow reader holds no transaction open.
     """
-    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - _blocks() closes it
+    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - blocks() closes it
     try:
         write_export(project, kept, format_, with_vectors=with_vectors, rows=rows, filters=filters)
         kept.flush()
@@ -43,7 +43,7 @@ def export_answer(
         raise
     what = "vectors" if with_vectors else rows
     return StreamingResponse(
-        _blocks(kept),
+        blocks(kept),
         media_type=MEDIA_TYPES[format_],
         headers=attachment(f"{project.slug}-{what}.{format_}") | {"Content-Length": _size(kept)},
     )
@@ -67,7 +67,8 @@ def _size(kept: BinaryIO) -> str:
     return str(size)
 
 
-def _blocks(kept: BinaryIO) -> Iterator[bytes]:
+def blocks(kept: BinaryIO) -> Iterator[bytes]:
+    """The rest of the file, piece by piece; it is closed at the end, and when nobody reads on."""
     with kept:
         while block := kept.read(_BLOCK):
             yield block

@@ -5,11 +5,13 @@ from app.training.facts import VersionFacts
 from app.training.figures import Figure
 
 LOADING = """import json
+from pathlib import Path
+
 import numpy as np
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
 
-facts, w = json.load(open("version.json")), load_file("head.safetensors")
+facts, w = json.loads(Path("version.json").read_text()), load_file("head.safetensors")
 x = SentenceTransformer(facts["encoder"]).encode(["a text"], normalize_embeddings=True)
 h = 8 * x @ w["hidden_weight"] + w["hidden_bias"]
 h = 0.5 * h * (1 + np.tanh(np.sqrt(2 / np.pi) * (h + 0.044715 * h**3)))

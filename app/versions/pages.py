@@ -12,6 +12,7 @@ from app.artifacts import folder
 from app.csv_tables import attachment
 from app.database import Db, ReadDb
 from app.errors import AppError, NotFound
+from app.exchange.downloads import blocks
 from app.html import render, see, wants_fragment
 from app.models import Encoder, Project
 from app.projects.access import AdminsProject, InProject
@@ -121,7 +122,7 @@ def bundle_answer(db: Session, project: Project, number: int) -> StreamingRespon
     size = kept.tell()
     kept.seek(0)
     headers = attachment(f"{project.slug}-version-{number}.zip") | {"Content-Length": str(size)}
-    return StreamingResponse(kept, media_type="application/zip", headers=headers)
+    return StreamingResponse(blocks(kept), media_type="application/zip", headers=headers)
 
 
 def facts_of_version(db: Session, project: Project, encoder: Encoder) -> VersionFacts:

@@ -1,0 +1,82 @@
+"""A bundle holds all that is needed, nothing of the records, and its own instructions work."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.artifacts import Damaged
+from app.database import reading
+from app.models import Artifact, Encoder, Project, Record, User
+from app.search.base_models import text_encoder
+from app.search.indexes import open_version
+from app.settings import settings
+from tests.conftest import client_of
+
+
+@pytest.fixture
+def bundle(project: Project, ada: User) -> zipfile.ZipFile:
+    answer = client_of(ada).get("/projects/letters/versions/2/bundle")
+    assert answer.headers["content-disposition"] == ('attachment; filename="letters-version-2.zip"')
+    return zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+def test_it_holds_card_head_labels_and_figures_and_no_record(bundle: zipfile.ZipFile) -> None:
+    facts = json.loads(bundle.read("version.json"))
+    figures = json.loads(bundle.read("figures.json"))
+
+    assert sorted(bundle.namelist()) == [
+        "README.md", "figures.json", "head.safetensors", "version.json",
+    ]  # fmt: skip
+    assert facts["labels"] == ["Delivery", "Payment", "Account", "Praise"]
+    assert (figures["number"], figures["n_examples"]) == (1, 40)
+    assert figures["tuned"]
+    with reading() as db:
+        texts = [record.text for record in db.query(Record)]
+    everything = b"".join(bundle.read(name) for name in bundle.namelist())
+    assert [text for text in texts if text.encode() in everything] == []
+
+
+def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
+    bundle: zipfile.ZipFile, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle.extractall(tmp_path / "bundle")
+    code = re.findall(r"```python\n(.*?)```", bundle.read("README.md").decode(), re.DOTALL)[0]
+    assert "likewise" not in code
+    monkeypatch.chdir(tmp_path / "bundle")
+    found: dict[str, Any] = {}
+
+    exec(code.replace("a text", "refund my card"), found)
+
+    with reading() as db:
+        version = open_version(db, db.query(Encoder).filter_by(number=2).one().id)
+        raw = text_encoder(db, version.encoder).encode(["refund my card"])
+    np.testing.assert_allclose(found["v"], version.head.tune(raw), atol=2e-4)
+    expected = version.head.suggest(raw)
+    assert expected is not None
+    np.testing.assert_allclose(found["p"], expected, atol=2e-4)
+
+
+def test_a_damaged_file_is_refused_and_not_given_away(project: Project, ada: User) -> None:
+    with reading() as db:
+        head = db.query(Artifact).filter_by(kind="head").one()
+    path = settings().data_dir / head.file
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+
+    answer = client_of(ada).get("/api/v1/projects/letters/versions/2/bundle")
+
+    assert answer.status_code == Damaged.status
+    assert "damaged or missing" in answer.json()["title"]
+
+
+def test_the_raw_version_says_how_its_base_model_is_loaded(project: Project, ada: User) -> None:
+    answer = client_of(ada).get("/projects/letters/versions/1/bundle")
+    raw = zipfile.ZipFile(io.BytesIO(answer.content))
+
+    assert sorted(raw.namelist()) == ["README.md", "version.json"]
+    assert "SentenceTransformer(" in raw.read("README.md").decode()

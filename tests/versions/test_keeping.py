@@ -1,0 +1,90 @@
+"""What cannot be deleted is not, and what is deleted leaves nothing but its figures."""
+
+import pytest
+
+from app.database import reading, transaction
+from app.errors import Conflict
+from app.models import Activation, Artifact, Encoder, Evaluation, LabelingSession, Project, User
+from app.search.encoders import can_roll_back, roll_back
+from app.settings import settings
+from app.training import runs
+from app.versions.keeping import delete_version, describe, keep_at_most, tidy_versions
+from tests.conftest import client_of
+from tests.versions.conftest import train
+
+
+def number(n: int) -> Encoder:
+    with reading() as db:
+        return db.query(Encoder).filter_by(number=n).one()
+
+
+def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: User) -> None:
+    session = client_of(ada).post(
+        "/api/v1/projects/letters/sessions", json={"seed_kind": "random"}
+    ).json()  # fmt: skip
+    train(project)
+    with reading() as db:
+        files = [each.file for each in db.query(Artifact).filter_by(encoder_id=number(2).id)]
+    browser = client_of(ada)
+
+    assert browser.post("/projects/letters/versions/2/delete").status_code == 303
+
+    assert files
+    assert [file for file in files if (settings().data_dir / file).exists()] == []
+    listed = browser.get("/api/v1/projects/letters/versions/family").json()
+    assert [each["number"] for each in listed] == [1, 3]
+    with reading() as db:
+        assert db.get_one(LabelingSession, session["id"]).encoder_id == number(2).id
+        assert db.query(Evaluation).filter_by(encoder_id=number(2).id).count() > 0
+    assert browser.get(session["url"]).status_code == 200
+    gone = browser.post("/api/v1/projects/letters/versions/2/activate")
+    assert (gone.status_code, gone.json()["title"]) == (
+        409, "Version 2 was deleted; only its run's figures are left.",
+    )  # fmt: skip
+
+
+def test_rolling_back_goes_past_what_was_deleted(project: Project, ada: User) -> None:
+    train(project)
+    delete_version(project, 2, by=ada)
+
+    with transaction() as db:
+        assert roll_back(db, project, ada).number == 1
+        assert not can_roll_back(db, project.id)
+
+
+@pytest.mark.parametrize(
+    ("which", "why"), [(1, "stands on the raw one"), (3, "Search uses it"), (2, "It is pinned")]
+)
+def test_what_is_needed_cannot_be_deleted(project: Project, which: int, why: str) -> None:
+    train(project)
+    with transaction() as db:
+        describe(db, project, 2, "", is_pinned=True)
+
+    with pytest.raises(Conflict, match=why):
+        delete_version(project, which, by=None)
+
+
+def test_nothing_is_deleted_under_a_run(project: Project) -> None:
+    train(project)
+    with transaction() as db:
+        runs.request_run(db, project)
+
+    with pytest.raises(Conflict, match="A run is going"):
+        delete_version(project, 2, by=None)
+
+
+def test_the_rule_takes_the_oldest_and_spares_the_way_back(project: Project) -> None:
+    for _ in range(3):
+        train(project)
+    with transaction() as db:
+        keep_at_most(db, project.id, 2)
+
+    n_gone = tidy_versions()
+
+    with reading() as db:
+        left = [each.number for each in db.query(Encoder).filter_by(deleted_at=None)]
+        last = db.query(Activation).order_by(Activation.id.desc()).first()
+    assert (n_gone, left) == (2, [1, 4, 5])
+    assert last is not None
+    assert last.encoder_id == number(5).id
+    assert tidy_versions() == 0
