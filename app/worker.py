@@ -37,6 +37,7 @@ from app.settings import settings
 from app.training import loop, refreshing, runs
 from app.training.devices import note_device
 from app.training.readiness import due_projects
+from app.versions.keeping import tidy_versions
 
 log = structlog.get_logger()
 
@@ -153,6 +154,7 @@ class Worker:
             self._engine.forget_before(KEPT_DAYS)
             forget_old_files()
             delivering.forget_old_deliveries()
+            tidy_versions()
             self._tidy_at = time.monotonic() + TIDY_SECONDS
 
     def _see_to(self, kind: Kind, row_id: int, attempt: int) -> None:

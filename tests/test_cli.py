@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.database import reading, transaction
-from app.models import Artifact, Consensus, Import, Invitation, Label, Project, Record, User
+from app.models import Artifact, Consensus, Import, Invitation, Label, Project, Record, User, Webhook
 from app.settings import settings
 from app.training import loop
 from tests.conftest import PATIENCE_SECONDS
@@ -133,6 +133,18 @@ def test_train_says_what_is_missing(ada: User) -> None:
     assert result.stderr.strip() == (
         "Training cannot start yet. Still missing: two labels with at least 2 records each."
     )
+
+
+def test_the_operator_may_tell_an_address_in_a_private_network(project: Project) -> None:
+    added = told("webhook", "letters", "http://10.0.0.7/hook", "--private")
+    again = likewise("webhook", "letters", "http://10.0.0.7/hook")
+
+    assert isinstance(added, dict)
+    assert added["secret"].startswith("whsec_")
+    assert (again.exit_code, again.stderr.strip()) == (1, "This address is told already.")
+    with reading() as db:
+        [webhook] = db.query(Webhook)
+    assert (webhook.url, webhook.is_private) == ("http://10.0.0.7/hook", True)
 
 
 def test_versions_are_found_activated_rolled_back_and_searched(project: Project) -> None:

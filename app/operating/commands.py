@@ -14,7 +14,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Do the work here, and come b
 def add_to(app: typer.Typer) -> None:
     """Give the application these commands."""
     app.command("import")(import_file)
-    for command in (train, runs, activate, rollback, similar, export):
+    for command in (train, runs, activate, rollback, similar, export, webhook):
         app.command(command.__name__)(command)
 
 
@@ -196,3 +196,24 @@ def _settings(written: list[str]) -> dict[str, Any]:
 def _mapped(mapping: dict[str, Any]) -> str:
     id_column, label_column = mapping["id_column"], mapping["label_column"]
     return f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."
+
+
+def webhook(
+    project: str,
+    url: Annotated[str, typer.Argument(help="Where messages are posted to.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="It may lie in a private network.")
+    ] = False,
+    as_json: bool = AsJson,
+) -> None:
+    """Tell an address how runs of the project end. Prints the secret that signs the messages."""
+    from app.database import transaction
+    from app.notices.webhooks import add_webhook
+    from app.operating.serving import prepare
+    from app.projects.projects import find_project
+
+    prepare()
+    with transaction() as db:
+        added = add_webhook(db, find_project(db, project), url, by=None, is_private=private)
+    told = {"project": project, "url": added.url, "secret": added.secret}
+    tell(told, f"{added.url} is told from now on. Its secret: {added.secret}", as_json)

@@ -4,6 +4,8 @@ Decision: a deleted version's row stays, because annotations, sessions and runs 
 and its own embeddings go. Nothing that search, rolling back or a run may need can be deleted.
 """
 
+from contextlib import suppress
+
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
@@ -83,11 +85,14 @@ def tidy_versions() -> int:
     """Delete the oldest tuned versions of each project beyond what it keeps; how many went."""
     with reading() as db:
         projects = db.scalars(select(Project)).all()
-        surplus = [(project, _surplus(db, project)) for project in projects]
-    for project, numbers in surplus:
-        for number in numbers:
+        surplus = [(each, number) for each in projects for number in _surplus(db, each)]
+    n_gone = 0
+    for project, number in surplus:
+        # Pinned, activated or needed by a run since we looked: then it stays.
+        with suppress(Conflict):
             delete_version(project, number, by=None)
-    return sum(len(numbers) for _, numbers in surplus)
+            n_gone += 1
+    return n_gone
 
 
 def forget_embeddings() -> None:
