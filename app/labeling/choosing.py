@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
@@ -38,8 +37,13 @@ from app.search.revisions import raw_encoder_id
 from app.search.similar import Seed, similar
 from app.similarity.sampling import representatives
 
-# Clusters hardly move when more records than this are looked at, and the page would wait.
+# Clusters hardly move when more records than this are looked at, and the page would wait: then so
+# many are drawn.
 MOST_CLUSTERED = 20_000
+N_CLUSTERED = 10_000
+# How like the nearest labeled record an open one is: so many cosines take a fifth of a second.
+MOST_LABELED = 8_000
+MOST_COMPARED = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -120,9 +124,9 @@ def _similar(db: Session, project: Project, seed: Seed, k: int, filters: Filters
 def _cold_start(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
     encoder = embedded(db, project)
     version = opened(db, project, raw_encoder_id(encoder))
-    ids = _at_most(
-        np.intersect1d(matching_ids(db, project.id, filters), version.index.ids), project
-    )
+    ids = _held(matching_ids(db, project.id, filters), version)
+    if len(ids) > MOST_CLUSTERED:
+        ids = _at_most(ids, N_CLUSTERED, project)
     if len(ids) == 0:
         return Chosen([], encoder.id)
     rows = representatives(version.index.vectors(ids), min(k, project.min_labels))
@@ -155,10 +159,10 @@ def _suggested(
 def _coverage(db: Session, project: Project, k: int, filters: Filters) -> Chosen:
     encoder = embedded(db, project)
     raw = opened(db, project, raw_encoder_id(encoder))
-    open_ids = _at_most(
-        np.intersect1d(matching_ids(db, project.id, filters), raw.index.ids), project
-    )
-    labeled = labeled_records(db, project, raw).ids
+    labeled = _at_most(labeled_records(db, project, raw).ids, MOST_LABELED, project)
+    n_compared = min(N_CLUSTERED, MOST_COMPARED // max(len(labeled), 1))
+    open_ids = _held(matching_ids(db, project.id, filters), raw)
+    open_ids = _at_most(open_ids, n_compared, project)
     found = uncovered(raw, labeled, open_ids, min(k, project.min_labels))
     return Chosen(_without_similarity(found), encoder.id)
 
@@ -185,13 +189,18 @@ def _doubted(doubt: Callable[[Version, Labeled, Ids], Ids]) -> Way:
     return way
 
 
-def _at_most(ids: NDArray[np.int64], project: Project) -> NDArray[np.int64]:
-    if len(ids) <= MOST_CLUSTERED:
+def _held(ids: Ids, version: Version) -> Ids:
+    return ids[np.isin(ids, version.index.ids)]
+
+
+def _at_most(ids: Ids, n: int, project: Project) -> Ids:
+    """The ids, or n of them, the same each time, where more are more than a page can wait for."""
+    if len(ids) <= n:
         return ids
-    return np.sort(np.random.default_rng(project.id).choice(ids, MOST_CLUSTERED, replace=False))
+    return np.sort(np.random.default_rng(project.id).choice(ids, n, replace=False))
 
 
-def _without_similarity(ids: NDArray[np.int64]) -> list[tuple[int, float | None]]:
+def _without_similarity(ids: Ids) -> list[tuple[int, float | None]]:
     return [(int(record_id), None) for record_id in ids]
 
 

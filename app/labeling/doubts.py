@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.certainty import Floats, Ids
 from app.models import Consensus, Import, Project, Record
+from app.records.matching import columns_of
 from app.search.indexes import Version
 from app.search.suggestions import Suggestions
 
@@ -23,6 +24,7 @@ NEIGHBOURS = 10
 NEARLY_EQUAL = 0.98
 # A labeled record counts as suspect when fewer of its neighbours than this agree with it.
 LEAST_AGREEMENT = 0.5
+NONE_OF_THESE = 0
 AT_ONCE = 2_000
 MOST_ASKED = 2_000
 
@@ -91,17 +93,17 @@ def uncovered(version: Version, labeled: Ids, open_ids: Ids, k: int) -> Ids:
 
 def labeled_records(db: Session, project: Project, version: Version) -> Labeled:
     """The project's records with consensus, as far as the version holds them."""
-    found = db.execute(
-        select(Consensus.record_id, Consensus.label_id).where(Consensus.project_id == project.id)
-    ).all()
-    ids = np.intersect1d(np.array([row.record_id for row in found], np.int64), version.index.ids)
-    labels = np.unique(np.array([row.label_id for row in found if row.label_id], np.int64))
+    agreed = select(Consensus.record_id, func.coalesce(Consensus.label_id, NONE_OF_THESE))
+    ours = agreed.where(Consensus.project_id == project.id).order_by(Consensus.record_id)
+    records, label_ids = columns_of(db, ours)
+    is_held = np.isin(records, version.index.ids)
+    records, label_ids = records[is_held], label_ids[is_held]
+    ids = records[np.diff(records, prepend=-1) > 0]
+    labels = np.array(sorted(set(label_ids.tolist()) - {NONE_OF_THESE}), np.int64)
+    columns = np.searchsorted(labels, label_ids)
+    columns[label_ids == NONE_OF_THESE] = len(labels)
     carried = np.zeros((len(ids), len(labels) + 1), bool)
-    at = {int(record_id): row for row, record_id in enumerate(ids)}
-    place = {int(label_id): column for column, label_id in enumerate(labels)}
-    for record_id, label_id in found:
-        if record_id in at:
-            carried[at[record_id], place.get(label_id or 0, len(labels))] = True
+    carried[np.searchsorted(ids, records), columns] = True
     return Labeled(ids, labels, carried)
 
 
@@ -131,7 +133,8 @@ def latest_arrivals(db: Session, project_id: int) -> Ids:
     if began is None:
         return np.empty(0, np.int64)
     arrived = select(Record.id).where(Record.project_id == project_id, Record.created_at >= began)
-    return np.array(db.scalars(arrived.order_by(Record.id)).all(), np.int64)
+    [ids] = columns_of(db, arrived.order_by(Record.id))
+    return ids
 
 
 def _neighbours(version: Version, ids: Ids, asked: Ids) -> tuple[Floats, Ids]:

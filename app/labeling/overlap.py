@@ -80,8 +80,8 @@ def open_to(db: Session, project: Project, user_id: int, filters: Filters) -> Fi
     """The same filters, without the unlabeled records that wait for others' opinions alone."""
     if not project.overlap_from or filters.state != "unlabeled":
         return filters
-    ids = np.setdiff1d(matching_ids(db, project.id, filters), _judged_by(db, project, user_id))
-    return replace(filters, ids=ids)
+    ids = matching_ids(db, project.id, filters)
+    return replace(filters, ids=ids[~np.isin(ids, _judged_by(db, project, user_id))])
 
 
 def _judged_by(db: Session, project: Project, user_id: int) -> Ids:

@@ -18,6 +18,7 @@ from app.labeling.certainty import LIKELY, Floats, Ids, shares_of_every_label
 from app.labeling.decided import Decided, decided, open_ranks
 from app.labeling.items import MOST_SUGGESTED
 from app.models import Label, LabelingSession, Project, SessionItem
+from app.records.matching import columns_of
 from app.similarity.reranking import learned_chances, proposed_end, usual_shares
 
 REORDERED = ("record", "selection", "label", "text", "suggested")
@@ -87,9 +88,9 @@ def order_of(db: Session, project: Project, session: LabelingSession, user_id: i
 def _places(db: Session, session: LabelingSession) -> tuple[Ids, Ids]:
     """Rank and record of each row, both (n,): a deleted record leaves a gap among the ranks."""
     ours = select(SessionItem.rank, SessionItem.record_id)
-    rows = db.execute(ours.where(SessionItem.session_id == session.id).order_by(SessionItem.rank))
-    pairs = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    ours = ours.where(SessionItem.session_id == session.id).order_by(SessionItem.rank)
+    ranks, record_ids = columns_of(db, ours)
+    return ranks, record_ids
 
 
 def _belief(

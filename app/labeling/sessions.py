@@ -21,7 +21,7 @@ from app.labeling.suggested import USUAL_LENGTH
 from app.labeling.titles import MOST_RECORDS, UNLABELED, label_name, own_title, title_of
 from app.models import LabelingSession, Project, SessionItem, User
 from app.records.filters import Filters
-from app.records.matching import matching_ids
+from app.records.matching import columns_of, matching_ids
 from app.search.similar import Seed
 from app.settings import settings
 
@@ -198,4 +198,5 @@ def _store(db: Session, session: LabelingSession, chosen: Chosen) -> None:
 def record_ids_in(db: Session, session: LabelingSession) -> Ids:
     """The session's records in their order, (n,) int64."""
     places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
-    return np.array(db.scalars(places.order_by(SessionItem.rank)).all(), np.int64)
+    [ids] = columns_of(db, places.order_by(SessionItem.rank))
+    return ids

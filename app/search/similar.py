@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
-from app.records.matching import matching_ids
+from app.records.matching import columns_of, matching_ids
 from app.search.base_models import text_encoder
 from app.search.encoders import active_encoder, find_encoder, must_be_there
 from app.search.indexes import NotIndexed, Version, open_version
@@ -93,9 +93,8 @@ def similar(
 def pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
     """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
     if encoder_id is not None:
-        encoder = find_encoder(db, project.id, encoder_id)
-        must_be_there(encoder)
-        return open_version(db, encoder.id)
+        must_be_there(asked := find_encoder(db, project.id, encoder_id))
+        return open_version(db, asked.id)
     encoder = active_encoder(db, project.id)
     if encoder is None:
         raise NotIndexed
@@ -125,10 +124,13 @@ def _of_label(db: Session, project: Project, version: Version, label_id: int | N
     )
     if label is None:
         raise NotFound("label")
-    labeled = select(Consensus.record_id).where(
-        Consensus.project_id == project.id, Consensus.label_id == label.id
+    [labeled] = columns_of(
+        db,
+        select(Consensus.record_id)
+        .where(Consensus.project_id == project.id, Consensus.label_id == label.id)
+        .order_by(Consensus.record_id),
     )
-    ids = np.intersect1d(np.array(db.scalars(labeled).all(), np.int64), version.index.ids)
+    ids = labeled[np.isin(labeled, version.index.ids)]
     if len(ids) == 0:
         raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
     return _mean(version.index.vectors(ids))
@@ -142,7 +144,7 @@ def _of_records(
         raise Invalid("Choose at least one record.")
     if len(_present(db, project.id, wanted)) < len(wanted):
         raise NotFound("record")
-    indexed = np.intersect1d(wanted, version.index.ids)
+    indexed = wanted[np.isin(wanted, version.index.ids)]
     vectors = [version.index.vectors(indexed)]
     # Embedded after the revision was written: its vector is in the database already.
     late, raw = vectors_of(

@@ -94,9 +94,10 @@ class VectorIndex:
     def _allowed(self, among: Ids | None, without: Ids | None) -> Ids | None:
         if among is None and without is None:
             return None
-        left = self.ids if among is None else np.intersect1d(self.ids, among)
+        # Not intersect1d and setdiff1d, which look for duplicates first: half a second at 200,000.
+        left = self.ids if among is None else self.ids[np.isin(self.ids, among)]
         if without is not None:
-            left = np.setdiff1d(left, without)
+            left = left[~np.isin(left, without)]
         return np.ascontiguousarray(left, dtype=np.int64)
 
     def _ordered(
