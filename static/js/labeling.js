@@ -58,10 +58,9 @@
     const { deed, digit } = keys.deedOf(event);
     if (!deed || (event.repeat && !REPEATABLE.has(deed))) return;
     event.preventDefault();
-    if (deed === "label") {
-      const button = find(`#legend [data-key="${digit}"]`);
-      if (button) deeds.label(Number(button.dataset.label));
-    } else deeds[deed]();
+    const button = deed === "label" ? find(`#legend [data-key="${digit}"]`) : null;
+    if (deed !== "label") blocks.whenThere(deeds[deed]);
+    else if (button) blocks.whenThere(() => deeds.label(Number(button.dataset.label)));
   });
 
   // --- pointers --------------------------------------------------------------------------------
@@ -112,6 +111,12 @@
   window.addEventListener("beforeunload", (event) => {
     if (root.querySelector(".say-row[data-pending]")) event.preventDefault();
   });
+
+  // On a small screen the labels lie at the foot: what floats stays above them.
+  new ResizeObserver(() => {
+    const isBar = getComputedStyle(find(".legend")).position === "fixed";
+    document.documentElement.style.setProperty("--bar", isBar ? `${find(".legend").offsetHeight}px` : "0px");
+  }).observe(find(".legend"));
 
   // --- begin -----------------------------------------------------------------------------------
 

@@ -34,13 +34,19 @@
       for (const record of answer.records) settle(record);
       told.tell(SAVED[deed.kind] + (deed.words ? `: ${deed.words}.` : "."));
       if (deed.kind !== "remark") progress.changed(answer.records.length);
-      if (deed.isNext && answer.act_id) returnTo(answer.records[0]?.record_id);
+      if (deed.isNext && answer.records.length > 0) goTo(answer.records[0].record_id);
     };
 
-    const returnTo = async (recordId) => {
-      const row = recordId ? await pool.find(recordId) : null;
+    // To the record's row, wherever it stands; what is pressed meanwhile is meant for it.
+    const goTo = (recordId) => {
+      const row = pool.ofRecord(recordId);
+      if (row) rows.focus(row);
+      else rows.hold(pool.find(recordId).then(goBack));
+    };
+    const goBack = (row) => {
       if (row) rows.focus(row);
       else window.likewise.notice("Took back an act outside of this session.", "info");
+      return row !== null;
     };
 
     const settle = (record) => {
@@ -63,18 +69,11 @@
     };
 
     const onTrouble = (what) => {
-      const banner = find("#unsaved");
-      banner.hidden = what === null;
-      for (const deed of outbox.waiting) {
-        for (const id of recordsOf(deed)) {
-          const row = pool.ofRecord(id);
-          if (row) paint.state(row, what === null ? "saving" : "unsaved");
-        }
+      for (const id of outbox.waiting.flatMap(recordsOf)) {
+        const row = pool.ofRecord(id);
+        if (row) paint.state(row, what === null ? "saving" : "unsaved");
       }
-      if (what === null) return;
-      const n = what.count;
-      const again = what.seconds === null ? "" : ` Trying again in ${what.seconds} s.`;
-      banner.querySelector("span").textContent = `${n} ${n === 1 ? "change is" : "changes are"} not saved yet. ${what.sentence}${again}`;
+      told.trouble(what);
     };
 
     // --- saying something ------------------------------------------------------------------------
@@ -132,7 +131,7 @@
         if (!act.remark) deed.was = was;
         for (const recordId of deed.records) repaint(recordId, was[recordId], act, kind);
         rows.clearSelection();
-        pool.find(deed.records[0]).then(rows.focus);
+        goTo(deed.records[0]);
       } else {
         deed.isNext = true;
       }

@@ -17,6 +17,7 @@
     let middle = 0; // the block that the focus is in
     let inView = 0; // the block that was scrolled to last
     let newest = 0;
+    let coming = null;
 
     const blockOf = (position) => Math.floor(position / size);
     const ranksIn = (block) => order.slice(block * size, (block + 1) * size);
@@ -100,18 +101,31 @@
       pool.tidy();
     };
 
+    // While a row is fetched, what is pressed waits for it: it is meant for that row.
+    const hold = (wait) => {
+      coming = wait;
+      wait.finally(() => {
+        if (coming === wait) coming = null;
+      });
+    };
+    const whenThere = (run) => {
+      if (coming === null) run();
+      else coming.then((isThere) => isThere && whenThere(run));
+    };
+
     // Calls back with the row at a position, at once if it is there; the newest wish counts.
     const reveal = (position, then) => {
       const wish = (newest += 1);
       const done = () => {
         const row = pool.ofRank(order[position]);
         if (row?.isConnected && wish === newest) then(row);
+        return row?.isConnected === true;
       };
       const block = blockOf(position);
       middle = block;
       if (!isShown(block) && isReady(block)) place(block);
       if (isShown(block)) done();
-      else show(block).then(done);
+      else hold(show(block).then(done));
     };
 
     const lookAround = (position) => {
@@ -155,7 +169,7 @@
 
     const at = (position) => pool.ofRank(order[position]);
     return {
-      at, reveal, lookAround, reorder, setDivider,
+      at, reveal, hold, whenThere, lookAround, reorder, setDivider,
       get order() { return order; },
       isGone: (position) => pool.isGone(order[position]),
       positionOf: (row) => places.get(Number(row.dataset.rank)),

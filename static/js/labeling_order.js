@@ -48,14 +48,20 @@
       return !row || (!paint.isDecided(row) && row.dataset.pending === undefined);
     };
 
-    const apply = async () => {
-      if (!latest || root.dataset.audited === "yes" || !rows.focused()) return;
-      isLate = rows.isSelecting;
-      if (isLate) return;
+    const moved = (order) => order.some((rank, position) => rank !== blocks.order[position]);
+
+    const rearrange = async () => {
       const start = Math.max(blocks.positionOf(rows.focused()) - AHEAD, 0);
       await pool.need(ordered().slice(start, start + 2 * AHEAD));
       // Meanwhile the focus may have moved on: what is above it now stays, too.
       if (!rows.isSelecting) blocks.reorder(ordered());
+    };
+
+    const apply = async () => {
+      if (!latest || root.dataset.audited === "yes" || !rows.focused()) return;
+      isLate = rows.isSelecting;
+      if (isLate) return;
+      if (moved(ordered())) await rearrange();
       showMarker();
       showDivider();
     };

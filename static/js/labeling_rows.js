@@ -110,6 +110,7 @@
     return {
       focus, step, moveOn, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
       focused: () => current,
+      hold: blocks.hold,
       first: () => goTo(0, 1),
       last: () => goTo(blocks.order.length - 1, -1),
       jump: (position) => goTo(Math.min(Math.max(position, 0), blocks.order.length - 1), 1),

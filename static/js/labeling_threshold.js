@@ -45,7 +45,7 @@
     };
 
     // As the rows show them: what reads 0.59 is at least 0.59.
-    const shownAs = (value) => Math.round(100 * value) / 100;
+    const shownAs = (value) => Number(value.toFixed(2));
 
     // A slider at its lowest asks for nothing: where neither asks, all of them are meant.
     const matching = () => {

@@ -5,6 +5,7 @@
   window.likewise.told = (root) => {
     const place = root.querySelector("#told");
     const note = root.querySelector("#toast");
+    const banner = root.querySelector("#unsaved");
     let timer = null;
 
     // The same sentence twice is said twice.
@@ -18,6 +19,14 @@
       clearTimeout(timer);
       timer = setTimeout(hideToast, SECONDS * 1000);
     };
-    return { tell, toast, hideToast };
+    // what: {count, sentence, seconds}, or null when all is saved.
+    const trouble = (what) => {
+      banner.hidden = what === null;
+      if (what === null) return;
+      const changes = `${what.count} ${what.count === 1 ? "change is" : "changes are"} not saved yet.`;
+      const again = what.seconds === null ? "" : ` Trying again in ${what.seconds} s.`;
+      banner.querySelector("span").textContent = `${changes} ${what.sentence}${again}`;
+    };
+    return { trouble, tell, toast, hideToast };
   };
 })();

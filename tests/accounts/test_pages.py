@@ -5,9 +5,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.accounts.invitations import first_admin_link, invite
+from app.accounts.looks import Look
 from app.accounts.pages import local_path
 from app.accounts.users import create_user
-from app.accounts.looks import Look
 from app.database import reading, transaction
 from app.models import Login, User, utc_now
 from app.settings import settings
