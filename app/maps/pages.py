@@ -39,10 +39,12 @@ def show_map(
     one = shown(db, project, found, version)
     focused = None if record is None else find_record(db, project.id, record)
     listed = browse(db, project.id, Filters(), limit=LISTED).records if one else []
+    encoder = one.encoder if one else None
     return render(
         request, "maps/map.html", project=project, versions=found, shown=one, focused=focused,
         embedding=progress(db, project), drawing=drawing_now(db, project, found), listed=listed,
-        most=MOST_IN_SESSION, suggests=one is not None and _suggests(db, one.encoder), **_known(db, project, one.encoder if one else None, listed),
+        most=MOST_IN_SESSION, suggests=encoder is not None and _suggests(db, encoder),
+        **_known(db, project, encoder, listed),
     )  # fmt: skip
 
 

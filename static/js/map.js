@@ -33,12 +33,15 @@
   const layer = map.layer(canvas);
   const camera = map.camera(canvas);
 
-  const paint = () => {
-    frame = 0;
-    layer.draw(camera, share, camera.pointSize(data.n, layer.largest));
+  const placeRing = () => {
     const [x, y] = ringed < 0 ? [-99, -99] : camera.toScreen(here[2 * ringed], here[2 * ringed + 1]);
     at("#map-ring").setAttribute("cx", x);
     at("#map-ring").setAttribute("cy", y);
+  };
+  const paint = () => {
+    frame = 0;
+    layer.draw(camera, share, camera.pointSize(data.n, layer.largest));
+    placeRing();
   };
   const draw = () => (frame = frame || requestAnimationFrame(paint));
 
@@ -93,13 +96,13 @@
   const rowAt = ([sx, sy]) => grid.nearest(...camera.toMap(sx, sy), REACH / camera.perUnit(), isShown);
   const find = (id) => {
     ringed = map.rowOf(data.ids, id);
-    draw();
+    placeRing();
   };
   const side = map.side(root, root.dataset.pages, () => version, {
     find,
     unfind: () => {
       ringed = side.chosen() === null ? -1 : map.rowOf(data.ids, side.chosen());
-      draw();
+      placeRing();
     },
   });
   const legend = map.legend(at("#map-legend"), {
@@ -188,7 +191,7 @@
         const row = map.rowOf(data.ids, id);
         if (row >= 0) matches[row] = 1;
       }
-      at("#map-matches").textContent = `${found.n_matching.toLocaleString("en")} match${found.n_matching === 1 ? "es" : ""}`;
+      at("#map-matches").textContent = `${found.n_matching.toLocaleString("en")} match${found.n_matching === 1 ? "" : "es"}`;
     }
     style();
     listView();

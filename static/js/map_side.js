@@ -52,8 +52,14 @@
     };
 
     const showList = later(300, async (ids) => {
-      if (!at("#map-listed").open || list.contains(document.activeElement)) return;
+      if (!at("#map-listed").open) return;
+      list.setAttribute("aria-busy", "true");
       await fetched(`${pages}/list?version=${version()}&ids=${ids.slice(0, LISTED).join(",")}`, list);
+      list.setAttribute("aria-busy", "false");
+    });
+    // Nobody who walks through the list loses their place in it.
+    list.addEventListener("htmx:beforeSwap", (event) => {
+      if (list.contains(document.activeElement)) event.detail.shouldSwap = false;
     });
 
     list.addEventListener("focusin", (event) => find(Number(event.target.dataset.record)));

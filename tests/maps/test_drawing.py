@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from app import worker
 from app.database import reading, transaction
 from app.errors import NotFound, StorageFull
-from app.maps import drawing, stored
+from app.maps import stored
 from app.maps.drawing import draw, draw_sketch, note_trouble
 from app.maps.said import drawing_of
 from app.maps.stored import find_map, load_map, newest_maps
@@ -225,6 +225,6 @@ def test_a_worker_that_stays_draws_maps(project: Project) -> None:
         staying.stop()
 
     assert kinds(project) == ["map", "sketch"]
-    assert drawing.drawing_of(raw(project).id).error is None
+    assert drawing_of(raw(project).id).error is None
     with reading() as db:
         assert len(db.scalars(select(Artifact).where(Artifact.kind == "map")).all()) == 1

@@ -1,0 +1,225 @@
+"""The map as a person meets it: points, hints, lasso, slider, search, and no need to point."""
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from app.database import reading
+from app.labeling.sessions import find_session, record_ids_in
+from app.models import Project, User
+from tests.browser.conftest import Served
+from tests.conftest import make_user
+from tests.maps.conftest import draw_all, indexed_project, tuned
+from tests.training.conftest import N_CLASSES, label, record_ids
+
+pytestmark = pytest.mark.browser
+
+N, N_LABELED = 40, 8
+BLUE, ORANGE = (0x27, 0x84, 0xD5), (0xCC, 0x6C, 0x13)
+
+
+@dataclass
+class Mapped:
+    """A map of forty records in four clusters, open in a browser; eight carry a label."""
+
+    page: Page
+    url: str
+    project: Project
+    user: User
+
+    def open(self, query: str = "") -> None:
+        self.page.goto(self.url + query)
+        expect(self.page.locator("#map[data-state=ready]")).to_be_visible()
+        expect(self.page.locator("#map-list")).to_have_attribute("aria-busy", "false")
+        expect(self.links).to_have_count(N)
+
+    @property
+    def links(self) -> Locator:
+        return self.page.locator("#map-list a[data-record]")
+
+    def place_of(self, record_id: int) -> tuple[float, float]:
+        """Where the record is drawn, in CSS pixels of the canvas: its link is focused for that."""
+        self.page.locator(f"#map-list a[data-record='{record_id}']").focus()
+        return self.ring()
+
+    def ring(self) -> tuple[float, float]:
+        ring = self.page.locator("#map-ring")
+        expect(ring).not_to_have_attribute("cx", "-99")
+        return float(ring.get_attribute("cx") or 0), float(ring.get_attribute("cy") or 0)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator("#map-canvas").bounding_box()
+        assert box is not None
+        return box["x"] + x, box["y"] + y
+
+    def lasso(self, *corners: tuple[float, float]) -> None:
+        self.page.mouse.move(*self.at(*corners[0]))
+        self.page.mouse.down()
+        for corner in (*corners[1:], corners[0]):
+            self.page.mouse.move(*self.at(*corner), steps=3)
+        self.page.mouse.up()
+
+    def n_pixels(self, colour: tuple[int, int, int]) -> int:
+        """How many pixels of the map have that colour, or nearly."""
+        shot = self.page.locator("#map-canvas").screenshot()
+        pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.int64)
+        return int((np.abs(pixels - colour).sum(axis=2) < 40).sum())
+
+
+@pytest.fixture
+def mapped(context: BrowserContext, page: Page, served: Served) -> Mapped:
+    user = make_user("ada", "admin")
+    project = indexed_project(N)
+    tuned(project)
+    draw_all()
+    label(project, user, range(N_LABELED))
+    served.login(context, user)
+    return Mapped(page, f"{served.url}/projects/letters/map", project, user)
+
+
+def test_points_have_their_colours_and_say_their_texts(mapped: Mapped) -> None:
+    mapped.open()
+    page, ids = mapped.page, record_ids(mapped.project)
+
+    assert mapped.n_pixels(BLUE) > 100
+    assert mapped.n_pixels(ORANGE) > 100
+    legend = page.locator("#map-legend button")
+    expect(legend).to_have_count(N_CLASSES)
+
+    page.mouse.move(*mapped.at(*mapped.place_of(ids[20])))
+    expect(page.locator("#map-hint")).to_be_visible()
+    expect(page.locator("#map-hint")).to_contain_text("text 20")
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.locator("#map-card")).to_contain_text("text 20")
+    expect(page.locator("#map-card")).to_contain_text("suggested")
+    expect(page.locator("#map-hint")).to_be_hidden()
+
+    legend.first.click()
+    page.mouse.move(0, 0)
+    expect(legend.first).to_have_attribute("aria-pressed", "false")
+    expect(mapped.links).not_to_have_count(N)
+    assert mapped.n_pixels(BLUE) == 0
+    assert mapped.n_pixels(ORANGE) > 100
+
+    page.select_option("#map-colour", "label")
+    expect(legend.last).to_contain_text("unlabeled")
+    expect(legend.last).to_contain_text(str(N - N_LABELED))
+    page.select_option("#map-colour", "annotator")
+    expect(legend.first).to_contain_text("ada")
+    page.select_option("#map-colour", "time")
+    expect(legend.first).to_contain_text("in the last hour")
+    page.select_option("#map-colour", "confidence")
+    expect(legend).not_to_have_count(0)
+
+
+def test_what_the_lasso_holds_becomes_a_session(mapped: Mapped) -> None:
+    mapped.open()
+    page, ids = mapped.page, record_ids(mapped.project)
+    places = {each: mapped.place_of(each) for each in ids}
+    left = sorted(x for x, _ in places.values())
+    border = (left[N // 2 - 1] + left[N // 2]) / 2
+    size = page.locator("#map-canvas").bounding_box()
+    assert size is not None
+
+    page.get_by_role("button", name="Lasso").click()
+    corners = [(3.0, 60.0), (border, 60.0), (border, size["height"] - 3), (3.0, size["height"] - 3)]
+    mapped.lasso(*corners)
+
+    inside = {each for each, (x, y) in places.items() if x < border and y > 60}
+    still_open = inside - set(ids[:N_LABELED])
+    expect(page.locator("#map-selection h2")).to_have_text(f"{len(inside)} selected")
+    expect(page.locator("#map-selection label")).to_contain_text(f"({len(still_open)})")
+    expect(page.get_by_role("button", name="Accept suggestions…")).to_be_disabled()
+    page.get_by_role("button", name="Label as session").click()
+
+    expect(page).to_have_url(re.compile(r"/sessions/\d+$"))
+    with reading() as db:
+        session = find_session(db, mapped.project.id, int(page.url.rpartition("/")[2]))
+        order = record_ids_in(db, session).tolist()
+    middle = ((3 + border) / 2, (60 + size["height"] - 3) / 2)
+    apart = [np.hypot(places[i][0] - middle[0], places[i][1] - middle[1]) for i in order]
+    assert set(order) == still_open
+    assert apart == sorted(apart)
+
+
+def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None:
+    mapped.open()
+    page, first = mapped.page, record_ids(mapped.project)[0]
+    after = mapped.place_of(first)
+
+    page.select_option("#map-before", "1")
+    expect(page.locator("#map-slide")).to_be_visible()
+    expect(page.locator("#map-slide-before")).to_have_text("Version 1")
+    page.get_by_label("From the version before to the one after").fill("0")
+    before = mapped.place_of(first)
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Play").click()
+    expect(page.get_by_label("From the version before to the one after")).to_have_value("25")
+    page.select_option("#map-version", "1")
+    page.select_option("#map-before", "")
+    expect(page.locator("#map-slide")).to_be_hidden()
+    expect(page.locator("#map-legend")).to_contain_text("no suggestion")
+    raw = mapped.place_of(first)
+
+    assert np.hypot(before[0] - after[0], before[1] - after[1]) > 3
+    assert np.hypot(before[0] - raw[0], before[1] - raw[1]) < 1.5
+
+
+def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
+    mapped.open()
+    page, ids = mapped.page, record_ids(mapped.project)
+
+    page.get_by_label("Find words").fill("text 33")
+    page.keyboard.press("Enter")
+    expect(page.locator("#map-matches")).to_have_text("1 match")
+    expect(mapped.links).to_have_count(1)
+    expect(mapped.links).to_have_text("text 33")
+    page.get_by_label("Find words").fill("")
+    page.keyboard.press("Enter")
+    expect(mapped.links).to_have_count(N)
+
+    second = mapped.links.nth(1).get_attribute("data-record")
+    mapped.links.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(mapped.links.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#map-card [data-record]")).to_have_attribute("data-record", second or "")
+    expect(page.locator("#map-card h2")).to_be_focused()
+    page.get_by_role("button", name="Close this record").press("Enter")
+    expect(page.locator("#map-card")).to_be_hidden()
+    expect(page.locator("#map-canvas")).to_be_focused()
+
+    page.locator("#map-canvas").focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+    expect(mapped.links).not_to_have_count(N)
+    page.keyboard.press("0")
+    expect(mapped.links).to_have_count(N)
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{mapped.url}?record={ids[5]}")
+    expect(page.locator("#map-card")).to_contain_text("text 5")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    stage = page.locator(".map-stage").bounding_box()
+    assert wide == 390
+    assert stage is not None
+    x, y = mapped.ring()
+    assert abs(x - stage["width"] / 2) < 3
+    assert abs(y - stage["height"] / 2) < 3
+
+
+def test_a_browser_without_webgl_has_the_list(mapped: Mapped) -> None:
+    page = mapped.page
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+
+    page.goto(mapped.url)
+
+    expect(page.locator("#map-trouble")).to_contain_text("needs WebGL2")
+    expect(page.locator("#map-canvas")).to_be_hidden()
+    expect(mapped.links).to_have_count(N)
