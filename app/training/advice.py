@@ -19,7 +19,7 @@ from app.labeling.audit import AuditCounts, audit_counts
 from app.models import Evaluation, Project, TrainingRun
 from app.projects.labels import label_set
 from app.training.figures import score_as_json
-from app.training.readiness import label_counts, readiness
+from app.training.readiness import Readiness, label_counts, readiness
 
 WELL_FED = 5
 """Records that a label needs to be learned from and asked about."""
@@ -91,14 +91,17 @@ class Advice:
         return told
 
 
-def advice(db: Session, project: Project) -> Advice:
-    """Advice on the project as it stands now, by the newest run that measured anything."""
+def advice(db: Session, project: Project, state: Readiness | None = None) -> Advice:
+    """Advice on the project as it stands now, by the newest run that measured anything.
+
+    state  its readiness, where that was asked for already
+    """
     run = _newest_measured(db, project.id)
     scores = [] if run is None else _of_interest(db, run)
     gain = next((each for each in scores if each.metric == "gain_of_more"), None)
     starved = _starved(db, project, scores)
     return Advice(
-        missing=readiness(db, project).missing,
+        missing=(state or readiness(db, project)).missing,
         starved=starved,
         run=None if run is None else run.number,
         curve=tuple(each for each in scores if each.metric == "learning_curve"),

@@ -41,7 +41,7 @@ def show_training(request: Request, project: InProject, db: ReadDb) -> Response:
         request,
         "training/training.html",
         **shown,
-        advice=advice(db, project),
+        advice=advice(db, project, shown["state"]),
         audit=audit_as_json(db, project),
         runs=facts_of(db, latest_runs(db, project.id)),
         versions=versions_of(db, project),

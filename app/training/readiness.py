@@ -6,6 +6,7 @@ last run, however that run ended: one that failed or was refused is not tried ag
 labels, unless a person asks. app.training.policy says what else it waits for.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -112,13 +113,20 @@ def changed_since_last(db: Session, project_id: int) -> int:
 
 
 def _n_labeled(db: Session, project_id: int, *, after: int) -> int:
-    """Labeled records that may teach: those of the audit stream do not."""
-    labeled = (
-        select(func.count(Consensus.record_id.distinct()))
-        .join(Record, Record.id == Consensus.record_id)
-        .where(Consensus.project_id == project_id, Consensus.act_id > after, ~in_audit(project_id))
-    )
-    return db.scalar(labeled) or 0
+    """Labeled records that may teach: those of the audit stream do not.
+
+    All of them less those of the stream: so counted, the many are read from an index alone.
+    """
+    newer = Consensus.act_id > after
+    is_alone = not db.get_one(Project, project_id).is_multi_label
+    each = func.count() if is_alone else func.count(Consensus.record_id.distinct())
+    audited = select(func.count(Consensus.record_id.distinct())).select_from(Record)
+    audited = audited.join(Consensus, Consensus.record_id == Record.id)
+    in_stream = (Record.project_id == project_id, in_audit(project_id))
+    # Without the consensus' own project, so that the search begins at the stream, which is short.
+    n_audited = db.scalar(audited.where(*in_stream, newer)) or 0
+    every = select(each).select_from(Consensus).where(Consensus.project_id == project_id, newer)
+    return (db.scalar(every) or 0) - n_audited
 
 
 def _blocking(db: Session, project: Project) -> tuple[str, ...]:
@@ -139,8 +147,7 @@ def _waiting(db: Session, project: Project, short: int) -> tuple[str, ...]:
     missing = []
     if short > 0:
         missing.append(f"{short} more labeled record{'s' if short > 1 else ''}")
-    n_records = db.scalar(select(func.count(Record.id)).where(Record.project_id == project.id)) or 0
-    n_embedded = _n_embedded(db, project)
+    n_records, n_embedded = _n_records(db, project.id), _n_embedded(db, project)
     if n_embedded < WHOLE_ENOUGH * n_records:
         missing.append(f"vectors: {n_embedded:,} of {n_records:,} records are embedded")
     return tuple(missing)
@@ -182,19 +189,27 @@ def label_counts(db: Session, project: Project) -> dict[int, int]:
     raw = find_raw_encoder(db, project)
     if raw is None:
         return {}
-    rows = db.execute(
-        select(Consensus.label_id, func.count())
-        .join(Embedding, Embedding.record_id == Consensus.record_id)
-        .join(Record, Record.id == Consensus.record_id)
-        .where(
-            Consensus.project_id == project.id,
-            Embedding.encoder_id == raw.id,
-            ~in_audit(project.id),
+    by_label = select(Consensus.label_id, func.count()).group_by(Consensus.label_id)
+    every = by_label.where(Consensus.project_id == project.id)
+    counts: Counter[int | None] = Counter(dict(db.execute(every).all()))
+    # As above: what does not teach is taken off, and where all have vectors nobody is looked up.
+    of_records = by_label.join(Record, Record.id == Consensus.record_id)
+    of_records = of_records.where(Record.project_id == project.id)
+    counts -= Counter(dict(db.execute(of_records.where(in_audit(project.id))).all()))
+    if _n_embedded(db, project) < _n_records(db, project.id):
+        has_vector = (
+            select(Embedding.record_id)
+            .where(Embedding.record_id == Consensus.record_id, Embedding.encoder_id == raw.id)
+            .exists()
         )
-        .group_by(Consensus.label_id)
-    )
-    counts = dict(rows.all())
-    return {label.id: counts.get(label.id, 0) for label in label_set(db, project.id)}
+        waiting = of_records.where(~in_audit(project.id), ~has_vector)
+        counts -= Counter(dict(db.execute(waiting).all()))
+    return {label.id: counts[label.id] for label in label_set(db, project.id)}
+
+
+def _n_records(db: Session, project_id: int) -> int:
+    of_project = select(func.count(Record.id)).where(Record.project_id == project_id)
+    return db.scalar(of_project) or 0
 
 
 def _n_embedded(db: Session, project: Project) -> int:

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 def violins(measured: Measured, names: Mapping[int, str]) -> Plot | None:
     """How top_k at a deep k spreads over the queries; None where no depth was asked.
 
-    Decision: the deepest k at which a perfect ranking would still have most of its neighbours alike.
+    Decision: the deepest k at which a perfect ranking would still have most neighbours alike.
     With 60 labels, k = 25 of 29 candidates would show how many there are, not how they are ranked.
     """
     if not measured.ks:
