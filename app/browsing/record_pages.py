@@ -89,7 +89,8 @@ def _around(db: Session, project: Project, asked: Asked, record: Record) -> dict
     place, root = int(at[0]), f"/projects/{project.slug}/records"
     near = {"previous": place - 1, "next": place + 1}
     urls = {
-        name: asked.address(f"{root}/{ids[n]}") for name, n in near.items() if 0 <= n < len(ids)
+        name: asked.address(f"{root}/{ids[n]}") if 0 <= n < len(ids) else ""
+        for name, n in near.items()
     }
     return {"place": place + 1, "n_total": len(ids), **urls}
 
