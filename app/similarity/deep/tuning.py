@@ -23,6 +23,7 @@ from app.similarity.deep.card import model_card
 from app.similarity.deep.curve import LossPoint, overfitting, points_of
 from app.similarity.deep.data import Parts, Rows, Soft, dataset, split
 from app.similarity.deep.losses import loss_of
+from app.similarity.deep.memory import learn_within_memory
 from app.similarity.deep.recipe import DeepRecipe, n_learned
 from app.similarity.deep.trainer import trainer_of
 from app.similarity.deep.watch import Told, Watch, last_checkpoint, restore_loss
@@ -86,10 +87,28 @@ def tune_deep(
     device  auto, cpu, cuda or mps
     name    of the base model, for the model card
 
-    Raises ValueError, in one sentence, where there is too little to learn from or learning fails.
+    Where memory runs out, it learns once more with half the batch. Raises ValueError, in one
+    sentence, where there is too little to learn from or learning fails.
     """
-    torch.manual_seed(recipe.seed)
     device = pick_device() if device == "auto" else device
+
+    def learn(chosen: DeepRecipe) -> Learned:
+        return _learned(base, lesson, chosen, place, report, told, device, name)
+
+    return learn_within_memory(learn, recipe, place, CHECKPOINTS, report)
+
+
+def _learned(
+    base: Path,
+    lesson: Lesson,
+    recipe: DeepRecipe,
+    place: Path,
+    report: Report,
+    told: Told,
+    device: str,
+    name: str,
+) -> Learned:
+    torch.manual_seed(recipe.seed)
     model = prepared(base, recipe, device)
     lesson = _heard(lesson, model, recipe)
     parts = _parts(lesson, recipe, device)
