@@ -32,12 +32,12 @@ Version = Annotated[int | None, Query()]
 @router.get(MAP)
 def show_map(
     request: Request, project: InProject, db: ReadDb, version: Version = None,
-    record: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    record: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:  # fmt: skip
     """All records on one sheet, focused on one of them if the address names it."""
     found = mapped_versions(db, project)
     one = shown(db, project, found, version)
-    focused = None if record is None else find_record(db, project.id, record)
+    focused = next((find_record(db, project.id, each) for each in _ids(record)), None)
     listed = browse(db, project.id, Filters(), limit=LISTED).records if one else []
     encoder = one.encoder if one else None
     return render(

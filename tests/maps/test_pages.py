@@ -64,6 +64,7 @@ def test_the_page_is_focused_on_the_record_of_its_address(
         f'data-most="10000" data-record="{seventh}"' in client.get(f"{URL}?record={seventh}").text
     )
     assert client.get(f"{URL}?record=999999").status_code == 404
+    assert 'data-most="10000">' in client.get(f"{URL}?record=").text
 
 
 def test_before_the_map_the_page_says_what_it_waits_for(ada: User) -> None:
