@@ -66,7 +66,7 @@ def show_session(
         view="card" if view == "card" else "list", sampled=sampled, is_audited=is_audited,
         n_sampled_done=n_sampled_done(db, session, user.id) if sampled else 0,
         progress=session_progress(db, session, user.id), forecast=_forecast(db, project, session),
-        label_counts=label_counts(db, project.id),
+        label_counts=label_counts(db, project.id), has_forms=True,
         **_rows(db, project, session, user, rows), **_about(db, project, session, user),
     )  # fmt: skip
 
@@ -84,7 +84,8 @@ def show_session_rows(
     if not known:
         raise NotFound("row")
     context = _rows(db, project, session, user, items_at(db, project, session, user.id, known))
-    return render(request, "labeling/_rows.html", at=-1, start=known[0], **context)
+    # A script asked: it needs no forms.
+    return render(request, "labeling/_rows.html", at=-1, start=known[0], has_forms=False, **context)
 
 
 def _ranks(words: str) -> list[int]:
