@@ -31,6 +31,9 @@ from app.models import (
 
 Verdict = Literal["label", "none", "skip", "not_similar"]
 MOST_AT_ONCE = 1_000
+"""Records that a program or a page names in one act."""
+MOST_TOGETHER = 20_000
+"""With those that follow them, and when a whole session is accepted."""
 KEY_LENGTH = 80
 _PROJECT: BindParameter[Any] = bindparam("project_id")
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -171,8 +174,8 @@ def _rows(act: Act, say: Say, source: str) -> list[dict[str, Any]]:
 
 
 def _check(db: Session, project: Project, says: Sequence[Say], session_id: int | None) -> None:
-    if not 0 < len(says) <= MOST_AT_ONCE:
-        raise Invalid(f"One act is about 1 to {MOST_AT_ONCE:,} records, not {len(says):,}.")
+    if not 0 < len(says) <= MOST_TOGETHER:
+        raise Invalid(f"One act is about 1 to {MOST_TOGETHER:,} records, not {len(says):,}.")
     if len({say.record_id for say in says}) != len(says):
         raise Invalid("A record is named twice.")
     for say in says:

@@ -17,17 +17,15 @@ def propagate(
     weights: NDArray[np.float32] | None = None,
     alpha: float = 0.99,
     steps: int = 60,
-    prior_power: float = 0.0,
 ) -> NDArray[np.float32]:
     """Soft labels, (n, n_classes) float32: each row the shares of the classes, summing to 1.
 
     rows, classes  (m,) int64: example i says that record rows[i] is of class classes[i]; a record
                    may be named twice, with different classes too
     weights        (m,) float32, how much each example counts; 1 if not given
-    prior_power    how often a class was named tells how common it is: 0 not at all (all classes
-                   equally common), 1 exactly so
 
-    A record that no label reaches gets the prior; a class without examples gets 0 everywhere.
+    All classes named are held to be equally common, and a record that no label reaches gets a like
+    share of each; a class without examples gets 0 everywhere.
 
     Raises ValueError if there are no examples, or one lies outside the graph or the classes.
     Source: Zhou et al. 2003; class mass normalisation from Zhu et al. 2003.
@@ -35,11 +33,10 @@ def propagate(
     counts = _given(graph, rows, classes, n_classes, weights)
     named = np.flatnonzero(counts.sum(axis=0) > 0)
     total = counts[:, named].sum(axis=0)
-    prior = (total / total.sum()) ** prior_power
     flow = _flow(graph, counts[:, named] / total, alpha, steps)
     mass = flow.sum(axis=0, dtype=np.float64).astype(np.float32)
     soft = np.zeros((graph.shape[0], n_classes), np.float32)
-    soft[:, named] = _shares(flow / mass * prior.astype(np.float32), prior / prior.sum())
+    soft[:, named] = _shares(flow / mass)
     return soft
 
 
@@ -113,8 +110,9 @@ def _flow(
     return np.asarray(flow, dtype=np.float32)
 
 
-def _shares(flow: NDArray[np.float32], prior: NDArray[np.float64]) -> NDArray[np.float32]:
+def _shares(flow: NDArray[np.float32]) -> NDArray[np.float32]:
     total = flow.sum(axis=1, keepdims=True)
     reached = total[:, 0] > LEAST_FLOW
-    shares = np.where(reached[:, None], flow / np.maximum(total, LEAST_FLOW), prior[None, :])
+    alike = 1 / flow.shape[1]
+    shares = np.where(reached[:, None], flow / np.maximum(total, LEAST_FLOW), alike)
     return np.asarray(shares, dtype=np.float32)
