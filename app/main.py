@@ -37,10 +37,12 @@ from app.training import policy_pages
 from app.versions import api as versions_api
 from app.versions import pages as versions
 
+# Routes are looked through in this order: the one that keeps a label comes first.
 ROOMS = (
+    labeling_api,
     accounts, me, users, overview, browsing, labeling, training, policy_pages, exchange,
     progress, notices, versions,
-    accounts_api, overview_api, browsing_api, records_api, search_api, labeling_api,
+    accounts_api, overview_api, browsing_api, records_api, search_api,
     training_api, exchange_api, progress_api, notices_api, versions_api, maps, maps_api,
 )  # fmt: skip
 MEGABYTE = 1024**2
