@@ -252,6 +252,8 @@ def _in_words(name: str, error: Exception) -> str:
     known = clear_disk_error(error) if isinstance(error, OSError) else error
     if isinstance(known, AppError):
         return known.sentence
+    if isinstance(known, MemoryError):
+        return f"The step {name} needs more memory than this machine has to give. {error}".strip()
     return f"The step {name} failed: {type(error).__name__}: {error}"
 
 

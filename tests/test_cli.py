@@ -21,7 +21,17 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.database import reading, transaction
-from app.models import Artifact, Consensus, Import, Invitation, Label, Project, Record, User, Webhook
+from app.models import (
+    Artifact,
+    Consensus,
+    Import,
+    Invitation,
+    Label,
+    Project,
+    Record,
+    User,
+    Webhook,
+)
 from app.settings import settings
 from app.training import loop
 from tests.conftest import PATIENCE_SECONDS
