@@ -5,8 +5,8 @@ usage: reranking.py [--datasets agnews,atis] [--labels 0,25,100] [--draws 3] [--
 
 A session of 200 records is what is most similar to one record, by tuned vectors where there are
 labels. Its first 10, 30 or 60 rows get their true labels. Reported is the share of the seed's label
-among the next 20 rows: in the frozen order, by what was suggested before, and learned anew; and how
-far the proposed end is from the share of all open rows that are likely and right.
+among the next 20 rows: in the frozen order, by what was suggested before, and learned anew; and the
+share of the open rows that stand before the proposed end, and how many of those are right.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from corpora import CACHE, CORPORA, Corpus
 from kept import keep
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def tested(corpus: Corpus) -> Corpus:
 
 
 def sessions(
-    corpus: Corpus, graph: object, n_labels: int, n_seeds: int, draw: int
+    corpus: Corpus, graph: sp.csr_matrix, n_labels: int, n_seeds: int, draw: int
 ) -> Iterator[tuple[int, tuple[float, ...]]]:
     """How many rows were decided, and what became of the next ones, for each session."""
     rng = np.random.default_rng(draw)
@@ -79,7 +80,7 @@ def sessions(
             yield n, judged(corpus, near, expected, int(corpus.classes[seed]), n)
 
 
-def suggestions(corpus: Corpus, graph: object, rows: NDArray[np.int64]) -> Floats | None:
+def suggestions(corpus: Corpus, graph: sp.csr_matrix, rows: NDArray[np.int64]) -> Floats | None:
     """What these labels suggest for every record, or None without labels."""
     if len(rows) == 0:
         return None
@@ -87,7 +88,7 @@ def suggestions(corpus: Corpus, graph: object, rows: NDArray[np.int64]) -> Float
         rows=rows, classes=corpus.classes[rows], label_ids=tuple(range(len(corpus.names))),
         groups=np.arange(len(rows)), weights=np.ones(len(rows), np.float32),
     )  # fmt: skip
-    return chances_of_all(graph, corpus.vectors, examples, Recipe())  # type: ignore[arg-type]
+    return chances_of_all(graph, corpus.vectors, examples, Recipe())
 
 
 def tuned(vectors: Floats, chances: Floats) -> Floats:
