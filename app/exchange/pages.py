@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
@@ -16,7 +17,8 @@ from app.exchange.importing import cancel, preview, receive, start, try_again
 from app.exchange.mapping import Mapping
 from app.exchange.receiving import Uploaded
 from app.html import render, see, wants_fragment
-from app.models import Import, Project
+from app.labeling.counts import label_counts
+from app.models import Import, Label, Project
 from app.projects.access import AdminsProject, InProject
 from app.projects.labels import label_set
 from app.records.filters import STATES, Filters
@@ -25,6 +27,9 @@ from app.search.narrowing import narrowed
 from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
+FEW = 5
+"""A label with fewer records is too rare to be learned well and to be measured; app.training.advice
+says why."""
 DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
 
 
@@ -57,7 +62,18 @@ def show_import(
         return _show_mapping(request, project, found, encoding, delimiter)
     template = "exchange/_import.html" if wants_fragment(request) else "exchange/import.html"
     rejects = rejects_of(db, found.id, SHOWN)
-    return render(request, template, project=project, found=found, rejects=rejects)
+    has_labels = found.status == "succeeded" and bool(found.mapping.get("label_column"))
+    return render(
+        request, template, project=project, found=found, rejects=rejects, few=FEW,
+        label_counts=_label_counts(db, project) if has_labels else [],
+    )  # fmt: skip
+
+
+def _label_counts(db: Session, project: Project) -> list[tuple[Label, int]]:
+    """The project's labels with their records, the most frequent first."""
+    counts = label_counts(db, project.id)
+    found = [(label, counts.get(label.id, 0)) for label in label_set(db, project.id)]
+    return sorted(found, key=lambda each: -each[1])
 
 
 def _show_mapping(

@@ -1,10 +1,9 @@
-"""How much is labeled, and by whom."""
+"""How much is labeled."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.says import PEOPLE
-from app.models import Annotation, Consensus
+from app.models import Consensus
 
 
 def n_labeled(db: Session, project_id: int) -> int:
@@ -21,18 +20,3 @@ def label_counts(db: Session, project_id: int) -> dict[int, int]:
         .group_by(Consensus.label_id)
     )
     return {label_id: n for label_id, n in rows if label_id is not None}
-
-
-def labeled_by_user(db: Session, project_id: int) -> dict[int, int]:
-    """User id → records that the user labeled by hand and did not take back."""
-    rows = db.execute(
-        select(Annotation.user_id, func.count(Annotation.record_id.distinct()))
-        .where(
-            Annotation.project_id == project_id,
-            Annotation.withdrawn_at.is_(None),
-            Annotation.source.in_(PEOPLE),
-            Annotation.verdict.in_(("label", "none")),
-        )
-        .group_by(Annotation.user_id)
-    )
-    return {user_id: n for user_id, n in rows if user_id is not None}

@@ -47,6 +47,22 @@ def test_a_file_is_uploaded_previewed_mapped_and_stored(admin: TestClient) -> No
     assert rejects.headers["content-disposition"].startswith("attachment")
 
 
+def test_labels_that_are_too_rare_to_learn_are_named(admin: TestClient) -> None:
+    make_project()
+    rows = [f"{i},text {i},{'flight' if i < 6 else 'fare'}" for i in range(8)]
+    page = upload(admin, "\n".join(["id,text,intent", *rows]).encode())
+    form = {"text_columns": "text", "id_column": "id", "label_column": "intent"}
+    admin.post(f"{page}/start", data=form)
+    carry_out(int(page.rsplit("/", 1)[1]))
+
+    done = admin.get(page).text
+
+    assert "1 label has fewer than 5 records" in done
+    tally = re.findall(r'<span class="name">(\w+)</span></span> <span class="num">(\d+)', done)
+    assert tally == [("flight", "6"), ("fare", "2")]
+    assert done.count("<small>rare</small>") == 1
+
+
 def test_another_encoding_is_offered_and_can_be_chosen(admin: TestClient) -> None:
     make_project()
     page = upload(admin, "id,text\n1,caf\u00e9\n".encode("latin-1"))

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid, NotFound
 from app.labeling import label_set as edits
-from app.labeling.counts import label_counts, labeled_by_user, n_labeled
+from app.labeling.counts import label_counts, n_labeled
 from app.models import Annotation, Label, LabelChange
 from app.projects.labels import add_label, label_set
 from tests.conftest import make_project
@@ -166,4 +166,3 @@ def test_counts_follow_consensus_and_people(desk: Desk) -> None:
     with reading() as db:
         assert n_labeled(db, desk.project.id) == 2
         assert label_counts(db, desk.project.id) == {desk.labels[0]: 1}
-        assert labeled_by_user(db, desk.project.id) == {desk.ada.id: 3, desk.ben.id: 1}
