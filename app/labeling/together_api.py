@@ -1,5 +1,4 @@
-"""Labeling by several people, for programs: who labels what, which records several judge, and how
-far they agree."""
+"""Labeling by several people, for programs: who labels what, and which records several judge."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +8,6 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb
-from app.labeling.agreement import agreement
 from app.labeling.answers import Answer
 from app.labeling.assignments import MOST_ASSIGNED, assign, assignees
 from app.labeling.overlap import MOST_PEOPLE, overlap_share, set_overlap
@@ -43,33 +41,6 @@ class OverlapBody(Answer):
     n_people: int = Field(default=2, ge=2, le=MOST_PEOPLE)
 
 
-class PairAnswer(Answer):
-    """Two people, and how far they agree about the n records that both judged."""
-
-    user_id: int
-    user: str
-    other_id: int
-    other: str
-    n: int
-    share: float
-    kappa: float | None
-
-
-class AgreementAnswer(Answer):
-    """How far people agree about records that two or more judged.
-
-    share  of pairs of answers about one record that are equal
-    alpha  Krippendorff's, for nominal data; low and high are the ends of its 95 % interval
-    """
-
-    n_records: int
-    share: float | None
-    alpha: float | None
-    low: float | None
-    high: float | None
-    pairs: list[PairAnswer]
-
-
 @router.get("/projects/{slug}/sessions/{session_id}/assignments")
 def list_assignments(project: InProject, session_id: int, db: ReadDb) -> list[AssigneeAnswer]:
     """Those to whom a session is assigned."""
@@ -101,9 +72,3 @@ def replace_overlap(
     """Say which records several people judge; what was said about them is settled anew."""
     set_overlap(db, project, body.share, body.n_people, user)
     return body
-
-
-@router.get("/projects/{slug}/agreement")
-def read_agreement(project: InProject, db: ReadDb) -> AgreementAnswer:
-    """How far the project's people agree."""
-    return AgreementAnswer.model_validate(asdict(agreement(db, project)))
