@@ -61,14 +61,29 @@
       return found;
     };
 
-    // The `most` rows of these that are nearest to a place, the nearest first.
-    const nearestOf = (found, x, y, most) =>
-      found
-        .map((row) => [(xy[2 * row] - x) ** 2 + (xy[2 * row + 1] - y) ** 2, row])
-        .sort((a, b) => a[0] - b[0] || a[1] - b[1])
-        .slice(0, most)
-        .map(([, row]) => row);
+    const apartFrom = (row, x, y) => (xy[2 * row] - x) ** 2 + (xy[2 * row + 1] - y) ** 2;
 
-    return { within, nearest, inside, nearestOf };
+    // These rows, the nearest to a place first.
+    const inOrder = (found, x, y) => {
+      const apart = new Map(found.map((row) => [row, apartFrom(row, x, y)]));
+      return found.sort((a, b) => apart.get(a) - apart.get(b) || a - b);
+    };
+
+    // The nearest `most` of those in a rectangle that `counts` says yes to, the nearest first.
+    const middle = ({ left, bottom, right, top }, most, counts) => {
+      const [x, y] = [(left + right) / 2, (bottom + top) / 2];
+      const best = [];
+      within(left, bottom, right, top, (row) => {
+        const apart = apartFrom(row, x, y);
+        if ((best.length === most && apart >= best[most - 1][0]) || !counts(row)) return;
+        let at = best.length;
+        while (at > 0 && best[at - 1][0] > apart) at -= 1;
+        best.splice(at, 0, [apart, row]);
+        if (best.length > most) best.pop();
+      });
+      return best.map(([, row]) => row);
+    };
+
+    return { within, nearest, inside, inOrder, middle };
   };
 })();

@@ -70,8 +70,9 @@
     const from = bound("a_from", 2, gl.FLOAT);
     const to = bound("a_to", 2, gl.FLOAT);
     const style = bound("a_style", 1, gl.UNSIGNED_BYTE);
-    const order = gl.createBuffer();
-    let n = 0;
+    // All rows, and few of them: what is drawn while one moves, where there is no graphics card.
+    const orders = [gl.createBuffer(), gl.createBuffer()];
+    const counts = [0, 0];
     const fill = (buffer, values) => {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
       gl.bufferData(gl.ARRAY_BUFFER, values, gl.STATIC_DRAW);
@@ -83,16 +84,19 @@
         fill(from, before);
         fill(to, after);
       },
-      // styles: n uint8, colour slot + 32 × state (0 grey, 1 plain, 2 strong); rows: who is drawn first.
-      paint: (styles, rows) => {
+      // styles: n uint8, colour slot + 32 × state (0 grey, 1 plain, 2 strong); rows: who is drawn
+      // first; few: some of them.
+      paint: (styles, rows, few) => {
         fill(style, styles);
-        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, order);
-        gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, rows, gl.STATIC_DRAW);
-        n = rows.length;
+        [rows, few].forEach((each, at) => {
+          gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, orders[at]);
+          gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, each, gl.STATIC_DRAW);
+          counts[at] = each.length;
+        });
       },
       // colours: 32 × rgba in [0, 1].
       dye: (colours) => gl.uniform4fv(at.colours, colours),
-      draw: (camera, moved, size) => {
+      draw: (camera, moved, size, isCoarse) => {
         gl.viewport(0, 0, canvas.width, canvas.height);
         gl.clearColor(0, 0, 0, 0);
         gl.clear(gl.COLOR_BUFFER_BIT);
@@ -100,7 +104,8 @@
         gl.uniform2f(at.offset, ...camera.clipOffset());
         gl.uniform1f(at.moved, moved);
         gl.uniform1f(at.size, size);
-        gl.drawElements(gl.POINTS, n, gl.UNSIGNED_INT, 0);
+        gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, orders[Number(isCoarse)]);
+        gl.drawElements(gl.POINTS, counts[Number(isCoarse)], gl.UNSIGNED_INT, 0);
       },
     };
   };

@@ -1,7 +1,6 @@
 // Beside the map: the hint, the chosen record, the records in view, and what the lasso holds.
 (() => {
   const PAUSE = 120;
-  const LISTED = 50;
   const AUDITED = 80;
 
   const later = (pause, deed) => {
@@ -54,7 +53,7 @@
     const showList = later(300, async (ids) => {
       if (!at("#map-listed").open) return;
       list.setAttribute("aria-busy", "true");
-      await fetched(`${pages}/list?version=${version()}&ids=${ids.slice(0, LISTED).join(",")}`, list);
+      await fetched(`${pages}/list?version=${version()}&ids=${ids.join(",")}`, list);
       list.setAttribute("aria-busy", "false");
     });
     // Nobody who walks through the list loses their place in it.
@@ -122,6 +121,6 @@
         : "Label some rows drawn by chance; if they agree with the suggestions, accept the rest at once";
     };
 
-    return { point, choose, showList, select, unlabeled, chosen: () => chosen, listed: at("#map-listed") };
+    return { point, choose, showList, select, chosen: () => chosen, listed: at("#map-listed") };
   };
 })();

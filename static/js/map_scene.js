@@ -1,0 +1,127 @@
+// What is drawn of the records: where, in what colour, who is grey, who is brought out or ringed.
+(() => {
+  const { map } = window.likewise;
+  const [GREY, PLAIN, STRONG] = [0, 1, 2];
+  const FEW = 25000;
+  const SLOW = 45;
+  const REST = 160;
+
+  map.scene = (root, layer, camera, isHidden) => {
+    const ring = root.querySelector("#map-ring");
+    let data = null;
+    let colouring = null;
+    let from = null; // Where the records lay in the version that is compared with.
+    let share = 1; // How far they are from there to where they lie.
+    let grid = null; // Over where they are drawn now; null until it is asked for.
+    let matches = null;
+    let selected = null;
+    let brought = -1;
+    let ringed = -1;
+    let frame = 0;
+    let painted = 0;
+    let resting = 0;
+
+    const spot = (row) => [0, 1].map((axis) => {
+      const to = data.xy[2 * row + axis];
+      return share < 1 ? from[2 * row + axis] + (to - from[2 * row + axis]) * share : to;
+    });
+    const placeRing = () => {
+      const [x, y] = ringed < 0 ? [-99, -99] : camera.toScreen(...spot(ringed));
+      ring.setAttribute("cx", x);
+      ring.setAttribute("cy", y);
+    };
+
+    // Where frames come slowly, few points are drawn while one moves, and all once one rests.
+    const paint = (now, isRested) => {
+      frame = 0;
+      const isSlow = data.n > FEW && now - painted > SLOW && now - painted < 3 * REST;
+      clearTimeout(resting);
+      layer.draw(camera, share, camera.pointSize(data.n, layer.largest), isSlow && !isRested);
+      if (isSlow && !isRested) resting = setTimeout(() => requestAnimationFrame((at) => paint(at, true)), REST);
+      painted = now;
+      placeRing();
+    };
+    const draw = () => {
+      if (data) frame = frame || requestAnimationFrame((now) => paint(now, false));
+    };
+
+    // Grey: hidden by the legend, or by what is sought. This is also what cannot be pointed at.
+    const isShown = (row) => !isHidden(colouring.of[row]) && (!matches || matches[row] === 1);
+    const stateOf = (row) => {
+      if (brought >= 0) return colouring.of[row] === brought ? STRONG : GREY;
+      if (!isShown(row) || (selected && !selected[row])) return GREY;
+      return matches ? STRONG : PLAIN;
+    };
+
+    // Grey below unlabeled below coloured below strong: sorted by counting.
+    const style = () => {
+      const styles = new Uint8Array(data.n);
+      const places = new Uint8Array(data.n);
+      const next = new Uint32Array(5);
+      for (let row = 0; row < data.n; row += 1) {
+        const { slot } = colouring.classes[colouring.of[row]];
+        const state = stateOf(row);
+        styles[row] = slot + 32 * state;
+        places[row] = state === GREY ? 0 : state === STRONG ? 3 : slot ? 2 : 1;
+        next[places[row] + 1] += 1;
+      }
+      for (let place = 1; place < 5; place += 1) next[place] += next[place - 1];
+      const rows = new Uint32Array(data.n);
+      for (let row = 0; row < data.n; row += 1) rows[next[places[row]]++] = row;
+      const stride = Math.ceil(data.n / FEW);
+      layer.paint(styles, rows, rows.filter((_, at) => at % stride === 0));
+      draw();
+    };
+
+    const flagged = (rows) => {
+      const flags = new Uint8Array(data.n);
+      for (const row of rows) flags[row] = 1;
+      return flags;
+    };
+
+    return {
+      draw, style, spot, isShown,
+      // Other records, or other things known of them: shown plainly, by these classes.
+      show: (what, classes) => {
+        if (what !== data) [matches, selected, brought, ringed] = [null, null, -1, -1];
+        [data, colouring] = [what, classes];
+      },
+      // places: where they lay before, or null.
+      lay: (places) => {
+        from = places;
+        layer.place(from || data.xy, data.xy);
+        camera.enclose(data.xy, from || []);
+        grid = null;
+        draw();
+      },
+      move: (to) => {
+        share = to;
+        grid = null;
+        draw();
+      },
+      grid: () => {
+        const between = () => data.xy.map((to, at) => from[at] + (to - from[at]) * share);
+        grid = grid || map.grid(share < 1 ? between() : data.xy);
+        return grid;
+      },
+      // Rows, or null for all.
+      select: (rows) => {
+        selected = rows && flagged(rows);
+        style();
+      },
+      match: (rows) => {
+        matches = rows && flagged(rows);
+        style();
+      },
+      bring: (which) => {
+        if (which === brought) return;
+        brought = which;
+        style();
+      },
+      ring: (row) => {
+        ringed = row;
+        placeRing();
+      },
+    };
+  };
+})();
