@@ -58,6 +58,10 @@ bench: $(VENV)/.installed-dev  ## The figures, measured on this machine; one par
 	@for name in $(or $(PART),$(PARTS)); do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
+.PHONY: pictures
+pictures: $(VENV)/.installed-dev  ## Pictures of every page anew, for docs/gallery.md
+	$(BIN)/python benchmarks/gallery.py
+
 .PHONY: help
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12

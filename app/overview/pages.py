@@ -18,13 +18,9 @@ from app.overview.facts import facts
 from app.projects.access import InProject
 from app.projects.projects import create_project
 from app.settings import settings
+from app.training.figures import WORDS
 
 router = APIRouter(include_in_schema=False)
-METRICS = {
-    "r_precision": "Neighbours that share the label",
-    "top_k": "The k nearest share the label",
-    "accuracy": "Label guessed right",
-}
 
 
 @router.get("/")
@@ -72,7 +68,7 @@ def _project(
     is_moving = now.moving_run is not None or any(step.is_moving for step in steps)
     return render(
         request, template, project=project, facts=now, steps=steps, next=next_step(steps),
-        is_moving=is_moving, metrics=METRICS, assigned=assigned_to(db, project.id, user.id),
+        is_moving=is_moving, metrics=WORDS, assigned=assigned_to(db, project.id, user.id),
     )  # fmt: skip
 
 

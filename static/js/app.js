@@ -40,6 +40,11 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
   });
 
+  // On a phone the tabs run out of the page: the current one shall be seen.
+  document
+    .querySelector(".tabs [aria-current]")
+    ?.scrollIntoView({ block: "nearest", inline: "center" });
+
   // A form that asks first: <form data-confirm="Really?">.
   document.addEventListener("submit", (event) => {
     const question = event.target.dataset.confirm;
