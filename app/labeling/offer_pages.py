@@ -33,7 +33,7 @@ def show_forecast(
     try:
         expected = _expected(db, project, user.id, fields)
     except AppError as error:
-        return render(request, "labeling/_forecast.html", words=str(error), n_likely=0, k=0)
+        return render(request, "labeling/_forecast.html", words=error.sentence, n_likely=0, k=0)
     words = _words(expected, fields.seed_kind)
     n_likely = expected.n_likely if fields.seed_kind in REORDERED else 0
     if n_likely > MOST_KEPT * expected.n_records:

@@ -29,6 +29,7 @@ from app.labeling.items import (
     session_progress,
 )
 from app.labeling.outline import Outline, outline_of
+from app.labeling.reordering import UNSUGGESTED
 from app.labeling.undoing import next_redo, next_undo
 from app.models import LabelingSession, Project, Record, User
 from app.projects.access import InProject
@@ -128,8 +129,8 @@ def _record_at(db: Session, project: Project, session_id: int, rank: int) -> Rec
 
 
 def _forecast(db: Session, project: Project, session: LabelingSession) -> str:
-    """An audit asks what people say without having read what is expected."""
-    if session.seed_kind == "audit":
+    """An audit asks without saying what is expected, and what is labeled needs no forecast."""
+    if session.seed_kind in UNSUGGESTED:
         return ""
     ids = sessions.record_ids_in(db, session)
     return forecast_of(db, project, session.encoder_id, ids).sentence
