@@ -104,12 +104,13 @@
       likewise.addLabel(root, form, rows.focused()?.dataset.rank ?? 0);
     } else if (form.matches(".jump")) {
       event.preventDefault();
+      find("#look").open = false;
       rows.jump(Number(form.elements.at.value) - 1);
     }
   });
 
   window.addEventListener("beforeunload", (event) => {
-    if (root.querySelector(".say-row[data-pending]")) event.preventDefault();
+    if (pool.isPending) event.preventDefault();
   });
 
   // On a small screen the labels lie at the foot: what floats stays above them.

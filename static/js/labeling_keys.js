@@ -89,7 +89,9 @@
   };
 
   window.likewise.keys = (own) => {
-    const keysOf = (deed) => (own[deed] ? [own[deed]] : OURS[deed]);
+    // A key that somebody chose is theirs, even where a later version gave it to another deed.
+    const isTaken = (key) => Object.values(own).includes(key);
+    const keysOf = (deed) => (own[deed] ? [own[deed]] : OURS[deed].filter((key) => !isTaken(key)));
     const deedOf = (event) => {
       if (event.ctrlKey || event.metaKey) return { deed: withControl(event) };
       if (event.altKey) return { deed: null };
@@ -108,7 +110,9 @@
     };
     const paintCaps = (root) => {
       for (const cap of root.querySelectorAll("kbd[data-cap]")) {
-        cap.textContent = capOf(keysOf(cap.dataset.cap)[0]);
+        const [key] = keysOf(cap.dataset.cap);
+        cap.textContent = key === undefined ? "" : capOf(key);
+        cap.hidden = key === undefined;
       }
     };
     return { groups: GROUPS, words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, paintCaps, own };

@@ -26,7 +26,7 @@
       paint();
       keep({ [PREFERENCES[name]]: ["yes", "no"].includes(value) ? value === "yes" : value });
       if (name === "rerank") rerankers.forEach((listener) => listener());
-      rows.focus(rows.focused());
+      rows.focused()?.scrollIntoView({ block: "nearest" });
     };
 
     menu.addEventListener("click", (event) => {

@@ -59,6 +59,8 @@
     return {
       adopt, missing, forget, need, find, tidy,
       isGone: (rank) => gone.has(rank),
+      // Whether labels were switched on that Enter has not saved.
+      get isPending() { return [...rows.values()].some((row) => row.dataset.pending !== undefined); },
       ofRank: (rank) => rows.get(rank) ?? null,
       ofRecord: (id) => rows.get(rankOf.get(id)) ?? null,
       // Calls back with every row, now or when it comes.

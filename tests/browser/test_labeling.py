@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Route, expect
 from sqlalchemy import func, select
 
-from app.database import reading
+from app.database import reading, transaction
 from app.labeling import items as shown_items
 from app.labeling.sessions import start_session
 from app.models import Act, Annotation, Label, LabelingSession, Project, User
@@ -390,6 +390,14 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
 
     labeling.saved(0)
     assert labeling.verdicts() == {0: "none"}
+
+    with transaction() as db:
+        db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}}
+    labeling.page.reload()
+    labeling.press("t")
+    expect(labeling.row(1).locator(".flag")).to_be_visible()
+    expect(labeling.page.locator("#threshold")).to_be_hidden()
+    expect(labeling.page.locator('.session-tools [data-cap="threshold"]')).to_be_hidden()
 
 
 def test_a_session_is_started_from_the_row(labeling: Labeling) -> None:
