@@ -6,9 +6,10 @@ from sqlalchemy import func, select
 
 from app.browsing import acting
 from app.browsing.acting import carry_out
-from app.browsing.planning import Deed, plan
+from app.browsing.planning import Deed, Plan, plan
 from app.database import reading, transaction
 from app.labeling.annotations import Say, annotate
+from app.labeling.consensus import settle
 from app.labeling.undoing import undo
 from app.models import Act, Annotation, Label, LabelingSession, Project, Remark, SessionItem, User
 from app.records.filters import Filters
@@ -46,7 +47,7 @@ class Desk:
         with transaction() as db:
             annotate(db, self.project, user.id, says, key=key)
 
-    def preview(self, **query: object) -> str:
+    def preview(self, **query: str | list[int]) -> str:
         answer = self.client.get(f"{PAGE}/bulk", params=query)
         assert answer.status_code == 200, answer.text
         return answer.text
@@ -182,16 +183,15 @@ def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
 ) -> None:
     monkeypatch.setattr(acting, "PART", 2)
     n_parts = 0
-    settled = acting.settle
 
     def killed_at_the_second(*given: object) -> None:
         nonlocal n_parts
         n_parts += 1
         if n_parts == 2:
             raise KeyboardInterrupt
-        settled(*given)  # type: ignore[arg-type]
+        settle(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(acting, "settle", killed_at_the_second)
+    monkeypatch.setattr("app.browsing.acting.settle", killed_at_the_second)
     planned = _plan(desk.project, desk)
     with pytest.raises(KeyboardInterrupt):
         carry_out(desk.project, desk.ada.id, planned, "one key")
@@ -204,7 +204,7 @@ def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
     assert desk.consensus()[2:] == [[desk.world.id]] * 3
 
 
-def _plan(project: Project, desk: Desk):  # type: ignore[no-untyped-def]
+def _plan(project: Project, desk: Desk) -> Plan:
     with reading() as db:
         ids = matching_ids(db, project.id, Filters())
         return plan(db, project, desk.ada.id, Deed("label", desk.world), ids)
