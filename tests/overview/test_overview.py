@@ -140,7 +140,7 @@ def test_an_empty_project_asks_for_a_file(client: TestClient, project: Project) 
 
     assert states(client) == ["is-next", "", "", "", "", ""]
     assert 'href="/projects/letters/imports">Import a file<' in page
-    assert "hx-get" not in page
+    assert "/standing" not in page
 
 
 def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -> None:
@@ -182,7 +182,7 @@ def test_the_first_session_is_one_click_away(client: TestClient, project: Projec
     form = re.search(r'<form method="post" action="/projects/letters/sessions">(.*?)</form>', page)
     assert form is not None
     assert '<input type="hidden" name="seed_kind" value="cold_start">' in form[1]
-    assert "hx-get" not in page
+    assert "/standing" not in page
 
 
 def test_labels_are_counted_until_a_run_starts(
@@ -237,7 +237,7 @@ def test_after_a_run_a_purer_session_is_one_click_away_and_then_all_is_ticked(
     assert states(client) == []
     assert "What to label next" in page
     assert "Next best session" in page
-    assert "hx-get" not in page
+    assert "/standing" not in page
 
 
 def test_a_later_run_is_watched_too(client: TestClient, project: Project) -> None:
