@@ -113,11 +113,15 @@
     if (pool.isPending) event.preventDefault();
   });
 
-  // On a small screen the labels lie at the foot: what floats stays above them.
-  new ResizeObserver(() => {
+  // What lies at the head and, on a small screen, at the foot covers the rows: nothing else may.
+  const measure = () => {
     const isBar = getComputedStyle(find(".legend")).position === "fixed";
-    document.documentElement.style.setProperty("--bar", isBar ? `${find(".legend").offsetHeight}px` : "0px");
-  }).observe(find(".legend"));
+    const { style } = document.documentElement;
+    style.setProperty("--bar", isBar ? `${find(".legend").offsetHeight}px` : "0px");
+    style.setProperty("--head", `${find(".session-head").offsetHeight}px`);
+  };
+  const sizes = new ResizeObserver(measure);
+  for (const part of [".legend", ".session-head"]) sizes.observe(find(part));
 
   // --- begin -----------------------------------------------------------------------------------
 
