@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from sqlalchemy import select
 
+from app.csv_tables import with_quote
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid
 from app.exchange.csv_rows import without_quote
 from app.exchange.exporting import write_export
-from app.exchange.writers import with_quote
 from app.labeling.annotations import Say, annotate
 from app.labeling.undoing import undo
 from app.models import Embedding, Label, Project, Record
