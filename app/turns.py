@@ -56,9 +56,11 @@ class Turn:
         self._turns, self._is_mine = turns, False
 
     def take(self) -> None:
-        """Wait for it. Raises Busy."""
-        self._turns.take()
-        self._is_mine = True
+        """Wait for it, unless it has come: a transaction may roll back and begin again. Raises
+        Busy."""
+        if not self._is_mine:
+            self._turns.take()
+            self._is_mine = True
 
     def end(self) -> None:
         """Let the next one in."""

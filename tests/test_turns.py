@@ -71,6 +71,17 @@ def test_a_transaction_that_failed_lets_the_next_one_in(database: str) -> None:
         assert db.scalars(select(User.name).order_by(User.id)).all() == ["ada", "eve"]
 
 
+def test_a_transaction_may_roll_back_and_begin_again(database: str) -> None:
+    with transaction() as db:
+        db.add(User(name="ben", name_key="ben", role="admin"))
+        db.flush()
+        db.rollback()
+        db.add(User(name="ada", name_key="ada", role="admin"))
+
+    with reading() as db:
+        assert db.scalars(select(User.name)).all() == ["ada"]
+
+
 def add_and_fail() -> None:
     with transaction() as db:
         db.add(User(name="ben", name_key="ben", role="admin"))
