@@ -6,10 +6,10 @@ browser comes back by itself, and is asked anew who it is.
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import func, select
 
@@ -27,12 +27,21 @@ SECONDS_BETWEEN = 1.0
 MOST_LOOKS = 600
 
 
+def require_run(project: InProject, number: int) -> int:
+    """The id of the run of the URL, found before the stream begins. Raises NotFound."""
+    with reading() as db:
+        return find_run(db, project.id, number).id
+
+
+RunId = Annotated[int, Depends(require_run)]
+
+
 @router.get("/runs/{number}/live", name="follow_run", response_class=EventSourceResponse)
-async def follow_run(project: InProject, number: int) -> AsyncIterator[ServerSentEvent]:
+async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
     """The run whenever it moved: event "run" while it does, "end" once it has ended."""
     told: dict[str, Any] = {}
     for _ in range(MOST_LOOKS):
-        now = await anyio.to_thread.run_sync(look, project.id, number)
+        now = await anyio.to_thread.run_sync(look, run_id)
         if now != told:
             yield ServerSentEvent(data=now, event="run" if now["is_moving"] else "end")
         if not now["is_moving"]:
@@ -41,11 +50,11 @@ async def follow_run(project: InProject, number: int) -> AsyncIterator[ServerSen
         await anyio.sleep(SECONDS_BETWEEN)
 
 
-def look(project_id: int, number: int) -> dict[str, Any]:
+def look(run_id: int) -> dict[str, Any]:
     """What a watcher is told: stage, progress in [0, 1], words about it, and a mark that changes
-    whenever the page has more to show than that. Raises NotFound."""
+    whenever the page has more to show than that."""
     with reading() as db:
-        run = find_run(db, project_id, number)
+        run = db.get_one(TrainingRun, run_id)
         counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
         n_events = db.scalar(counted) or 0
         facts = facts_of(db, [run])[0]

@@ -6,7 +6,20 @@
   let mark = null;
 
   const page = () => document.getElementById("run");
-  const renew = () => htmx.ajax("GET", page().getAttribute("hx-get"), { target: "#run", swap: "outerHTML" });
+  // One request at a time; what changed meanwhile is asked for after it.
+  let isAsking = false;
+  let isStale = false;
+  const renew = async () => {
+    isStale = isAsking;
+    if (isAsking) return;
+    isAsking = true;
+    try {
+      await htmx.ajax("GET", page().getAttribute("hx-get"), { target: "#run", swap: "outerHTML" });
+    } finally {
+      isAsking = false;
+    }
+    if (isStale && page().dataset.live) renew();
+  };
 
   const stop = () => {
     source?.close();

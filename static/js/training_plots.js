@@ -17,7 +17,7 @@
     canvas.toBlob((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
-      link.download = button.dataset.png.split("/").pop().replace(/svg$/, "png");
+      link.download = button.dataset.name;
       link.click();
       URL.revokeObjectURL(link.href);
     }, "image/png");

@@ -1,0 +1,108 @@
+"""A run as an admin meets it: watched live until it ends, read, saved, and gone on from."""
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from sqlalchemy import select
+
+from app.database import reading
+from app.models import SessionItem, TrainingRun
+from app.training import live, loop
+from tests.browser.conftest import Served
+from tests.conftest import make_user
+from tests.training.conftest import embedded_project, label
+
+pytestmark = pytest.mark.browser
+
+RUN = "/projects/letters/training/runs/1"
+STEPS = dict(loop.STEPS)
+
+
+def queued_run() -> int:
+    with reading() as db:
+        return db.scalars(select(TrainingRun.id)).one()
+
+
+def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
+    served: Served, context: BrowserContext, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SECONDS_BETWEEN", 0.1)
+    ada = make_user("ada", "admin")
+    project = embedded_project(noise=0.25)
+    label(project, ada, range(60))
+    served.login(context, ada)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(served.url)))
+
+    # One button; then the run's page, which follows it by itself.
+    page.goto(f"{served.url}/projects/letters/training")
+    page.get_by_role("button", name="Start a run").click()
+    expect(page.get_by_role("heading", name="Run 1 queued")).to_be_visible()
+    run_id = queued_run()
+    STEPS["collect"](run_id)
+    expect(page.locator(".training-log")).to_contain_text("Learning from 60 labeled records")
+    expect(page.locator("#dataset")).to_contain_text("320, 320 with a vector")
+    STEPS["tune"](run_id)
+    expect(page.locator(".training-stages li.is-next")).to_contain_text("Tune")
+    expect(page.locator("[data-live-progress]")).to_be_visible()
+    for stage in ("evaluate", "reindex", "activate"):
+        STEPS[stage](run_id)
+    expect(page.get_by_role("heading", name="Yes, this run helped.")).to_be_visible()
+    expect(page.locator("[data-live]")).to_have_count(0)
+    assert asked.count(f"{RUN}/live") == 1
+    assert asked.count(RUN) < 30  # Not every second: once for the page, once for each thing new.
+
+    # Every plot, one of them saved as PNG.
+    page.get_by_role("link", name="Raw against tuned").click()
+    for name in ("top_k", "top_1k", "top_1k_by_label", "labels", "calibration", "confusion"):
+        expect(page.locator(f"#plot-{name}")).to_be_visible()
+    summary = page.locator("#plot-top_k > svg").get_attribute("aria-label") or ""
+    assert summary.startswith("Like neighbours by depth. Like neighbours: at k = 5 raw ")
+    with page.expect_download() as saved:
+        page.locator("#plot-top_k").get_by_role("button", name="PNG").click()
+    assert saved.value.suggested_filename == "run-1-top_k.png"
+    assert saved.value.path().read_bytes().startswith(b"\x89PNG")
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    size = page.locator("#plot-top_k .plot-words").first.bounding_box()
+    assert size is not None
+    assert size["height"] >= 10
+
+    # A cell of what is taken for what is a session of those records.
+    cell = page.locator(".confusion .is-right form").first
+    ids = (cell.locator("[name=record_ids]").get_attribute("value") or "").split(",")
+    cell.get_by_role("button").click()
+    page.wait_for_url("**/sessions/*")
+    with reading() as db:
+        places = select(SessionItem.record_id).order_by(SessionItem.rank)
+        assert [str(i) for i in db.scalars(places)] == ids
+
+
+def test_without_events_the_page_polls_and_without_scripts_all_is_there(
+    served: Served, context: BrowserContext, page: Page
+) -> None:
+    ada = make_user("ada", "admin")
+    project = embedded_project(noise=0.25)
+    label(project, ada, range(40))
+    served.login(context, ada)
+    context.route("**/live", lambda route: route.abort())
+
+    page.goto(f"{served.url}/projects/letters/training")
+    page.get_by_role("button", name="Start a run").click()
+    expect(page.get_by_role("heading", name="Run 1 queued")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("heading", name="Run 1 cancelled")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    run_id = queued_run()
+    for step in STEPS.values():
+        step(run_id)
+    expect(page.get_by_role("heading", name="Yes, this run helped.")).to_be_visible()
+
+    bare = context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
+    served.login(bare, ada)
+    plain = bare.new_page()
+    plain.goto(f"{served.url}{RUN}/figures")
+    expect(plain.locator("#plot-top_k")).to_be_visible()
+    expect(plain.get_by_role("button", name="PNG")).to_have_count(0)
+    plain.locator(".confusion .is-right form button").first.click()
+    expect(plain).to_have_url(f"{served.url}/projects/letters/sessions/1")
+    bare.close()

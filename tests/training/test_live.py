@@ -1,0 +1,98 @@
+"""A run watched live: what a stream tells, and that it ends with the run."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from app.database import reading, transaction
+from app.models import Project, RunEvent, TrainingRun, User, utc_now
+from app.training import live
+from tests.conftest import client_of, make_user
+
+LIVE = "/projects/letters/training/runs/1/live"
+
+
+@pytest.fixture
+def browser(project: Project, ada: User) -> TestClient:
+    client = client_of(ada)
+    assert client.post("/api/v1/projects/letters/runs", json={}).status_code == 201
+    return client
+
+
+def events(text: str) -> list[tuple[str, dict[str, object]]]:
+    """Name and data of each event of a stream."""
+    told = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if line[0] != ":")
+        if lines:
+            told.append((lines["event"], json.loads(lines["data"])))
+    return told
+
+
+def move(**values: object) -> None:
+    with transaction() as db:
+        db.execute(update(TrainingRun).values(**values))
+
+
+def test_a_stream_tells_each_move_and_ends_with_the_run(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What moves is moved between two looks, by the clock of the looks themselves."""
+    moves: Iterator[dict[str, object]] = iter([
+        {"status": "running", "stage": "tune", "progress": 0.5, "started_at": utc_now()},
+        {},
+        {"status": "failed", "error": "No more room."},
+    ])  # fmt: skip
+    honest = live.look
+
+    def look_and_move(run_id: int) -> dict[str, object]:
+        told = honest(run_id)
+        if values := next(moves, None):
+            move(**values)
+        return told
+
+    monkeypatch.setattr(live, "look", look_and_move)
+    monkeypatch.setattr(live, "SECONDS_BETWEEN", 0.01)
+
+    answer = browser.get(LIVE)
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = events(answer.text)
+    assert [name for name, _ in told] == ["run", "run", "end"]
+    first, second, last = (data for _, data in told)
+    assert (first["stage"], first["words"], first["is_moving"]) == ("collect", "", True)
+    assert (second["stage"], second["progress"], second["words"]) == ("tune", 0.5, "50 %")
+    assert last["is_moving"] is False
+    assert len({first["mark"], second["mark"], last["mark"]}) == 3
+
+
+def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClient) -> None:
+    with transaction() as db:
+        run = db.scalars(select(TrainingRun)).one()
+        run.status, run.stage, run.progress = "running", "tune", 0.25
+        db.add(RunEvent(run_id=run.id, stage="tune", message="Learning"))
+    with reading() as db:
+        run_id = db.scalars(select(TrainingRun.id)).one()
+
+    before = live.look(run_id)
+    move(progress=0.5)
+    after = live.look(run_id)
+
+    assert before["mark"] == after["mark"]
+    assert str(after["words"]).startswith("50 %, ")
+    assert "% a minute" in str(after["words"])
+    assert str(after["words"]).endswith(" left")
+
+
+def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> None:
+    move(status="failed")
+    with transaction() as db:
+        db.execute(update(Project).values(is_open=False))
+    stranger = client_of(make_user("cy", "annotator"))
+
+    assert [name for name, _ in events(browser.get(LIVE).text)] == ["end"]
+    assert stranger.get(LIVE).status_code == 404
+    assert browser.get(LIVE.replace("/1/", "/7/")).status_code == 404

@@ -1,0 +1,94 @@
+"""On real news: a run's two plots are the notebook's, and say what the benchmarks measure."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import insert, select
+
+from app.database import reading, transaction
+from app.labeling.annotations import Say, annotate
+from app.models import Embedding, Label, Record, TrainingRun
+from app.projects.labels import add_label
+from app.search.encoders import raw_encoder
+from app.similarity.encoding.encoder import load_encoder
+from app.similarity.folds import folds
+from app.similarity.measuring.queries import KS
+from app.training import loop
+from app.training.measured import find_measured
+from app.training.snapshot import freeze
+from tests.conftest import SHARED, client_of, make_project, make_user
+
+NEWS = SHARED / "data" / "agnews" / "test.json"
+N = 4_200
+AT_ONCE = 500
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.slow,
+    pytest.mark.skipif(not NEWS.exists(), reason="needs AG News in the shared folder"),
+]
+
+
+def test_the_notebooks_plots_are_there_and_equal_the_benchmarks(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
+    from scores import purity
+
+    ada, project = make_user("ada", "admin"), make_project("news")
+    rows = json.loads(NEWS.read_text())[:N]
+    texts = [f"{row['Title']}. {row['Description']}" for row in rows]
+    vectors = load_encoder("all-MiniLM-L6-v2").encode(texts)
+    with transaction() as db:
+        raw = raw_encoder(db, project)
+        db.execute(insert(Record), [
+            {"project_id": project.id, "external_id": f"n{i}", "text": text,
+             "content_hash": f"{i:064x}", "fields": {}} for i, text in enumerate(texts)
+        ])  # fmt: skip
+        ids = list(db.scalars(select(Record.id).order_by(Record.id)))
+        db.execute(insert(Embedding), [
+            {"encoder_id": raw.id, "record_id": i, "content_hash": f"{row:064x}",
+             "vector": vectors[row].astype("<f4").tobytes()} for row, i in enumerate(ids)
+        ])  # fmt: skip
+        for name in sorted({row["label"] for row in rows}):
+            add_label(db, project.id, name, None)
+    with reading() as db:
+        labels = {label.name: label.id for label in db.scalars(select(Label))}
+    for start in range(0, N, AT_ONCE):
+        says = [
+            Say(ids[i], "label", (labels[rows[i]["label"]],))
+            for i in range(start, min(start + AT_ONCE, N))
+        ]
+        with transaction() as db:
+            annotate(db, project, ada.id, says, key=f"news-{start}")
+    client = client_of(ada)
+    assert client.post("/api/v1/projects/news/runs", json={}).status_code == 201
+    with reading() as db:
+        run_id = db.scalars(select(TrainingRun.id)).one()
+        examples = freeze(db, project, raw).examples(np.array(ids), is_multi_label=False)
+    for _, step in loop.STEPS:
+        step(run_id)
+
+    address = "/api/v1/projects/news/runs/1/plots"
+    curve = client.get(f"{address}/top_k").json()
+    violin = client.get(f"{address}/top_1k").json()
+
+    points = [dict(zip(curve["columns"], row, strict=True)) for row in curve["rows"]]
+    assert [point["k"] for point in points] == list(KS)
+    assert {point["n"] for point in points} == {len(violin["rows"])}
+    assert 990 <= len(violin["rows"]) <= 1_002
+    assert points[0]["tuned"] > points[0]["raw"] + 0.02
+    assert points[5]["tuned"] > points[5]["raw"] + 0.15
+    with reading() as db:
+        measured = find_measured(db, db.get_one(TrainingRun, run_id))
+    assert measured is not None
+    asked = np.searchsorted(np.array(ids), measured.record_ids[measured.at])
+    sums = np.zeros(len(KS))
+    for _, hidden in folds(examples, 3, 0):
+        queries = np.flatnonzero(np.isin(hidden, asked))
+        told = purity(vectors[hidden], examples.classes[hidden], queries)
+        sums += len(queries) * np.array([told[f"top_{k}"] for k in KS])
+    expected = sums / len(asked)
+    assert [point["raw"] for point in points] == pytest.approx(expected.tolist(), abs=2e-3)
