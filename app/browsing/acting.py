@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from app.browsing.planning import Plan
 from app.database import transaction
 from app.errors import Conflict
-from app.labeling.annotations import Say, begin_act, find_act
+from app.labeling.acts import begin_act, find_act
+from app.labeling.annotations import Say
 from app.labeling.consensus import settle
 from app.models import Act, Annotation, Project, Remark
 from app.search.vectors import chunks

@@ -16,7 +16,7 @@ from app.browsing.planning import MOST_AT_ONCE, chosen_ids, plan, read_deed
 from app.database import Db, ReadDb, reading
 from app.errors import Invalid
 from app.html import render
-from app.labeling.annotations import find_act
+from app.labeling.acts import find_act
 from app.labeling.titles import MOST_GIVEN
 from app.labeling.undoing import redo, undo
 from app.models import Project

@@ -1,21 +1,18 @@
 """What people say about records: said in acts, each stored once, withdrawn and restored whole.
 
-Decision: an act that was done with the same key before is answered with what it did then, so that
-a browser may send it again whenever it is unsure. Annotations are never changed but for their
-withdrawal, and never deleted.
+Decision: annotations are never changed but for their withdrawal, and never deleted.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import BindParameter, bindparam, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.database import answered
 from app.errors import Conflict, Invalid, NotFound
+from app.labeling.acts import begin_act, find_act, first_act
 from app.labeling.consensus import settle
 from app.labeling.says import chunks
 from app.models import (
@@ -26,7 +23,6 @@ from app.models import (
     LabelingSession,
     Project,
     Record,
-    utc_now,
 )
 
 Verdict = Literal["label", "none", "skip", "not_similar"]
@@ -34,33 +30,13 @@ MOST_AT_ONCE = 1_000
 """Records that a program or a page names in one act."""
 MOST_TOGETHER = 20_000
 """With those that follow them, and when a whole session is accepted."""
-KEY_LENGTH = 80
 _PROJECT: BindParameter[Any] = bindparam("project_id")
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_DONE = select(Act.id).where(Act.user_id == bindparam("user_id"), Act.key == bindparam("key"))
-_THEIRS = (Act.project_id == _PROJECT, Act.user_id == bindparam("user_id"))
-_NEWEST = (
-    select(Act.id, Act.acted_at)
-    .where(*_THEIRS, Act.undone_at.is_(None))
-    .order_by(Act.id.desc())
-    .limit(1)
-)
-_UNDONE = select(func.max(Act.undone_at)).where(*_THEIRS, Act.id > bindparam("act_id"))
-# The key decides who was first, without an error that would end the transaction.
-_KEY = ("user_id", "key")
-_BEGIN = {
-    "sqlite": sqlite.insert(Act).on_conflict_do_nothing(index_elements=_KEY).returning(Act.id),
-    "postgresql": postgresql.insert(Act)
-    .on_conflict_do_nothing(index_elements=_KEY)
-    .returning(Act.id),
-}
 _INSERT = insert(Annotation)
 _OURS = select(func.count()).where(Record.project_id == _PROJECT, Record.id.in_(_IDS))
 _LABELS = select(Label.id, Label.name, Label.retired_at).where(
     Label.project_id == _PROJECT, Label.id.in_(_IDS)
 )
-# Whoever does nothing for longer than this is taken to be elsewhere.
-LONGEST_PAUSE_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -107,55 +83,10 @@ def annotate(
     _check(db, project, says, session_id)
     act = begin_act(db, project.id, user_id, kind=source, key=key, session_id=session_id)
     if act is None:
-        return _the_act(db, user_id, key)
+        return first_act(db, user_id, key)
     rows = [row for say in says for row in _rows(act, say, source)]
     db.connection().execute(_INSERT, rows)
     settle(db, project.id, [say.record_id for say in says])
-    return act
-
-
-def find_act(db: Session, user_id: int, key: str) -> Act | None:
-    """What this user did with this key, if it was done."""
-    found = answered(db, _DONE, user_id=user_id, key=key).scalar()
-    return db.get_one(Act, found) if found else None
-
-
-def begin_act(
-    db: Session, project_id: int, user_id: int, *, kind: str, key: str, session_id: int | None
-) -> Act | None:
-    """A new act of this user, or None where another request with the same key came first."""
-    if not 0 < len(key) <= KEY_LENGTH:
-        raise Invalid(f"The key is 1 to {KEY_LENGTH} characters long.")
-    acted_at, active_seconds = _moment(db, project_id, user_id)
-    dialect = db.get_bind().dialect.name
-    begun = answered(
-        db, _BEGIN[dialect], project_id=project_id, user_id=user_id, session_id=session_id,
-        kind=kind, key=key, acted_at=acted_at, active_seconds=active_seconds,
-    ).scalar()  # fmt: skip
-    return db.get_one(Act, begun) if begun else None
-
-
-def _moment(db: Session, project_id: int, user_id: int) -> tuple[datetime, float]:
-    """Now, or just after the user's latest undo should a clock have gone back: it clears redo.
-    Beside it the seconds since the user's act or undo before, 0 after a pause.
-
-    Only what was undone since the newest standing act could still be redone.
-    """
-    theirs = {"project_id": project_id, "user_id": user_id}
-    newest = answered(db, _NEWEST, **theirs).first()
-    latest = answered(db, _UNDONE, **theirs, act_id=newest.id if newest else 0).scalar()
-    now = utc_now()
-    now = now if latest is None else max(now, latest + timedelta(microseconds=1))
-    ends = (newest.acted_at if newest else None, latest)
-    before = [moment for moment in ends if moment is not None]
-    seconds = (now - max(before)).total_seconds() if before else 0.0
-    return now, seconds if 0 < seconds <= LONGEST_PAUSE_SECONDS else 0.0
-
-
-def _the_act(db: Session, user_id: int, key: str) -> Act:
-    act = find_act(db, user_id, key)
-    if act is None:
-        raise Conflict("Another request with the same key is still under way. Try again.")
     return act
 
 

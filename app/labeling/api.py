@@ -7,7 +7,8 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, reading, transaction
-from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate, find_act
+from app.labeling.acts import find_act
+from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate
 from app.labeling.answers import ActAnswer, Answer, act_answer
 from app.labeling.duplicates import with_followers
 from app.labeling.label_api import router as label_router

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.labeling.annotations import Say, annotate, find_act
+from app.labeling.acts import find_act
+from app.labeling.annotations import Say, annotate
 from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items
 from app.models import Act, Annotation, LabelingSession, Project, SessionItem

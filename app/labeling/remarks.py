@@ -6,7 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.labeling.annotations import begin_act, check_records, find_act
+from app.labeling.acts import begin_act, find_act
+from app.labeling.annotations import check_records
 from app.labeling.undoing import undo
 from app.models import Act, Project, Remark
 

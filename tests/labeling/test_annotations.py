@@ -129,5 +129,5 @@ def test_one_label_costs_milliseconds(desk: Desk) -> None:
         desk.label(desk.ada, (i % 12, i % 3), key=f"k{i}")
         took.append(time.thread_time() - began)
 
-    # Computing alone, so that a busy machine does not matter; 3 ms were usual.
-    assert sorted(took)[30] < 0.02
+    # Computing alone; 1 ms is usual, and twice as much where others compute beside it.
+    assert sorted(took)[30] < 0.008
