@@ -13,6 +13,7 @@ from app.labeling.reliability import mistakes_for_one_expected
 from app.models import Project
 from app.projects.labels import every_label
 from app.records.records import consensus_of
+from app.search.similar import Seed
 from app.search.suggestions import Suggestions
 from app.similarity.reranking import proposed_end
 
@@ -52,8 +53,13 @@ class Forecast:
         return f"{words}; {labeled}" if labeled else f"{words}."
 
 
-def forecast(db: Session, project: Project, suggestions: Suggestions, record_ids: Ids) -> Forecast:
+def forecast(
+    db: Session, project: Project, suggestions: Suggestions, record_ids: Ids,
+    about: int | None = None,
+) -> Forecast:  # fmt: skip
     """What these records will probably turn out to be.
+
+    about  the label that somebody looks for; None: the one that is expected most
 
     The number of records with the label is a sum of chances, so its spread follows from them;
     mistakes come in groups, though, so it is doubled, and one record more allowed for. Measured on
@@ -72,7 +78,7 @@ def forecast(db: Session, project: Project, suggestions: Suggestions, record_ids
     expected = shares.sum(axis=0, dtype=np.float64)
     if n == 0 or expected.size == 0 or expected.max() <= 0:
         return Forecast(n, n_labeled, int(is_unknown.sum()), None, "", 0.0, 0.0, 0.0)
-    column = int(expected.argmax())
+    column = int((labels == about).argmax() if about in labels else expected.argmax())
     p = _mended(shares[:, column].astype(np.float64), mistakes_for_one_expected(db, project))
     half = TWO_SIDED_95 * float(np.sqrt(CORRELATION * (p * (1 - p)).sum() + 1)) / n
     share = float(p.mean())
@@ -88,6 +94,18 @@ def _mended(p: NDArray[np.float64], mistakes: float) -> NDArray[np.float64]:
     return np.where(p > 0.5, 1 - np.minimum(mistakes * (1 - p), 0.5), p)
 
 
-def forecast_of(db: Session, project: Project, encoder_id: int | None, record_ids: Ids) -> Forecast:
+def forecast_of(
+    db: Session, project: Project, encoder_id: int | None, record_ids: Ids,
+    about: int | None = None,
+) -> Forecast:  # fmt: skip
     """The same by what that version suggests now; without a version by the labels alone."""
-    return forecast(db, project, suggested_now(db, encoder_id), record_ids)
+    return forecast(db, project, suggested_now(db, encoder_id), record_ids, about)
+
+
+def label_of(db: Session, seed: Seed | None) -> int | None:
+    """The label that a session with this seed is about: its own, or the one its records carry."""
+    if seed is None or seed.kind == "given":
+        return None
+    carried = consensus_of(db, seed.record_ids).values()
+    agreed = {label_id for labels in carried for label_id in labels}
+    return agreed.pop() if len(agreed) == 1 else seed.label_id

@@ -10,7 +10,7 @@ from app.accounts.access import CurrentUser
 from app.database import ReadDb
 from app.errors import AppError
 from app.html import render
-from app.labeling.forecast import Forecast, forecast_of
+from app.labeling.forecast import Forecast, forecast_of, label_of
 from app.labeling.reordering import REORDERED
 from app.labeling.sessions import chosen_ids
 from app.labeling.start_fields import StartFields, optional
@@ -46,8 +46,10 @@ def show_forecast(
 
 
 def _expected(db: Session, project: Project, user_id: int, fields: StartFields) -> Forecast:
-    asked = (fields.seed_kind, fields.seed, optional(fields.k), fields.filters)
-    return forecast_of(db, project, *chosen_ids(db, project, user_id, *asked))
+    seed = fields.seed
+    asked = (fields.seed_kind, seed, optional(fields.k), fields.filters)
+    encoder_id, ids = chosen_ids(db, project, user_id, *asked)
+    return forecast_of(db, project, encoder_id, ids, label_of(db, seed))
 
 
 def _words(expected: Forecast, kind: str) -> str:

@@ -18,7 +18,7 @@ from app.labeling.answers import (
     session_answer,
 )
 from app.labeling.auditing import USUAL_TARGET, accept_session, sampled_ranks
-from app.labeling.forecast import Forecast, forecast_of
+from app.labeling.forecast import Forecast, forecast_of, label_of
 from app.labeling.items import items
 from app.labeling.listing import recent_sessions
 from app.labeling.reordering import order_of
@@ -84,7 +84,7 @@ def forecast_session(
     seed = seed_of(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
     encoder_id, ids = chosen_ids(db, project, user.id, body.seed_kind, seed, body.k, filters)
-    return _answer(forecast_of(db, project, encoder_id, ids))
+    return _answer(forecast_of(db, project, encoder_id, ids, label_of(db, seed)))
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/forecast")

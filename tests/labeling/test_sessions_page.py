@@ -47,6 +47,18 @@ def test_a_forecast_is_one_sentence_and_offers_the_likely_part(desk: Desk, ada: 
     assert {desk.records.index(row["record_id"]) % 3 for row in rows} == {0}
 
 
+def test_a_forecast_is_about_the_label_that_is_looked_for(desk: Desk, ada: TestClient) -> None:
+    suggest(desk, embed(desk), by_direction(0.9))
+    desk.label(desk.ada, (0, 0), (1, 1), (4, 1), key="a")
+
+    for asked in (
+        {"seed_kind": "label", "label_id": str(desk.labels[0])},
+        {"seed_kind": "record", "record_ids": str(desk.records[0])},
+    ):
+        assert " % billing, " in forecast(ada, **asked)
+    assert " % delivery, " in forecast(ada, seed_kind="label", label_id=str(desk.labels[1]))
+
+
 def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
     desk: Desk, ada: TestClient
 ) -> None:
