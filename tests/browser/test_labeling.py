@@ -450,8 +450,11 @@ def test_several_labels_are_switched_and_saved_together(
     labeling.saved(0)
     assert labeling.verdicts() == {0: f"delivery,{MARKUP}"}
 
-    labeling.press("1", "1")
+    labeling.press("1", "l")
+    labeling.page.keyboard.type("bill")
+    labeling.press("Enter")
     expect(labeling.row(1).locator(".state")).to_have_text("")
+    expect(labeling.row(1)).to_be_focused()
     labeling.press("k", "2", "3")
     expect(labeling.row(0).locator(".state")).to_have_text("Enter saves")
     labeling.press("Enter")
