@@ -1,0 +1,96 @@
+"""Where sessions are started, foretold, handed out and put away."""
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.database import reading
+from app.labeling.sessions import seed_of, start_session
+from app.records.records import consensus_of
+from tests.browser.conftest import Served
+from tests.labeling.conftest import Desk, make_desk
+from tests.labeling.test_next_best import folded_session
+from tests.labeling.test_sessions import embed, suggest
+
+pytestmark = pytest.mark.browser
+
+
+def told(desk: Desk) -> None:
+    """A tuned version that knows each record's label, and is quite sure of it."""
+    shares = np.full((12, 3), 0.05)
+    shares[np.arange(12), np.arange(12) % 3] = 0.9
+    suggest(desk, embed(desk), shares)
+
+
+def test_sessions_are_foretold_started_handed_out_and_put_away(
+    database: str, served: Served, page: Page
+) -> None:
+    desk = make_desk()
+    told(desk)
+    desk.label(desk.ben, (0, 0), key="b")
+    start_session(desk.project, desk.ada, "given", seed=seed_of("given", desk.records[:3]))
+    served.login(page.context, desk.ada)
+    url = f"{served.url}/projects/letters/sessions"
+    page.goto(url)
+
+    # What each way holds is told without a click, and what cannot be had is said in place.
+    uncertain = page.locator("form.way", has_text="Uncertain")
+    expect(uncertain.locator(".forecast")).to_contain_text("11 records. About")
+    suspects = page.locator("form.way", has_text="Suspects")
+    expect(suspects.locator(".forecast")).to_have_text("No label disagrees with its neighbours.")
+    suspects.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_contain_text("No label disagrees")
+    expect(page).to_have_url(url)
+
+    # The session is handed to both; each of them has a state of their own.
+    line = page.locator(".session-line", has_text="3 chosen records")
+    line.get_by_label("More about 3 chosen records").click()
+    line.get_by_label("ada").check()
+    line.get_by_label("ben").check()
+    line.get_by_role("button", name="Assign").click()
+    assigned = page.locator("#assigned .session-line")
+    expect(assigned).to_contain_text("you 0 of 3 · ben 1 of 3")
+
+    # Put away, it is in no list but that of the hidden ones.
+    assigned.get_by_label("More about 3 chosen records").click()
+    line.get_by_label("ada").uncheck()
+    line.get_by_role("button", name="Assign").click()
+    line.get_by_label("More about 3 chosen records").click()
+    line.get_by_role("button", name="Hide").click()
+    expect(line).to_have_count(0)
+    page.get_by_role("link", name="Show 1 hidden").click()
+    expect(page.locator("#hidden .session-line")).to_have_count(1)
+
+    # More like a label: the forecast follows the choice, and its likely part is one click.
+    page.get_by_label("More like the label").select_option(label="billing")
+    seed = page.locator("form.seed", has=page.locator("select"))
+    expect(seed.locator(".forecast")).to_contain_text("3 of these 11 look like billing")
+    seed.get_by_role("button", name="Start with these 3").click()
+    expect(page).to_have_url(re.compile(r"/sessions/\d+$"))
+    expect(page.locator(".say-row")).to_have_count(3)
+
+
+def test_near_duplicates_follow_the_row_that_stands_for_them(
+    database: str, served: Served, page: Page
+) -> None:
+    desk = make_desk()
+    session = folded_session(desk)
+    served.login(page.context, desk.ada)
+    page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
+
+    # One key labels the row and both that it stands for; one more takes all of it back.
+    row = page.locator(".say-row", has_text="stands for 3 alike")
+    row.click()
+    page.keyboard.press("2")
+    expect(row).to_have_attribute("data-verdict", "label")
+    expect(page.locator('[data-progress="decided"]')).to_have_text("1")
+    alike = [desk.records[i] for i in (0, 3, 6)]
+    with reading() as db:
+        assert consensus_of(db, alike) == {i: [desk.labels[1]] for i in alike}
+    page.keyboard.press("z")
+    expect(row).to_have_attribute("data-verdict", "")
+    expect(page.locator('[data-progress="decided"]')).to_have_text("0")
+    with reading() as db:
+        assert consensus_of(db, alike) == {}
