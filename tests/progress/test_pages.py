@@ -172,12 +172,14 @@ def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(worked: Desk) -> None:
     assert none is None
 
 
-@pytest.mark.parametrize("words", ["0", "-3", "101 %", "0 %", "nan%", "inf %", "½"])
-def test_an_impossible_goal_is_refused(desk: Desk, words: str) -> None:
-    answer = client_of(desk.ada).put(f"{API}/goal", json={"goal": words})
+def test_an_impossible_goal_is_refused(desk: Desk) -> None:
+    client = client_of(desk.ada)
+    words = ["0", "-3", "101 %", "0 %", "nan%", "inf %", "½", "1.5"]
 
-    assert answer.status_code == 422
-    assert client_of(desk.ada).get(f"{API}/progress").json()["goal"] is None
+    answers = [client.put(f"{API}/goal", json={"goal": each}) for each in words]
+
+    assert [answer.status_code for answer in answers] == [422] * len(words)
+    assert client.get(f"{API}/progress").json()["goal"] is None
 
 
 def test_only_an_admin_sets_the_goal(annotator: TestClient) -> None:
