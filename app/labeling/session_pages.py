@@ -29,6 +29,7 @@ from app.labeling.items import (
     session_progress,
 )
 from app.labeling.outline import Outline, outline_of
+from app.labeling.renewing import change_of
 from app.labeling.reordering import UNSUGGESTED
 from app.labeling.undoing import next_redo, next_undo
 from app.models import LabelingSession, Project, Record, User
@@ -60,6 +61,8 @@ def show_session(
     sampled = sampled_ranks(session) if can_be_audited(project, session) else []
     if is_audited := audit and bool(sampled):
         rows = items_at(db, project, session, user.id, sampled)
+        # Keys act on a row that is there.
+        place = next((row.rank for row in rows if not row.standing.own_verdict), sampled[0])
     else:
         rows = items(db, project, session, user.id, start)
     return render(
@@ -70,6 +73,15 @@ def show_session(
         label_counts=label_counts(db, project.id), has_forms=True,
         **_rows(db, project, session, user, rows), **_about(db, project, session, user),
     )  # fmt: skip
+
+
+@router.get(SESSION + "/change")
+def show_change(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb
+) -> PlainTextResponse:
+    """How many rows would be others, were the session started again now; empty where it is moot."""
+    change = change_of(db, project, sessions.find_session(db, project.id, session_id), user.id)
+    return PlainTextResponse(change.sentence if change else "")
 
 
 @router.get(SESSION + "/rows")

@@ -1,0 +1,58 @@
+"""What starting an open session again with the version in use would change."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.errors import AppError
+from app.labeling.sessions import chosen_ids, record_ids_in, seed_of
+from app.models import LabelingSession, Project
+from app.records.filters import Filters
+from app.records.matching import matching_ids
+from app.search.encoders import active_encoder
+
+# What these hold depends on the version; what chance, a file or a person chose does not.
+RENEWABLE = ("record", "selection", "label", "text", "uncertain", "suggested", "coverage")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of the session's n_open unlabeled rows, n_other would be other records."""
+
+    n_open: int
+    n_other: int
+
+    @property
+    def sentence(self) -> str:
+        """As the page says it."""
+        if self.n_other == 0:
+            return "Its open rows would stay the same."
+        rows = "row" if self.n_open == 1 else "rows"
+        return f"{self.n_other:,} of its {self.n_open:,} open {rows} would be others."
+
+
+def change_of(
+    db: Session, project: Project, session: LabelingSession, user_id: int
+) -> Change | None:
+    """None where the session is of the version in use, or where versions make no difference."""
+    active = active_encoder(db, project.id)
+    is_current = active is None or active.id == session.encoder_id
+    if is_current or session.seed_kind not in RENEWABLE:
+        return None
+    stored = session.seed
+    seed = seed_of(
+        session.seed_kind, stored.get("record_ids", ()), stored.get("label_id"),
+        stored.get("text", ""),
+    )  # fmt: skip
+    filters = Filters.from_json(stored.get("filters", {}))
+    try:
+        _, again = chosen_ids(
+            db, project, user_id, session.seed_kind, seed, stored.get("k"), filters
+        )
+    except AppError:
+        return None  # Nothing can be chosen any more: the button itself says why.
+    folded = [each for members in stored.get("folded", {}).values() for each in members]
+    here = np.concatenate([record_ids_in(db, session), np.array(folded, np.int64)])
+    still_open = np.intersect1d(here, matching_ids(db, project.id, Filters(state="unlabeled")))
+    return Change(len(still_open), int((~np.isin(still_open, again)).sum()))
