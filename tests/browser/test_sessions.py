@@ -11,7 +11,7 @@ from app.labeling.sessions import seed_of, start_session
 from app.records.records import consensus_of
 from tests.browser.conftest import Served
 from tests.labeling.conftest import Desk, make_desk
-from tests.labeling.test_next_best import folded_session
+from tests.labeling.test_next_best import folded_session, start_long_session
 from tests.labeling.test_sessions import embed, suggest
 
 pytestmark = pytest.mark.browser
@@ -94,3 +94,30 @@ def test_near_duplicates_follow_the_row_that_stands_for_them(
     expect(page.locator('[data-progress="decided"]')).to_have_text("0")
     with reading() as db:
         assert consensus_of(db, alike) == {}
+
+
+def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
+    database: str, served: Served, page: Page
+) -> None:
+    desk = make_desk(n_records=100)
+    session = start_long_session(desk)
+    served.login(page.context, desk.ada)
+    page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
+    done = page.locator('[data-progress="decided"]')
+    accept = page.get_by_role("button", name="Accept the rest of the session")
+
+    # Before anything is known, it is refused where one stands.
+    page.get_by_text("Accept the whole session after an audit").click()
+    accept.click()
+    expect(page.get_by_role("alert")).to_contain_text("First label the 40 rows drawn")
+    page.get_by_role("button", name="Show the drawn rows").click()
+    expect(page.locator(".say-row")).to_have_count(40)
+    for n in range(40):
+        page.keyboard.press("Enter")
+        expect(done).to_have_text(str(n + 1))
+    accept.click()
+    expect(done).to_have_text("100")
+    page.keyboard.press("z")
+    expect(done).to_have_text("40")
+    with reading() as db:
+        assert len(consensus_of(db, desk.records)) == 40
