@@ -43,6 +43,7 @@ DEEP_CHOICES: tuple[tuple[str, str], ...] = (
     ("learning_rate", "Learning rate"),
     ("max_tokens", "Words and word parts read of each text while learning"),
     ("frozen_layers", "Lower layers that stay as they are (more: quicker)"),
+    ("words", "Weight of what the words say beside the neighbours (0: not asked)"),
     ("contrast", "Weight of drawing records of one label together"),
     ("patience", "Checks without gain before it stops"),
     ("held_out", "Share of the labels kept to measure by"),
@@ -81,6 +82,7 @@ class RunForm(BaseModel):
     deep_learning_rate: float | None = None
     deep_max_tokens: int | None = None
     deep_frozen_layers: int | None = None
+    deep_words: float | None = None
     deep_contrast: float | None = None
     deep_patience: int | None = None
     deep_held_out: float | None = None
