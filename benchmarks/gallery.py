@@ -89,6 +89,9 @@ def take_pictures(port: int) -> list[str]:
         login = logged_in(stage.people["ada"].id)
         clerk = browser.new_context()
         clerk.add_cookies([{"name": "likewise", "value": login, "url": address}])
+        # The first text that is searched for loads the encoder: no page shall be seen waiting.
+        words = f"{address}/api/v1/projects/{stage.project.slug}/similar?text=refund&k=1"
+        clerk.request.get(words, timeout=PATIENCE)
         mapping = uploaded(clerk.new_page(), address, stage.project.slug)
         shown = pages(stage.project.slug, stage.session.id, stage.record_id, mapping)
         for size, scheme in ((size, scheme) for size in SIZES for scheme in SCHEMES):
