@@ -14,16 +14,11 @@ from app.database import reading, transaction
 from app.labeling.undoing import undo
 from app.models import Act, Annotation, LabelingSession, SessionItem, User
 from tests.conftest import client_of, make_user
-from tests.labeling.conftest import Desk, make_desk
+from tests.labeling.conftest import Desk
 
 PAGE = "/projects/letters/progress"
 API = "/api/v1/projects/letters"
 keys = (f"key-{n}" for n in itertools.count())
-
-
-@pytest.fixture
-def desk(database: str) -> Desk:
-    return make_desk()
 
 
 def session_of(desk: Desk, user: User, seed_kind: str, positions: range) -> int:
