@@ -13,12 +13,12 @@ from app.errors import Invalid
 from app.html import render
 from app.labeling.availability import suggested_now
 from app.labeling.sessions import seed_of, start_session
-from app.maps.mapped import drawing_now, mapped_versions, shown
+from app.maps.mapped import Mapped, drawing_now, mapped_versions, shown
 from app.models import Encoder, Project, Record
 from app.projects.access import InProject
 from app.projects.labels import every_label
 from app.records.filters import Filters
-from app.records.records import browse, consensus_of, find_record, records_of
+from app.records.records import browse, consensus_of, count, find_record, records_of
 from app.search.embedding import progress
 from app.search.encoders import find_version
 
@@ -42,7 +42,7 @@ def show_map(
     encoder = one.encoder if one else None
     return render(
         request, "maps/map.html", project=project, versions=found, shown=one, focused=focused,
-        embedding=progress(db, project), drawing=drawing_now(db, project, found), listed=listed,
+        n_records=count(db, project.id, Filters()), **_drawing(db, project, found), listed=listed,
         most=MOST_IN_SESSION, suggests=encoder is not None and _suggests(db, encoder),
         **_known(db, project, encoder, listed),
     )  # fmt: skip
@@ -52,12 +52,11 @@ def show_map(
 def show_drawing(request: Request, project: InProject, db: ReadDb) -> Response:
     """How far the map is; once it is there, the page's script is told to fetch it."""
     found = mapped_versions(db, project)
-    drawing = drawing_now(db, project, found)
+    now = _drawing(db, project, found)
     answer = render(
-        request, "maps/_drawing.html", project=project, drawing=drawing,
-        embedding=progress(db, project), shown=shown(db, project, found, None),
-    )  # fmt: skip
-    if drawing is None:
+        request, "maps/_drawing.html", project=project, shown=shown(db, project, found, None), **now
+    )
+    if now["drawing"] is None:
         answer.headers["HX-Trigger"] = "map-drawn"
     return answer
 
@@ -121,6 +120,14 @@ def _one(
         request, template, project=project, record=record,
         **_known(db, project, encoder, [record]),
     )  # fmt: skip
+
+
+def _drawing(db: Session, project: Project, found: list[Mapped]) -> dict[str, Any]:
+    """How far the map is. What is embedded is counted only while it is waited for: that takes a
+    while in a large project."""
+    drawing = drawing_now(db, project, found)
+    waits = drawing is not None and not drawing.error
+    return {"drawing": drawing, "embedding": progress(db, project) if waits else None}
 
 
 def _suggests(db: Session, encoder: Encoder) -> bool:
