@@ -137,7 +137,9 @@ def uploaded(page: Page, address: str, project: str) -> str:
 def show(page: Page, address: str) -> None:
     """Open it; `press=` names a key to press then."""
     address, _, key = address.partition("?press=")
-    page.goto(address)
+    answer = page.goto(address)
+    if answer is None or answer.status >= 500:
+        raise SystemExit(f"{address} does not answer: see the server's log in the data folder.")
     expect(page.locator(".htmx-request")).to_have_count(0, timeout=PATIENCE)
     if key:
         expect(page.locator("#row-0")).to_be_visible(timeout=PATIENCE)
