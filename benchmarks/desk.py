@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,12 @@ def corpus(n: int, cache: Path = CACHE) -> tuple[Corpus, list[str]]:
     for split in ("test", "train", "val"):
         rows += json.loads((AGNEWS / f"{split}.json").read_text())
     texts = [f"{row['Title']}. {row['Description']}" for row in rows]
-    copies = [f"{texts[i % len(texts)]} ({i})" if i >= len(texts) else texts[i] for i in range(n)]
-    return grown(agnews(cache), n), copies
+    data = grown(agnews(cache), max(n, len(texts)))
+    texts += [f"{texts[i % len(texts)]} ({i})" for i in range(len(texts), n)]
+    # In the files, records of one class lie together.
+    order = np.random.default_rng(0).permutation(len(texts))[:n]
+    mixed = replace(data, vectors=data.vectors[order], classes=data.classes[order])
+    return mixed, [texts[row] for row in order.tolist()]
 
 
 def _invented(n: int) -> Corpus:
@@ -161,7 +165,7 @@ class Serving:
 
     def __init__(self, desk: Desk) -> None:
         self.desk, self._is_over = desk, threading.Event()
-        self.n_runs = 0
+        self.n_runs, self.refusal = 0, ""
 
     @contextmanager
     def running(self, *, is_busy: bool = True) -> Iterator["Serving"]:
@@ -185,8 +189,11 @@ class Serving:
             self._is_over.set()
             if asking.is_alive():
                 asking.join()
+            # The worker ends by itself when its server is gone, and writes until then.
+            beside = psutil.Process(process.pid).children()
             process.send_signal(signal.SIGTERM)
             process.wait()
+            psutil.wait_procs(beside)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """What the API answers the admin. Raises urllib's HTTPError."""
@@ -216,7 +223,10 @@ class Serving:
 
     def _keep_busy(self) -> None:
         while not self._is_over.wait(0.5):
-            moving = self.ask("GET", "/readiness")["moving"]
-            if moving is None:
+            if self.ask("GET", "/readiness")["moving"] is not None:
+                continue
+            try:
                 self.ask("POST", "/runs", {"method": "head"})
                 self.n_runs += 1
+            except urllib.error.HTTPError as refusal:
+                self.refusal = json.load(refusal)["title"]

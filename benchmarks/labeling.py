@@ -93,6 +93,7 @@ def loaded(
         "annotators": annotators,
         "saves_per_second": round(len(saves) / found["seconds"], 1),
         "runs": serving.n_runs,
+        "run_refused": serving.refusal or None,
         "failures": found["failures"][:3],
         "generator_cpu_share": round(found["generator_cpu_seconds"] / took, 2),
         "web_cpu_ms_per_request": round(1000 * (serving.cpu_seconds() - before) / n_requests, 2),
