@@ -127,7 +127,7 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
 
     page.keyboard.press("1")
     expect(page.locator(".notice")).to_contain_text("1 record: Lamps.")
-    expect(page.locator("[aria-pressed=true]")).to_contain_text("Lamps")
+    expect(page.locator(".saying [aria-pressed=true]")).to_contain_text("Lamps")
     assert consensus(library, slice(29, 30)) == [[1]]
     page.keyboard.press("z")
     expect(page.locator(".notice")).to_contain_text("Taken back")
