@@ -107,6 +107,7 @@ def test_points_have_their_colours_and_say_their_texts(mapped: Mapped) -> None:
     assert mapped.n_pixels(BLUE) == 0
     assert mapped.n_pixels(ORANGE) > 100
 
+    page.get_by_text("Records in view", exact=True).click()  # Else each colouring asks for it.
     page.select_option("#map-colour", "label")
     expect(legend.last).to_contain_text("unlabeled")
     expect(legend.last).to_contain_text(str(N - N_LABELED))
@@ -161,7 +162,8 @@ def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None
     page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_label("From the version before to the one after")).to_have_value("25")
-    page.select_option("#map-version", "1")
+    with page.expect_response(lambda answer: "/map/list?" in answer.url):
+        page.select_option("#map-version", "1")
     page.select_option("#map-before", "")
     expect(page.locator("#map-slide")).to_be_hidden()
     expect(page.locator("#map-legend")).to_contain_text("no suggestion")
@@ -205,6 +207,7 @@ def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{mapped.url}?record={ids[5]}")
     expect(page.locator("#map-card")).to_contain_text("text 5")
+    expect(page.locator("#map-list")).to_have_attribute("aria-busy", "false")
     wide = page.evaluate("document.documentElement.scrollWidth")
     stage = page.locator(".map-stage").bounding_box()
     assert wide == 390
