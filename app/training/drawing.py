@@ -18,7 +18,7 @@ from app.training.plots import Plot
 from app.training.runs import losses_of
 from app.training.spread_plots import label_boxes, violins
 
-RANKINGS = ("r_precision", "capped_top_k", "ndcg", "mrr", "map", "macro_r_precision")
+RANKINGS = ("r_precision", "top_k", "ndcg", "mrr", "map", "macro_r_precision")
 SUGGESTIONS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "weighted_f1")
 
 

@@ -12,7 +12,7 @@ from app.projects.labels import every_label
 
 WORDS = {
     "r_precision": "Like neighbours among as many as there are",
-    "top_k": "Like neighbours among the nearest",
+    "capped_top_k": "Like neighbours of the nearest that can be",
     "accuracy": "Right suggestions",
     "macro_f1": "Right suggestions, each label counting the same",
     "audit_accuracy": "Right suggestions, in the audit",
@@ -21,7 +21,7 @@ WORDS = {
 """The figures that are shown first; a run keeps many more."""
 
 MORE_WORDS = {
-    "capped_top_k": "Like neighbours, as many as there can be",
+    "top_k": "Like neighbours among the nearest, however few there are",
     "ndcg": "NDCG: like neighbours near the top",
     "mrr": "MRR: 1 / rank of the first like neighbour",
     "map": "Mean average precision",

@@ -109,7 +109,7 @@ def tune(project: Project, raw: Encoder) -> Encoder:
         for encoder, role, value in ((raw, "raw", 0.517), (head, "tuned", 0.658)):
             db.add(
                 Evaluation(
-                    run_id=run.id, encoder_id=encoder.id, role=role, metric="top_k", k=10, n=240,
+                    run_id=run.id, encoder_id=encoder.id, role=role, metric="capped_top_k", k=10, n=240,
                     value=value, low=value - 0.02, high=value + 0.03,
                 )
             )  # fmt: skip
