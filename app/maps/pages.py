@@ -32,17 +32,23 @@ Version = Annotated[int | None, Query()]
 @router.get(MAP)
 def show_map(
     request: Request, project: InProject, db: ReadDb, version: Version = None,
+    after: Version = None, before: Version = None,
     record: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:  # fmt: skip
-    """All records on one sheet, focused on one of them if the address names it."""
+    """All records on one sheet, focused on one of them if the address names it.
+
+    version, or after  the version that is shown; the usual one while its map is still to come
+    before             the version that it is compared with from the start
+    """
     found = mapped_versions(db, project)
-    one = shown(db, project, found, version)
+    one = shown(db, project, found, _drawn(db, project, found, version or after))
     focused = next((find_record(db, project.id, each) for each in _ids(record)), None)
     listed = browse(db, project.id, Filters(), limit=LISTED).records if one else []
     encoder = one.encoder if one else None
     return render(
-        request, "maps/map.html", project=project, versions=found, shown=one, focused=focused,
-        n_records=count(db, project.id, Filters()), **_drawing(db, project, found), listed=listed,
+        request, "maps/map.html", project=project, versions=found, shown=one, before=before,
+        focused=focused, listed=listed, n_records=count(db, project.id, Filters()),
+        **_drawing(db, project, found),
         most=MOST_IN_SESSION, suggests=encoder is not None and _suggests(db, encoder),
         **_known(db, project, encoder, listed),
     )  # fmt: skip
@@ -120,6 +126,13 @@ def _one(
         request, template, project=project, record=record,
         **_known(db, project, encoder, [record]),
     )  # fmt: skip
+
+
+def _drawn(db: Session, project: Project, found: list[Mapped], number: int | None) -> int | None:
+    """The number, if that version has a map already. Raises NotFound for an unknown version."""
+    if number is not None:
+        find_version(db, project.id, number)
+    return number if any(each.encoder.number == number for each in found) else None
 
 
 def _drawing(db: Session, project: Project, found: list[Mapped]) -> dict[str, Any]:

@@ -171,6 +171,9 @@ def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None
 
     assert np.hypot(before[0] - after[0], before[1] - after[1]) > 3
     assert np.hypot(before[0] - raw[0], before[1] - raw[1]) < 1.5
+    mapped.open("?before=1&after=2")
+    expect(page.locator("#map-slide-before")).to_have_text("Version 1")
+    expect(page.locator("#map-slide-after")).to_have_text("Version 2")
 
 
 def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:

@@ -52,6 +52,9 @@ def test_the_page_offers_versions_and_a_list(client: TestClient, project: Projec
     assert page.count("data-record=") == 40
     assert "being drawn" not in page
     assert 'data-version="1"' in client.get(URL, params={"version": 1}).text
+    compared = client.get(URL, params={"after": 2, "before": 1}).text
+    assert re.findall(r"<option value=\"(\d)\" selected>", compared) == ["2", "1"]
+    assert client.get(URL, params={"before": 1, "after": 9}).status_code == 404
     assert '<option value="suggestion">' in client.get(URL, params={"version": 1}).text
 
 
