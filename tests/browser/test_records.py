@@ -100,7 +100,6 @@ def test_many_are_labeled_after_a_look_and_taken_back_at_once(
 
     expect(page.locator(".bulk-sentence")).to_contain_text("This labels 1 record as Lamps")
     page.go_back()
-    page.get_by_role("button", name="For all 5").click()
     page.get_by_label("What to do").select_option(label="Label as Lamps")
     page.get_by_role("button", name="For all 5").click()
     page.get_by_role("button", name="Label 5 records").click()
