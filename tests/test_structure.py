@@ -23,6 +23,8 @@ VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "wb
 IMPORTED_AS = {
     "python-multipart": "",
     "psycopg": "",
+    "httptools": "",
+    "uvloop": "",
     "argon2-cffi": "argon2",
     "faiss-cpu": "faiss",
     "scikit-learn": "sklearn",
