@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app import worker
+from app import chores, dispatching
 from app.database import reading, transaction
 from app.exchange import importing
 from app.exchange.mapping import Mapping
@@ -266,7 +266,7 @@ def test_a_flipped_bit_in_an_index_is_mended_at_the_next_start(project: Project)
 def test_dispatching_goes_on_after_an_error(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "AFTER_TROUBLE_SECONDS", 0.1)
+    monkeypatch.setattr(dispatching, "AFTER_TROUBLE_SECONDS", 0.1)
     broken = iter([True])
 
     def break_once(db: Session) -> list[Project]:
@@ -274,7 +274,7 @@ def test_dispatching_goes_on_after_an_error(
             raise OSError("the database is restarting")
         return due_projects(db)
 
-    monkeypatch.setattr(worker, "due_projects", break_once)
+    monkeypatch.setattr(chores, "due_projects", break_once)
     add_records(project, TEXTS[:5])
 
     work_until(lambda: is_searchable(project))

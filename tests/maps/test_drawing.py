@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
 
-from app import worker
 from app.database import reading, transaction
+from app.dispatching import Dispatcher
 from app.errors import NotFound, StorageFull
 from app.maps import drawing, stored
 from app.maps.drawing import draw, draw_sketch, note_trouble
@@ -230,7 +230,7 @@ def test_compiled_code_is_kept_where_packages_are_read_only(
 
 def test_a_worker_that_stays_draws_maps(project: Project) -> None:
     stop = threading.Event()
-    staying = worker.Worker(stop, draws_maps=True)
+    staying = Dispatcher(stop, draws_maps=True)
     staying.launch()
     try:
         net = threading.Timer(PATIENCE_SECONDS, stop.set)

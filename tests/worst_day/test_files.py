@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import select, update
 from typer.testing import CliRunner
 
+from app.chores import Chores
 from app.cli import app
 from app.database import reading, transaction
 from app.exchange.importing import carry_out
 from app.models import Import, Record, utc_now
 from app.settings import settings
-from app.worker import Worker, work_until
+from app.worker import work_until
 from tests.exchange.files import queued, received, the_import
 from tests.worst_day.conftest import Day
 from tests.worst_day.sentences import API, PAGES, in_child, in_shell, shown, told, upload
@@ -118,7 +119,7 @@ def test_a_worker_forgets_uploads_that_nobody_mapped(
         long_ago = utc_now() - timedelta(days=2)
         db.execute(update(Import).where(Import.id == old).values(created_at=long_ago))
     # Nothing else to do: the records of this project have the vectors that they need.
-    monkeypatch.setattr(Worker, "_start_upkeep", lambda worker: None)
+    monkeypatch.setattr(Chores, "_start_upkeep", lambda chores: None)
 
     work_until(lambda: the_import(old).status == "cancelled")
 

@@ -1,0 +1,137 @@
+"""What nobody asked for and is due all the same: runs, suggestions, deliveries, embedding, maps.
+
+Decision: what is due is derived from rows each time, never noted, so any number of workers may look
+at the same ones. Maps are drawn last, by a worker that stays, while nothing else is moving.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.artifacts import folder
+from app.database import reading, transaction
+from app.engine import Engine
+from app.errors import Conflict
+from app.maps import drawing
+from app.models import Project, utc_now
+from app.notices import delivering
+from app.search import upkeep
+from app.training import refreshing, runs
+from app.training.readiness import due_projects
+
+log = structlog.get_logger()
+
+
+class Chores:
+    """Starts what is due as jobs of one worker's engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._upkeep: tuple[int, int] | None = None
+        self._drawing: tuple[int, int] | None = None
+        self._last_project = 0
+        self._renewing: dict[int, int] = {}
+        self._damaged: set[int] = set()
+
+    def look_for_damage(self) -> None:
+        """Note the projects whose files a crash or a bad disk has damaged."""
+        with reading() as db:
+            self._damaged = set(upkeep.damaged_projects(db))
+
+    def start_due(self) -> None:
+        """Start what is due now, maps excepted."""
+        self._request_due_runs()
+        self._renew_suggestions()
+        self._start_deliveries()
+        self._start_upkeep()
+
+    def draw_maps(self) -> None:
+        """Start the next map that is due; one at a time for this worker."""
+        if self._drawing is not None and self._engine.is_alive("map", *self._drawing):
+            return
+        with reading() as db:
+            due = drawing.due_maps(db)
+        self._drawing = self._start_first("map", due)
+
+    def _request_due_runs(self) -> None:
+        with reading() as db:
+            due = due_projects(db)
+        for project in due:
+            try:
+                with transaction() as db:
+                    runs.request_run(db, project)
+            except Conflict as conflict:
+                # Another worker, or an admin, was quicker.
+                log.info("worker.run_not_requested", project=project.slug, why=conflict.sentence)
+
+    def _renew_suggestions(self) -> None:
+        """The newest act numbers the attempt: no label that came later waits for an older try."""
+        with reading() as db:
+            due = refreshing.due_renewals(db)
+        for project_id, act_id in due:
+            before = self._renewing.get(project_id)
+            if before is None or not self._engine.is_alive("renew", project_id, before):
+                self._engine.start("renew", project_id, attempt=act_id)
+                self._renewing[project_id] = act_id
+
+    def _start_deliveries(self) -> None:
+        with reading() as db:
+            due = delivering.due_deliveries(db, utc_now())
+        for delivery_id, attempt in due:
+            self._engine.start("deliver", delivery_id, attempt=attempt)
+
+    def _start_upkeep(self) -> None:
+        """One project at a time for this worker, in turn, so that imports find room beside it."""
+        if self._upkeep is not None and self._engine.is_alive("embed", *self._upkeep):
+            return
+        with reading() as db:
+            waiting = [
+                each.id for each in _in_turn(db, self._last_project) if self._needs(db, each)
+            ]
+        self._upkeep = self._start_first("embed", waiting)
+        if self._upkeep is not None:
+            self._last_project = self._upkeep[0]
+            self._damaged.discard(self._last_project)
+
+    def _start_first(self, kind: str, subject_ids: Sequence[int]) -> tuple[int, int] | None:
+        """Start the job of the first subject that no worker is at: its id and attempt."""
+        for subject_id in subject_ids:
+            attempt = _last_attempt(kind, subject_id)
+            if attempt and self._engine.is_alive(kind, subject_id, attempt):
+                continue
+            # False: another worker was quicker, or our note of the attempt was lost.
+            has_started = self._engine.start(kind, subject_id, attempt=attempt + 1)
+            _note_attempt(kind, subject_id, attempt + 1)
+            if has_started:
+                return subject_id, attempt + 1
+        return None
+
+    def _needs(self, db: Session, project: Project) -> bool:
+        return project.id in self._damaged or upkeep.needs_upkeep(db, project)
+
+
+def _in_turn(db: Session, after_id: int) -> list[Project]:
+    """Every project, beginning with the one after `after_id`."""
+    projects = db.scalars(select(Project).order_by(Project.id)).all()
+    return sorted(projects, key=lambda project: (project.id <= after_id, project.id))
+
+
+def _last_attempt(kind: str, subject_id: int) -> int:
+    """The number of the newest such job, for all workers that share the data folder."""
+    path = _attempts_of(kind) / f"{subject_id}.attempt"
+    return int(path.read_text()) if path.exists() else 0
+
+
+def _note_attempt(kind: str, subject_id: int, attempt: int) -> None:
+    path = _attempts_of(kind) / f"{subject_id}.attempt"
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(str(attempt))
+    part.replace(path)
+
+
+def _attempts_of(kind: str) -> Path:
+    return folder({"embed": "embedding", "map": "maps"}[kind])
