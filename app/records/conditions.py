@@ -1,15 +1,12 @@
 """Filters as conditions on Record, in SQL that both databases read."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, and_, func, literal, or_, select
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from app.models import Act, Annotation, Consensus, Import, Record, Remark
+from app.records.dialects import Among, FieldText
 from app.records.filters import Filters, State
 from app.records.words import holding
 
@@ -27,7 +24,7 @@ def conditions(project_id: int, filters: Filters) -> Conditions:
     found += _of_consensus(project_id, filters) + _of_people(project_id, filters)
     found += _of_time(project_id, filters)
     if filters.ids is not None:
-        found.append(_Among(Record.id, literal(",".join(map(str, filters.ids.tolist())))))
+        found.append(Among(Record.id, literal(",".join(map(str, filters.ids.tolist())))))
     elif filters.asks_suggestions:
         raise ValueError("filters that ask for suggestions are to be narrowed first")
     return found
@@ -36,7 +33,7 @@ def conditions(project_id: int, filters: Filters) -> Conditions:
 def _of_content(filters: Filters) -> Conditions:
     found = [holding(filters.keyword)] if filters.keyword else []
     if filters.field:
-        found.append(_FieldText(Record.fields, filters.field) == filters.value)
+        found.append(FieldText(Record.fields, filters.field) == filters.value)
     return found
 
 
@@ -164,47 +161,3 @@ def _imported(project_id: int, filters: Filters) -> ColumnElement[bool]:
     began = select(Import.started_at).where(*theirs).scalar_subquery()
     ended = select(Import.finished_at).where(*theirs).scalar_subquery()
     return and_(Record.created_at >= began, or_(ended.is_(None), Record.created_at <= ended))
-
-
-class _Among(FunctionElement[bool]):
-    """_Among(id, "1,2,3"): one of many ids, which are one parameter."""
-
-    type = Boolean()
-    name = "among"
-    inherit_cache = True
-
-
-@compiles(_Among, "sqlite")
-def _among_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    which, ids = (compiler.process(part, **options) for part in element.clauses)
-    return f"({which} IN (SELECT value FROM json_each('[' || {ids} || ']')))"  # noqa: S608
-
-
-@compiles(_Among, "postgresql")
-def _among_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    which, ids = (compiler.process(part, **options) for part in element.clauses)
-    return f"({which} = ANY (string_to_array({ids}, ',')::int[]))"
-
-
-class _FieldText(FunctionElement[str]):
-    """The value of a record's field as text, null where there is none: _FieldText(fields, name)."""
-
-    type = String()
-    name = "field_text"
-    inherit_cache = True
-
-
-@compiles(_FieldText, "postgresql")
-def _field_text_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, name = (compiler.process(part, **options) for part in element.clauses)
-    return f"({fields} ->> {name})"
-
-
-# json_extract would read a name such as `a"b` as a path, and true as 1.
-@compiles(_FieldText, "sqlite")
-def _field_text_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, name = (compiler.process(part, **options) for part in element.clauses)
-    return (
-        "(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "  # noqa: S608
-        f"ELSE CAST(value AS TEXT) END FROM json_each({fields}) WHERE key = {name})"
-    )

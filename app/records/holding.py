@@ -8,30 +8,27 @@ for each of them, and in what passes with a pattern that spells out both cases.
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, and_, cast, literal, literal_column, or_
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import ColumnElement, Text, and_, cast, literal, or_
 
 from app.models import Record
+from app.records.dialects import FieldHolds, Holds
 
 _WILD = {"%", "_", "!"}
 
 
 def holds(word: str) -> ColumnElement[bool]:
     """The record's text, or the value of one of its fields, holds the word."""
-    return or_(_Holds(Record.text, *_patterns(word)), _held_by_a_field(word))
+    return or_(Holds(Record.text, *_patterns(word)), _held_by_a_field(word))
 
 
 def _held_by_a_field(word: str) -> ColumnElement[bool]:
     """First the JSON as it is stored, names included, which is quick; then value by value."""
     stored = cast(Record.fields, Text)
-    raw = _Holds(stored, literal(f"%{_rewritten(word, _wild_if_quoted)}%"))
-    escaped = _Holds(stored, literal(f"%{_rewritten(word, _as_json)}%"))
+    raw = Holds(stored, literal(f"%{_rewritten(word, _wild_if_quoted)}%"))
+    escaped = Holds(stored, literal(f"%{_rewritten(word, _as_json)}%"))
     could = raw if word.isascii() else or_(raw, escaped)
-    return and_(could, _FieldHolds(Record.fields, *_patterns(word)))
+    return and_(could, FieldHolds(Record.fields, *_patterns(word)))
 
 
 def _patterns(word: str) -> list[ColumnElement[str]]:
@@ -88,54 +85,3 @@ def _either_case_or_itself(letter: str) -> str:
 
 def _either_case(letter: str) -> str:
     return f"[{_cases(letter)}]"
-
-
-class _Holds(FunctionElement[bool]):
-    """_Holds(text, like[, glob, regex]): the text matches, without case; "!" escapes in LIKE."""
-
-    type = Boolean()
-    name = "holds"
-    inherit_cache = True
-
-
-class _FieldHolds(FunctionElement[bool]):
-    """_FieldHolds(fields, like[, glob, regex]): the value of one of the fields matches."""
-
-    type = Boolean()
-    name = "field_holds"
-    inherit_cache = True
-
-
-@compiles(_Holds, "sqlite")
-def _holds_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text, like, *spelled = (compiler.process(each, **options) for each in element.clauses)
-    matches = f"{text} LIKE {like} ESCAPE '!'"
-    # CASE, because in an AND the planner may begin with the slower one.
-    return (
-        f"(CASE WHEN {matches} THEN {text} GLOB {spelled[0]} ELSE 0 END)"
-        if spelled
-        else f"({matches})"
-    )
-
-
-@compiles(_Holds, "postgresql")
-def _holds_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text, like, *spelled = (compiler.process(each, **options) for each in element.clauses)
-    matches = f"{text} ILIKE {like} ESCAPE '!'"
-    return f"({matches} AND {text} ~ {spelled[1]})" if spelled else f"({matches})"
-
-
-@compiles(_FieldHolds, "sqlite")
-def _field_holds_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, *patterns = list(element.clauses)
-    holds_it = _Holds(literal_column("CAST(field.value AS TEXT)"), *patterns)
-    rows = f"json_each({compiler.process(fields, **options)})"
-    return f"EXISTS (SELECT 1 FROM {rows} AS field WHERE {compiler.process(holds_it, **options)})"  # noqa: S608
-
-
-@compiles(_FieldHolds, "postgresql")
-def _field_holds_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    fields, *patterns = list(element.clauses)
-    holds_it = _Holds(literal_column("field.value"), *patterns)
-    rows = f"json_each_text({compiler.process(fields, **options)})"
-    return f"EXISTS (SELECT 1 FROM {rows} AS field WHERE {compiler.process(holds_it, **options)})"  # noqa: S608
