@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.training.figures import Figure
-from app.training.plots import Axis, Canvas, Plot, cut, percent, points
+from app.training.plots import Axis, Canvas, Cell, Plot, cut, percent, points
 
 LANE = 48.0
 ROW = 30.0
 MOST_ROWS = 20
 LEAST_SPAN = 0.05
+LEAST_CLEAR = 5
+"""Records below which an interval says nothing: that of one record has no width."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,12 @@ class Part:
     @property
     def is_worse(self) -> bool:
         """Whether tuned is clearly below raw here."""
-        return self.high < 0
+        return self.n >= LEAST_CLEAR and self.high < 0
 
     @property
     def is_better(self) -> bool:
         """Whether tuned is clearly above raw here."""
-        return self.low > 0
+        return self.n >= LEAST_CLEAR and self.low > 0
 
 
 def metric_plot(name: str, title: str, about: str, figures: Sequence[Figure]) -> Plot | None:
@@ -40,28 +42,18 @@ def metric_plot(name: str, title: str, about: str, figures: Sequence[Figure]) ->
         return None
     drawn, x = Canvas(), Axis(0, 1, 12, 298)
     bottom = 8 + LANE * len(figures)
-    for i in range(5):
-        drawn.line("tick", x.at(i / 4), 4, x.at(i / 4), bottom)
-        drawn.words(x.at(i / 4), bottom + 15, percent(i / 4), anchor="middle")
+    drawn.posts(x, 4, bottom)
     for number, figure in enumerate(figures):
-        top = 8 + LANE * number
-        k = f", k = {figure.tuned.k:,}" if figure.tuned.k else ""
-        words = f"{figure.words}{k}, n = {figure.tuned.n:,}"
-        drawn.words(12, top + 12, cut(words, 64), kind="name")
-        for role, score, below in (("raw", figure.raw, 23), ("tuned", figure.tuned, 36)):
-            middle = top + below
-            drawn.line(f"{role}-whisker", x.at(score.low), middle, x.at(score.high), middle)
-            drawn.mark(role, x.at(score.value), middle)
-            drawn.words(306, middle + 4, f"{percent(score.value, 1)} {role}")
+        _metric(drawn, figure, x, 8 + LANE * number)
+    said = [
+        f"{each.words}: raw {percent(each.raw.value, 1)}, tuned {percent(each.tuned.value, 1)}"
+        for each in figures
+    ]
     return Plot(
         name=name,
         title=title,
         about=about,
-        summary="; ".join(
-            f"{figure.words}: raw {percent(figure.raw.value, 1)}, tuned "
-            f"{percent(figure.tuned.value, 1)}"
-            for figure in figures
-        ),
+        summary="; ".join(said),
         height=bottom + 24,
         width=384.0,
         shapes=tuple(drawn.shapes),
@@ -69,13 +61,7 @@ def metric_plot(name: str, title: str, about: str, figures: Sequence[Figure]) ->
             "metric", "k", "n", "raw", "raw_low", "raw_high", "tuned", "tuned_low", "tuned_high",
             "chance",
         ),
-        rows=tuple(
-            (
-                f.tuned.metric, f.tuned.k, f.tuned.n, f.raw.value, f.raw.low, f.raw.high,
-                f.tuned.value, f.tuned.low, f.tuned.high, f.tuned.chance,
-            )
-            for f in figures
-        ),
+        rows=tuple(_metric_row(figure) for figure in figures),
     )  # fmt: skip
 
 
@@ -105,6 +91,25 @@ def gain_plot(name: str, title: str, about: str, parts: Sequence[Part]) -> Plot 
         columns=("part", "n", "raw", "tuned", "gain", "gain_low", "gain_high"),
         rows=tuple((p.name, p.n, p.raw, p.raw + p.value, p.value, p.low, p.high) for p in ordered),
     )
+
+
+def _metric(drawn: Canvas, figure: Figure, x: Axis, top: float) -> None:
+    k = f", k = {figure.tuned.k:,}" if figure.tuned.k else ""
+    words = f"{figure.words}{k}, n = {figure.tuned.n:,}"
+    drawn.words(12, top + 12, cut(words, 64), kind="name")
+    for role, score, below in (("raw", figure.raw, 23), ("tuned", figure.tuned, 36)):
+        middle = top + below
+        drawn.line(f"{role}-whisker", x.at(score.low), middle, x.at(score.high), middle)
+        drawn.mark(role, x.at(score.value), middle)
+        drawn.words(306, middle + 4, f"{percent(score.value, 1)} {role}")
+
+
+def _metric_row(figure: Figure) -> tuple[Cell, ...]:
+    raw, tuned = figure.raw, figure.tuned
+    return (
+        tuned.metric, tuned.k, tuned.n, raw.value, raw.low, raw.high,
+        tuned.value, tuned.low, tuned.high, tuned.chance,
+    )  # fmt: skip
 
 
 def _gain(drawn: Canvas, part: Part, x: Axis, top: float) -> None:

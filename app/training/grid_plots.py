@@ -8,12 +8,12 @@ import numpy as np
 
 from app.search.vectors import Ids
 from app.training.measured import Measured
-from app.training.plots import WIDTH, Axis, Canvas, Plot, cut, percent
+from app.training.plots import QUARTERS, WIDTH, Axis, Canvas, Plot, cut, percent
 
 MOST_LABELS = 12
 MOST_BARS = 20
-DARK = 0.55
 BAR = 34.0
+LEFT, TOP = 100.0, 78.0
 
 
 @dataclass(frozen=True)
@@ -82,23 +82,6 @@ def _confused(
 
 def matrix_plot(found: Matrix) -> Plot:
     """The matrix as a picture: the darker, the larger the share of the row's label."""
-    size, left, top = min(44.0, 250.0 / len(found.labels)), 100.0, 78.0
-    drawn = Canvas()
-    for number, name in enumerate(found.labels):
-        middle = top + size * (number + 0.5)
-        drawn.words(left - 6, middle + 4, cut(name, 15), kind="name", anchor="end")
-        drawn.words(left + size * (number + 0.5), top - 6, f"{number + 1}", anchor="middle")
-        drawn.words(6, middle + 4, f"{number + 1}")
-    drawn.words(left, 30, "suggested, by the number of its row")
-    for i, row in enumerate(found.rows):
-        for j, cell in enumerate(row):
-            x, y, share = left + size * j, top + size * i, cell.share if cell else 0.0
-            drawn.rect("cell", x, y, size, size, **{"fill-opacity": f"{0.8 * share:.2f}"})
-            if cell and share >= 0.005:
-                drawn.words(
-                    x + size / 2, y + size / 2 + 4, f"{100 * share:.0f}",
-                    kind="name", anchor="middle",
-                )  # fmt: skip
     cells = [cell for row in found.rows for cell in row if cell]
     wrong = sorted((c for c in cells if not c.is_right), key=lambda c: -c.n)[:3]
     return Plot(
@@ -106,30 +89,42 @@ def matrix_plot(found: Matrix) -> Plot:
         title="What is taken for what",
         about="Percent of each row's records that got each label suggested, by tuned.",
         summary="; ".join(f"{c.n} of {c.true} taken for {c.suggested}" for c in wrong),
-        height=top + size * len(found.labels) + 10,
-        shapes=tuple(drawn.shapes),
+        height=TOP + _cell_size(found) * len(found.labels) + 10,
+        shapes=tuple(_draw_matrix(found).shapes),
         columns=("label", "suggested", "n", "share"),
         rows=tuple((c.true, c.suggested, c.n, c.share) for c in cells),
     )
+
+
+def _cell_size(found: Matrix) -> float:
+    return min(44.0, 250.0 / len(found.labels))
+
+
+def _draw_matrix(found: Matrix) -> Canvas:
+    drawn, size = Canvas(), _cell_size(found)
+    for number, name in enumerate(found.labels):
+        middle = TOP + size * (number + 0.5)
+        drawn.words(LEFT - 6, middle + 4, cut(name, 15), kind="name", anchor="end")
+        drawn.words(LEFT + size * (number + 0.5), TOP - 6, f"{number + 1}", anchor="middle")
+        drawn.words(6, middle + 4, f"{number + 1}")
+    drawn.words(LEFT, 30, "suggested, by the number of its row")
+    for i, row in enumerate(found.rows):
+        for j, cell in enumerate(row):
+            _draw_cell(drawn, LEFT + size * j, TOP + size * i, size, cell.share if cell else 0.0)
+    return drawn
+
+
+def _draw_cell(drawn: Canvas, x: float, y: float, size: float, share: float) -> None:
+    drawn.rect("cell", x, y, size, size, **{"fill-opacity": f"{0.8 * share:.2f}"})
+    if share >= 0.005:
+        said = f"{100 * share:.0f}"
+        drawn.words(x + size / 2, y + size / 2 + 4, said, kind="name", anchor="middle")
 
 
 def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Plot | None:
     """How often suggestions came true, by the chance that was told; None where none was."""
     if not bins:
         return None
-    drawn, x, y = Canvas(), Axis(0, 1, 44, 344), Axis(0, 1, 236, 14)
-    for i in range(5):
-        drawn.line("tick", x.start, y.at(i / 4), x.stop, y.at(i / 4))
-        drawn.words(x.start - 5, y.at(i / 4) + 4, percent(i / 4), anchor="end")
-        drawn.words(x.at(i / 4), 252, percent(i / 4), anchor="middle")
-    drawn.words(194, 270, "chance that was told", anchor="middle")
-    drawn.line("chance", x.at(0), y.at(0), x.at(1), y.at(1))
-    drawn.words(x.at(0.62), y.at(0.55), "as sure as right")
-    most = max(each["n"] for each in bins)
-    for each in bins:
-        at = x.at(each["chance"])
-        drawn.line("tuned-whisker", at, y.at(each["low"]), at, y.at(each["high"]))
-        drawn.mark("tuned", at, y.at(each["right"]), 2.5 + 4 * (each["n"] / most) ** 0.5)
     total = sum(each["n"] for each in bins)
     return Plot(
         name="calibration",
@@ -142,10 +137,26 @@ def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Plot | None:
             f"told {percent(b['chance'])}, right {percent(b['right'])}" for b in bins
         ),
         height=280.0,
-        shapes=tuple(drawn.shapes),
+        shapes=tuple(_draw_bins(bins).shapes),
         columns=("n", "chance", "right", "right_low", "right_high"),
         rows=tuple((b["n"], b["chance"], b["right"], b["low"], b["high"]) for b in bins),
     )
+
+
+def _draw_bins(bins: Sequence[Mapping[str, float]]) -> Canvas:
+    drawn, x, y = Canvas(), Axis(0, 1, 44, 344), Axis(0, 1, 236, 14)
+    drawn.rungs(y, x.start, x.stop)
+    for value, words in QUARTERS:
+        drawn.words(x.at(value), 252, words, anchor="middle")
+    drawn.words(194, 270, "chance that was told", anchor="middle")
+    drawn.line("chance", x.at(0), y.at(0), x.at(1), y.at(1))
+    drawn.words(x.at(0.62), y.at(0.55), "as sure as right")
+    most = max(each["n"] for each in bins)
+    for each in bins:
+        at = x.at(each["chance"])
+        drawn.line("tuned-whisker", at, y.at(each["low"]), at, y.at(each["high"]))
+        drawn.mark("tuned", at, y.at(each["right"]), 2.5 + 4 * (each["n"] / most) ** 0.5)
+    return drawn
 
 
 def balance_plot(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
@@ -153,16 +164,6 @@ def balance_plot(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
     if not labels:
         return None
     shown = labels[:MOST_BARS]
-    most = max(max(each["share"], each["log_share"]) for each in shown)
-    drawn, x = Canvas(), Axis(0, most, 12, 300)
-    for number, each in enumerate(shown):
-        top = 4 + BAR * number
-        drawn.words(12, top + 12, f"{cut(each['name'], 36)} ({each['n']:,})", kind="name")
-        for kind, share, below in (
-            ("tuned-mark", each["share"], 16), ("raw-mark", each["log_share"], 24)
-        ):  # fmt: skip
-            drawn.rect(kind, 12, top + below, x.at(share) - 12, 5.5)
-        drawn.words(x.at(each["share"]) + 4, top + 22, percent(each["share"], 1))
     more = f" The {MOST_BARS} most frequent of {len(labels)}." if len(labels) > MOST_BARS else ""
     return Plot(
         name="balance",
@@ -174,7 +175,19 @@ def balance_plot(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
         summary="; ".join(f"{each['name']} {percent(each['share'], 1)}" for each in shown),
         height=8 + BAR * len(shown),
         width=WIDTH,
-        shapes=tuple(drawn.shapes),
+        shapes=tuple(_draw_balance(shown).shapes),
         columns=("label", "n", "share", "log_share"),
         rows=tuple((e["name"], e["n"], e["share"], e["log_share"]) for e in labels),
     )
+
+
+def _draw_balance(shown: Sequence[Mapping[str, Any]]) -> Canvas:
+    most = max(max(each["share"], each["log_share"]) for each in shown)
+    drawn, x = Canvas(), Axis(0, most, 12, 300)
+    for number, each in enumerate(shown):
+        top = 4 + BAR * number
+        drawn.words(12, top + 12, f"{cut(each['name'], 36)} ({each['n']:,})", kind="name")
+        drawn.rect("tuned-mark", 12, top + 16, x.at(each["share"]) - 12, 5.5)
+        drawn.rect("raw-mark", 12, top + 24, x.at(each["log_share"]) - 12, 5.5)
+        drawn.words(x.at(each["share"]) + 4, top + 22, percent(each["share"], 1))
+    return drawn

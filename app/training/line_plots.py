@@ -10,30 +10,16 @@ from app.training.plots import Axis, Canvas, Cell, Plot, apart, percent
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 40.0, 306.0, 14.0, 196.0, 236.0
 LINE = 13.0
 
+Line = Sequence[tuple[float, float]]
+"""(step, loss), by step."""
+
 
 def depth_plot(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
     """top_k by k, raw and tuned on the same queries, with what chance and a perfect ranking would
     have; None for no depths. The points are those of Measured.facts["curve"]."""
     if not curve:
         return None
-    drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
-    logs = [math.log(point["k"]) for point in curve]
-    x = Axis(logs[0], logs[-1] if len(logs) > 1 else logs[0] + 1, LEFT + 6, RIGHT - 4)
-    _grid(drawn, y, [(i / 4, percent(i / 4)) for i in range(5)])
-    for place, point in zip(logs, curve, strict=True):
-        drawn.words(x.at(place), BOTTOM + 15, f"{point['k']}", anchor="middle")
-    drawn.words((LEFT + RIGHT) / 2, BOTTOM + 33, "k, nearest neighbours", anchor="middle")
-    best = [(x.at(at), y.at(p["best"])) for at, p in zip(logs, curve, strict=True)]
-    drawn.path("best", best, closed=False)
-    chance = y.at(curve[0]["chance"])
-    drawn.line("chance", LEFT, chance, RIGHT, chance)
-    for role, aside in (("raw", -1.5), ("tuned", 1.5)):
-        at = [(x.at(place) + aside, point[role]) for place, point in zip(logs, curve, strict=True)]
-        _line(drawn, role, at, y)
     last = curve[-1]
-    ends = {role: y.at(last[role]["value"]) for role in ("raw", "tuned")}
-    named = ends | {"chance": chance, "possible": y.at(last["best"])}
-    _name_ends(drawn, named)
     return Plot(
         name="top_k",
         title="Like neighbours by depth",
@@ -44,7 +30,7 @@ def depth_plot(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
         ),
         summary=_depth_summary(curve),
         height=HEIGHT,
-        shapes=tuple(drawn.shapes),
+        shapes=tuple(_draw_depths(curve).shapes),
         columns=(
             "k", "n", "raw", "raw_low", "raw_high", "tuned", "tuned_low", "tuned_high", "chance",
             "possible",
@@ -57,15 +43,45 @@ def loss_plot(losses: Sequence[LossPoint]) -> Plot | None:
     """Training and validation loss by step, or None before there are two points."""
     train = [(p.step, p.train_loss) for p in losses if p.train_loss is not None]
     checked = [(p.step, p.validation_loss) for p in losses if p.validation_loss is not None]
-    values = [loss for _, loss in train + checked]
-    if len(losses) < 2 or not values:
+    if len(losses) < 2 or not train + checked:
         return None
-    drawn = Canvas()
-    x = Axis(0, max(1, losses[-1].step), LEFT + 4, RIGHT - 20)
-    y = Axis(min(values), max(values), BOTTOM, TOP)
+    return Plot(
+        name="losses",
+        title="Losses",
+        about="By step. The square marks the lowest validation loss: that encoder is kept.",
+        summary=_loss_summary(train, checked),
+        height=HEIGHT,
+        shapes=tuple(_draw_losses(losses[-1].step, train, checked).shapes),
+        columns=("step", "epoch", "train_loss", "validation_loss"),
+        rows=tuple((p.step, p.epoch, p.train_loss, p.validation_loss) for p in losses),
+    )
+
+
+def _draw_depths(curve: Sequence[Mapping[str, Any]]) -> Canvas:
+    drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
+    logs = [math.log(point["k"]) for point in curve]
+    x = Axis(logs[0], logs[-1] if len(logs) > 1 else logs[0] + 1, LEFT + 6, RIGHT - 4)
+    drawn.rungs(y, LEFT, RIGHT)
+    for place, point in zip(logs, curve, strict=True):
+        drawn.words(x.at(place), BOTTOM + 15, f"{point['k']}", anchor="middle")
+    drawn.words((LEFT + RIGHT) / 2, BOTTOM + 33, "k, nearest neighbours", anchor="middle")
+    best = [(x.at(at), y.at(p["best"])) for at, p in zip(logs, curve, strict=True)]
+    drawn.path("best", best, closed=False)
+    chance = y.at(curve[0]["chance"])
+    drawn.line("chance", LEFT, chance, RIGHT, chance)
+    for role, aside in (("raw", -1.5), ("tuned", 1.5)):
+        at = [(x.at(place) + aside, point[role]) for place, point in zip(logs, curve, strict=True)]
+        _line(drawn, role, at, y)
+    ends = {role: y.at(curve[-1][role]["value"]) for role in ("raw", "tuned")}
+    _name_ends(drawn, ends | {"chance": chance, "possible": y.at(curve[-1]["best"])})
+    return drawn
+
+
+def _draw_losses(last_step: int, train: Line, checked: Line) -> Canvas:
+    drawn, values = Canvas(), [loss for _, loss in (*train, *checked)]
     low, high = min(values), max(values)
-    _grid(drawn, y, [(low, f"{low:.2f}"), ((low + high) / 2, f"{(low + high) / 2:.2f}"),
-                     (high, f"{high:.2f}")])  # fmt: skip
+    x, y = Axis(0, max(1, last_step), LEFT + 4, RIGHT - 20), Axis(low, high, BOTTOM, TOP)
+    drawn.rungs(y, LEFT, RIGHT, [(at, f"{at:.2f}") for at in (low, (low + high) / 2, high)])
     for i in range(5):
         step = round(x.high * i / 4)
         drawn.words(x.at(step), BOTTOM + 15, f"{step:,}", anchor="middle")
@@ -76,26 +92,11 @@ def loss_plot(losses: Sequence[LossPoint]) -> Plot | None:
             at = [(x.at(step), y.at(loss)) for step, loss in line]
             drawn.path(f"{kind}-line", at, closed=False)
             named[name] = at[-1][1]
-    best = min(checked, key=lambda each: each[1], default=None)
-    if best is not None:
-        drawn.mark("tuned", x.at(best[0]), y.at(best[1]))
+    if checked:
+        kept, loss = min(checked, key=lambda each: each[1])
+        drawn.mark("tuned", x.at(kept), y.at(loss))
     _name_ends(drawn, named, RIGHT - 16)
-    return Plot(
-        name="losses",
-        title="Losses",
-        about="By step. The square marks the lowest validation loss: that encoder is kept.",
-        summary=_loss_summary(train, checked),
-        height=HEIGHT,
-        shapes=tuple(drawn.shapes),
-        columns=("step", "epoch", "train_loss", "validation_loss"),
-        rows=tuple((p.step, p.epoch, p.train_loss, p.validation_loss) for p in losses),
-    )
-
-
-def _grid(drawn: Canvas, y: Axis, ticks: Sequence[tuple[float, str]]) -> None:
-    for value, words in ticks:
-        drawn.line("tick", LEFT, y.at(value), RIGHT, y.at(value))
-        drawn.words(LEFT - 5, y.at(value) + 4, words, anchor="end")
+    return drawn
 
 
 def _line(
@@ -128,7 +129,7 @@ def _depth_summary(curve: Sequence[Mapping[str, Any]]) -> str:
     return f"Like neighbours: {'; '.join(said)}; chance {percent(curve[0]['chance'])}."
 
 
-def _loss_summary(train: Sequence[tuple[int, float]], checked: Sequence[tuple[int, float]]) -> str:
+def _loss_summary(train: Line, checked: Line) -> str:
     said = [
         f"{name} loss from {line[0][1]:.2f} to {line[-1][1]:.2f}"
         for name, line in (("training", train), ("validation", checked))

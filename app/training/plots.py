@@ -32,7 +32,11 @@ PAINT: dict[str, dict[str, str]] = {
     "worse-whisker": {"stroke": BAD, "stroke-width": "1.5"},
     "cell": {"fill": ACCENT, "stroke": FAINT, "stroke-width": "0.5"},
 }
-"""What a file paints each class with; static/css/training.css says the same for pages."""
+"""What a file paints each class with; static/css/plots.css says the same for pages."""
+
+Ticks = Sequence[tuple[float, str]]
+QUARTERS: Ticks = tuple((i / 4, f"{25 * i} %") for i in range(5))
+"""Where an axis of shares is marked, and with which words."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,22 @@ class Plot:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     width: float = WIDTH
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from low to high, drawn from start to stop."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+
+    def at(self, value: float) -> float:
+        """Where the value stands; beyond the ends, at the end."""
+        span = self.high - self.low or 1.0
+        part = min(max((value - self.low) / span, 0.0), 1.0)
+        return self.start + (self.stop - self.start) * part
 
 
 @dataclass
@@ -116,21 +136,17 @@ class Canvas:
         at = {"x": _short(x), "y": _short(y), "text-anchor": anchor}
         self.shapes.append(Shape("text", kind, at, text))
 
+    def rungs(self, y: Axis, left: float, right: float, ticks: Ticks = QUARTERS) -> None:
+        """Lines across, each named at its left end."""
+        for value, words in ticks:
+            self.line("tick", left, y.at(value), right, y.at(value))
+            self.words(left - 5, y.at(value) + 4, words, anchor="end")
 
-@dataclass(frozen=True)
-class Axis:
-    """Values from low to high, drawn from start to stop."""
-
-    low: float
-    high: float
-    start: float
-    stop: float
-
-    def at(self, value: float) -> float:
-        """Where the value stands; beyond the ends, at the end."""
-        span = self.high - self.low or 1.0
-        part = min(max((value - self.low) / span, 0.0), 1.0)
-        return self.start + (self.stop - self.start) * part
+    def posts(self, x: Axis, top: float, bottom: float) -> None:
+        """Lines up at each quarter, named below."""
+        for value, words in QUARTERS:
+            self.line("tick", x.at(value), top, x.at(value), bottom)
+            self.words(x.at(value), bottom + 15, words, anchor="middle")
 
 
 def percent(value: float, digits: int = 0) -> str:

@@ -1,6 +1,7 @@
 """Plots of how single queries spread: violins of all of them, and boxes label by label."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,16 @@ LEAST_POSSIBLE = 0.6
 Floats = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Box:
+    """The n queries of one label: raw and tuned are where the ENDS of a hundred of them lie."""
+
+    name: str
+    n: int
+    raw: list[float]
+    tuned: list[float]
+
+
 def violins(measured: Measured, names: Mapping[int, str]) -> Plot | None:
     """How top_k at a deep k spreads over the queries; None where no depth was asked.
 
@@ -28,23 +39,6 @@ def violins(measured: Measured, names: Mapping[int, str]) -> Plot | None:
     if not measured.ks:
         return None
     k, n = measured.ks[_place(measured)], len(measured.at)
-    drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
-    for i in range(5):
-        drawn.line("tick", LEFT, y.at(i / 4), RIGHT, y.at(i / 4))
-        drawn.words(LEFT - 5, y.at(i / 4) + 4, percent(i / 4), anchor="end")
-    said = []
-    for role, centre in (("raw", 118.0), ("tuned", 272.0)):
-        values = _deepest(measured, role)
-        _violin(drawn, role, centre, values, y)
-        drawn.words(centre, BOTTOM + 18, role, kind="name", anchor="middle")
-        low, middle, high = np.percentile(values, QUARTILES)
-        said.append(
-            f"{role}: mean {percent(values.mean(), 1)}, median {percent(middle)}, half of them "
-            f"between {percent(low)} and {percent(high)}"
-        )
-    chance = y.at(float(measured.chance.mean()))
-    drawn.line("chance", LEFT, chance, RIGHT, chance)
-    drawn.words(195, chance - 4, "chance", anchor="middle")
     labels = _label_names(measured, names)
     raw, tuned = (_deepest(measured, role) for role in ROLES)
     return Plot(
@@ -54,9 +48,9 @@ def violins(measured: Measured, names: Mapping[int, str]) -> Plot | None:
             f"Each of the {n:,} records that ask, by the share of its {k:,} nearest that have its "
             "label. The wider, the more records; lines: quartiles; mark: the mean."
         ),
-        summary=f"{'; '.join(said)}.".capitalize(),
+        summary=f"{_said('raw', raw)}; {_said('tuned', tuned)}.".capitalize(),
         height=HEIGHT,
-        shapes=tuple(drawn.shapes),
+        shapes=tuple(_draw_violins(raw, tuned, float(measured.chance.mean())).shapes),
         columns=("record", "label", "k", "raw", "tuned"),
         rows=tuple(
             (int(measured.record_ids[place]), labels[place], k, float(raw[i]), float(tuned[i]))
@@ -69,30 +63,9 @@ def label_boxes(measured: Measured, names: Mapping[int, str]) -> Plot | None:
     """The same, label by label: the labels that most queries carry; None as above."""
     if not measured.ks:
         return None
-    k = measured.ks[_place(measured)]
-    carried = measured.targets[measured.at]
-    shown = [int(i) for i in np.argsort(-carried.sum(axis=0), kind="stable")]
-    shown = [i for i in shown if carried[:, i].any()]
-    drawn, x, rows = Canvas(), Axis(0, 1, 12, 330), []
-    drawable = shown[:MOST_LABELS]
-    bottom = 10 + LANE * len(drawable)
-    for i in range(5):
-        drawn.line("tick", x.at(i / 4), 6, x.at(i / 4), bottom)
-        drawn.words(x.at(i / 4), bottom + 15, percent(i / 4), anchor="middle")
-    for column in shown:
-        name = names.get(measured.label_ids[column], "–")
-        is_it, values = carried[:, column], []
-        for place, role in enumerate(ROLES):
-            said = np.percentile(_deepest(measured, role)[is_it], ENDS).tolist()
-            values += said
-            if column in drawable:
-                top = 10 + LANE * drawable.index(column)
-                _box(drawn, role, said, x, top + 21 + 11 * place)
-        if column in drawable:
-            top = 10 + LANE * drawable.index(column)
-            drawn.words(12, top + 12, f"{cut(name, 36)} (n = {int(is_it.sum()):,})", kind="name")
-        rows.append((name, k, int(is_it.sum()), *values))
-    left = f" The {MOST_LABELS} most frequent labels." if len(shown) > len(drawable) else ""
+    k, boxes = measured.ks[_place(measured)], _boxes(measured, names)
+    shown = boxes[:MOST_LABELS]
+    left = f" The {MOST_LABELS} most frequent labels." if len(boxes) > MOST_LABELS else ""
     return Plot(
         name="top_1k_by_label",
         title=f"The same, label by label, at k = {k:,}",
@@ -101,14 +74,29 @@ def label_boxes(measured: Measured, names: Mapping[int, str]) -> Plot | None:
             f"mark: the median. Upper, hollow: raw; lower, filled: tuned.{left}"
         ),
         summary="; ".join(
-            f"{row[0]}: median {percent(float(row[5]))} raw, {percent(float(row[10]))} tuned"
-            for row in rows[:MOST_LABELS]
+            f"{box.name}: median {percent(box.raw[2])} raw, {percent(box.tuned[2])} tuned"
+            for box in shown
         ),
-        height=bottom + 24,
-        shapes=tuple(drawn.shapes),
+        height=34 + LANE * len(shown),
+        shapes=tuple(_draw_boxes(shown).shapes),
         columns=("label", "k", "n", *(f"{role}_p{end}" for role in ROLES for end in ENDS)),
-        rows=tuple(rows),
+        rows=tuple((box.name, k, box.n, *box.raw, *box.tuned) for box in boxes),
     )
+
+
+def _boxes(measured: Measured, names: Mapping[int, str]) -> list[Box]:
+    """Every label that a query carries, the most frequent first."""
+    carried = measured.targets[measured.at]
+    n = carried.sum(axis=0)
+    values = {role: _deepest(measured, role) for role in ROLES}
+    found = []
+    for column in (int(i) for i in np.argsort(-n, kind="stable") if n[i]):
+        ends = {
+            role: np.percentile(values[role][carried[:, column]], ENDS).tolist() for role in ROLES
+        }
+        name = names.get(measured.label_ids[column], "–")
+        found.append(Box(name, int(n[column]), **ends))
+    return found
 
 
 def _deepest(measured: Measured, role: str) -> Floats:
@@ -126,6 +114,26 @@ def _label_names(measured: Measured, names: Mapping[int, str]) -> list[str]:
     return [", ".join(told[i] for i in np.flatnonzero(row)) for row in measured.targets]
 
 
+def _said(role: str, values: Floats) -> str:
+    low, middle, high = np.percentile(values, QUARTILES)
+    return (
+        f"{role}: mean {percent(values.mean(), 1)}, median {percent(middle)}, half of them "
+        f"between {percent(low)} and {percent(high)}"
+    )
+
+
+def _draw_violins(raw: Floats, tuned: Floats, mean_chance: float) -> Canvas:
+    drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
+    drawn.rungs(y, LEFT, RIGHT)
+    for role, centre, values in (("raw", 118.0, raw), ("tuned", 272.0, tuned)):
+        _violin(drawn, role, centre, values, y)
+        drawn.words(centre, BOTTOM + 18, role, kind="name", anchor="middle")
+    chance = y.at(mean_chance)
+    drawn.line("chance", LEFT, chance, RIGHT, chance)
+    drawn.words(195, chance - 4, "chance", anchor="middle")
+    return drawn
+
+
 def _violin(drawn: Canvas, role: str, centre: float, values: Floats, y: Axis) -> None:
     heights = np.linspace(values.min(), values.max(), 48)
     spread = max(0.02, 1.06 * float(values.std()) * len(values) ** -0.2)
@@ -138,6 +146,17 @@ def _violin(drawn: Canvas, role: str, centre: float, values: Floats, y: Axis) ->
         reach = float(np.interp(value, heights, width))
         drawn.line(f"{role}-whisker", centre - reach, y.at(value), centre + reach, y.at(value))
     drawn.mark(role, centre, y.at(float(values.mean())), 4)
+
+
+def _draw_boxes(shown: Sequence[Box]) -> Canvas:
+    drawn, x = Canvas(), Axis(0, 1, 12, 330)
+    drawn.posts(x, 6, 10 + LANE * len(shown))
+    for number, box in enumerate(shown):
+        top = 10 + LANE * number
+        _box(drawn, "raw", box.raw, x, top + 21)
+        _box(drawn, "tuned", box.tuned, x, top + 32)
+        drawn.words(12, top + 12, f"{cut(box.name, 36)} (n = {box.n:,})", kind="name")
+    return drawn
 
 
 def _box(drawn: Canvas, role: str, ends: list[float], x: Axis, middle: float) -> None:
