@@ -160,6 +160,12 @@ def make_user(name: str = "ada", role: str = "admin") -> User:
     return user
 
 
+@pytest.fixture
+def ada(database: str) -> User:
+    """An admin."""
+    return make_user()
+
+
 def make_project(slug: str = "letters", *, is_multi_label: bool = False) -> Project:
     """An open project without records."""
     with transaction() as db:

@@ -6,11 +6,7 @@ and in dark, as docs/ shows them.
 
 import os
 import re
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +15,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.projects.sample import sample_messages
-from tests.conftest import PATIENCE_SECONDS
+from tests.browser.whole import LIKEWISE, serving
 
 pytestmark = pytest.mark.browser
 
-LIKEWISE = str(Path(sys.executable).parent / "likewise")
 PROJECT = "/projects/sample-customer-messages"
 API = f"/api/v1{PROJECT}"
 # The worker gives way to everything else that runs on the machine.
@@ -34,22 +29,9 @@ N_LABELS = 25
 @pytest.fixture
 def first_link(database: str, tmp_path: Path) -> Iterator[str]:
     """What `make run` does after the installation; the link that it prints."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     subprocess.run([LIKEWISE, "demo", "--no-wait"], check=True)
-    log = tmp_path / "server.log"
-    with log.open("w") as out:
-        command = [LIKEWISE, "serve", "--port", str(port)]
-        server = subprocess.Popen(command, stdout=out, stderr=out)
-    while "ready" not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.1)
-    found = re.search(r"http://\S+/welcome/\S+", log.read_text())
-    assert found
-    yield found[0]
-    server.send_signal(signal.SIGTERM)
-    server.wait(PATIENCE_SECONDS)
+    with serving(tmp_path) as link:
+        yield link
 
 
 class Newcomer:

@@ -11,16 +11,11 @@ from app.models import Project, User
 from app.search import upkeep
 from app.search.encoders import roll_back
 from app.training import loop, runs
-from tests.conftest import client_of, make_user
+from tests.conftest import client_of
 from tests.training.conftest import embedded_project, label, record_ids
 
 API = "/api/v1/projects/letters"
 N_LABELED = 32
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
 
 
 @pytest.fixture

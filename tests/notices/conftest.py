@@ -3,6 +3,7 @@
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -37,12 +38,8 @@ def receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hear)
     told.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield told
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with _serving(server):
+        yield told
 
 
 @dataclass
@@ -78,9 +75,15 @@ def mailbox() -> Iterator[Mailbox]:
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Take)
     box.url = f"smtp://127.0.0.1:{server.server_address[1]}?from=likewise@example.org"
+    with _serving(server):
+        yield box
+
+
+@contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield box
+    yield
     server.shutdown()
     server.server_close()
     thread.join()

@@ -23,11 +23,6 @@ FAILED = Event("run.failed", "Run 1 failed: no memory.", "/projects/letters/trai
 
 
 @pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada")
-
-
-@pytest.fixture
 def project(ada: User) -> Project:
     return make_project()
 

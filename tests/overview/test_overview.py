@@ -21,7 +21,7 @@ from app.models import (
     User,
 )
 from app.projects.labels import add_label
-from tests.conftest import client_of, make_project, make_user
+from tests.conftest import client_of, make_project
 
 STEP = re.compile(
     r'<li class="([\w-]*)">\s*<div class="what">\s*<strong>(.*?)</strong><small>(.*?)<'
@@ -109,16 +109,11 @@ def tune(project: Project, raw: Encoder) -> Encoder:
         for encoder, role, value in ((raw, "raw", 0.517), (head, "tuned", 0.658)):
             db.add(
                 Evaluation(
-                    run_id=run.id, encoder_id=encoder.id, role=role, metric="capped_top_k", k=10, n=240,
-                    value=value, low=value - 0.02, high=value + 0.03,
+                    run_id=run.id, encoder_id=encoder.id, role=role, metric="capped_top_k", k=10,
+                    n=240, value=value, low=value - 0.02, high=value + 0.03,
                 )
             )  # fmt: skip
     return head
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    return make_user()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from app.labeling.annotations import Say, annotate
 from app.models import Embedding, Label, Project, Record, User
 from app.projects.labels import add_label
 from app.search.encoders import raw_encoder
-from tests.conftest import make_project, make_user
+from tests.conftest import make_project
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
 NAMES = ("Delivery", "Payment", "Account", "Praise")
@@ -38,15 +38,15 @@ def embedded_project(slug: str = "letters", noise: float = 0.3, *, n: int = N) -
                 for i in range(n)
             ],
         )  # fmt: skip
-        ids = record_ids(project)
-        if not ids:
-            ids = list(db.scalars(select(Record.id).where(Record.project_id == project.id)))
+        ids = db.scalars(
+            select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
+        )
         db.execute(
             insert(Embedding),
             [
                 {"encoder_id": raw.id, "record_id": record_id, "content_hash": f"{i:064x}",
                  "vector": vectors[i].tobytes()}
-                for i, record_id in enumerate(sorted(ids))
+                for i, record_id in enumerate(ids.all())
             ],
         )  # fmt: skip
         for name in NAMES:
@@ -76,11 +76,6 @@ def label(
         say = Say(ids[row], "label", (labels[number],))
         with transaction() as db:
             annotate(db, project, user.id, [say], key=f"label-{project.id}-{row}-{number}")
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
 
 
 @pytest.fixture

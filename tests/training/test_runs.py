@@ -10,14 +10,14 @@ from app.errors import Conflict
 from app.models import Embedding, Project, TrainingRun, User
 from app.search.encoders import find_raw_encoder
 from app.training import runs
-from app.training.readiness import readiness
+from app.training.readiness import due_projects, readiness
 from app.training.snapshot import freeze
 from tests.training.conftest import embedded_project, label, record_ids
 
 
 def due() -> list[str]:
     with reading() as db:
-        return [project.slug for project in runs.due_projects(db)]
+        return [project.slug for project in due_projects(db)]
 
 
 def test_a_run_is_due_at_25_changed_labels_and_not_before(ada: User) -> None:
@@ -59,7 +59,7 @@ def test_a_run_waits_until_nine_of_ten_records_are_embedded(project: Project) ->
         db.execute(delete(Embedding).where(Embedding.record_id.in_(record_ids(project)[-40:])))
 
     with reading() as db:
-        state = runs.readiness(db, project)
+        state = readiness(db, project)
 
     assert due() == []
     assert state.missing == ("vectors: 280 of 320 records are embedded",)

@@ -15,7 +15,7 @@ from app.search.embedding import embed_missing
 from app.settings import settings
 from app.similarity.recipe import Recipe
 from app.training import loop, runs
-from tests.conftest import make_project, make_user
+from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder
 from tests.training.conftest import NAMES, label
 
@@ -29,11 +29,6 @@ N = 80
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_encoder(tmp_path_factory.mktemp("tiny"), [*KINDS, "my your the please"])
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
 
 
 @pytest.fixture

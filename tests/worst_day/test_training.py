@@ -24,11 +24,6 @@ PAGE = "/projects/letters/training"
 
 
 @pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
-
-
-@pytest.fixture
 def project(ada: User) -> Project:
     made = embedded_project()
     label(made, ada, range(32))
