@@ -55,28 +55,27 @@ def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label
     )
     if present is not None:
         raise Conflict(_taken(present))
-    position = db.scalar(
-        select(func.coalesce(func.max(Label.position) + 1, 0)).where(Label.project_id == project_id)
-    )
+    position = _next_position(db, project_id)
     label = Label(
-        project_id=project_id,
-        name=clean,
-        name_key=name_key(clean),
-        colour=(position or 0) % N_COLOURS,
-        position=position or 0,
-    )
+        project_id=project_id, name=clean, name_key=name_key(clean),
+        colour=position % N_COLOURS, position=position,
+    )  # fmt: skip
     db.add(label)
     db.flush()
+    after = {"name": clean, "colour": label.colour}
+    user_id = by.id if by else None
     db.add(
         LabelChange(
-            project_id=project_id,
-            label_id=label.id,
-            user_id=by.id if by else None,
-            kind="add",
-            after={"name": clean, "colour": label.colour},
+            project_id=project_id, label_id=label.id, user_id=user_id, kind="add", after=after
         )
     )
     return label
+
+
+def _next_position(db: Session, project_id: int) -> int:
+    newest = select(func.max(Label.position)).where(Label.project_id == project_id)
+    position = db.scalar(newest)
+    return 0 if position is None else position + 1
 
 
 def _taken(label: Label) -> str:

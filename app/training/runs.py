@@ -16,21 +16,8 @@ from app.settings import settings
 from app.similarity.deep.recipe import DeepRecipe
 from app.similarity.recipe import Recipe
 from app.training import workspace
-from app.training.readiness import (
-    MOVING,
-    Readiness,
-    due_projects,
-    moving_run,
-    readiness,
-)
+from app.training.readiness import MOVING, Readiness, moving_run, readiness
 from app.training.snapshot import last_act_id
-
-# What other rooms ask of runs, in one place.
-__all__ = [
-    "STAGES", "Readiness", "begin", "cancel_run", "due_projects", "end_cancelled", "evaluations_of",
-    "events_of", "fail", "find_run", "is_worker_there", "latest_runs", "losses_of", "moving_run",
-    "readiness", "request_run", "retry_run",
-]  # fmt: skip
 
 STAGES = ("collect", "tune", "evaluate", "reindex", "activate")
 
