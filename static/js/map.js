@@ -6,7 +6,6 @@
   const at = (selector) => root.querySelector(selector);
   const canvas = at("#map-canvas");
   const base = root.dataset.url;
-  const REACH = 9;
   const LISTED = 50;
 
   let data = null;
@@ -42,7 +41,7 @@
 
   const listView = () => {
     if (!data || !side.listed.open) return;
-    const rows = scene.grid().middle(camera.view(), LISTED, scene.isShown);
+    const rows = scene.middle(LISTED);
     side.showList(rows.map((row) => data.ids[row]));
   };
   const viewed = () => {
@@ -61,29 +60,32 @@
     scene.show(data, colouring);
   };
 
-  const rowAt = ([sx, sy]) =>
-    scene.grid().nearest(...camera.toMap(sx, sy), REACH / camera.perUnit(), scene.isShown);
   const pointed = (place) => {
-    const row = place && data ? rowAt(place) : -1;
+    if (!data) return;
+    const row = place ? scene.at(place) : -1;
     canvas.classList.toggle("is-over", row >= 0);
     side.point(row < 0 ? null : data.ids[row], place);
+    scene.ring(row < 0 ? rowOf(side.chosen()) : row);
   };
   const choose = (row) => {
     side.point(null);
     side.choose(row < 0 ? null : data.ids[row], false);
     scene.ring(row);
   };
-  const lassoed = (line, isDone) => {
-    const [xs, ys] = [line.map((each) => each[0]), line.map((each) => each[1])];
+  const lassoed = (drawn, isDone) => {
+    const pane = drawn.length ? camera.paneAt(...drawn[0]) : 0;
+    const line = drawn.map((each) => camera.inside(each, pane));
     at("#map-lasso").setAttribute("points", isDone ? "" : line.map((each) => each.join(",")).join(" "));
     if (!isDone) return;
     setLasso(false);
-    const rows = scene.grid().inside(line.map((each) => camera.toMap(...each)), scene.isShown);
-    const centre = [xs, ys].map((each) => (Math.min(...each) + Math.max(...each)) / 2);
-    select(scene.grid().inOrder(rows, ...camera.toMap(...centre)));
+    select(scene.inside(line, pane));
   };
   const pointer = map.pointer(canvas, camera, {
-    viewed, lassoed, pointed, chosen: (place) => choose(rowAt(place)),
+    viewed, lassoed, pointed, chosen: (place) => choose(scene.at(place)),
+  });
+  const search = map.search(root, base, tried, (ids) => {
+    scene.match(ids && ids.map(rowOf).filter((row) => row >= 0));
+    listView();
   });
   const lassoButton = at('[data-map="lasso"]');
   const setLasso = (on) => {
@@ -93,6 +95,10 @@
   };
 
   const slide = map.slide(at("#map-slide"), (to) => scene.move(to));
+  const beside = map.beside(root, (nPanes) => {
+    camera.split(nPanes);
+    scene.arrange();
+  });
   const compare = async () => {
     const number = Number(at("#map-before")?.value || 0);
     const other = data.header.versions.find((each) => each.number === number);
@@ -100,6 +106,7 @@
     const places = isOther ? map.placesOn(data, await map.points(base, other)) : null;
     slide.show(isOther ? number : null, version);
     scene.lay(places);
+    beside.show(isOther ? number : null, version);
   };
   const load = async () => {
     const isFirst = data === null;
@@ -108,14 +115,7 @@
     await compare();
     if (isFirst) camera.fit();
     select([]);
-    at("#map-matches").textContent = "";
-    listView();
-  };
-  const seek = async (words) => {
-    const found = words.trim() ? await map.json(`${base}/matches?q=${encodeURIComponent(words)}`) : null;
-    const n = found?.n_matching;
-    at("#map-matches").textContent = found ? `${n.toLocaleString("en")} match${n === 1 ? "" : "es"}` : "";
-    scene.match(found && found.record_ids.map(rowOf).filter((row) => row >= 0));
+    search.forget();
     listView();
   };
 
@@ -134,6 +134,10 @@
     lasso: () => setLasso(lassoButton.getAttribute("aria-pressed") !== "true"),
     in: () => camera.zoomBy(1.6), out: () => camera.zoomBy(1 / 1.6), fit: () => camera.fit(),
     clear: () => select([]),
+    beside: () => {
+      beside.turn();
+      viewed();
+    },
     "close-card": () => {
       choose(-1);
       canvas.focus();
@@ -147,9 +151,13 @@
     },
     "map-version": (value) => {
       version = Number(value);
+      map.remember("version", value);
       tried(load);
     },
-    "map-before": () => tried(compare),
+    "map-before": (value) => {
+      map.remember("before", value);
+      tried(compare);
+    },
     "map-unlabeled": () => select(selected),
   };
 
@@ -160,11 +168,6 @@
       if (["in", "out", "fit"].includes(deed)) viewed();
     });
     root.addEventListener("change", (event) => CHANGES[event.target.id]?.(event.target.value));
-    at("#map-search").addEventListener("submit", (event) => {
-      event.preventDefault();
-      tried(() => seek(event.target.elements.q.value));
-    });
-    at("#map-search input").addEventListener("search", (event) => event.target.value || tried(() => seek("")));
     side.listed.addEventListener("toggle", listView);
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;

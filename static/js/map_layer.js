@@ -1,4 +1,4 @@
-// Points on a canvas, by WebGL2: one draw call, whatever their number. Knows nothing of records.
+// Points on a canvas, by WebGL2: one draw call for each pane, whatever their number. Knows nothing of records.
 (() => {
   const VERTEX = `#version 300 es
     in vec2 a_from; in vec2 a_to; in float a_style;
@@ -96,16 +96,25 @@
       },
       // colours: 32 × rgba in [0, 1].
       dye: (colours) => gl.uniform4fv(at.colours, colours),
-      draw: (camera, moved, size, isCoarse) => {
-        gl.viewport(0, 0, canvas.width, canvas.height);
+      // shares: for each pane of the camera, how far its points have moved.
+      draw: (camera, shares, size, isCoarse) => {
+        gl.disable(gl.SCISSOR_TEST);
         gl.clearColor(0, 0, 0, 0);
         gl.clear(gl.COLOR_BUFFER_BIT);
+        gl.enable(gl.SCISSOR_TEST);
         gl.uniform2f(at.scale, ...camera.clipScale());
         gl.uniform2f(at.offset, ...camera.clipOffset());
-        gl.uniform1f(at.moved, moved);
         gl.uniform1f(at.size, size);
         gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, orders[Number(isCoarse)]);
-        gl.drawElements(gl.POINTS, counts[Number(isCoarse)], gl.UNSIGNED_INT, 0);
+        const ratio = canvas.width / canvas.clientWidth;
+        shares.forEach((moved, pane) => {
+          const { left, top, width, height } = camera.boxOf(pane);
+          const box = [left, canvas.clientHeight - top - height, width, height].map((each) => Math.round(each * ratio));
+          gl.viewport(...box);
+          gl.scissor(...box);
+          gl.uniform1f(at.moved, moved);
+          gl.drawElements(gl.POINTS, counts[Number(isCoarse)], gl.UNSIGNED_INT, 0);
+        });
       },
     };
   };

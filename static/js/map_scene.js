@@ -2,17 +2,18 @@
 (() => {
   const { map } = window.likewise;
   const [GREY, PLAIN, STRONG] = [0, 1, 2];
+  const REACH = 9;
   const FEW = 25000;
   const SLOW = 45;
   const REST = 160;
 
   map.scene = (root, layer, camera, isHidden) => {
-    const ring = root.querySelector("#map-ring");
+    const rings = root.querySelectorAll(".map-over circle");
     let data = null;
     let colouring = null;
     let from = null; // Where the records lay in the version that is compared with.
     let share = 1; // How far they are from there to where they lie.
-    let grid = null; // Over where they are drawn now; null until it is asked for.
+    let grids = []; // For each pane, over where they are drawn now; made when asked for.
     let matches = null;
     let selected = null;
     let brought = -1;
@@ -21,25 +22,35 @@
     let painted = 0;
     let resting = 0;
 
-    const spot = (row) => [0, 1].map((axis) => {
-      const to = data.xy[2 * row + axis];
-      return share < 1 ? from[2 * row + axis] + (to - from[2 * row + axis]) * share : to;
-    });
-    const placeRing = () => {
-      const [x, y] = ringed < 0 ? [-99, -99] : camera.toScreen(...spot(ringed));
+    // One pane shows them on their way, two show where they lay and where they lie.
+    const shares = () => (camera.nPanes() === 2 ? [0, 1] : [share]);
+    const last = () => camera.nPanes() - 1;
+    const placed = (at, pane) => {
+      const way = shares()[pane];
+      return way < 1 ? from[at] + (data.xy[at] - from[at]) * way : data.xy[at];
+    };
+    const spot = (row, pane = last()) => [placed(2 * row, pane), placed(2 * row + 1, pane)];
+    // Nobody sees a ring beyond its pane, for that is the other one.
+    const ringIn = (pane) => {
+      const place = camera.toScreen(...spot(ringed, pane), pane);
+      const isSeen = camera.inside(place, pane).every((each, axis) => each === place[axis]);
+      return isSeen ? place : [-99, -99];
+    };
+    const placeRings = () => rings.forEach((ring, pane) => {
+      const [x, y] = ringed < 0 || pane > last() ? [-99, -99] : ringIn(pane);
       ring.setAttribute("cx", x);
       ring.setAttribute("cy", y);
-    };
+    });
 
     // Where frames come slowly, few points are drawn while one moves, and all once one rests.
     const paint = (now, isRested) => {
       frame = 0;
       const isSlow = data.n > FEW && now - painted > SLOW && now - painted < 3 * REST;
       clearTimeout(resting);
-      layer.draw(camera, share, camera.pointSize(data.n, layer.largest), isSlow && !isRested);
+      layer.draw(camera, shares(), camera.pointSize(data.n, layer.largest), isSlow && !isRested);
       if (isSlow && !isRested) resting = setTimeout(() => requestAnimationFrame((at) => paint(at, true)), REST);
       painted = now;
-      placeRing();
+      placeRings();
     };
     const draw = () => {
       if (data) frame = frame || requestAnimationFrame((now) => paint(now, false));
@@ -73,6 +84,11 @@
       draw();
     };
 
+    const grid = (pane) => {
+      const between = () => data.xy.map((_, at) => placed(at, pane));
+      grids[pane] = grids[pane] || map.grid(shares()[pane] < 1 ? between() : data.xy);
+      return grids[pane];
+    };
     const flagged = (rows) => {
       const flags = new Uint8Array(data.n);
       for (const row of rows) flags[row] = 1;
@@ -80,7 +96,7 @@
     };
 
     return {
-      draw, style, spot, isShown,
+      draw, style, spot,
       // Other records, or other things known of them: shown plainly, by these classes.
       show: (what, classes) => {
         if (what !== data) [matches, selected, brought, ringed] = [null, null, -1, -1];
@@ -91,19 +107,33 @@
         from = places;
         layer.place(from || data.xy, data.xy);
         camera.enclose(data.xy, from || []);
-        grid = null;
+        grids = [];
         draw();
       },
       move: (to) => {
         share = to;
-        grid = null;
+        grids = [];
         draw();
       },
-      grid: () => {
-        const between = () => data.xy.map((to, at) => from[at] + (to - from[at]) * share);
-        grid = grid || map.grid(share < 1 ? between() : data.xy);
-        return grid;
+      // The camera has other panes than before.
+      arrange: () => {
+        grids = [];
+        draw();
       },
+      // The row drawn at a place on the canvas, or -1.
+      at: ([sx, sy]) =>
+        grid(camera.paneAt(sx, sy)).nearest(...camera.toMap(sx, sy), REACH / camera.perUnit(), isShown),
+      // Rows inside a line that was drawn in a pane, the nearest to its middle first.
+      inside: (line, pane) => {
+        const rows = grid(pane).inside(line.map((each) => camera.toMap(...each, pane)), isShown);
+        const middle = [0, 1].map((axis) => {
+          const along = line.map((each) => each[axis]);
+          return (Math.min(...along) + Math.max(...along)) / 2;
+        });
+        return grid(pane).inOrder(rows, ...camera.toMap(...middle, pane));
+      },
+      // The first rows in view, from its middle.
+      middle: (most) => grid(last()).middle(camera.view(), most, isShown),
       // Rows, or null for all.
       select: (rows) => {
         selected = rows && flagged(rows);
@@ -120,7 +150,7 @@
       },
       ring: (row) => {
         ringed = row;
-        placeRing();
+        placeRings();
       },
     };
   };

@@ -4,7 +4,7 @@
 
   window.likewise.map.slide = (box, moved) => {
     const range = box.querySelector("input");
-    const button = box.querySelector("button");
+    const button = box.querySelector('[data-map="play"]');
     const before = box.querySelector("#map-slide-before");
     const after = box.querySelector("#map-slide-after");
     let frame = 0;

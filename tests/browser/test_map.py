@@ -6,20 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from app.database import reading
+from app.labeling.auditing import N_SAMPLED
 from app.labeling.sessions import find_session, record_ids_in
+from app.maps.drawing import draw_sketch
 from app.models import Project, User
+from app.records.records import consensus_of
 from tests.browser.conftest import Served
 from tests.conftest import make_user
-from tests.maps.conftest import draw_all, indexed_project, tuned
-from tests.training.conftest import N_CLASSES, label, record_ids
+from tests.maps.conftest import draw_all, indexed_project, raw, tuned
+from tests.training.conftest import N_CLASSES, label, label_ids, record_ids
 
 pytestmark = pytest.mark.browser
 
-N, N_LABELED = 40, 8
+N, N_LABELED, N_AUDITED = 40, 8, 90
 BLUE, ORANGE = (0x27, 0x84, 0xD5), (0xCC, 0x6C, 0x13)
 
 
@@ -47,8 +52,8 @@ class Mapped:
         self.page.locator(f"#map-list a[data-record='{record_id}']").focus()
         return self.ring()
 
-    def ring(self) -> tuple[float, float]:
-        ring = self.page.locator("#map-ring")
+    def ring(self, name: str = "map-ring") -> tuple[float, float]:
+        ring = self.page.locator(f"#{name}")
         expect(ring).not_to_have_attribute("cx", "-99")
         return float(ring.get_attribute("cx") or 0), float(ring.get_attribute("cy") or 0)
 
@@ -66,9 +71,18 @@ class Mapped:
 
     def n_pixels(self, colour: tuple[int, int, int]) -> int:
         """How many pixels of the map have that colour, or nearly."""
+        return int(self._is(colour).sum())
+
+    def halves(self, colour: tuple[int, int, int]) -> tuple[int, int]:
+        """The same, left and right of the middle."""
+        is_it = self._is(colour)
+        middle = is_it.shape[1] // 2
+        return int(is_it[:, :middle].sum()), int(is_it[:, middle:].sum())
+
+    def _is(self, colour: tuple[int, int, int]) -> NDArray[np.bool_]:
         shot = self.page.locator("#map-canvas").screenshot()
         pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), np.int64)
-        return int((np.abs(pixels - colour).sum(axis=2) < 40).sum())
+        return np.asarray(np.abs(pixels - colour).sum(axis=2) < 40)
 
 
 @pytest.fixture
@@ -174,6 +188,102 @@ def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None
     mapped.open("?before=1&after=2")
     expect(page.locator("#map-slide-before")).to_have_text("Version 1")
     expect(page.locator("#map-slide-after")).to_have_text("Version 2")
+
+
+def test_two_versions_lie_side_by_side_and_move_as_one(mapped: Mapped) -> None:
+    mapped.open("?before=1&after=2")
+    page, first = mapped.page, record_ids(mapped.project)[0]
+    toggle = page.get_by_role("button", name="Side by side")
+    expect(page.locator(".map-name")).to_have_count(2)
+    expect(page.locator(".map-name").first).to_be_hidden()
+
+    toggle.press("Enter")
+    expect(toggle).to_have_attribute("aria-pressed", "true")
+    expect(page).to_have_url(re.compile(r"[?&]view=beside"))
+    expect(page.locator(".map-name:visible")).to_have_text(["Version 1", "Version 2"])
+    expect(page.locator("#map-slide-before")).to_be_hidden()
+    stage = page.locator("#map-canvas").bounding_box()
+    assert stage is not None
+    half = stage["width"] / 2
+
+    # Pointed at in the version after, the record is ringed in the version before, too.
+    mapped.place_of(first)
+    after = mapped.ring("map-ring-after")
+    page.locator("#map-listed summary").focus()
+    expect(page.locator("#map-ring")).to_have_attribute("cx", "-99")
+    page.mouse.move(*mapped.at(*after))
+    expect(page.locator("#map-hint")).to_contain_text("text 0")
+    before, again = mapped.ring(), mapped.ring("map-ring-after")
+    assert before[0] < half < again[0]
+    assert again == pytest.approx(after, abs=0.1)
+    assert np.hypot(before[0] + half - after[0], before[1] - after[1]) > 2
+    page.mouse.move(0, 0)
+    expect(page.locator("#map-ring")).to_have_attribute("cx", "-99")
+    page.mouse.move(*mapped.at(*before))
+    expect(page.locator("#map-hint")).to_contain_text("text 0")
+    assert mapped.ring("map-ring-after") == pytest.approx(after, abs=0.1)
+
+    # Both are moved by the same hand, and drawn with the same colours.
+    page.locator("#map-canvas").press("ArrowUp")
+    mapped.place_of(first)
+    moved = mapped.ring(), mapped.ring("map-ring-after")
+    assert moved[0] == pytest.approx((before[0], before[1] + 60), abs=0.1)
+    assert moved[1] == pytest.approx((after[0], after[1] + 60), abs=0.1)
+    left, right = mapped.halves(BLUE)
+    assert min(left, right) > 50
+    assert left == pytest.approx(right, rel=0.2)
+
+    # The address holds all of it; on a phone the version after is below.
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    expect(page.locator(".map-name:visible")).to_have_text(["Version 1", "Version 2"])
+    expect(page.locator("#map-list")).to_have_attribute("aria-busy", "false")
+    mapped.place_of(first)
+    above, below = mapped.ring(), mapped.ring("map-ring-after")
+    high = (page.locator("#map-canvas").bounding_box() or {"height": 0.0})["height"] / 2
+    assert above[1] < high < below[1]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert [each["id"] for each in Axe().run(page).response["violations"]] == []
+    toggle.click()
+    expect(page).not_to_have_url(re.compile("view="))
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_lassos_suggestions_are_accepted_after_an_audit(
+    context: BrowserContext, page: Page, served: Served
+) -> None:
+    user, project = make_user("ada", "admin"), indexed_project(N_AUDITED)
+    for version in (raw(project), tuned(project)):
+        draw_sketch(version.id)
+    served.login(context, user)
+    mapped = Mapped(page, f"{served.url}/projects/letters/map", project, user)
+    page.goto(mapped.url)
+    expect(page.locator("#map[data-state=ready]")).to_be_visible()
+    page.get_by_role("button", name="Zoom out").click()
+    size = page.locator("#map-canvas").bounding_box()
+    assert size is not None
+
+    page.keyboard.down("Shift")
+    wide, high = size["width"] - 3, size["height"] - 3
+    mapped.lasso((3.0, 50.0), (wide, 50.0), (wide, high), (3.0, high))
+    page.keyboard.up("Shift")
+    expect(page.locator("#map-selection h2")).to_have_text(f"{N_AUDITED} selected")
+    page.get_by_role("button", name="Accept suggestions…").click()
+
+    expect(page).to_have_url(re.compile(r"/sessions/\d+\?audit=yes$"))
+    expect(page.locator(".say-row")).to_have_count(N_SAMPLED)
+    done = page.locator('[data-progress="decided"]')
+    for n in range(N_SAMPLED):
+        page.keyboard.press("Enter")
+        expect(done).to_have_text(str(n + 1))
+    page.get_by_role("button", name="Accept the rest of the session").click()
+    expect(done).to_have_text(str(N_AUDITED))
+    ids, labels = record_ids(project), label_ids(project)
+    with reading() as db:
+        agreed = consensus_of(db, ids)
+    right = [agreed[each] == [labels[row % N_CLASSES]] for row, each in enumerate(ids)]
+    assert len(agreed) == N_AUDITED
+    assert np.mean(right) > 0.9
 
 
 def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:

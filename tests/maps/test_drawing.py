@@ -81,17 +81,18 @@ def test_records_that_arrive_are_placed_and_nobody_moves(project: Project) -> No
     assert np.isfinite(after.points).all()
 
 
-def test_half_as_many_again_and_the_map_is_laid_out_anew(project: Project) -> None:
+def test_half_as_many_again_and_the_map_is_laid_out_anew(database: str) -> None:
+    project = indexed_project(30)
     draw_all()
     before = map_of(raw(project))
 
-    arrive(project, 20)
+    arrive(project, 15)
     draw_all()
 
     after = map_of(raw(project))
-    assert after.n_drawn == 60
-    assert not np.array_equal(after.points[:40], before.points)
-    assert np.median(np.linalg.norm(after.points[:40] - before.points, axis=1)) < 0.6
+    assert after.n_drawn == 45
+    assert not np.array_equal(after.points[:30], before.points)
+    assert np.median(np.linalg.norm(after.points[:30] - before.points, axis=1)) < 0.6
 
 
 def test_a_changed_text_finds_another_place(project: Project) -> None:
