@@ -64,6 +64,30 @@ def loaded(
     serving: Serving, annotators: int, seconds: int, *, per_second: float | None, searching: int = 0
 ) -> Figures:
     """What Locust's annotators met."""
+    before = serving.cpu_seconds()
+    _drive(serving, annotators, seconds, per_second=per_second, searching=searching)
+    cpu_seconds = serving.cpu_seconds() - before
+    found = json.loads((serving.desk.folder / "times.json").read_text())
+    saves = found["times"].get("save", [])
+    # Warm-up included, as in the processor time of the web process.
+    n_requests = found["n_warm_up"] + sum(len(times) for times in found["times"].values())
+    took = found["seconds"] + WARM_UP_SECONDS
+    return {
+        "annotators": annotators,
+        "saves_per_second": round(len(saves) / found["seconds"], 1),
+        "runs": serving.n_runs,
+        "run_refused": serving.refusal or None,
+        "failures": found["failures"][:3],
+        "generator_cpu_share": round(found["generator_cpu_seconds"] / took, 2),
+        "web_cpu_ms_per_request": round(1000 * cpu_seconds / n_requests, 2),
+        **{name: times_of(times) for name, times in found["times"].items() if times},
+    }
+
+
+def _drive(
+    serving: Serving, annotators: int, seconds: int, *, per_second: float | None, searching: int
+) -> None:
+    """Locust writes times.json into the desk's folder."""
     folder = serving.desk.folder
     asked = {
         "slug": SLUG, "tokens": serving.desk.tokens, "annotators": annotators,
@@ -76,29 +100,12 @@ def loaded(
         "--headless", "--host", serving.address, "-u", str(annotators), "-r", str(annotators),
         "-t", f"{seconds + WARM_UP_SECONDS}s", "--only-summary", "--loglevel", "ERROR",
     ]  # fmt: skip
-    before = serving.cpu_seconds()
     environment = serving.desk.environment | {"LABELING_ASKED": str(folder / "asked.json")}
     # Its exit status tells of failed requests; they are in what it wrote.
     subprocess.run(
         command, env=environment, check=False,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    found = json.loads((folder / "times.json").read_text())
-    saves = found["times"].get("save", [])
-    n_requests = sum(len(times) for times in found["times"].values())
-    took = found["seconds"] + WARM_UP_SECONDS
-    # Warm-up included, as in the processor time of the web process.
-    n_requests += found["n_warm_up"]
-    return {
-        "annotators": annotators,
-        "saves_per_second": round(len(saves) / found["seconds"], 1),
-        "runs": serving.n_runs,
-        "run_refused": serving.refusal or None,
-        "failures": found["failures"][:3],
-        "generator_cpu_share": round(found["generator_cpu_seconds"] / took, 2),
-        "web_cpu_ms_per_request": round(1000 * (serving.cpu_seconds() - before) / n_requests, 2),
-        **{name: times_of(times) for name, times in found["times"].items() if times},
-    }
 
 
 def keys(desk: Desk, seconds: int) -> Figures:

@@ -16,7 +16,8 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,28 @@ def measured(rounds: int) -> list[dict[str, object]]:
         user = db.scalars(select(User).where(User.name == "ada")).one()
         first = db.scalars(select(Record.id).order_by(Record.id).limit(5)).all()
         label_id = db.scalars(select(Label.id).order_by(Label.id).limit(1)).one()
+    seeds = seeds_of(first, label_id)
+    rows = [
+        row_of(kind, rounds, partial(start_or_none, project, user, kind, seed))
+        for kind, seed in seeds.items()
+    ]
+    session = start_session(project, user, "record", seed=seeds["record"], k=1_000)
+    rows.append(row_of("next best", rounds, lambda: start_next(project, user)))
+
+    def expected(db: Session) -> object:
+        return forecast_of(db, project, session.encoder_id, record_ids_in(db, session))
+
+    asked: dict[str, Callable[[Session], object]] = {
+        "offers": lambda db: offers(db, project, user.id),
+        "lists": lambda db: lists(db, project, user),
+        "order of 1,000": lambda db: order_of(db, project, session, user.id),
+        "forecast of 1,000": expected,
+    }
+    return rows + [row_of(name, rounds, partial(read, verb)) for name, verb in asked.items()]
+
+
+def seeds_of(first: Sequence[int], label_id: int) -> dict[str, Seed | None]:
+    """Every kind of session, with what it is asked for."""
     seeds: dict[str, Seed | None] = {
         "record": seed_of("record", first[:1]), "selection": seed_of("selection", first),
         "label": seed_of("label", label_id=label_id), "given": seed_of("given", first),
@@ -197,36 +220,19 @@ def measured(rounds: int) -> list[dict[str, object]]:
     }  # fmt: skip
     plain = ("cold_start", "uncertain", "coverage", "recent", "suspects", "contradictions",
              "random", "audit")  # fmt: skip
-    seeds |= dict.fromkeys(plain)
-    rows = []
-    for kind, seed in seeds.items():
+    return seeds | dict.fromkeys(plain)
 
-        def start(kind: str = kind, seed: Seed | None = seed) -> None:
-            # Where nothing is left, finding that out is what takes the time.
-            with contextlib.suppress(Conflict):
-                start_session(project, user, kind, seed=seed)
 
-        rows.append(row_of(kind, rounds, start))
-    session = start_session(project, user, "record", seed=seeds["record"], k=1_000)
-    rows.append(row_of("next best", rounds, lambda: start_next(project, user)))
+def start_or_none(project: Project, user: User, kind: str, seed: Seed | None) -> None:
+    """Where nothing is left, finding that out is what takes the time."""
+    with contextlib.suppress(Conflict):
+        start_session(project, user, kind, seed=seed)
 
-    def read(verb: Callable[[Session], object]) -> Callable[[], object]:
-        def asked() -> object:
-            with reading() as db:
-                return verb(db)
 
-        return asked
-
-    def expected(db: Session) -> object:
-        return forecast_of(db, project, session.encoder_id, record_ids_in(db, session))
-
-    rows.append(row_of("offers", rounds, read(lambda db: offers(db, project, user.id))))
-    rows.append(row_of("lists", rounds, read(lambda db: lists(db, project, user))))
-    rows.append(
-        row_of("order of 1,000", rounds, read(lambda db: order_of(db, project, session, user.id)))
-    )
-    rows.append(row_of("forecast of 1,000", rounds, read(expected)))
-    return rows
+def read(verb: Callable[[Session], object]) -> object:
+    """What a page reads."""
+    with reading() as db:
+        return verb(db)
 
 
 def row_of(name: str, rounds: int, verb: Callable[[], object]) -> dict[str, object]:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.database import reading
 from app.errors import Invalid, NotFound
 from app.exchange.exporting import FORMATS, write_export
-from app.models import Record
+from app.models import Project, Record
 from app.projects.labels import every_label
 from app.projects.projects import find_project
 from app.records.records import consensus_of, records_of
@@ -19,16 +20,7 @@ def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[st
     """The nearest records as plain values: rank, similarity, id, label, text."""
     with reading() as db:
         project = find_project(db, slug)
-        seed = Seed("text", text=text)
-        if external_id:
-            found = db.scalar(
-                select(Record.id).where(
-                    Record.project_id == project.id, Record.external_id == external_id
-                )
-            )
-            if found is None:
-                raise NotFound(f"record {external_id!r}")
-            seed = Seed("record", record_ids=(found,))
+        seed = _of_record(db, project, external_id) if external_id else Seed("text", text=text)
         hits = similar(db, project, seed, k)
         records = records_of(db, [hit.record_id for hit in hits])
         agreed = consensus_of(db, [hit.record_id for hit in hits])
@@ -43,6 +35,14 @@ def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[st
         }
         for hit in hits
     ]
+
+
+def _of_record(db: Session, project: Project, external_id: str) -> Seed:
+    named = (Record.project_id == project.id, Record.external_id == external_id)
+    found = db.scalar(select(Record.id).where(*named))
+    if found is None:
+        raise NotFound(f"record {external_id!r}")
+    return Seed("record", record_ids=(found,))
 
 
 def export_to(slug: str, out: Path, format_: str, with_vectors: bool) -> dict[str, Any]:
