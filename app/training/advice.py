@@ -77,11 +77,14 @@ class Advice:
 
     @property
     def sentences(self) -> list[str]:
-        """The advice in words, the most urgent first."""
-        told = []
-        if self.missing:
-            told.append(f"The next run still needs {' and '.join(self.missing)}.")
-        told += [each.next_step for each in self.starved[:MOST_NAMED]]
+        """The advice in words, the most urgent first: what a run waits for, then the steps."""
+        waiting = [f"By itself, the next run still needs {' and '.join(self.missing)}."]
+        return (waiting if self.missing else []) + self.steps
+
+    @property
+    def steps(self) -> list[str]:
+        """What to do, in words, without what the next run waits for."""
+        told = [each.next_step for each in self.starved[:MOST_NAMED]]
         if len(self.starved) > MOST_NAMED:
             told.append(f"{len(self.starved) - MOST_NAMED} more labels have too few records.")
         if self.gain is not None:
@@ -155,10 +158,10 @@ def _instead(scores: Sequence[Evaluation], label_id: int) -> int | None:
 
 
 def _forecast(gain: Evaluation) -> str:
-    spread = f"{max(gain.low, 0):.2f} to {gain.high:.2f}"
+    value, low, high = (f"{100 * each:.1f}" for each in (gain.value, max(gain.low, 0), gain.high))
     return (
-        f"{gain.k} more labels would likely bring about +{gain.value:.2f} ({spread}) right "
-        "suggestions."
+        f"{gain.k} more labels would likely bring about +{value} points of right suggestions "
+        f"({low} to {high}, n = {gain.n:,})."
     )
 
 
