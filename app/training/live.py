@@ -73,5 +73,7 @@ def words_of(run: TrainingRun, seconds_left: float | None, per_minute: float | N
         return ""
     told = [f"{round(100 * run.progress)} %"]
     if per_minute is not None and seconds_left is not None:
-        told += [f"{round(100 * per_minute)} % a minute", f"{duration(seconds_left)} left"]
+        # A stage that lasts seconds has no rate a minute that anybody could read.
+        told += [f"{round(100 * per_minute)} % a minute"] if per_minute < 1 else []
+        told.append(f"{duration(seconds_left)} left")
     return ", ".join(told)

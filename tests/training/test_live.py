@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -73,18 +74,25 @@ def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClien
     with transaction() as db:
         run = db.scalars(select(TrainingRun)).one()
         run.status, run.stage, run.progress = "running", "tune", 0.25
-        db.add(RunEvent(run_id=run.id, stage="tune", message="Learning"))
+        long_ago = utc_now() - timedelta(minutes=5)
+        since = RunEvent(run_id=run.id, stage="tune", message="Learning", happened_at=long_ago)
+        db.add(since)
     with reading() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
 
     before = live.look(run_id)
     move(progress=0.5)
     after = live.look(run_id)
+    with transaction() as db:
+        db.execute(update(RunEvent).values(happened_at=utc_now() - timedelta(seconds=2)))
+    quick = live.look(run_id)
 
     assert before["mark"] == after["mark"]
     assert str(after["words"]).startswith("50 %, ")
-    assert "% a minute" in str(after["words"])
+    assert str(after["words"]).startswith("50 %, 10 % a minute, ")
     assert str(after["words"]).endswith(" left")
+    assert "a minute" not in str(quick["words"])
+    assert str(quick["words"]).endswith(" left")
 
 
 def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> None:
