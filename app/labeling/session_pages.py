@@ -145,7 +145,8 @@ def _forecast(db: Session, project: Project, session: LabelingSession) -> str:
     if session.seed_kind in UNSUGGESTED:
         return ""
     ids = sessions.record_ids_in(db, session)
-    return forecast_of(db, project, session.encoder_id, ids).sentence
+    found = forecast_of(db, project, session.encoder_id, ids)
+    return found.sentence if found.n_labeled < found.n_records else ""
 
 
 def _rows(
