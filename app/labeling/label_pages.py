@@ -46,7 +46,7 @@ def _told(db: Session, project: Project) -> list[tuple[LabelChange, str]]:
         if (user := db.get(User, user_id)) is not None
     }
     return [
-        (change, f"{users.get(change.user_id or 0, 'A file')} {_deed(change, names)}")
+        (change, f"{users.get(change.user_id or 0, 'The command line')} {_deed(change, names)}")
         for change in recent
     ]
 

@@ -81,7 +81,9 @@
       sliders[other].value = sliders[other].min;
       Object.keys(sliders).forEach(caption);
       panel.hidden = false;
-      if (sliders[lead].closest("label").hidden) words.textContent = "These rows have neither a similarity nor a suggestion.";
+      const isEmpty = sliders[lead].closest("label").hidden;
+      panel.querySelector("span.soft").hidden = isEmpty;
+      if (isEmpty) words.textContent = "These rows have neither a similarity nor a suggestion.";
       else {
         words.textContent = "Move a slider to the left.";
         sliders[lead].focus();
