@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.consensus import merge_targets
-from app.labeling.says import PEOPLE, current_says
+from app.labeling.says import current_says, judgements
 from app.models import Annotation, Project, User
 
 Answer = frozenset[int | None]
@@ -32,9 +32,7 @@ class Pair:
     kappa  the same beyond chance; None where chance alone would make them agree always
     """
 
-    user_id: int
     user: str
-    other_id: int
     other: str
     n: int
     share: float
@@ -159,7 +157,7 @@ def _pairs(db: Session, answers: Answers) -> list[Pair]:
     names = dict(db.execute(select(User.id, User.name).where(User.id.in_(people))).all())
     return [
         Pair(
-            one, names.get(one, ""), other, names.get(other, ""), len(pairs),
+            names.get(one, ""), names.get(other, ""), len(pairs),
             sum(a == b for a, b in pairs) / len(pairs), cohen_kappa(pairs),
         )
         for (one, other), pairs in sorted(together.items(), key=lambda each: -len(each[1]))
@@ -169,12 +167,7 @@ def _pairs(db: Session, answers: Answers) -> list[Pair]:
 def _answers(db: Session, project: Project) -> dict[int, dict[int, Answer]]:
     judged = (
         select(Annotation.record_id)
-        .where(
-            Annotation.project_id == project.id,
-            Annotation.source.in_(PEOPLE),
-            Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
-        )
+        .where(*judgements(project.id))
         .group_by(Annotation.record_id)
         .having(func.count(Annotation.user_id.distinct()) > 1)
     )

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotAllowed, NotFound
-from app.labeling.says import PEOPLE
+from app.labeling.says import is_decided
 from app.models import (
-    Annotation,
     Assignment,
     LabelingSession,
     Membership,
@@ -82,7 +81,7 @@ def assignees(db: Session, session_ids: Sequence[int]) -> dict[int, list[Assigne
         .join(LabelingSession, LabelingSession.id == Assignment.session_id)
         .outerjoin(
             SessionItem,
-            (SessionItem.session_id == Assignment.session_id) & _decided_by(Assignment.user_id),
+            (SessionItem.session_id == Assignment.session_id) & is_decided(Assignment.user_id),
         )
         .where(Assignment.session_id.in_(session_ids))
         .group_by(Assignment.session_id, User.id, User.name, LabelingSession.n_records)
@@ -98,7 +97,7 @@ def n_decided(db: Session, session_ids: Sequence[int], user_id: int) -> dict[int
     """How many rows of each of these sessions the user decided; sessions without are missing."""
     rows = db.execute(
         select(SessionItem.session_id, func.count())
-        .where(SessionItem.session_id.in_(session_ids), _decided_by(user_id))
+        .where(SessionItem.session_id.in_(session_ids), is_decided(user_id))
         .group_by(SessionItem.session_id)
     )
     return dict(rows.all())
@@ -120,14 +119,3 @@ def assigned_to(
         (each, Assignee(user_id, "", decided.get(each.id, 0), each.n_records)) for each in sessions
     ]
     return [(session, state) for session, state in found if not state.is_done]
-
-
-def _decided_by(user_id: InstrumentedAttribute[int] | int) -> ColumnElement[bool]:
-    """For a query that reads `session_items`: whether that user said something about the row."""
-    return exists().where(
-        Annotation.record_id == SessionItem.record_id,
-        Annotation.user_id == user_id,
-        Annotation.source.in_(PEOPLE),
-        Annotation.withdrawn_at.is_(None),
-        (Annotation.verdict != "not_similar") | (Annotation.session_id == SessionItem.session_id),
-    )

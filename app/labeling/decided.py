@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.labeling.certainty import Floats, Ids
 from app.labeling.consensus import merge_targets
-from app.labeling.items import is_decided
 from app.labeling.overlap import is_independent
-from app.labeling.says import PEOPLE
+from app.labeling.says import PEOPLE, is_decided
 from app.models import Annotation, Consensus, LabelingSession, SessionItem
 
 
@@ -29,7 +28,7 @@ class Decided:
 def open_ranks(db: Session, session: LabelingSession, user_id: int) -> Ids:
     """Ranks of the rows that this user said nothing about yet, ascending, (r,) int64."""
     still_open = select(SessionItem.rank).where(
-        SessionItem.session_id == session.id, ~is_decided(session, user_id)
+        SessionItem.session_id == session.id, ~is_decided(user_id)
     )
     return np.array(db.scalars(still_open.order_by(SessionItem.rank)).all(), np.int64)
 

@@ -10,9 +10,9 @@ from app.artifacts import Damaged
 from app.database import answered
 from app.labeling.certainty import LIKELY
 from app.labeling.consensus import merge_targets
-from app.labeling.says import PEOPLE
+from app.labeling.says import is_decided
 from app.labeling.standing import Standing, standings
-from app.models import Annotation, Consensus, LabelingSession, Project, Record, SessionItem
+from app.models import Consensus, LabelingSession, Project, Record, SessionItem
 from app.projects.labels import label_set
 from app.records.records import records_of
 from app.search.indexes import NotIndexed, open_version
@@ -126,23 +126,11 @@ def _offered(
     return list(first.values())
 
 
-def _is_decided(
-    session_id: int | BindParameter[int], user_id: int | BindParameter[int]
-) -> ColumnElement[bool]:
-    return exists().where(
-        Annotation.record_id == SessionItem.record_id,
-        Annotation.user_id == user_id,
-        Annotation.source.in_(PEOPLE),
-        Annotation.withdrawn_at.is_(None),
-        (Annotation.verdict != "not_similar") | (Annotation.session_id == session_id),
-    )
-
-
 _SESSION: BindParameter[int] = bindparam("session_id")
 _HAS_CONSENSUS = exists().where(Consensus.record_id == SessionItem.record_id)
 _COUNTS = select(
     func.count().filter(_HAS_CONSENSUS),
-    func.count().filter(_is_decided(_SESSION, bindparam("user_id"))),
+    func.count().filter(is_decided(bindparam("user_id"))),
 ).where(SessionItem.session_id == _SESSION)
 _BY_LABEL = (
     select(Consensus.label_id, func.count().label("n"))
@@ -166,15 +154,10 @@ def first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
     """The rank where the user goes on: the first record they said nothing about, else the first."""
     rank = db.scalar(
         select(func.min(SessionItem.rank)).where(
-            SessionItem.session_id == session.id, ~is_decided(session, user_id)
+            SessionItem.session_id == session.id, ~is_decided(user_id)
         )
     )
     return rank or 0
-
-
-def is_decided(session: LabelingSession, user_id: int) -> ColumnElement[bool]:
-    """Whether this user said something about a session item, as a condition on SessionItem."""
-    return _is_decided(session.id, user_id)
 
 
 def position_of(db: Session, session: LabelingSession, record_id: int) -> int | None:

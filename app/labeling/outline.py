@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.items import is_decided, suggestions_of
+from app.labeling.items import suggestions_of
+from app.labeling.says import is_decided
 from app.models import LabelingSession, Project, SessionItem
 
 
@@ -27,7 +28,7 @@ def outline_of(db: Session, project: Project, session: LabelingSession, user_id:
     """The undecided rows of the session as the user sees them."""
     open_rows = db.execute(
         select(SessionItem.rank, SessionItem.record_id, SessionItem.similarity)
-        .where(SessionItem.session_id == session.id, ~is_decided(session, user_id))
+        .where(SessionItem.session_id == session.id, ~is_decided(user_id))
         .order_by(SessionItem.rank)
     ).all()
     ids = [row.record_id for row in open_rows]

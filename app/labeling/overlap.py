@@ -19,7 +19,7 @@ from app.database import answered
 from app.errors import Invalid
 from app.labeling.certainty import Ids
 from app.labeling.consensus import hold_targets, settle
-from app.labeling.says import PEOPLE, CurrentSay, current_says
+from app.labeling.says import CurrentSay, current_says, judgements
 from app.models import Annotation, Assignment, Consensus, Project, Record, User
 from app.records.filters import Filters
 from app.records.matching import matching_ids
@@ -91,11 +91,8 @@ def _judged_by(db: Session, project: Project, user_id: int) -> Ids:
         select(Annotation.record_id)
         .join(Record, Record.id == Annotation.record_id)
         .where(
-            Annotation.project_id == project.id,
+            *judgements(project.id),
             Annotation.user_id == user_id,
-            Annotation.source.in_(PEOPLE),
-            Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
             Record.content_hash >= project.overlap_from,
             ~labeled,
         )

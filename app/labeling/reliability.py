@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.says import PEOPLE
+from app.labeling.says import judgements
 from app.models import Annotation, Project
 
 NEWEST = 500
@@ -24,10 +24,7 @@ def mistakes_for_one_expected(db: Session, project: Project) -> float:
     judged = (
         select(Annotation.label_id, Annotation.suggestion_id, Annotation.suggestion_score)
         .where(
-            Annotation.project_id == project.id,
-            Annotation.source.in_(PEOPLE),
-            Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            *judgements(project.id),
             Annotation.suggestion_score.is_not(None),
             Annotation.rank.is_not(None),
         )

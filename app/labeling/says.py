@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.database import answered
-from app.models import Annotation
+from app.models import Annotation, SessionItem
+from app.records.conditions import BY_HAND
 
 CHUNK = 500
-PEOPLE = ("single", "page")
+PEOPLE = BY_HAND
 _SAYS = select(
     Annotation.record_id, Annotation.user_id, Annotation.act_id, Annotation.verdict,
     Annotation.label_id, Annotation.source,
@@ -20,6 +21,30 @@ _SAYS = select(
     Annotation.withdrawn_at.is_(None),
     Annotation.verdict != "not_similar",
 )  # fmt: skip
+
+
+UserId = int | BindParameter[int] | InstrumentedAttribute[int]
+
+
+def judgements(project_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Conditions on Annotation: a person gave a label or "none of these", and it stands."""
+    return (
+        Annotation.project_id == project_id,
+        Annotation.source.in_(PEOPLE),
+        Annotation.withdrawn_at.is_(None),
+        Annotation.verdict.in_(("label", "none")),
+    )
+
+
+def is_decided(user_id: UserId) -> ColumnElement[bool]:
+    """A condition on SessionItem: this user said something about its record."""
+    return exists().where(
+        Annotation.record_id == SessionItem.record_id,
+        Annotation.user_id == user_id,
+        Annotation.source.in_(PEOPLE),
+        Annotation.withdrawn_at.is_(None),
+        (Annotation.verdict != "not_similar") | (Annotation.session_id == SessionItem.session_id),
+    )
 
 
 @dataclass(frozen=True)

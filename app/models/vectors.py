@@ -79,8 +79,9 @@ class Artifact(Base):
 
     kind: head (once), model-N (each file of a deep version's folder, once), runtime, index and
     suggestions (a newer revision when records arrive later, and of suggestions alone when labels
-    do), map and sketch (a revision of their own), graph. `last_act_id`: the newest act whose labels the suggestions know; where it is missing
-    they know what their version's run saw.
+    do), map and sketch (a revision of their own), figures (once), graph. `last_act_id`: the newest
+    act whose labels the suggestions know; where it is missing they know what their version's run
+    saw.
     """
 
     __tablename__ = "artifacts"

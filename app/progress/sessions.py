@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.labeling.listing import n_labeled_in
 from app.models import Consensus, LabelingSession, SessionItem, User
 from app.progress.tallies import Tally, grouped, summed
 
@@ -39,23 +40,13 @@ def session_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[S
         .where(LabelingSession.project_id == project_id, LabelingSession.id.in_(newest))
         .order_by(LabelingSession.id.desc())
     ).all()
-    n_decided = _n_decided(db, newest)
+    n_labeled = n_labeled_in(db, newest)
     purities = _purities(db, newest)
     return [
-        SessionRow(session, name or "", n_decided.get(session.id, 0), purities.get(session.id),
+        SessionRow(session, name or "", n_labeled.get(session.id, 0), purities.get(session.id),
                    summed(done[session.id]))
         for session, name in found
     ]  # fmt: skip
-
-
-def _n_decided(db: Session, session_ids: Sequence[int]) -> dict[int, int]:
-    rows = db.execute(
-        select(SessionItem.session_id, func.count(Consensus.record_id.distinct()))
-        .join(Consensus, Consensus.record_id == SessionItem.record_id)
-        .where(SessionItem.session_id.in_(session_ids))
-        .group_by(SessionItem.session_id)
-    )
-    return {row[0]: row[1] for row in rows}
 
 
 def _purities(db: Session, session_ids: Sequence[int]) -> dict[int, float]:
