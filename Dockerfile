@@ -16,6 +16,8 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi
 COPY app ./app
 RUN /opt/venv/bin/pip install -c constraints.txt -e .
+# The map's kernels take 20 s to compile. A worker begins with these: see keep_compiled().
+RUN NUMBA_CACHE_DIR=/opt/compiled /opt/venv/bin/python -c "import pacmap"
 
 FROM ${PYTHON_IMAGE}
 ARG DEVICE=cpu
@@ -23,6 +25,7 @@ RUN groupadd --gid 10001 likewise \
     && useradd --uid 10001 --gid likewise --home-dir /data --shell /usr/sbin/nologin likewise \
     && mkdir /data && chown likewise:likewise /data
 COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/compiled /opt/compiled
 WORKDIR /srv/likewise
 COPY --from=build /srv/likewise /srv/likewise
 COPY alembic.ini ./
@@ -36,6 +39,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     TMPDIR=/data \
     HF_HOME=/data/models \
+    NUMBA_CACHE_DIR=/opt/compiled \
     LIKEWISE_DATA_DIR=/data \
     LIKEWISE_DEVICE=${DEVICE}
 USER 10001:10001

@@ -143,3 +143,8 @@ def test_the_image_runs_as_nobody_in_particular_and_is_watched() -> None:
 
     assert re.search(r"^USER 10001", dockerfile, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK", dockerfile, re.MULTILINE)
+    # What is compiled while it is built is looked for where it was put.
+    compiled = re.search(r"^RUN NUMBA_CACHE_DIR=(\S+) ", dockerfile, re.MULTILINE)
+    assert compiled is not None
+    assert dockerfile.count(f"NUMBA_CACHE_DIR={compiled[1]} ") == 2
+    assert f"COPY --from=build {compiled[1]} {compiled[1]}\n" in dockerfile

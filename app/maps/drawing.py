@@ -7,18 +7,17 @@ Decision: records that arrive later are placed among their neighbours, and the o
 there are half as many again, the map is laid out anew, beginning with where everything lay.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged, folder, located
+from app.artifacts import Damaged, located
 from app.database import reading
+from app.maps.kernels import keep_compiled
 from app.maps.said import Drawing, drawing_of, say
 from app.maps.stored import MAP, SKETCH, Map, newest_maps, open_map, publish_map
 from app.models import Artifact, Embedding, Encoder, Project, utc_now
@@ -117,13 +116,6 @@ def draw(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
         "map.drawn", encoder_id=encoder_id, n_records=len(ids),
         seconds=round(time.monotonic() - began, 1),
     )  # fmt: skip
-
-
-def keep_compiled() -> None:
-    """Where installed packages are read-only, Numba keeps what it compiled in the data folder; it
-    would refuse to begin otherwise."""
-    if not os.access(Path(np.__file__).parents[1], os.W_OK):
-        os.environ.setdefault("NUMBA_CACHE_DIR", str(folder("maps") / "compiled"))
 
 
 def note_trouble(encoder_id: int, sentence: str) -> None:

@@ -1,6 +1,5 @@
 """Every version gets its map: raw first, the others aligned to it, and new records find a place."""
 
-import os
 import threading
 
 import numpy as np
@@ -10,7 +9,7 @@ from sqlalchemy import delete, select, update
 from app.database import reading, transaction
 from app.dispatching import Dispatcher
 from app.errors import NotFound, StorageFull
-from app.maps import drawing, stored
+from app.maps import stored
 from app.maps.drawing import draw, draw_sketch, note_trouble
 from app.maps.said import drawing_of
 from app.maps.stored import find_map, load_map, newest_maps
@@ -212,21 +211,6 @@ def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
     assert 0.4 < told[-1] <= 0.5
     assert kinds(project) == ["sketch"]
     assert due() == [raw(project).id]
-
-
-def test_compiled_code_is_kept_where_packages_are_read_only(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "chosen by hand")
-    monkeypatch.delenv("NUMBA_CACHE_DIR")
-
-    drawing.keep_compiled()
-    before = os.environ.get("NUMBA_CACHE_DIR")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    drawing.keep_compiled()
-
-    assert before is None
-    assert os.environ["NUMBA_CACHE_DIR"] == str(settings().data_dir / "maps" / "compiled")
 
 
 def test_a_worker_that_stays_draws_maps(project: Project) -> None:

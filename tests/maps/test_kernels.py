@@ -1,0 +1,34 @@
+"""Compiled code is kept where it can be written, and begins with what was shipped."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.maps.kernels import keep_compiled
+from app.settings import settings
+
+
+def test_compiled_code_is_kept_where_packages_are_read_only(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "put back after the test")
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    own = settings().data_dir / "maps" / "compiled"
+    shipped = tmp_path / "shipped"
+    (shipped / "pacmap_1").mkdir(parents=True)
+    (shipped / "pacmap_1" / "kernel.nbc").write_bytes(b"code")
+
+    keep_compiled()
+    before = os.environ.get("NUMBA_CACHE_DIR")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    keep_compiled()
+    beside_the_data = os.environ["NUMBA_CACHE_DIR"]
+    for _ in range(2):
+        os.environ["NUMBA_CACHE_DIR"] = str(shipped)
+        keep_compiled()
+
+    assert before is None
+    assert beside_the_data == os.environ["NUMBA_CACHE_DIR"] == str(own)
+    assert (own / "pacmap_1" / "kernel.nbc").read_bytes() == b"code"
+    assert [each.name for each in own.parent.iterdir()] == ["compiled"]
