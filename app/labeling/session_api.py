@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb
+from app.labeling.accepting import USUAL_TARGET, accept_session, sampled_ranks
 from app.labeling.answers import (
     ActAnswer,
     Answer,
@@ -17,7 +18,6 @@ from app.labeling.answers import (
     act_answer,
     session_answer,
 )
-from app.labeling.auditing import USUAL_TARGET, accept_session, sampled_ranks
 from app.labeling.forecast import Forecast, forecast_of, label_of
 from app.labeling.items import items
 from app.labeling.listing import recent_sessions

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from app.accounts.access import CurrentUser
 from app.database import Db
 from app.html import see
+from app.labeling.accepting import accept_session
 from app.labeling.assignments import assign
-from app.labeling.auditing import accept_session
 from app.labeling.listing import hide
 from app.labeling.overlap import set_overlap
 from app.labeling.sessions import find_session, start_next

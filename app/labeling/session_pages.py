@@ -13,7 +13,7 @@ from app.database import ReadDb
 from app.errors import Invalid, NotFound
 from app.html import render
 from app.labeling import sessions
-from app.labeling.auditing import can_be_audited, n_sampled_done, sampled_ranks
+from app.labeling.accepting import can_be_audited, n_sampled_done, sampled_ranks
 from app.labeling.counts import label_counts
 from app.labeling.digits import keyed_labels
 from app.labeling.forecast import forecast_of

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from app.database import reading
-from app.labeling.auditing import N_SAMPLED
+from app.labeling.accepting import N_SAMPLED
 from app.labeling.sessions import find_session, record_ids_in
 from app.maps.drawing import draw_sketch
 from app.models import Project, User

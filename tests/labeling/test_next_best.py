@@ -7,8 +7,8 @@ from sqlalchemy import select
 from app.artifacts import store
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid
+from app.labeling.accepting import N_SAMPLED, NotSureEnough, accept_session, sampled_ranks
 from app.labeling.annotations import Say, annotate
-from app.labeling.auditing import N_SAMPLED, NotSureEnough, accept_session, sampled_ranks
 from app.labeling.certainty import certainty_of
 from app.labeling.duplicates import fold, with_followers
 from app.labeling.forecast import forecast_of
