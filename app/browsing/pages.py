@@ -19,7 +19,7 @@ from app.browsing.choices import (
     chips,
     choices,
 )
-from app.browsing.notices import notice_of
+from app.browsing.done import done_of
 from app.browsing.record_pages import router as record_router
 from app.browsing.rows import Listing, listing
 from app.browsing.slice_pages import router as slice_router
@@ -61,7 +61,7 @@ def show_records(
     return render(
         request, "browsing/records.html", status=trouble.status if trouble else 200,
         **results, **_form(db, project, user, asked),
-        notice=notice_of(db, project, user, request.query_params),
+        done=done_of(db, project, user, request.query_params),
     )  # fmt: skip
 
 

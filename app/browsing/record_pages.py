@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from app.accounts.access import CurrentUser
 from app.browsing.asked import Asked
+from app.browsing.done import done_of
 from app.browsing.finding import find
 from app.browsing.neighbours import side_by_side
-from app.browsing.notices import notice_of
 from app.browsing.ordering import ordered
 from app.database import Db, ReadDb
 from app.errors import AppError, Invalid
@@ -52,7 +52,7 @@ def show_record(
         label_of={label.id: label for label in labels}, asked=asked,
         keyed=keyed_labels(user, project, [each for each in labels if is_offered(each)]),
         around=_around(db, project, asked, record), key=lambda: uuid.uuid4().hex,
-        notice=notice_of(db, project, user, request.query_params),
+        done=done_of(db, project, user, request.query_params),
         list_url=asked.address(f"/projects/{project.slug}/records"),
         sides=side_by_side(db, project, record),
         query=urlencode(asked.as_query()), **_said(db, project, user, record),

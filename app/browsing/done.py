@@ -10,7 +10,7 @@ from app.models import Act, Annotation, Label, Project, Remark, User
 
 
 @dataclass(frozen=True)
-class Notice:
+class Done:
     """A sentence, and the act that its button would undo or (is_undone) do again."""
 
     sentence: str
@@ -18,8 +18,8 @@ class Notice:
     is_undone: bool
 
 
-def notice_of(db: Session, project: Project, user: User, query: Mapping[str, str]) -> Notice | None:
-    """The notice about the user's own act that the address names as `done`, if it does."""
+def done_of(db: Session, project: Project, user: User, query: Mapping[str, str]) -> Done | None:
+    """What to tell about the user's own act that the address names as `done`, if it does."""
     written = query.get("done", "")
     if not (written.isascii() and written.isdigit() and len(written) < 10):
         return None
@@ -29,7 +29,7 @@ def notice_of(db: Session, project: Project, user: User, query: Mapping[str, str
     sentence = _sentence(db, act)
     if act.undone_at is not None:
         sentence = f"Taken back: {sentence[0].lower()}{sentence[1:]}"
-    return Notice(sentence, act.id, act.undone_at is not None)
+    return Done(sentence, act.id, act.undone_at is not None)
 
 
 def _sentence(db: Session, act: Act) -> str:
