@@ -6,8 +6,10 @@ import pytest
 from app.similarity.activations import softmax
 from app.similarity.calibration import best_temperature
 from app.similarity.folds import folds
+from app.similarity.measuring.asking import Champion
 from app.similarity.measuring.validation import compare
 from app.similarity.recipe import Recipe
+from app.similarity.tuning import tune
 from tests.similarity.conftest import Crowd, examples_of
 from tests.similarity.test_tuning import QUICK, silent, some_rows
 
@@ -69,6 +71,28 @@ def test_several_labels_are_compared_too(crowd: Crowd) -> None:
     measured = {score.metric for score in found.tuned}
     assert {"r_precision", "graded_ndcg", "accuracy", "macro_f1", "loss"} <= measured
     assert "confusion" not in measured
+
+
+def test_a_page_accepted_since_the_last_version_asks_that_version_for_suggestions_alone(
+    crowd: Crowd,
+) -> None:
+    """One act is one group, and nobody's neighbour is of its own group: there is no ranking."""
+    since = np.flatnonzero(crowd.classes == 0)[-12:]
+    rows = np.concatenate([np.setdiff1d(some_rows(60), since), since])
+    is_new = np.isin(rows, since)
+    groups = np.where(is_new, len(rows), np.arange(len(rows)))
+    before = crowd.examples(rows[~is_new])
+    champion = Champion("v2", tune(crowd.vectors, before, QUICK, silent), crowd.vectors, is_new)
+
+    found = compare(
+        crowd.vectors, replace(crowd.examples(rows), groups=groups), QUICK, silent,
+        champion=champion,
+    )  # fmt: skip
+
+    active = {score.metric: score for score in found.active if score.label_id is None}
+    assert active["accuracy"].n == 12
+    assert "r_precision" not in active
+    assert {each.metric for each in found.differences if each.against == "v2"} >= {"accuracy"}
 
 
 def test_what_cannot_be_measured_is_said_instead_of_a_number(crowd: Crowd) -> None:
