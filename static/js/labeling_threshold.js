@@ -39,9 +39,11 @@
       const slider = sliders[name];
       const value = Number(slider.value);
       const isAll = slider.value === slider.min;
-      const shown = name === "score" ? `${Math.round(100 * value)} %` : value.toFixed(2);
+      // One step above the highest: a slider stands there until it is moved, and selects nothing.
+      const isNone = !isAll && slider.value === slider.max;
+      const shown = isNone ? "–" : name === "score" ? `${Math.round(100 * value)} %` : value.toFixed(2);
       slider.closest("label").querySelector("b").textContent = isAll ? "any" : shown;
-      slider.setAttribute("aria-valuetext", isAll ? "any" : shown);
+      slider.setAttribute("aria-valuetext", isAll ? "any" : isNone ? "none" : shown);
     };
 
     // As the rows show them: what reads 0.59 is at least 0.59.
