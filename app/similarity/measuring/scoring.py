@@ -66,7 +66,7 @@ def _micro(answers: Answers, draws: Resamples) -> Iterator[Score]:
     drawn = draws.means(values)
     low, high = limits(drawn)
     n = (~np.isnan(values)).sum(axis=0)
-    # Examples of one group have no neighbours to be asked about: then only suggestions are measured.
+    # Examples of one group have no neighbours to ask about: then suggestions alone are measured.
     of_chance = ("chance", None)
     chance = float(drawn[0, keys.index(of_chance)]) if of_chance in keys else None
     for i, (metric, k) in enumerate(keys):
