@@ -9,7 +9,7 @@ from app.search.encoders import can_roll_back, roll_back
 from app.settings import settings
 from app.training import runs
 from app.versions.keeping import delete_version, describe, keep_at_most, tidy_versions
-from tests.conftest import client_of
+from tests.conftest import client_of, make_user
 from tests.versions.conftest import train
 
 
@@ -88,3 +88,14 @@ def test_the_rule_takes_the_oldest_and_spares_the_way_back(project: Project) -> 
     assert last is not None
     assert last.encoder_id == number(5).id
     assert tidy_versions() == 0
+
+
+def test_an_admin_says_how_many_stay(project: Project, ada: User) -> None:
+    url, admin = "/projects/letters/versions", client_of(ada)
+
+    kept = admin.post(f"{url}/keep", data={"n": "3"}, follow_redirects=False)
+    too_few = admin.post(f"{url}/keep", data={"n": "1"})
+    annotator = client_of(make_user("ben", "annotator")).post(f"{url}/keep", data={"n": "5"})
+
+    assert [each.status_code for each in (kept, too_few, annotator)] == [303, 422, 403]
+    assert 'name="n" min="2" max="1000" value="3"' in admin.get(url).text
