@@ -21,7 +21,6 @@ from app.search.vectors import Ids
 from app.settings import settings
 
 Whole = NDArray[np.uint32]
-NOTHING = 0
 NONE_OF_THESE = 2**32 - 1
 MOST_KEPT = 4
 

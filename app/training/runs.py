@@ -10,7 +10,7 @@ from app.accounts import audit
 from app.database import transaction
 from app.errors import Conflict, NotFound
 from app.jobs import JobCancelled, workers
-from app.models import Evaluation, LossPoint, Project, RunEvent, TrainingRun, User, utc_now
+from app.models import LossPoint, Project, RunEvent, TrainingRun, User, utc_now
 from app.notices.announcing import Event, announce
 from app.settings import settings
 from app.similarity.deep.recipe import DeepRecipe
@@ -115,13 +115,6 @@ def latest_runs(db: Session, project_id: int, limit: int = 50) -> Sequence[Train
 def events_of(db: Session, run_id: int) -> Sequence[RunEvent]:
     """The run's log, oldest first."""
     return db.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.id)).all()
-
-
-def evaluations_of(db: Session, run_ids: Sequence[int]) -> Sequence[Evaluation]:
-    """What these runs measured, raw and tuned."""
-    return db.scalars(
-        select(Evaluation).where(Evaluation.run_id.in_(run_ids)).order_by(Evaluation.id)
-    ).all()
 
 
 def losses_of(db: Session, run_id: int) -> Sequence[LossPoint]:

@@ -1,13 +1,16 @@
 """A project whose records already have vectors: four clusters, drowned in noise as texts are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
 from app.labeling.annotations import Say, annotate
-from app.models import Embedding, Label, Project, Record, User
+from app.models import Embedding, Evaluation, Label, Project, Record, User
 from app.projects.labels import add_label
 from app.search.encoders import raw_encoder
 from tests.conftest import make_project
@@ -58,6 +61,12 @@ def record_ids(project: Project) -> list[int]:
     with reading() as db:
         ids = select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         return list(db.scalars(ids))
+
+
+def evaluations_of(db: Session, run_id: int) -> Sequence[Evaluation]:
+    """What the run measured, raw and tuned."""
+    theirs = select(Evaluation).where(Evaluation.run_id == run_id)
+    return db.scalars(theirs.order_by(Evaluation.id)).all()
 
 
 def label_ids(project: Project) -> list[int]:

@@ -39,7 +39,7 @@ from app.similarity.deep.recipe import DeepRecipe
 from app.training import loop, runs
 from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder
-from tests.training.conftest import NAMES, label, record_ids
+from tests.training.conftest import NAMES, evaluations_of, label, record_ids
 
 WORDS = (
     "parcel courier van doorstep delayed",
@@ -142,7 +142,7 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
         after_ids, after = raw_vectors(db, active.id)
         version = open_version(db, active.id)
         folder = model_folder(db, active.id)
-        measured = {(e.role, e.metric): e for e in runs.evaluations_of(db, [run_id]) if e.k is None}
+        measured = {(e.role, e.metric): e for e in evaluations_of(db, run_id) if e.k is None}
     assert ids.tolist() == after_ids.tolist() == version.index.ids.tolist()
     assert like_neighbours(before) < like_neighbours(after) == 1.0
     assert version.index.dimension == 32 + 4

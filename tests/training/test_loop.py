@@ -33,7 +33,7 @@ from app.search.indexes import open_version
 from app.settings import settings
 from app.similarity.recipe import Recipe
 from app.training import loop, runs
-from tests.training.conftest import embedded_project, label, record_ids
+from tests.training.conftest import embedded_project, evaluations_of, label, record_ids
 
 # Steps so long that the baseline forgets where every record was.
 HARMFUL = replace(
@@ -68,7 +68,7 @@ def count(table: type) -> int:
 def figures(run_id: int) -> list[tuple[object, ...]]:
     """What the run measured, each figure by everything but its value."""
     with reading() as db:
-        rows = runs.evaluations_of(db, [run_id])
+        rows = evaluations_of(db, run_id)
     return [(e.role, e.metric, e.k, e.label_id, e.suggested_id) for e in rows]
 
 
@@ -85,7 +85,7 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
         assert active is not None
         assert (active.id, active.kind) == (run.encoder_id, "head")
         version = open_version(db, active.id)
-        found = [e for e in runs.evaluations_of(db, [run_id]) if e.label_id is None]
+        found = [e for e in evaluations_of(db, run_id) if e.label_id is None]
         raw = {(e.metric, e.k): e for e in found if e.role == "raw"}
         tuned = {(e.metric, e.k): e for e in found if e.role == "tuned"}
     assert (version.index.n_records, version.index.dimension) == (320, 24 + 4)
