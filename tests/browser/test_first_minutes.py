@@ -55,7 +55,7 @@ class Newcomer:
             row = self.page.locator(f"#row-{rank}")
             expect(row).to_be_focused()
             self.page.keyboard.press(
-                self.key_of(self.intents[row.locator(".about a").inner_text()])
+                self.key_of(self.intents[row.locator(".about a").first.inner_text()])
             )
         for rank in range(N_LABELS):
             expect(self.page.locator(f"#row-{rank}")).to_have_attribute("data-state", "saved")
