@@ -315,7 +315,7 @@ def test_a_backup_is_restored_into_an_empty_folder_only(
     assert refused.exit_code == 1
     assert "is not empty" in refused.stderr
     assert isinstance(restored, dict)
-    assert restored["n_files"] == 4
+    assert restored["n_files"] == 5
     assert told("verify")["problems"] == []  # type: ignore[index]
     assert after.read_bytes() == before.read_bytes()
 

@@ -25,11 +25,13 @@ def serving(folder: Path) -> Iterator[str]:
     with log.open("w") as out:
         command = [LIKEWISE, "serve", "--port", str(port)]
         server = subprocess.Popen(command, stdout=out, stderr=out)
-    while "ready" not in log.read_text():
-        assert server.poll() is None, log.read_text()
-        time.sleep(0.1)
-    found = re.search(r"http://\S+/welcome/\S+", log.read_text())
-    assert found
-    yield found[0]
-    server.send_signal(signal.SIGTERM)
-    server.wait(PATIENCE_SECONDS)
+    try:
+        while "ready" not in log.read_text():
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.1)
+        found = re.search(r"http://\S+/welcome/\S+", log.read_text())
+        assert found
+        yield found[0]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(PATIENCE_SECONDS)
