@@ -1,10 +1,5 @@
-"""A newcomer's first minutes, in a browser, with the real base model and the sample project.
+"""A newcomer's first minutes, in a browser, with the real base model and the sample project."""
 
-With LIKEWISE_SCREENSHOTS naming a folder, the pages are photographed at 1280 and 390 px, in light
-and in dark, as docs/ shows them.
-"""
-
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from app.projects.sample import sample_messages
 from tests.browser.whole import LIKEWISE, serving
@@ -81,16 +76,12 @@ def become_admin(page: Page, link: str) -> None:
 
 
 def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
-    chromium: Browser, page: Page, first_link: str
+    page: Page, first_link: str
 ) -> None:
     newcomer = Newcomer(page, first_link.partition("/welcome")[0])
-    album = Album(chromium, page, newcomer.address)
-
     become_admin(page, first_link)
     expect(page.locator("#next-deed")).to_have_text("Start labeling", timeout=AGES)
-    album.take("project-new")
     page.locator("#next-deed").click()
-    album.take("session-first")
     newcomer.label_session()
 
     page.goto(newcomer.address + PROJECT + "/training")
@@ -107,47 +98,11 @@ def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
     assert (run["status"], run["n_examples"]) == ("succeeded", N_LABELS)
     versions = newcomer.json(f"{API}/versions")
     assert [version["kind"] for version in versions if version["is_active"]] == ["head"]
-    album.take("training")
 
     raw, tuned = newcomer.purity(1), newcomer.purity(2)
     assert tuned > raw + 0.05
 
     page.goto(newcomer.address + PROJECT)
     expect(page.locator("#next-deed")).to_be_visible()
-    album.take("project-tuned")
     page.locator("#next-deed").click()
     expect(page.locator("#row-1 .suggestion")).to_be_visible()
-    album.take("session")
-    for name in ("search?record=1", "records", "records/1", "sessions", "labels", "imports",
-                 "exports", "training/runs/1"):  # fmt: skip
-        page.goto(f"{newcomer.address}{PROJECT}/{name}")
-        album.take(re.sub(r"\W+", "-", name))
-
-
-class Album:
-    """Photographs of the pages as they are now, in a second window that shares the login."""
-
-    def __init__(self, chromium: Browser, page: Page, address: str) -> None:
-        self.folder = os.environ.get("LIKEWISE_SCREENSHOTS", "")
-        self.chromium = chromium
-        self.page = page
-        self.address = address
-
-    def take(self, name: str) -> None:
-        """Light and dark, wide and narrow; nothing without a folder."""
-        if not self.folder:
-            return
-        for scheme in ("light", "dark"):
-            for width, height in ((1280, 800), (390, 844)):
-                context = self.chromium.new_context(
-                    viewport={"width": width, "height": height},
-                    color_scheme="dark" if scheme == "dark" else "light",
-                    storage_state=self.page.context.storage_state(),
-                )
-                self._photograph(context, Path(self.folder) / f"{name}-{width}-{scheme}.png")
-                context.close()
-
-    def _photograph(self, context: BrowserContext, path: Path) -> None:
-        window = context.new_page()
-        window.goto(self.page.url, wait_until="networkidle")
-        window.screenshot(path=path)

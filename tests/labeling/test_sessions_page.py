@@ -67,7 +67,7 @@ def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
     given = ",".join(map(str, desk.records[:3]))
 
     assert forecast(ada, seed_kind="given", record_ids=given) == (
-        "3 records. About 33 % billing, 0 to 99 %; 1 already labeled."
+        "3 records. Nothing is suggested yet; 1 already labeled."
     )
     assert forecast(ada, seed_kind="suspects") == "No label disagrees with its neighbours."
     assert forecast(ada, seed_kind="random", k="5") == "5 records."
