@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from gevent.lock import Semaphore
-from locust import FastHttpUser, constant_throughput, events, task
+from locust import FastHttpUser, between, events, task
 from locust.env import Environment
 
 ASKED = json.loads(Path(os.environ["LABELING_ASKED"]).read_text())
 API = f"/api/v1/projects/{ASKED['slug']}"
 SESSION = {"seed_kind": "random", "k": 100}
+PACE: float | None = ASKED["per_second"]
 _numbers = itertools.count()
 _one = Semaphore()
 _times: dict[str, list[tuple[float, float]]] = {}
@@ -29,7 +30,8 @@ _failures: list[str] = []
 class Annotator(FastHttpUser):
     """Labels, or (the last ones, where some are asked for) searches for similar records."""
 
-    wait_time = constant_throughput(ASKED["per_second"]) if ASKED["per_second"] else lambda _: 0
+    # People do not press in step: an even pace would bring all of them at the same moment.
+    wait_time = between(0.5 / PACE, 1.5 / PACE) if PACE else lambda _: 0
 
     def on_start(self) -> None:
         """Who this is; the first session is opened before anything is timed."""
