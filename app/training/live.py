@@ -63,8 +63,14 @@ def look(run_id: int) -> dict[str, Any]:
         "stage": run.stage,
         "progress": round(run.progress, 3),
         "words": words_of(run, facts.seconds_left, facts.share_per_minute),
-        "mark": f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}",
+        "mark": mark_of(run, n_events),
     }
+
+
+def mark_of(run: TrainingRun, n_events: int) -> str:
+    """Another one whenever the run's page has more to show than its progress. The page carries
+    its own, so that what happened between its making and the first look is not missed."""
+    return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}"
 
 
 def words_of(run: TrainingRun, seconds_left: float | None, per_minute: float | None) -> str:

@@ -21,7 +21,7 @@ from app.training.changes import changes
 from app.training.drawing import Drawn, drawn, find_plot, label_parts, slice_parts
 from app.training.facts import facts_of
 from app.training.grid_plots import matrix
-from app.training.live import words_of
+from app.training.live import mark_of, words_of
 from app.training.recipe_words import recipe_rows
 from app.training.runs import STAGES, cancel_run, events_of, find_run, losses_of, retry_run
 from app.training.standing import last_worker
@@ -36,9 +36,10 @@ def show_run(request: Request, project: InProject, number: int, db: ReadDb) -> R
     """One run: what it brought, its stages, log, data and recipe."""
     run = find_run(db, project.id, number)
     template = "training/_run.html" if wants_fragment(request) else "training/run.html"
-    found, losses = drawn(db, project, run), losses_of(db, run.id)
+    found, losses, events = drawn(db, project, run), losses_of(db, run.id), events_of(db, run.id)
     shown = _headed(db, project, run) | {
-        "events": events_of(db, run.id),
+        "events": events,
+        "mark": mark_of(run, len(events)),
         "stages": STAGES,
         "plots": found.plots,
         "story": story_of(run, found),

@@ -3,22 +3,22 @@
 // this file.
 (() => {
   let source = null;
-  let mark = null;
 
   const page = () => document.getElementById("run");
-  // One request at a time; what changed meanwhile is asked for after it.
+  // One request at a time; what changed meanwhile is asked for after it. A page of a run that has
+  // ended has nothing more to ask.
   let isAsking = false;
   let isStale = false;
   const renew = async () => {
     isStale = isAsking;
-    if (isAsking) return;
+    if (isAsking || !page().dataset.live) return;
     isAsking = true;
     try {
       await htmx.ajax("GET", page().getAttribute("hx-get"), { target: "#run", swap: "outerHTML" });
     } finally {
       isAsking = false;
     }
-    if (isStale && page().dataset.live) renew();
+    if (isStale) renew();
   };
 
   const stop = () => {
@@ -31,8 +31,7 @@
     const words = page().querySelector("[data-live-words]");
     if (bar) bar.value = told.progress;
     if (words) words.textContent = told.words;
-    if (mark !== null && mark !== told.mark) renew();
-    mark = told.mark;
+    if (page().dataset.liveMark !== told.mark) renew();
   };
 
   const follow = () => {
