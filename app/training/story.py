@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.models import Evaluation
-from app.similarity.measuring.gate import CLEAR, EVIDENCE, RAW
+from app.similarity.measuring.gate import AUDIT, CLEAR, EVIDENCE, RAW
 from app.training.dot_plots import Part
 from app.training.figures import Figure
 from app.training.plots import percent, points
@@ -20,8 +20,13 @@ MOST_NAMED = 6
 HOW_MUCH = {
     "r_precision": "Neighbours with the record's own label",
     "accuracy": "Right suggestions",
-    "audit_accuracy": "Right suggestions among records drawn by chance (audit)",
+    AUDIT: "Right suggestions among records drawn by chance (audit)",
 }
+BASES = {
+    AUDIT: ("By the audit, which is asked first", "records drawn by chance"),
+    EVIDENCE: ("By both together", "labeled records that were hidden from training"),
+}
+"""What a difference between versions rests on: by what measure, on which records."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +68,16 @@ def story(
 def _answer(
     against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]
 ) -> tuple[str, str]:
-    standing = _standing(against_raw, scores)
     return {
         1: ("Yes, this run helped.", "good"),
-        0: ("This run made no clear difference.", "info"),
+        0: ("Not sure yet whether this run helped.", "info"),
         -1: ("No, this run made things worse.", "bad"),
-    }[standing]
+    }[_standing(against_raw, scores)]
 
 
 def _standing(against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]) -> int:
     """1 clearly better than raw, -1 clearly worse, 0 neither; the audit is asked first."""
-    for metric in ("audit_accuracy", EVIDENCE):
+    for metric in BASES:
         for each in against_raw:
             if each["metric"] == metric and each["chance_worse"] >= CLEAR:
                 return -1
@@ -92,13 +96,17 @@ def _how_much(figures: Sequence[Figure], scores: Sequence[Evaluation]) -> list[s
         sentence = (
             f"{words}: {percent(figure.tuned.value, 1)} tuned, {percent(figure.raw.value, 1)} raw"
         )
-        if gain is not None:
-            sentence += (
-                f", {points(gain.value)} points (95 % interval {points(gain.low)} to "
-                f"{points(gain.high)})"
-            )
+        sentence += "" if gain is None else f", {_gain(gain)}"
         told.append(f"{sentence}, n = {figure.tuned.n:,}.")
     return told
+
+
+def _gain(gain: Evaluation) -> str:
+    """The gain and how sure it is, so that what may be nothing never reads like a fact."""
+    low, high = points(gain.low), points(gain.high)
+    if gain.low <= 0 <= gain.high:
+        return f"{points(gain.value)} points, but between {low} and {high}: not sure yet"
+    return f"{points(gain.value)} points (95 % interval {low} to {high})"
 
 
 def _for_which(labels: Sequence[Part]) -> list[str]:
@@ -124,10 +132,10 @@ def _named(parts: Sequence[Part]) -> str:
 
 def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]]) -> list[str]:
     n = figures[0].tuned.n
-    told = [_ahead(each) for each in differences if each["metric"] == EVIDENCE]
+    told = [_ahead(each) for metric in BASES for each in differences if each["metric"] == metric]
     if n < FEW:
         told.append(f"{n} records are few: with more labels the figures become surer.")
-    if not any(figure.tuned.metric == "audit_accuracy" for figure in figures):
+    if not any(figure.tuned.metric == AUDIT for figure in figures):
         told.append(
             "The records that asked were labeled in sessions or imported, not drawn by chance: an "
             "audit session tells how often suggestions are right among all records."
@@ -138,9 +146,10 @@ def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]
 def _ahead(each: Mapping[str, Any]) -> str:
     ahead = "all" if each["chance_worse"] == 0 else percent(1 - each["chance_worse"], 1)
     against = "raw" if each["against"] == RAW else f"{each['against']}, in use then,"
+    measure, records = BASES[each["metric"]]
     return (
-        f"Tuned is ahead of {against} in {ahead} of 1,000 redraws of the {each['n']:,} labeled "
-        "records that were hidden from training."
+        f"{measure} ({points(each['value'])} points), tuned is ahead of {against} in {ahead} of "
+        f"1,000 redraws of the {each['n']:,} {records}; from {percent(CLEAR)} on it counts as sure."
     )
 
 

@@ -20,6 +20,9 @@ RAW = "raw"
 EVIDENCE = "evidence"
 AUDIT = "audit_accuracy"
 
+WORDS = {"r_precision": "like neighbours", "accuracy": "right suggestions"}
+"""The figures that a verdict names, as pages name them."""
+
 CLEAR = 0.95
 """A contender is clearly worse if it is below the other in so many of the resampled draws."""
 
@@ -74,20 +77,21 @@ def _figures(raw: Sequence[Score], tuned: Sequence[Score]) -> str:
     before, after = _by_metric(raw), _by_metric(tuned)
     if "accuracy" not in after:
         return ""
-    pairs = [
-        f"{name} {after[name].value:.3f} against {before[name].value:.3f}"
-        for name in ("r_precision", "accuracy")
-    ]
+    pairs = [f"{_pair(after, before, name)} {words}" for name, words in WORDS.items()]
     n = after["accuracy"].n
-    return f": {' and '.join(pairs)}, on {n} labeled records that were hidden from training"
+    return f": {' and '.join(pairs)}, on {n:,} labeled records that were hidden from training"
 
 
 def _audited(raw: Sequence[Score], tuned: Sequence[Score]) -> list[str]:
     before, after = _by_metric(raw), _by_metric(tuned)
     if AUDIT not in after:
         return []
-    n, shares = after[AUDIT].n, (after[AUDIT].value, before[AUDIT].value)
-    return [f"In the audit of {n} records, accuracy is {shares[0]:.3f} against {shares[1]:.3f}."]
+    n = after[AUDIT].n
+    return [f"In the audit of {n:,} records: {_pair(after, before, AUDIT)} right suggestions."]
+
+
+def _pair(after: dict[str, Score], before: dict[str, Score], metric: str) -> str:
+    return f"{100 * after[metric].value:.1f} % against {100 * before[metric].value:.1f} %"
 
 
 def _by_metric(scores: Sequence[Score]) -> dict[str, Score]:

@@ -19,8 +19,8 @@ def test_what_is_lower_within_the_noise_is_let_through() -> None:
 
     assert decision.is_good
     assert decision.sentence == (
-        "Tuned is about as good as raw: r_precision 0.650 against 0.700 and accuracy 0.700 against "
-        "0.600, on 25 labeled records that were hidden from training."
+        "Tuned is about as good as raw: 65.0 % against 70.0 % like neighbours and 70.0 % against "
+        "60.0 % right suggestions, on 25 labeled records that were hidden from training."
     )
 
 
@@ -50,7 +50,9 @@ def test_the_audit_overrules_what_sessions_chose() -> None:
     )
 
     assert heard.is_good
-    assert heard.sentence.endswith("In the audit of 60 records, accuracy is 0.800 against 0.600.")
+    assert heard.sentence.endswith(
+        "In the audit of 60 records: 80.0 % against 60.0 % right suggestions."
+    )
     assert not unclear.is_good
 
 
@@ -61,5 +63,6 @@ def test_the_audit_alone_decides_where_too_few_examples_could_be_hidden() -> Non
 
     assert decision.is_good
     assert decision.sentence == (
-        "Tuned is better than raw. In the audit of 60 records, accuracy is 0.800 against 0.600."
+        "Tuned is better than raw. In the audit of 60 records: 80.0 % against 60.0 % right "
+        "suggestions."
     )
