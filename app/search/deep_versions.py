@@ -51,11 +51,22 @@ def forget_prepared(run_id: int) -> None:
         if encoder is None:
             return
         files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
-    while _forget_some(encoder.id):
-        pass
+    forget_embeddings_of(encoder.id)
     with transaction() as db:
         db.execute(delete(Encoder).where(Encoder.id == encoder.id))
     remove_files(files)
+
+
+def forget_embeddings_of(encoder_id: int) -> None:
+    """Delete the version's own embeddings, in short transactions: nobody waits for the lock."""
+    of_version = Embedding.encoder_id == encoder_id
+    some = select(Embedding.record_id).where(of_version).limit(ROWS_PER_DELETE)
+    while True:
+        with transaction() as db:
+            ids = db.scalars(some).all()
+            db.execute(delete(Embedding).where(of_version, Embedding.record_id.in_(ids)))
+        if len(ids) < ROWS_PER_DELETE:
+            return
 
 
 def model_folder(db: Session, encoder_id: int) -> Path:
@@ -92,16 +103,3 @@ def _files(db: Session, encoder_id: int) -> Sequence[Artifact]:
         Artifact.encoder_id == encoder_id, Artifact.kind.startswith(f"{KIND}-")
     )
     return db.scalars(of_model.order_by(Artifact.file)).all()
-
-
-def _forget_some(encoder_id: int) -> bool:
-    """A short transaction at a time, so that nobody waits for the lock."""
-    some = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
-    with transaction() as db:
-        ids = db.scalars(some.limit(ROWS_PER_DELETE)).all()
-        db.execute(
-            delete(Embedding).where(
-                Embedding.encoder_id == encoder_id, Embedding.record_id.in_(ids)
-            )
-        )
-    return len(ids) > 0

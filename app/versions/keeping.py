@@ -13,13 +13,12 @@ from app.accounts import audit
 from app.database import reading, transaction
 from app.errors import Conflict, Invalid
 from app.models import Artifact, Embedding, Encoder, Project, User, utc_now
-from app.search.deep_versions import remove_files
+from app.search.deep_versions import forget_embeddings_of, remove_files
 from app.search.encoders import active_encoder, find_version, rollback_target, versions
 from app.training.readiness import moving_run
 
 LONGEST_NOTE = 2_000
 FEWEST_KEPT, MOST_KEPT = 2, 1_000
-ROWS_AT_ONCE = 1_000
 
 
 def describe(db: Session, project: Project, number: int, note: str, *, is_pinned: bool) -> None:
@@ -76,9 +75,9 @@ def delete_version(project: Project, number: int, by: User | None) -> None:
             db, "version.delete", user_id=None if by is None else by.id, project_id=project.id,
             version=number,
         )  # fmt: skip
-    # Killed from here on, the next tidying finds what is left: nothing names it any more.
+    # Killed from here on, the next tidying finds the embeddings, the next worker the files.
     remove_files(files)
-    forget_embeddings()
+    _forget_embeddings()
 
 
 def tidy_versions() -> int:
@@ -92,26 +91,18 @@ def tidy_versions() -> int:
         with suppress(Conflict):
             delete_version(project, number, by=None)
             n_gone += 1
+    _forget_embeddings()
     return n_gone
 
 
-def forget_embeddings() -> None:
-    """Embeddings of deleted versions, in short transactions, so that nobody waits for the lock."""
-    gone = select(Encoder.id).where(Encoder.deleted_at.is_not(None), Encoder.kind == "deep")
+def _forget_embeddings() -> None:
+    """Embeddings of all deleted versions: of those too whose deletion was killed."""
+    has_some = exists().where(Embedding.encoder_id == Encoder.id)
+    gone = select(Encoder.id).where(Encoder.deleted_at.is_not(None), has_some)
     with reading() as db:
         encoder_ids = db.scalars(gone).all()
     for encoder_id in encoder_ids:
-        while _forget_some(encoder_id):
-            pass
-
-
-def _forget_some(encoder_id: int) -> bool:
-    some = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
-    with transaction() as db:
-        ids = db.scalars(some.limit(ROWS_AT_ONCE)).all()
-        of_these = (Embedding.encoder_id == encoder_id, Embedding.record_id.in_(ids))
-        db.execute(delete(Embedding).where(*of_these))
-    return len(ids) > 0
+        forget_embeddings_of(encoder_id)
 
 
 def _surplus(db: Session, project: Project) -> list[int]:

@@ -4,7 +4,18 @@ import pytest
 
 from app.database import reading, transaction
 from app.errors import Conflict
-from app.models import Activation, Artifact, Encoder, Evaluation, LabelingSession, Project, User
+from app.models import (
+    Activation,
+    Artifact,
+    Embedding,
+    Encoder,
+    Evaluation,
+    LabelingSession,
+    Project,
+    User,
+    utc_now,
+)
+from app.search import deep_versions
 from app.search.encoders import can_roll_back, roll_back
 from app.settings import settings
 from app.training import runs
@@ -88,6 +99,34 @@ def test_the_rule_takes_the_oldest_and_spares_the_way_back(project: Project) -> 
     assert last is not None
     assert last.encoder_id == number(5).id
     assert tidy_versions() == 0
+
+
+def test_a_killed_deletion_is_finished_by_the_next_tidying(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deep_versions, "ROWS_PER_DELETE", 32)
+    with transaction() as db:
+        db.add(
+            Encoder(
+                project_id=project.id, number=9, kind="deep", base_model="tiny",
+                deleted_at=utc_now(),
+            )
+        )  # fmt: skip
+    gone, raw = number(9).id, number(1).id
+    with transaction() as db:
+        for each in db.query(Embedding).filter_by(encoder_id=raw).limit(70).all():
+            db.add(
+                Embedding(
+                    encoder_id=gone, record_id=each.record_id,
+                    content_hash=each.content_hash, vector=each.vector,
+                )
+            )  # fmt: skip
+
+    assert tidy_versions() == 0
+
+    with reading() as db:
+        assert db.query(Embedding).filter_by(encoder_id=gone).count() == 0
+        assert db.query(Embedding).filter_by(encoder_id=raw).count() == 80
 
 
 def test_an_admin_says_how_many_stay(project: Project, ada: User) -> None:
