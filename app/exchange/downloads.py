@@ -1,7 +1,7 @@
 """Answers that are files: always attachments, never shown in our pages' name."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -26,14 +26,24 @@ _BLOCK = 256 * 1024
 def export_answer(
     project: Project, format_: str, rows: str, filters: Filters, *, with_vectors: bool
 ) -> StreamingResponse:
-    """The export as a download.
+    """The export as a download. Raises as write_export() does."""
+
+    def write(out: BinaryIO) -> None:
+        write_export(project, out, format_, with_vectors=with_vectors, rows=rows, filters=filters)
+
+    what = "vectors" if with_vectors else rows
+    return file_answer(write, f"{project.slug}-{what}.{format_}", MEDIA_TYPES[format_])
+
+
+def file_answer(write: Callable[[BinaryIO], None], name: str, media_type: str) -> StreamingResponse:
+    """What `write` writes, as a download called `name`.
 
     It is written whole to a nameless file first: an error is then an answer and not half a file,
-    and a slow reader holds no transaction open.
+    and a slow reader holds no transaction open. Raises StorageFull.
     """
-    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - blocks() closes it
+    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - _blocks() closes it
     try:
-        write_export(project, kept, format_, with_vectors=with_vectors, rows=rows, filters=filters)
+        write(kept)
         kept.flush()
     except OSError as error:
         _drop(kept)
@@ -41,12 +51,8 @@ def export_answer(
     except BaseException:
         _drop(kept)
         raise
-    what = "vectors" if with_vectors else rows
-    return StreamingResponse(
-        blocks(kept),
-        media_type=MEDIA_TYPES[format_],
-        headers=attachment(f"{project.slug}-{what}.{format_}") | {"Content-Length": _size(kept)},
-    )
+    headers = attachment(name) | {"Content-Length": _size(kept)}
+    return StreamingResponse(_blocks(kept), media_type=media_type, headers=headers)
 
 
 def rejects_answer(rejects: Sequence[ImportReject], import_id: int) -> Response:
@@ -67,7 +73,7 @@ def _size(kept: BinaryIO) -> str:
     return str(size)
 
 
-def blocks(kept: BinaryIO) -> Iterator[bytes]:
+def _blocks(kept: BinaryIO) -> Iterator[bytes]:
     """The rest of the file, piece by piece; it is closed at the end, and when nobody reads on."""
     with kept:
         while block := kept.read(_BLOCK):

@@ -14,10 +14,10 @@ from app.projects.labels import every_label
 from app.search.encoders import find_version
 from app.search.indexes import NotIndexed, open_version
 from app.search.similar import LONGEST_TEXT
+from app.versions.bundle import bundle_answer
 from app.versions.comparing import compare
 from app.versions.keeping import delete_version, describe
 from app.versions.lineage import Kin, family
-from app.versions.pages import bundle_answer
 from app.versions.trying import Tried, raw_and_active, try_text
 
 router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["versions"])

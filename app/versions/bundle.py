@@ -8,25 +8,42 @@ import json
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
+from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.artifacts import located
+from app.exchange.downloads import file_answer
 from app.models import Artifact, Encoder, Label, Project
 from app.search.deep_versions import KIND
+from app.search.encoders import find_version
 from app.search.sources import source_of
 from app.similarity.head import EvidenceHead, load_head
-from app.training.facts import VersionFacts, run_as_json
+from app.training.facts import VersionFacts, run_as_json, versions_of
 from app.versions.card import version_card
 
 # A fixed time, so that the same version makes the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def write_bundle(db: Session, project: Project, facts: VersionFacts, out: IO[bytes]) -> None:
-    """Write the zip. Raises Damaged when a file is not what the database says it is."""
+def bundle_answer(db: Session, project: Project, number: int) -> StreamingResponse:
+    """The version as a download.
+
+    Raises NotFound, Conflict for a deleted version, Damaged when a file is not what the database
+    says it is, StorageFull.
+    """
+    encoder = find_version(db, project.id, number)
+    facts = next(each for each in versions_of(db, project) if each.encoder.id == encoder.id)
+    return file_answer(
+        lambda out: _write(db, project, facts, out),
+        f"{project.slug}-version-{number}.zip",
+        "application/zip",
+    )
+
+
+def _write(db: Session, project: Project, facts: VersionFacts, out: BinaryIO) -> None:
     head = _located(db, facts.encoder.id, "head")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         _add(bundle, "README.md", version_card(project, facts, _source(db, facts)).encode())

@@ -1,18 +1,14 @@
 """Versions for people: the family, two side by side, a text to try, a bundle to take away."""
 
-from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
-from app.artifacts import folder
-from app.csv_tables import attachment
 from app.database import Db, ReadDb
-from app.errors import AppError, NotFound
-from app.exchange.downloads import blocks
+from app.errors import AppError
 from app.html import render, see, wants_fragment
 from app.models import Encoder, Project
 from app.projects.access import AdminsProject, InProject
@@ -20,8 +16,8 @@ from app.projects.labels import every_label
 from app.search.base_models import is_loaded
 from app.search.encoders import can_roll_back, find_version
 from app.search.indexes import open_version
-from app.training.facts import VersionFacts, versions_of
-from app.versions.bundle import write_bundle
+from app.training.facts import versions_of
+from app.versions.bundle import bundle_answer
 from app.versions.comparing import compare
 from app.versions.keeping import delete_version, describe, keep_at_most, reason_to_stay
 from app.versions.lineage import family
@@ -108,29 +104,6 @@ def keep_versions(request: Request, project: AdminsProject, db: Db, n: Number) -
 def download_version(project: InProject, number: int, db: ReadDb) -> Response:
     """The version as one zip file."""
     return bundle_answer(db, project, number)
-
-
-def bundle_answer(db: Session, project: Project, number: int) -> StreamingResponse:
-    """Written whole before the first byte is sent, so that an error is an answer."""
-    encoder = find_version(db, project.id, number)
-    kept = TemporaryFile(dir=folder("exports"))  # noqa: SIM115 - the answer closes it
-    try:
-        write_bundle(db, project, facts_of_version(db, project, encoder), kept)
-    except BaseException:
-        kept.close()
-        raise
-    size = kept.tell()
-    kept.seek(0)
-    headers = attachment(f"{project.slug}-version-{number}.zip") | {"Content-Length": str(size)}
-    return StreamingResponse(blocks(kept), media_type="application/zip", headers=headers)
-
-
-def facts_of_version(db: Session, project: Project, encoder: Encoder) -> VersionFacts:
-    """The version with the run that made it."""
-    for facts in versions_of(db, project):
-        if facts.encoder.id == encoder.id:
-            return facts
-    raise NotFound("version")
 
 
 def _tried(

@@ -155,9 +155,10 @@ def test_an_export_on_a_full_disk(
     with a_full_disk():
         page = shown(day.browser.get(f"{PAGES}/exports/file?format=csv"), 507)
         program = told(day.program.get(f"{API}/exports?format=parquet"), 507)
+        bundle = shown(day.browser.get(f"{PAGES}/versions/1/bundle"), 507)
     shell = on_full_disk("export", "letters", str(out))
 
-    assert page == program == shell == DISK_IS_FULL
+    assert page == program == bundle == shell == DISK_IS_FULL
     assert out.read_bytes() == b"yesterday's"
     assert [path.name for path in tmp_path.glob("out*")] == ["out.jsonl"]
     assert day.now == day.before
