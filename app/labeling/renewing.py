@@ -6,7 +6,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.errors import AppError
-from app.labeling.sessions import chosen_ids, record_ids_in, seed_of
+from app.labeling.sessions import asked_by, chosen_ids, record_ids_in
 from app.models import LabelingSession, Project
 from app.records.filters import Filters
 from app.records.matching import matching_ids
@@ -40,19 +40,12 @@ def change_of(
     is_current = active is None or active.id == session.encoder_id
     if is_current or session.seed_kind not in RENEWABLE:
         return None
-    stored = session.seed
-    seed = seed_of(
-        session.seed_kind, stored.get("record_ids", ()), stored.get("label_id"),
-        stored.get("text", ""),
-    )  # fmt: skip
-    filters = Filters.from_json(stored.get("filters", {}))
+    seed, k, filters = asked_by(db, session)
     try:
-        _, again = chosen_ids(
-            db, project, user_id, session.seed_kind, seed, stored.get("k"), filters
-        )
+        _, again = chosen_ids(db, project, user_id, session.seed_kind, seed, k, filters)
     except AppError:
         return None  # Nothing can be chosen any more: the button itself says why.
-    folded = [each for members in stored.get("folded", {}).values() for each in members]
+    folded = [each for members in session.seed.get("folded", {}).values() for each in members]
     here = np.concatenate([record_ids_in(db, session), np.array(folded, np.int64)])
     still_open = np.intersect1d(here, matching_ids(db, project.id, Filters(state="unlabeled")))
     return Change(len(still_open), int((~np.isin(still_open, again)).sum()))

@@ -135,24 +135,22 @@ def _chosen(
 
 def start_again(project: Project, user: User, session: LabelingSession) -> LabelingSession:
     """The same seed, asked of the version that is active now: a new session."""
-    stored = session.seed
-    seed = seed_of(
-        session.seed_kind, _named_by(session), stored.get("label_id"), stored.get("text", "")
-    )
-    is_given = session.seed_kind == "given"
+    with reading() as db:
+        seed, k, filters = asked_by(db, session)
     return start_session(
-        project, user, session.seed_kind, seed=seed, k=stored.get("k"),
-        filters=Filters.from_json(stored.get("filters", {})), from_session_id=session.id,
-        title=session.title if is_given else "",
+        project, user, session.seed_kind, seed=seed, k=k, filters=filters,
+        from_session_id=session.id, title=session.title if session.seed_kind == "given" else "",
     )  # fmt: skip
 
 
-def _named_by(session: LabelingSession) -> Iterable[int]:
-    if session.seed_kind != "given":
-        named: list[int] = session.seed.get("record_ids", [])
-        return named
-    with reading() as db:
-        return [int(each) for each in record_ids_in(db, session)]
+def asked_by(db: Session, session: LabelingSession) -> tuple[Seed | None, int | None, Filters]:
+    """What the session was started from, to be asked again: seed, k, filters."""
+    stored = session.seed
+    ids = stored.get("record_ids", [])
+    if session.seed_kind == "given":
+        ids = record_ids_in(db, session).tolist()
+    seed = seed_of(session.seed_kind, ids, stored.get("label_id"), stored.get("text", ""))
+    return seed, stored.get("k"), Filters.from_json(stored.get("filters", {}))
 
 
 def seed_of(
