@@ -1,9 +1,17 @@
-"""Serving: the tables, the first admin's link, the web process, and a worker that ends with it."""
+"""Serving: the tables, the first admin's link, the web process, and a worker that ends with it.
+
+Decision: the web process is one that many wait for. What it has loaded by the time it answers is
+frozen: a full garbage collection that looked through all of it held every request up for a sixth of
+a second. And a search takes one thread of its own: the threads that OpenMP would put beside it have
+nothing to do for one query, and spin where the worker wants to compute.
+"""
 
 import contextlib
+import gc
 import json
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +30,10 @@ from app.settings import settings
 
 PAUSE_SECONDS = 2.0
 PATIENCE_SECONDS = 15
+# Who watches a run live stays connected: so long a request may go on when the server is to end.
+FAREWELL_SECONDS = 3
+# Read by OpenMP when FAISS is loaded; once it is, only the thread that asks could be changed.
+THREADS = "OMP_NUM_THREADS"
 
 
 def prepare() -> None:
@@ -44,9 +56,15 @@ def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
     with transaction() as db:
         token = first_admin_link(db)
     link = f"{address}/welcome/{token}" if token else None
-    config = uvicorn.Config("app.main:create_app", factory=True, log_level="warning")
+    config = uvicorn.Config(
+        "app.main:create_app", factory=True, log_level="warning",
+        timeout_graceful_shutdown=FAREWELL_SECONDS,
+    )  # fmt: skip
     server = _Server(config, lambda: _say_ready(address, link, as_json))
+    # Uvicorn sends itself again the signal that ended it: by itself this one would end us at once.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _worker_beside() if has_worker else contextlib.nullcontext():
+        os.environ[THREADS] = "1"
         server.run(sockets=[taken])
 
 
@@ -73,6 +91,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Uvicorn's own, and then the word."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
         self._say_ready()
 
 
@@ -101,7 +121,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _worker_beside() -> Iterator[None]:
     """A worker process, started again if it dies, ended when the block ends."""
     is_over = threading.Event()
-    watcher = threading.Thread(target=_keep_working, args=(is_over,))
+    watcher = threading.Thread(target=_keep_working, args=(is_over, dict(os.environ)))
     watcher.start()
     try:
         yield
@@ -110,11 +130,10 @@ def _worker_beside() -> Iterator[None]:
         watcher.join()
 
 
-def _keep_working(is_over: threading.Event) -> None:
+def _keep_working(is_over: threading.Event, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "app.cli", "worker", "--with-parent"]
     while not is_over.is_set():
-        child = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "worker", "--with-parent"], stdin=subprocess.PIPE
-        )
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
         while child.poll() is None and not is_over.wait(0.2):
             pass
         if child.poll() is None:
