@@ -131,9 +131,11 @@ def _worker_beside() -> Iterator[None]:
 
 
 def _keep_working(is_over: threading.Event, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "app.cli", "worker", "--with-parent"]
     while not is_over.is_set():
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "worker", "--with-parent"],
+            stdin=subprocess.PIPE, env=environment,
+        )  # fmt: skip
         while child.poll() is None and not is_over.wait(0.2):
             pass
         if child.poll() is None:
