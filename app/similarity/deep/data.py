@@ -47,12 +47,14 @@ def split(
 
     texts     of every row; soft (n, K) likewise
     pool      rows that may be used; examples are those among them that people labeled: they are
-              always learned from, and so is what has the same text
+              learned from first, and so is what has the same text; but half of what is learned
+              from was labeled by nobody, where there is so much
     """
     rng = np.random.default_rng(recipe.seed)
     others = np.setdiff1d(pool, examples)
-    n_others = min(len(others), max(0, n_learned - len(examples)))
-    drawn = rng.choice(others, n_others, replace=False, p=_chances(soft, others, n_others))
+    n_others = min(len(others), max(n_learned - len(examples), n_learned // 2))
+    drawn = _drawn(rng, soft, others, n_others)
+    examples = _drawn(rng, soft, examples, min(len(examples), n_learned - n_others))
     group = _same_text(texts, np.concatenate([examples, drawn]))
     free = np.flatnonzero(~np.isin(group, group[: len(examples)]))
     wanted = min(MOST_VALIDATED, int(recipe.validation_share * n_learned))
@@ -61,9 +63,13 @@ def split(
     return Parts(np.sort(rows[~apart]), np.sort(rows[apart]))
 
 
-def _chances(soft: Soft, rows: Rows, n_drawn: int) -> NDArray[np.float64] | None:
+def _drawn(rng: np.random.Generator, soft: Soft, rows: Rows, n_drawn: int) -> Rows:
     if n_drawn == len(rows):
-        return None
+        return rows
+    return rng.choice(rows, n_drawn, replace=False, p=_chances(soft, rows))
+
+
+def _chances(soft: Soft, rows: Rows) -> NDArray[np.float64]:
     mass = soft[rows].sum(axis=0, dtype=np.float64)
     weights = soft[rows] @ np.where(mass > 0, np.maximum(mass, 1e-9) ** -BALANCE, 0.0)
     weights = np.maximum(weights, 1e-12)

@@ -33,7 +33,7 @@ def soft_of(shares: tuple[float, ...] = (0.9, 0.1)) -> np.ndarray:
     return np.where(is_rare[:, None], shares[::-1], shares).astype(np.float32)
 
 
-def test_examples_are_always_learned_from_and_no_text_is_on_both_sides() -> None:
+def test_examples_are_learned_from_and_no_text_is_on_both_sides() -> None:
     examples = np.array([0, 5, 340])
     parts = split(TEXTS, soft_of(), np.arange(N), examples, DeepRecipe(), 200)
 
@@ -42,6 +42,20 @@ def test_examples_are_always_learned_from_and_no_text_is_on_both_sides() -> None
     assert not learned & validated
     assert len(parts.learned) + len(parts.validated) == 200
     assert 20 <= len(parts.validated) <= 30
+
+
+def test_half_is_labeled_by_nobody_where_more_are_labeled_than_can_be_learned_from() -> None:
+    labeled = np.arange(300)
+    parts = split(TEXTS, soft_of(), np.arange(N), labeled, DeepRecipe(), 100)
+    used = np.concatenate([parts.learned, parts.validated])
+    assert len(used) == 100
+    assert np.isin(used, labeled).sum() == 50
+
+    # Too few others: labeled ones make up for them, and no more than was asked for are used.
+    parts = split(TEXTS, soft_of(), np.arange(310), labeled, DeepRecipe(), 100)
+    used = np.concatenate([parts.learned, parts.validated])
+    assert np.isin(used, labeled).sum() == 90
+    assert len(used) == 100
 
 
 def test_only_the_pool_is_used_and_the_seed_decides() -> None:
