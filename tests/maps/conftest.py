@@ -1,19 +1,44 @@
 """A project of four clusters whose maps are drawn, raw and tuned."""
 
 import numpy as np
+import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import insert, select
 
 from app.artifacts import store
 from app.database import reading, transaction
 from app.maps.drawing import draw, draw_sketch, due_maps
 from app.maps.stored import Map, find_map
-from app.models import Embedding, Encoder, Project, Record
+from app.models import Embedding, Encoder, Project, Record, User
 from app.search.embedding import raw_vectors
 from app.search.encoders import activate, find_raw_encoder, publish
 from app.search.indexes import version_files
 from app.search.revisions import write_index
 from app.similarity.head import EvidenceHead, save_head
-from tests.training.conftest import DIMENSION, N_CLASSES, clusters, embedded_project, label_ids
+from tests.conftest import client_of
+from tests.training.conftest import (
+    DIMENSION,
+    N_CLASSES,
+    clusters,
+    embedded_project,
+    label,
+    label_ids,
+)
+
+
+@pytest.fixture
+def project(ada: User) -> Project:
+    """Forty records on a raw and a tuned map; the first four are labeled."""
+    made = indexed_project()
+    tuned(made)
+    draw_all()
+    label(made, ada, range(N_CLASSES))
+    return made
+
+
+@pytest.fixture
+def client(project: Project, ada: User) -> TestClient:
+    return client_of(ada)
 
 
 def indexed_project(n: int = 40) -> Project:

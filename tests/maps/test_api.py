@@ -12,33 +12,18 @@ from app.labeling.annotations import Say, annotate
 from app.labeling.undoing import undo
 from app.models import Label, Project, User
 from tests.conftest import client_of, make_user
-from tests.maps.conftest import arrive, draw_all, indexed_project, map_of, raw, tuned
+from tests.maps.conftest import arrive, draw_all, indexed_project, map_of, raw
 from tests.training.conftest import N_CLASSES, label_ids, record_ids
 
 URL = "/api/v1/projects/letters/map"
 
 
 @pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
-
-
-@pytest.fixture
-def project(ada: User) -> Project:
-    """Forty records on a raw and a tuned map; the first four are labeled, the fifth is none."""
-    made = indexed_project()
-    tuned(made)
-    draw_all()
-    ids, labels = record_ids(made), label_ids(made)
+def project(project: Project, ada: User) -> Project:
+    """The fifth record is none of the labels."""
     with transaction() as db:
-        says = [Say(ids[i], "label", (labels[i],)) for i in range(N_CLASSES)]
-        annotate(db, made, ada.id, [*says, Say(ids[4], "none")], key="first")
-    return made
-
-
-@pytest.fixture
-def client(project: Project, ada: User) -> TestClient:
-    return client_of(ada)
+        annotate(db, project, ada.id, [Say(record_ids(project)[4], "none")], key="none")
+    return project
 
 
 def arrays(content: bytes) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -10,31 +9,12 @@ from app.database import reading, transaction
 from app.labeling.sessions import record_ids_in
 from app.maps.drawing import draw_sketch, note_trouble
 from app.models import LabelingSession, Project, Record, User
-from tests.conftest import client_of, make_project, make_user
-from tests.maps.conftest import draw_all, indexed_project, raw, tuned
-from tests.training.conftest import label, record_ids
+from tests.conftest import client_of, make_project
+from tests.maps.conftest import draw_all, indexed_project, raw
+from tests.training.conftest import record_ids
 
 URL = "/projects/letters/map"
 MARKUP = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    return make_user("ada", "admin")
-
-
-@pytest.fixture
-def project(ada: User) -> Project:
-    made = indexed_project()
-    tuned(made)
-    draw_all()
-    label(made, ada, range(4))
-    return made
-
-
-@pytest.fixture
-def client(project: Project, ada: User) -> TestClient:
-    return client_of(ada)
 
 
 def sessions() -> list[LabelingSession]:
