@@ -1,8 +1,11 @@
 """The shapes in which programs are told what a run measured and learned from."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
+
+from app.similarity.measuring.queries import Gain
 
 
 class _Answer(BaseModel):
@@ -38,19 +41,13 @@ class LogAnswer(_Answer):
     message: str
 
 
-class GainAnswer(BaseModel):
-    """Tuned minus raw for the queries of one label (field: None), or of one value of a field, with
-    its 95 % interval; chance_worse is the share of 1,000 redraws in which tuned was below raw."""
+@dataclass(frozen=True)
+class GainAnswer(Gain):
+    """What tuning brought to the queries of one label (field: None), or of one value of a field;
+    chance_worse is the share of 1,000 redraws in which tuned was below raw."""
 
     field: str | None
     of: str
-    metric: str
-    n: int
-    raw: float
-    value: float
-    low: float
-    high: float
-    chance_worse: float
 
 
 class ConfusedAnswer(_Answer):

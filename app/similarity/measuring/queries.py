@@ -48,12 +48,10 @@ class Depths:
 class Gain:
     """Tuned minus raw of some of the queries, pair by pair, with its 95 % interval.
 
-    key     what they have in common: a label's id, or a place among slices
     n       how many they are; raw is what raw scored on them
     chance_worse  share of the draws in which tuned was below raw
     """
 
-    key: int
     metric: str
     n: int
     raw: float
@@ -61,6 +59,13 @@ class Gain:
     low: float
     high: float
     chance_worse: float
+
+
+@dataclass(frozen=True)
+class PartGain(Gain):
+    """key: what those queries have in common, a label's id or a place among slices."""
+
+    key: int
 
 
 @dataclass(frozen=True)
@@ -90,14 +95,14 @@ class Queries:
     suggested: Mapping[str, Rows]
     neighbours: Mapping[str, Rows]
     depths: Depths | None
-    by_label: tuple[Gain, ...]
+    by_label: tuple[PartGain, ...]
     bins: tuple[Bin, ...]
 
 
 def gains_by(
     masks: NDArray[np.bool_], keys: Sequence[int], metric: str,
     raw: Floats, tuned: Floats, draws: Resamples,
-) -> tuple[Gain, ...]:  # fmt: skip
+) -> tuple[PartGain, ...]:  # fmt: skip
     """What tuning brought to each part of the queries; parts where nothing was asked are missing.
 
     masks       (m, g) bool, which queries are in each part, in the order of keys
@@ -109,9 +114,9 @@ def gains_by(
     low, high = limits(drawn)
     below = (drawn[1:] < 0).mean(axis=0) + 0.5 * (drawn[1:] == 0).mean(axis=0)
     return tuple(
-        Gain(
-            keys[int(i)], metric, int(n[i]), float(raw[~np.isnan(each[:, i])].mean()),
-            float(drawn[0, i]), float(low[i]), float(high[i]), float(below[i]),
+        PartGain(
+            metric, int(n[i]), float(raw[~np.isnan(each[:, i])].mean()), float(drawn[0, i]),
+            float(low[i]), float(high[i]), float(below[i]), keys[int(i)],
         )
         for i in np.flatnonzero(n)
     )  # fmt: skip
