@@ -13,6 +13,7 @@ from app.errors import Invalid
 from app.html import render
 from app.labeling.availability import suggested_now
 from app.labeling.sessions import seed_of, start_session
+from app.maps.before_after_pages import router as before_after_router
 from app.maps.mapped import Mapped, drawing_now, mapped_versions, shown
 from app.models import Encoder, Project, Record
 from app.projects.access import InProject
@@ -23,6 +24,7 @@ from app.search.embedding import progress
 from app.search.encoders import find_version
 
 router = APIRouter(include_in_schema=False)
+router.include_router(before_after_router)
 MAP = "/projects/{slug}/map"
 LISTED = 50
 MOST_IN_SESSION = 10_000

@@ -19,6 +19,7 @@ from app.training.runs import losses_of
 from app.training.spread_plots import label_boxes, violins
 
 RANKINGS = ("r_precision", "top_k", "ndcg", "mrr", "map", "macro_r_precision")
+AUDITED = ("audit_accuracy", "audit_macro_f1", "audit_r_precision")
 SUGGESTIONS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "weighted_f1")
 
 
@@ -44,12 +45,18 @@ def drawn(db: Session, project: Project, run: TrainingRun) -> Drawn:
     found = [
         metric_plot(
             "headline", "Raw against tuned",
-            "On labeled records that were hidden from training. Lines: 95 % intervals.", figures,
+            "On labeled records that were hidden from training; in the audit, on records drawn by "
+            "chance. Lines: 95 % intervals.", figures,
         ),
         loss_plot(losses_of(db, run.id)),
         balance_plot((run.dataset or {}).get("labels", [])),
         _metrics("ranking", "How good the order is", scores, RANKINGS),
         _metrics("suggestions", "How good suggestions are", scores, SUGGESTIONS),
+        metric_plot(
+            "audit", "In the audit",
+            "Records drawn by chance, which no run learns from: what they say holds for all. "
+            "Lines: 95 % intervals.", figures_among(scores, AUDITED),
+        ),
         *([] if measured is None else _of_queries(measured, names)),
     ]  # fmt: skip
     plots = {plot.name: plot for plot in found if plot is not None}
@@ -95,7 +102,7 @@ def _metrics(
 
 
 def _of_queries(measured: Measured, names: Mapping[int, str]) -> list[Plot | None]:
-    gains = "Tuned minus raw, in points of like neighbours (r-precision). Bars: 95 % intervals."
+    gains = "Tuned minus raw, in points of like neighbours. Bars: 95 % intervals."
     marks = " Square: clearly better; triangle: clearly worse; circle: cannot be told."
     confusion = matrix(measured, names, "tuned")
     return [

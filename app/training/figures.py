@@ -12,7 +12,7 @@ from app.projects.labels import every_label
 
 WORDS = {
     "r_precision": "Like neighbours among as many as there are",
-    "capped_top_k": "Like neighbours of the nearest that can be",
+    "capped_top_k": "Like neighbours among k, or all there are",
     "accuracy": "Right suggestions",
     "macro_f1": "Right suggestions, each label counting the same",
     "audit_accuracy": "Right suggestions, in the audit",
@@ -21,7 +21,7 @@ WORDS = {
 """The figures that are shown first; a run keeps many more."""
 
 MORE_WORDS = {
-    "top_k": "Like neighbours among the nearest, however few there are",
+    "top_k": "Like neighbours among the k nearest",
     "ndcg": "NDCG: like neighbours near the top",
     "mrr": "MRR: 1 / rank of the first like neighbour",
     "map": "Mean average precision",
@@ -29,8 +29,25 @@ MORE_WORDS = {
     "macro_precision": "Precision, each label the same",
     "macro_recall": "Recall, each label the same",
     "weighted_f1": "F1, labels by their records",
+    "audit_macro_f1": "In the audit, each label counting the same",
+    "graded_ndcg": "NDCG, by how many labels are shared",
+    "recall": "Of all like neighbours, those among the k nearest",
+    "macro_capped_top_k": "The same, each label the same",
+    "macro_mrr": "MRR, each label the same",
+    "macro_map": "Mean average precision, each label the same",
+    "weighted_precision": "Precision, labels by their records",
+    "weighted_recall": "Recall, labels by their records",
+    "loss": "Log loss of the suggestions",
+    "audit_loss": "Log loss of the suggestions, in the audit",
+    "calibration_error": "How far the chances told are from what came true",
+    "audit_calibration_error": "How far the chances told are from what came true, in the audit",
+    "rbo": "RBO: overlap of the raw and the tuned order",
+    "learning_curve": "Right suggestions, with k labels to learn from",
+    "gain_of_more": "What k more labels would add to right suggestions",
+    "probe_overlap": "Nearest neighbours kept, among records nobody labeled",
+    "probe_rbo": "Order kept, among records nobody labeled",
 }
-"""Those of the plots below them."""
+"""The others."""
 
 USUAL_K = 10
 
@@ -49,8 +66,12 @@ class Figure:
     @property
     def words(self) -> str:
         """The metric in plain words."""
-        metric = self.tuned.metric
-        return WORDS.get(metric) or MORE_WORDS.get(metric, metric)
+        return words_for(self.tuned.metric)
+
+
+def words_for(metric: str) -> str:
+    """The metric in plain words; its own name where there are none."""
+    return WORDS.get(metric) or MORE_WORDS.get(metric, metric)
 
 
 def scores_of(db: Session, run: TrainingRun) -> Sequence[Evaluation]:

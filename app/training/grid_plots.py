@@ -131,7 +131,7 @@ def calibration_plot(bins: Sequence[Mapping[str, float]]) -> Plot | None:
         title="How sure, how right",
         about=(
             f"{total:,.0f} suggestions by tuned, in tenths of the chance told with them: the "
-            "larger the square, the more. Below the dotted line they were surer than right."
+            "larger the square, the more. On the dotted line they are as right as they are sure."
         ),
         summary="; ".join(
             f"told {percent(b['chance'])}, right {percent(b['right'])}" for b in bins
@@ -150,12 +150,13 @@ def _draw_bins(bins: Sequence[Mapping[str, float]]) -> Canvas:
         drawn.words(x.at(value), 252, words, anchor="middle")
     drawn.words(194, 270, "chance that was told", anchor="middle")
     drawn.line("chance", x.at(0), y.at(0), x.at(1), y.at(1))
-    drawn.words(x.at(0.62), y.at(0.55), "as sure as right")
     most = max(each["n"] for each in bins)
     for each in bins:
         at = x.at(each["chance"])
         drawn.line("tuned-whisker", at, y.at(each["low"]), at, y.at(each["high"]))
         drawn.mark("tuned", at, y.at(each["right"]), 2.5 + 4 * (each["n"] / most) ** 0.5)
+    drawn.words(x.at(0.02), y.at(0.94), "righter than sure")
+    drawn.words(x.at(0.98), y.at(0.03), "surer than right", anchor="end")
     return drawn
 
 
@@ -169,8 +170,9 @@ def balance_plot(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
         name="balance",
         title="How balanced the labels are",
         about=(
-            "Filled: each label's share of the examples. Hollow: its share if labels count with "
-            f"the logarithm of their records, which lets rare ones be seen.{more}"
+            "Filled: how much of what is labeled each label is. Hollow: the same on a logarithmic "
+            f"scale, where a label with ten times as many records is only one step longer.{more} "
+            "Only looked at: the run learns from each label as it is."
         ),
         summary="; ".join(f"{each['name']} {percent(each['share'], 1)}" for each in shown),
         height=8 + BAR * len(shown),
@@ -189,5 +191,6 @@ def _draw_balance(shown: Sequence[Mapping[str, Any]]) -> Canvas:
         drawn.words(12, top + 12, f"{cut(each['name'], 36)} ({each['n']:,})", kind="name")
         drawn.rect("tuned-mark", 12, top + 16, x.at(each["share"]) - 12, 5.5)
         drawn.rect("raw-mark", 12, top + 24, x.at(each["log_share"]) - 12, 5.5)
-        drawn.words(x.at(each["share"]) + 4, top + 22, percent(each["share"], 1))
+        longer = max(each["share"], each["log_share"])
+        drawn.words(x.at(longer) + 6, top + 26, percent(each["share"], 1))
     return drawn

@@ -15,9 +15,12 @@ WIDTH = 360.0
 
 INK, SOFT, FAINT, ACCENT, PAPER = "#1d2227", "#555c61", "#c9c9c4", "#0a7272", "#ffffff"
 BAD = "#b02a2d"
+HALO = {"paint-order": "stroke", "stroke": PAPER, "stroke-width": "3", "stroke-linejoin": "round"}
+"""Keeps words readable where a line runs behind them."""
+
 PAINT: dict[str, dict[str, str]] = {
-    "words": {"fill": SOFT, "font-size": "11"},
-    "name": {"fill": INK, "font-size": "12"},
+    "words": {"fill": SOFT, "font-size": "11"} | HALO,
+    "name": {"fill": INK, "font-size": "12"} | HALO,
     "tick": {"stroke": FAINT, "stroke-width": "1"},
     "chance": {"stroke": SOFT, "stroke-width": "1", "stroke-dasharray": "1 3", "fill": "none"},
     "best": {"stroke": FAINT, "stroke-width": "1.5", "fill": "none"},

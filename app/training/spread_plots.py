@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.training.measured import ROLES, Measured
 from app.training.plots import Axis, Canvas, Plot, cut, percent
 
-LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 40.0, 350.0, 14.0, 196.0, 226.0
+LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 40.0, 310.0, 14.0, 196.0, 226.0
 MOST_LABELS = 15
 LANE = 44.0
 HALF = 62.0
@@ -125,12 +125,12 @@ def _said(role: str, values: Floats) -> str:
 def _draw_violins(raw: Floats, tuned: Floats, mean_chance: float) -> Canvas:
     drawn, y = Canvas(), Axis(0, 1, BOTTOM, TOP)
     drawn.rungs(y, LEFT, RIGHT)
-    for role, centre, values in (("raw", 118.0, raw), ("tuned", 272.0, tuned)):
+    for role, centre, values in (("raw", 106.0, raw), ("tuned", 242.0, tuned)):
         _violin(drawn, role, centre, values, y)
         drawn.words(centre, BOTTOM + 18, role, kind="name", anchor="middle")
     chance = y.at(mean_chance)
     drawn.line("chance", LEFT, chance, RIGHT, chance)
-    drawn.words(195, chance - 4, "chance", anchor="middle")
+    drawn.words(RIGHT + 5, chance + 4, "chance")
     return drawn
 
 

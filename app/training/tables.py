@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.models import Evaluation
+from app.training.figures import words_for
 
 ROLES = ("raw", "active", "tuned")
 
@@ -15,6 +16,11 @@ class MetricRow:
     metric: str
     k: int | None
     by_role: dict[str, Evaluation] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The metric in plain words."""
+        return words_for(self.metric)
 
     @property
     def n(self) -> int:

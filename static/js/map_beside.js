@@ -15,7 +15,8 @@
     const stage = root.querySelector(".map-stage");
     const wander = root.querySelector(".map-wander");
     const names = root.querySelectorAll(".map-name");
-    let isWanted = new URL(window.location.href).searchParams.get("view") === "beside";
+    const usual = root.dataset.view || "slide";
+    let isWanted = (new URL(window.location.href).searchParams.get("view") || usual) === "beside";
     let isCompared = false;
 
     const arrange = () => {
@@ -35,7 +36,8 @@
       },
       turn: () => {
         isWanted = !isWanted;
-        map.remember("view", isWanted ? "beside" : "");
+        const view = isWanted ? "beside" : "slide";
+        map.remember("view", view === usual ? "" : view);
         arrange();
       },
     };

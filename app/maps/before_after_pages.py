@@ -1,0 +1,66 @@
+"""The maps of two versions beside each other: a part of the page that compares them, and files."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from app.csv_tables import attachment, csv_answer
+from app.database import ReadDb
+from app.errors import NotFound
+from app.html import render
+from app.maps.before_after import GAP, SIDE, TOP, BeforeAfter, before_after
+from app.maps.said import drawing_of
+from app.models import Project
+from app.projects.access import InProject
+from app.search.encoders import find_version
+
+router = APIRouter(prefix="/projects/{slug}/map/before-after", include_in_schema=False)
+Number = Annotated[int, Query(ge=1, lt=2**31)]
+
+
+@router.get("")
+def show_before_after(
+    request: Request, project: InProject, before: Number, after: Number, db: ReadDb
+) -> Response:
+    """Side by side and as a slider; while a map is missing, what is waited for."""
+    versions = [find_version(db, project.id, number) for number in (before, after)]
+    return render(
+        request, "maps/_before_after.html", project=project, before=before, after=after,
+        found=before_after(db, project, before, after),
+        trouble=next((said for each in versions if (said := drawing_of(each.id).error)), None),
+    )  # fmt: skip
+
+
+@router.get("/picture.svg")
+def download_before_after(
+    request: Request, project: InProject, before: Number, after: Number, db: ReadDb
+) -> Response:
+    """Side by side, as a picture on light paper."""
+    found = _found(db, project, before, after)
+    answer = render(request, "maps/before_after.svg", found=found, **_sizes())
+    answer.headers.update(attachment(f"map-{before}-{after}.svg"))
+    answer.headers["Content-Type"] = "image/svg+xml"
+    return answer
+
+
+@router.get("/numbers.csv")
+def download_places(project: InProject, before: Number, after: Number, db: ReadDb) -> Response:
+    """Where each record lies on both."""
+    found = _found(db, project, before, after)
+    columns = ("record", "label", "before_x", "before_y", "after_x", "after_y")
+    return csv_answer(f"map-{before}-{after}.csv", columns, found.rows)
+
+
+def _found(db: Session, project: Project, before: int, after: int) -> BeforeAfter:
+    for number in (before, after):
+        find_version(db, project.id, number)
+    found = before_after(db, project, before, after)
+    if found is None:
+        raise NotFound("map")
+    return found
+
+
+def _sizes() -> dict[str, Any]:
+    return {"side": SIDE, "gap": GAP, "top": TOP, "width": 2 * SIDE + GAP, "height": TOP + SIDE}
