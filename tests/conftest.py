@@ -5,7 +5,9 @@ with a URL there it uses that server (each test gets a database of its own).
 """
 
 import os
+import random
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -150,6 +152,16 @@ def _postgres_database(server: str, template: str, folder: Path) -> Iterator[str
     engine_for(url).dispose()
     with _administering(server) as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def free_port() -> int:
+    """A port for a server that is begun anew at the same address: below those that the system
+    gives to connections by itself, so that nobody has it in between."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def make_user(name: str = "ada", role: str = "admin") -> User:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select, update
@@ -32,6 +33,7 @@ from app.models import (
     User,
     Webhook,
 )
+from app.operating import backup
 from app.settings import settings
 from app.training import loop
 from tests.conftest import PATIENCE_SECONDS
@@ -52,14 +54,6 @@ def told(*words: str) -> object:
     result = likewise(*words, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
-
-
-@pytest.fixture
-def ada(database: str) -> User:
-    with transaction() as db:
-        user = User(name="ada", name_key="ada", role="admin")
-        db.add(user)
-    return user
 
 
 @pytest.fixture
@@ -253,13 +247,14 @@ def test_doctor_tells_how_things_are(database: str) -> None:
 def test_an_unreachable_database_is_one_sentence(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("LIKEWISE_DATABASE_URL", f"postgresql://nobody@127.0.0.1:{port}/nothing")
-    settings.cache_clear()
+    with socket.socket() as deaf:  # Taken, and nobody listens.
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        url = f"postgresql://nobody@127.0.0.1:{port}/nothing"
+        monkeypatch.setenv("LIKEWISE_DATABASE_URL", url)
+        settings.cache_clear()
 
-    runs, doctor = likewise("runs", "letters"), likewise("doctor")
+        runs, doctor = likewise("runs", "letters"), likewise("doctor")
 
     assert (runs.exit_code, doctor.exit_code) == (1, 1)
     assert runs.stderr.startswith("The database could not be used: ")
@@ -332,7 +327,15 @@ def test_a_backup_made_while_people_label_brings_back_all_that_was_answered_befo
     labeling = threading.Thread(target=_label_on, args=(project, ada, answered, is_over))
     labeling.start()
     _wait_for(lambda: len(answered) > 5)
-    before = set(answered)
+    before: set[str] = set()
+    copy_database = backup._copy_database
+
+    def copy_and_wait(copy: Path) -> None:
+        before.update(answered)
+        copy_database(copy)
+        _wait_for(lambda: len(answered) > len(before) or not labeling.is_alive())
+
+    monkeypatch.setattr(backup, "_copy_database", copy_and_wait)
     archive = tmp_path / "backup.tar"
     told("backup", str(archive))
     n_during = len(answered) - len(before)
@@ -359,9 +362,9 @@ def test_a_backup_made_while_people_label_brings_back_all_that_was_answered_befo
 
 
 def _label_on(project: Project, user: User, answered: list[str], is_over: threading.Event) -> None:
-    """Label record after record, each noted once its save was answered."""
+    """Label record after record until told, each noted once its save was answered."""
     for row in range(32, 320):
-        if is_over.is_set():
+        if is_over.wait(0.05):
             return
         label(project, user, range(row, row + 1))
         answered.append(f"r{row}")
@@ -450,11 +453,9 @@ def test_serve_prints_the_first_admins_link_and_ends_with_its_worker(database: s
 
 
 def _worker_of(pid: int) -> int:
-    children = Path(f"/proc/{pid}/task")
     for _ in range(6000):
-        found = " ".join((task / "children").read_text() for task in children.iterdir()).split()
-        if found:
-            return int(found[0])
+        if found := psutil.Process(pid).children():
+            return int(found[0].pid)
         time.sleep(0.1)
     raise AssertionError("serve started no worker")
 

@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -36,7 +35,7 @@ from app.models import (  # fmt: skip
     TrainingRun,
 )
 from app.training.loop import STEPS as RUN_STEPS
-from tests.conftest import PATIENCE_SECONDS, make_user
+from tests.conftest import PATIENCE_SECONDS, free_port, make_user
 from tests.tiny_encoder import save_tiny_encoder
 
 pytestmark = pytest.mark.sweep
@@ -168,9 +167,7 @@ class Server:
     """A web process that can be killed and started again on the same port."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.start()
 
     def start(self) -> None:

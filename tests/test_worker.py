@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app import chores, dispatching
 from app.database import reading, transaction
+from app.engine import Engine
 from app.exchange import importing
 from app.exchange.mapping import Mapping
 from app.models import (
@@ -327,22 +328,22 @@ def test_stopping_ends_embedding_after_the_present_slice(
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 4)
     is_told = threading.Event()
-    embed_slice = embedding._embed
+    embed_slice, stop = embedding._embed, Engine.stop
 
     def embed_and_wait(encoder: Encoder, some: Sequence[embedding.Missing]) -> int:
         n_stored = embed_slice(encoder, some)
         is_told.wait(PATIENCE_SECONDS)
         return n_stored
 
-    def tell() -> bool:
-        if count(Embedding) >= 4:
-            is_told.set()
-        return is_told.is_set()
+    def stop_and_tell(engine: Engine) -> bool:
+        is_told.set()
+        return stop(engine)
 
     monkeypatch.setattr(embedding, "_embed", embed_and_wait)
+    monkeypatch.setattr(Engine, "stop", stop_and_tell)
     add_records(project, TEXTS)
 
-    work_until(tell)
+    work_until(lambda: count(Embedding) >= 4)
 
     assert 4 <= count(Embedding) < len(TEXTS)
     work_until(lambda: is_searchable(project))

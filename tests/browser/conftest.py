@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import uvicorn
@@ -64,10 +65,16 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+def new_context(chromium: Browser, **options: Any) -> BrowserContext:
+    """A browser profile of its own that waits as long as it takes; options are Playwright's."""
+    context = chromium.new_context(**options)
+    context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
+    return context
+
+
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
+    context = new_context(chromium, viewport={"width": 1280, "height": 800})
     yield context
     context.close()
 

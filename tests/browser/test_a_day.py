@@ -2,7 +2,6 @@
 is killed, and everything taken back."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,8 +34,8 @@ from app.search.embedding import embed_missing
 from app.search.encoders import active_encoder
 from app.search.revisions import write_index
 from app.training import loop
-from tests.browser.conftest import Served
-from tests.conftest import client_of, make_project, make_user
+from tests.browser.conftest import Served, new_context
+from tests.conftest import client_of, free_port, make_project, make_user
 from tests.labeling.conftest import Desk, add_labels, add_records, make_desk
 from tests.tiny_encoder import save_tiny_encoder
 
@@ -307,7 +306,7 @@ def test_two_people_at_one_session_each_see_their_own_and_agree_where_they_do(
 ) -> None:
     session = start_session(desk.project, desk.ada, "random", k=6)
     url = f"{served.url}/projects/{desk.project.slug}/sessions/{session.id}"
-    theirs = chromium.new_context()
+    theirs = new_context(chromium)
     served.login(context, desk.ada)
     served.login(theirs, desk.ben)
     other = theirs.new_page()
@@ -382,9 +381,7 @@ class OwnServer:
 
 @pytest.fixture
 def own_server() -> Iterator[OwnServer]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        server = OwnServer(int(probe.getsockname()[1]))
+    server = OwnServer(free_port())
     yield server
     server.kill()
 

@@ -9,9 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import MILLISECONDS, Served
+from tests.browser.conftest import Served, new_context
 from tests.browser.furnished import ROOT, House, furnish, routes_for_people
-from tests.conftest import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.browser
 
@@ -95,8 +94,7 @@ def house(database: str) -> House:
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     # Without motion: a colour halfway between two says nothing about contrast.
-    context = chromium.new_context(reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
+    context = new_context(chromium, reduced_motion="reduce")
     yield context
     context.close()
 

@@ -12,7 +12,7 @@ from app.labeling import items as shown_items
 from app.labeling.sessions import start_session
 from app.models import Act, Annotation, Label, LabelingSession, Project, User
 from app.search.suggestions import Suggestion
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, new_context
 from tests.conftest import make_project, make_user
 from tests.labeling.conftest import add_labels, add_records
 
@@ -193,7 +193,8 @@ def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> No
         kinds = db.scalars(select(Act.kind).order_by(Act.id)).all()
     assert kinds == ["single", "page"]
 
-    suggesting.page.locator("#toast button").click()
+    # Pressed from within: the note hides itself after some seconds.
+    suggesting.page.locator("#toast button").dispatch_event("click")
     suggesting.saved(11)
     assert suggesting.verdicts() == {0: "none"}
     suggesting.press("Shift+Z")
@@ -227,9 +228,9 @@ def test_flags_and_comments(labeling: Labeling) -> None:
     labeling.page.locator("#comment textarea").fill("What is 1 <b>meant</b> here?")
     labeling.page.get_by_role("button", name="Save comment").click()
 
-    labeling.saved(0)
-    expect(labeling.row(0).locator(".flag")).to_be_visible()
     expect(labeling.row(0).locator(".comment")).to_have_text("“What is 1 <b>meant</b> here?”")
+    expect(labeling.row(0).locator(".flag")).to_be_visible()
+    labeling.saved(0)
     labeling.page.reload()
     expect(labeling.row(0).locator(".flag")).to_be_visible()
     expect(labeling.row(0).locator(".comment")).to_contain_text("<b>meant</b>")
@@ -476,7 +477,7 @@ def test_a_label_is_added_without_leaving_the_session(labeling: Labeling) -> Non
 
 @pytest.fixture
 def plain_page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(java_script_enabled=False)
+    context = new_context(chromium, java_script_enabled=False)
     yield context.new_page()
     context.close()
 

@@ -9,8 +9,8 @@ from app.database import reading
 from app.models import User
 from app.records.records import consensus_of
 from app.search import base_models
-from tests.browser.conftest import Served
-from tests.conftest import PATIENCE_SECONDS, make_user
+from tests.browser.conftest import Served, new_context
+from tests.conftest import make_user
 from tests.search.conftest import (
     Library,
     encoder,
@@ -32,6 +32,12 @@ def ada(context: BrowserContext, served: Served, library: Library) -> User:
     user = make_user("ada", "annotator")
     served.login(context, user)
     return user
+
+
+def press_there(page: Page, key: str) -> None:
+    """Press a key on a page that a click or a key led to: its scripts are there by then."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
 
 
 def at(served: Served, rest: str = "") -> str:
@@ -81,7 +87,7 @@ def test_meaning_says_what_it_waits_for_and_both_says_why(page: Page, served: Se
     expect(page).to_have_url(at(served, "?q=my+lamp&mode=both"))
     page.get_by_label("Records similar to").first.click()
     expect(page.locator(".asking-seed")).to_contain_text("lamp")
-    page.keyboard.press("s")
+    press_there(page, "s")
     expect(page).to_have_url(re.compile("/sessions/1$"))
 
 
@@ -124,21 +130,21 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
     page.locator(".record-line").first.click()
     expect(page.locator(".around")).to_contain_text("1 of 5")
 
-    page.keyboard.press("1")
+    press_there(page, "1")
     expect(page.locator(".notice")).to_contain_text("1 record: Lamps.")
     expect(page.locator(".saying [aria-pressed=true]")).to_contain_text("Lamps")
     assert consensus(library, slice(29, 30)) == [[1]]
-    page.keyboard.press("z")
+    press_there(page, "z")
     expect(page.locator(".notice")).to_contain_text("Taken back")
-    page.keyboard.press("j")
+    press_there(page, "j")
     expect(page.locator(".around")).to_contain_text("2 of 5")
-    page.keyboard.press("c")
+    press_there(page, "c")
     page.keyboard.type("1 <i>odd</i>")
     page.get_by_role("button", name="Comment").click()
     expect(page.locator(".remarks li")).to_contain_text("1 <i>odd</i>")
-    page.keyboard.press("f")
+    press_there(page, "f")
     expect(page.get_by_role("button", name="Take my flag off")).to_be_visible()
-    page.keyboard.press("k")
+    press_there(page, "k")
     expect(page.locator(".around")).to_contain_text("1 of 5")
     expect(page.locator("#neighbours .rank")).to_have_count(10)
     page.set_viewport_size({"width": 390, "height": 800})
@@ -148,8 +154,7 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
 def test_everything_works_without_scripts(
     chromium: Browser, served: Served, ada: User, library: Library
 ) -> None:
-    context = chromium.new_context(java_script_enabled=False)
-    context.set_default_timeout(PATIENCE_SECONDS * 1000)
+    context = new_context(chromium, java_script_enabled=False)
     served.login(context, ada)
     page = context.new_page()
     page.goto(at(served))

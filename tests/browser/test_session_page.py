@@ -16,7 +16,7 @@ from app.labeling import outline as outlines
 from app.labeling.sessions import seed_of, start_session
 from app.models import Act, Annotation, Label, LabelingSession, Record, SessionItem, User
 from app.search.suggestions import Suggestion
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, new_context
 from tests.browser.test_labeling import Labeling
 from tests.conftest import make_project, make_user
 from tests.labeling.conftest import add_labels, make_desk
@@ -283,7 +283,9 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=11)
     served.login(context, desk.ada)
     labeling = Labeling(page, served, desk.project, session, desk.ada, desk.labels)
-    page.goto(labeling.url)
+    # The page asks for the order when it begins, too: that one must know nothing of the labels.
+    with page.expect_response("**/order"):
+        page.goto(labeling.url)
     with reading() as db:
         places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
         ids = list(db.scalars(places.order_by(SessionItem.rank)))
@@ -353,9 +355,9 @@ def test_the_proposed_end_is_a_line_and_what_is_above_is_selected_by_a_button(
 def test_the_page_is_usable_for_all_eyes_and_thumbs(
     chromium: Browser, served: Served, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    context = chromium.new_context(
-        viewport={"width": width, "height": 844}, color_scheme=scheme, has_touch=width < 400,
-        reduced_motion="reduce",
+    context = new_context(
+        chromium, viewport={"width": width, "height": 844}, color_scheme=scheme,
+        has_touch=width < 400, reduced_motion="reduce",
     )  # fmt: skip
     page = context.new_page()
     labeling = open_rows(context, page, served, [*SCRIPTS, *["more"] * 20], MANY_LABELS)

@@ -57,6 +57,7 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     assigned.get_by_label("More about 3 chosen records").click()
     line.get_by_label("ada").uncheck()
     line.get_by_role("button", name="Assign").click()
+    expect(page.locator("#assigned")).to_have_count(0)
     line.get_by_label("More about 3 chosen records").click()
     line.get_by_role("button", name="Hide").click()
     expect(line).to_have_count(0)
@@ -111,6 +112,7 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     accept.click()
     expect(page.get_by_role("alert")).to_contain_text("First label the 40 rows drawn")
     page.get_by_role("button", name="Show the drawn rows").click()
+    page.wait_for_url("**audit=yes")  # With its scripts: keys follow.
     expect(page.locator(".say-row")).to_have_count(40)
     for n in range(40):
         page.keyboard.press("Enter")

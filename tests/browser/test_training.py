@@ -1,13 +1,13 @@
 """A run as an admin meets it: watched live until it ends, read, saved, and gone on from."""
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
 from app.database import reading
 from app.models import SessionItem, TrainingRun
 from app.training import live, loop
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, new_context
 from tests.conftest import make_user
 from tests.training.conftest import embedded_project, label
 
@@ -83,7 +83,7 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
 
 
 def test_without_events_the_page_polls_and_without_scripts_all_is_there(
-    served: Served, context: BrowserContext, page: Page
+    chromium: Browser, served: Served, context: BrowserContext, page: Page
 ) -> None:
     ada = make_user("ada", "admin")
     project = embedded_project(noise=0.25)
@@ -97,12 +97,13 @@ def test_without_events_the_page_polls_and_without_scripts_all_is_there(
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Run 1 cancelled")).to_be_visible()
     page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Run 1 queued")).to_be_visible()
     run_id = queued_run()
     for step in STEPS.values():
         step(run_id)
     expect(page.get_by_role("heading", name="Yes, this run helped.")).to_be_visible()
 
-    bare = context.browser.new_context(java_script_enabled=False)  # type: ignore[union-attr]
+    bare = new_context(chromium, java_script_enabled=False)
     served.login(bare, ada)
     plain = bare.new_page()
     plain.goto(f"{served.url}{RUN}/figures")

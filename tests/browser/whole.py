@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,15 +17,12 @@ LIKEWISE = str(Path(sys.executable).parent / "likewise")
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """`likewise serve`, its log in this folder: the first admin's one-time link."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = folder / "server.log"
     with log.open("w") as out:
-        command = [LIKEWISE, "serve", "--port", str(port)]
+        command = [LIKEWISE, "serve", "--port", "0"]
         server = subprocess.Popen(command, stdout=out, stderr=out)
     try:
-        while "ready" not in log.read_text():
+        while "Likewise is ready" not in log.read_text():
             assert server.poll() is None, log.read_text()
             time.sleep(0.1)
         found = re.search(r"http://\S+/welcome/\S+", log.read_text())

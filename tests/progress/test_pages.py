@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 from app import schema
 from app.database import reading, transaction
 from app.labeling.undoing import undo
-from app.models import Act, Annotation, LabelingSession, SessionItem, User
+from app.models import Act, Annotation, LabelingSession, SessionItem, User, utc_now
+from app.progress import report as progress_report
 from tests.conftest import client_of, make_user
 from tests.labeling.conftest import Desk
 
@@ -144,9 +145,12 @@ def test_agreement_names_pairs_only_to_those_who_see_everybody(worked: Desk) -> 
     assert "ada and ben" not in own
 
 
-def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(worked: Desk) -> None:
-    client = client_of(worked.ada)
-    in_two_days = (datetime.now(UTC) + timedelta(days=2)).date()
+def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(
+    worked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, now = client_of(worked.ada), utc_now()
+    monkeypatch.setattr(progress_report, "utc_now", lambda: now)
+    in_two_days = (now + timedelta(days=2)).date()
 
     kept = client.post(f"{PAGE}/goal", data={"goal": "100 %", "until": in_two_days.isoformat()})
     page = client.get(PAGE).text

@@ -1,12 +1,12 @@
 """What a run waits for before it starts by itself."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.database import reading, transaction
-from app.models import Project, TrainingRun, User
+from app.models import Project, TrainingRun, User, utc_now
 from app.training import runs
 from app.training.policy import TriggerPolicy
 from app.training.readiness import Readiness, readiness
@@ -74,13 +74,14 @@ def test_quiet_hours_hold_a_run_back_and_a_person_may_start_one(
     project: Project, ada: User
 ) -> None:
     assert state(project).is_due
-    always = TriggerPolicy(quiet_from=time(0), quiet_until=time(23, 59, 59))
-    choose(project, always)
+    now = utc_now().replace(second=0, microsecond=0)
+    begin, end = (now - timedelta(hours=6)).time(), (now + timedelta(hours=6)).time()
+    choose(project, TriggerPolicy(quiet_from=begin, quiet_until=end))
 
     held = state(project)
 
     assert (held.is_due, held.is_ready) == (False, True)
-    assert held.missing[0].startswith("the end of the quiet hours, at 23:59 (UTC)")
+    assert held.missing[0].startswith(f"the end of the quiet hours, at {end:%H:%M} (UTC)")
     started = client_of(ada).post("/projects/letters/training/runs", data={"method": "head"})
     assert started.status_code == 303
 
