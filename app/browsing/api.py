@@ -31,7 +31,7 @@ from app.database import Db, ReadDb
 from app.projects.access import InProject
 from app.records.api import RecordAnswer, record_facts
 from app.records.filters import Filters
-from app.records.records import browse, count
+from app.records.records import browse, count, records_of
 from app.search.narrowing import narrowed
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
@@ -59,9 +59,11 @@ def list_records(
 def search_records(project: InProject, body: SearchedBody, db: ReadDb) -> SearchedAnswer:
     """The search of the records page. Stores nothing."""
     found = listing(db, project, body.as_asked(), body.limit)
-    facts = record_facts(db, project, [row.record for row in found.rows])
+    whole = records_of(db, [row.record.id for row in found.rows])
+    rows = [row for row in found.rows if row.record.id in whole]
+    facts = record_facts(db, project, [whole[row.record.id] for row in rows])
     return SearchedAnswer(
-        items=[_found(row, each) for row, each in zip(found.rows, facts, strict=True)],
+        items=[_found(row, each) for row, each in zip(rows, facts, strict=True)],
         total=found.n_total, next=found.after or None, is_cut=found.is_cut, version=found.version,
     )  # fmt: skip
 

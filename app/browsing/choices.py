@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.browsing.asked import Asked
 from app.html import share
-from app.models import Annotation, Encoder, Import, Label, Project, Record, User
+from app.models import Annotation, Encoder, Import, Label, Project, User
 from app.projects.labels import every_label, is_offered
-from app.records.records import field_names, records_of
+from app.records.records import Opening, field_names, openings_of
 from app.search.encoders import active_encoder, versions
 
 STATE_WORDS = {
@@ -25,7 +25,7 @@ SORT_WORDS = {
 }  # fmt: skip
 CHANCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 MOST_IMPORTS = 50
-SEEDS_SHOWN = 3
+SEEDS_SHOWN, SEED_CHARACTERS = 3, 600
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Choices:
     imports: dict[int, str]
     versions: list[Encoder]
     active: Encoder | None
-    seed_records: list[Record]
+    seed_records: list[Opening]
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def _imports(db: Session, project_id: int) -> dict[int, str]:
     return dict(db.execute(newest.limit(MOST_IMPORTS)).all())
 
 
-def _seed_records(db: Session, project: Project, asked: Asked) -> list[Record]:
+def _seed_records(db: Session, project: Project, asked: Asked) -> list[Opening]:
     ids = asked.near.record_ids[:SEEDS_SHOWN] if asked.near else ()
-    known = records_of(db, ids)
+    known = openings_of(db, ids, SEED_CHARACTERS)
     return [known[each] for each in ids if each in known and known[each].project_id == project.id]
 
 

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from app.errors import AppError
 from app.models import Label, Project, Record
 from app.projects.labels import every_label
-from app.records.records import consensus_of, records_of
+from app.records.records import Opening, consensus_of, openings_of
 from app.search.encoders import active_encoder
 from app.search.revisions import raw_encoder_id
 from app.search.similar import Hit, Seed, similar
 
 SHOWN = 10
+CHARACTERS = 240
 # How far the other ranking is looked through for where a record came from, or went.
 SOUGHT = 100
 
@@ -30,7 +31,7 @@ class Neighbour:
 
     rank: int
     similarity: float
-    record: Record
+    record: Opening
     labels: tuple[Label | None, ...]
     move: Move
     other_rank: int | None
@@ -90,7 +91,7 @@ def _described(
     moved: Callable[[Hit], tuple[Move, int | None]],
 ) -> list[Neighbour]:  # fmt: skip
     shown = hits[:SHOWN]
-    records = records_of(db, [hit.record_id for hit in shown])
+    records = openings_of(db, [hit.record_id for hit in shown], CHARACTERS)
     agreed = consensus_of(db, records)
     labels = {label.id: label for label in every_label(db, project.id)}
     return [

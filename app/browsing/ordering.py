@@ -18,6 +18,7 @@ from app.errors import Invalid
 from app.models import Consensus, Project, Record
 from app.records.filters import Ids
 from app.records.matching import columns_of
+from app.records.records import Opening
 from app.search.narrowing import best_suggestions
 
 Keys = NDArray[np.float64]
@@ -103,7 +104,7 @@ def _by_external_id(db: Session, project: Project, ids: Ids) -> Keys:
     return sorter[np.searchsorted(every, ids, sorter=sorter)].astype(np.float64)
 
 
-def cursor_of(key: float, record: Record, sort: Sort) -> str:
+def cursor_of(key: float, record: Opening, sort: Sort) -> str:
     """A place in the order that an address can hold, still true after records come and go."""
     return f"{record.id}~{record.external_id if sort == 'id' else repr(key)}"
 

@@ -10,13 +10,15 @@ from app.browsing.asked import Asked
 from app.browsing.finding import Found, find
 from app.browsing.ordering import cursor_of, ordered, stretch_of
 from app.labeling.items import suggestions_of
-from app.models import Label, Project, Record, Remark
+from app.models import Label, Project, Remark
 from app.projects.labels import every_label
-from app.records.records import consensus_of, records_of
+from app.records.records import Opening, consensus_of, openings_of
 from app.records.words import Piece, snippet
 from app.search.encoders import active_encoder
 
 PAGE_SIZE = 50
+# A row shows the first words of a text, or those around a match in so many characters of it.
+SHOWN, LOOKED_THROUGH = 600, 20_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Row:
 
     place: int
     cursor: str
-    record: Record
+    record: Opening
     pieces: tuple[Piece, ...]
     labels: tuple[Label | None, ...]
     suggestions: tuple[tuple[Label, float], ...]
@@ -66,7 +68,8 @@ def listing(db: Session, project: Project, asked: Asked, limit: int = PAGE_SIZE)
     found = find(db, project, asked)
     order = ordered(db, project, found, asked.sort)
     part = stretch_of(db, project, order, asked.sort, limit, after=asked.after, before=asked.before)
-    records = records_of(db, part.ids)
+    read = LOOKED_THROUGH if asked.wanted.include else SHOWN
+    records = openings_of(db, part.ids, read, has_fields=True)
     rows = [
         Row(part.start + n, cursor_of(key, records[each], asked.sort), records[each], (), (), ())
         for n, (each, key) in enumerate(zip(part.ids, part.keys, strict=True), start=1)

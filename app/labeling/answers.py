@@ -115,11 +115,11 @@ class ItemAnswer(Answer):
     n_folded: int
 
     @classmethod
-    def of(cls, item: Item) -> Self:
-        """Built from the row."""
+    def of(cls, item: Item, text: str) -> Self:
+        """Built from the row, which holds no more than the beginning of the text."""
         return cls(
             rank=item.rank, similarity=item.similarity, record_id=item.record.id,
-            external_id=item.record.external_id, text=item.record.text,
+            external_id=item.record.external_id, text=text,
             verdict=item.standing.own_verdict, label_ids=list(item.standing.own_label_ids),
             consensus=list(item.standing.consensus),
             suggestions=[(each.label_id, each.score) for each in item.suggestions],

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.labeling.items import Item
+from app.labeling.items import LONGEST_WHOLE, Item
 from app.models import LabelingSession
-from app.records.records import records_of
+from app.records.records import openings_of
 
-# A text longer than this many characters is folded after the first so many.
-LONGEST_WHOLE = 1_500
+# A text longer than LONGEST_WHOLE is folded after this many characters.
 FOLDED_AFTER = 1_200
 # Rows that share fewer of their words differ nearly everywhere: to mark that would be noise.
 SHARED_AT_LEAST = 0.5
@@ -40,10 +39,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class Shown:
-    """A text as its row shows it; n_characters is its whole length."""
+    """A text as its row shows it."""
 
     pieces: tuple[Piece, ...]
-    n_characters: int
     is_folded: bool
 
 
@@ -57,7 +55,7 @@ def shown_texts(db: Session, session: LabelingSession, rows: Sequence[Item]) -> 
         beside = before if session.seed_kind == "contradictions" else seed_words
         known = None if item.record.id in seeds else beside
         shown[item.rank] = shown_text(item.record.text, sought, known)
-        before = words_in(item.record.text[:LONGEST_WHOLE])
+        before = words_in(item.record.text)
     return shown
 
 
@@ -69,7 +67,7 @@ def shown_text(text: str, sought: frozenset[str], known: frozenset[str] | None) 
     """
     is_folded = len(text) > LONGEST_WHOLE
     start = text[:FOLDED_AFTER] if is_folded else text
-    return Shown(tuple(pieces(start, sought, known)), len(text), is_folded)
+    return Shown(tuple(pieces(start, sought, known)), is_folded)
 
 
 def pieces(text: str, sought: frozenset[str], known: frozenset[str] | None) -> list[Piece]:
@@ -144,5 +142,5 @@ def _words_of_seeds(db: Session, session: LabelingSession) -> frozenset[str] | N
         return words_in(str(session.seed.get("text", "")))
     if not _has_seed_texts(session):
         return None
-    seeds = records_of(db, session.seed.get("record_ids", [])[:SEEDS_READ])
+    seeds = openings_of(db, session.seed.get("record_ids", [])[:SEEDS_READ], LONGEST_WHOLE)
     return frozenset().union(*(words_in(record.text) for record in seeds.values())) or None

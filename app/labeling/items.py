@@ -14,12 +14,14 @@ from app.labeling.says import is_decided
 from app.labeling.standing import Standing, standings
 from app.models import Consensus, LabelingSession, Project, Record, SessionItem
 from app.projects.labels import label_set
-from app.records.records import records_of
+from app.records.records import Opening, openings_of
 from app.search.indexes import NotIndexed, open_version
 from app.search.suggestions import Suggestion
 
 PAGE = 100
 MOST_SUGGESTED = 5
+# A text longer than this many characters is folded; a row's record holds one more, to tell.
+LONGEST_WHOLE = 1_500
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Item:
 
     rank: int
     similarity: float | None
-    record: Record
+    record: Opening
     standing: Standing
     suggestions: tuple[Suggestion, ...] = ()
     n_folded: int = 0
@@ -75,7 +77,7 @@ def _items(
     ours = select(SessionItem).where(SessionItem.session_id == session.id, *is_asked)
     places = db.scalars(ours.order_by(SessionItem.rank)).all()
     ids = [place.record_id for place in places]
-    records = records_of(db, ids)
+    records = openings_of(db, ids, LONGEST_WHOLE + 1)
     standing = standings(db, ids, user_id, session.id)
     # An audit asks what people say without having read what the version would say.
     is_audit = session.seed_kind == "audit"

@@ -34,6 +34,7 @@ from app.labeling.titles import MOST_GIVEN
 from app.labeling.together_api import router as together_router
 from app.projects.access import InProject
 from app.records.filters import Filters
+from app.records.records import records_of
 
 router = APIRouter()
 router.include_router(together_router)
@@ -133,7 +134,9 @@ def list_items(
     """Rows of a session, in its order."""
     session = find_session(db, project.id, session_id)
     found = items(db, project, session, user.id, start, limit)
-    return [ItemAnswer.of(item) for item in found]
+    whole = records_of(db, [item.record.id for item in found])
+    there = [item for item in found if item.record.id in whole]
+    return [ItemAnswer.of(item, whole[item.record.id].text) for item in there]
 
 
 class SampleAnswer(Answer):

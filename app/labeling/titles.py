@@ -3,9 +3,9 @@
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid, NotFound
-from app.models import Label, Project, Record
+from app.models import Label, Project
 from app.records.filters import Filters
-from app.records.records import find_record
+from app.records.records import openings_of
 from app.search.similar import Seed
 
 MOST_RECORDS = 1_000
@@ -82,10 +82,12 @@ def _records_title(db: Session, project: Project, seed: Seed) -> str:
         raise Invalid("Choose at least one record to start from.")
     if len(seed.record_ids) > MOST_RECORDS:
         raise Invalid(f"A session starts from at most {MOST_RECORDS:,} records.")
-    records: list[Record] = [find_record(db, project.id, i) for i in seed.record_ids]
-    if len(records) == 1:
-        return f"Similar to “{_short(records[0].text)}”"
-    return f"Similar to {len(records):,} records"
+    known = openings_of(db, seed.record_ids, 2 * LONGEST_TITLE)
+    if any(i not in known or known[i].project_id != project.id for i in seed.record_ids):
+        raise NotFound("record")
+    if len(known) == 1:
+        return f"Similar to “{_short(known[seed.record_ids[0]].text)}”"
+    return f"Similar to {len(known):,} records"
 
 
 def _short(text: str) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Text, bindparam, case, cast, func, null, select
 from sqlalchemy.orm import Session
 
 from app.database import answered
@@ -18,11 +19,29 @@ PAGE_SIZE = 50
 IDS_AT_ONCE = 500
 # Field names are gathered from so many of the oldest and of the newest records.
 FIELDS_SEEN_IN = 200
+# A list shows some words of the fields, and reads none that are longer than this, as JSON.
+LONGEST_FIELDS = 20_000
+_SHORT_FIELDS = case((func.length(cast(Record.fields, Text)) <= LONGEST_FIELDS, Record.fields))
 _AGREED = (
     select(Consensus.record_id, Consensus.label_id)
     .where(Consensus.record_id.in_(bindparam("ids", expanding=True)))
     .order_by(Consensus.id)
 )
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A record as a list shows it: the beginning of its text, and how long all of it is.
+
+    fields  what it was imported with, if they were asked for and are short enough for a list
+    """
+
+    id: int
+    project_id: int
+    external_id: str
+    text: str
+    n_characters: int
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,25 @@ def records_of(db: Session, ids: Iterable[int]) -> dict[int, Record]:
     """The records with these ids; an unknown id is simply missing."""
     found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in _chunks(ids))
     return {record.id: record for record in chain.from_iterable(found)}
+
+
+def openings_of(
+    db: Session, ids: Iterable[int], n_characters: int, *, has_fields: bool = False
+) -> dict[int, Opening]:
+    """At most so many characters of each text: a page of long ones is not read whole."""
+    known = select(
+        Record.id, Record.project_id, Record.external_id,
+        func.substr(Record.text, 1, n_characters).label("text"),
+        func.length(Record.text).label("n_characters"),
+        (_SHORT_FIELDS if has_fields else null()).label("fields"),
+    )  # fmt: skip
+    rows = (db.execute(known.where(Record.id.in_(some))) for some in _chunks(ids))
+    return {
+        row.id: Opening(
+            row.id, row.project_id, row.external_id, row.text, row.n_characters, row.fields or {}
+        )
+        for row in chain.from_iterable(rows)
+    }
 
 
 def browse(

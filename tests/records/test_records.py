@@ -3,7 +3,7 @@ import pytest
 
 from app.database import reading, transaction
 from app.errors import NotFound
-from app.models import Act, Consensus, Label
+from app.models import Act, Consensus, Label, Record
 from app.records.filters import Filters
 from app.records.records import (
     browse,
@@ -11,6 +11,7 @@ from app.records.records import (
     count,
     field_names,
     find_record,
+    openings_of,
     records_of,
 )
 from tests.conftest import make_project
@@ -52,6 +53,24 @@ def test_many_records_are_looked_up_by_numpy_ids(database: str) -> None:
 
     assert {each: found[each].text for each in ids[:2]} == {ids[0]: "text 0", ids[1]: "text 1"}
     assert sorted(found) == ids
+
+
+def test_a_list_reads_the_beginning_of_a_text_and_no_fields_that_are_long(database: str) -> None:
+    project = make_project()
+    [long, short] = make_records(project.id, ["é" * 5_000, "brief"])
+    with transaction() as db:
+        db.get_one(Record, long).fields = {"body": "x" * 50_000}
+        db.get_one(Record, short).fields = {"channel": "mail"}
+
+    with reading() as db:
+        found = openings_of(db, [long, short, 10**6], 100, has_fields=True)
+        plain = openings_of(db, [short], 100)
+
+    assert sorted(found) == sorted([long, short])
+    assert (found[long].text, found[long].n_characters, found[long].fields) == ("é" * 100, 5000, {})
+    assert (found[short].text, found[short].n_characters) == ("brief", 5)
+    assert found[short].fields == {"channel": "mail"}
+    assert plain[short].fields == {}
 
 
 def test_consensus_lists_labels_and_none_and_leaves_out_the_unlabeled(database: str) -> None:
