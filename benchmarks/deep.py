@@ -40,7 +40,7 @@ from app.similarity.encoding.encoder import Encoder, load_encoder, pick_device
 from app.similarity.encoding.model_folder import default_model_folder
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.evaluation import classification
+from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune

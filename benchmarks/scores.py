@@ -1,6 +1,6 @@
 """What every purity figure is: the same queries each time, by true classes.
 
-Written apart from `app.similarity.measuring.evaluation`, so that the two check each other.
+Written apart from `app.similarity.measuring.ranking`, so that the two check each other.
 """
 
 import numpy as np

@@ -32,7 +32,7 @@ from scores import purity, queries_of
 
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.evaluation import classification
+from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Method, Recipe
 from app.similarity.tuning import tune
 

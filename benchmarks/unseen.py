@@ -21,7 +21,7 @@ from variety import SETS
 from app.similarity.examples import Examples
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.evaluation import classification
+from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.similarity.examples import Examples
+from app.similarity.measuring.ranking import ranked_hits, top_k_each
 from app.similarity.vectors import Vectors, unit_rows
 
 
@@ -33,6 +34,11 @@ def examples_of(
         groups=np.arange(m),
         weights=np.ones(m, np.float32),
     )
+
+
+def top_k(vectors: Vectors, classes: NDArray[np.int64], k: int) -> float:
+    """The mean over all records."""
+    return float(top_k_each(ranked_hits(vectors, classes), k).mean())
 
 
 @pytest.fixture(scope="session")

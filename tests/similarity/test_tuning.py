@@ -8,11 +8,10 @@ import pytest
 from app.similarity.examples import Examples
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import EvidenceHead, RawHead, SkipConnectionHead
-from app.similarity.measuring.evaluation import top_k
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import unit_rows
-from tests.similarity.conftest import Crowd, examples_of
+from tests.similarity.conftest import Crowd, examples_of, top_k
 
 pytestmark = pytest.mark.once
 

@@ -18,8 +18,8 @@ from app.similarity.measuring.classification import (
     loss_each,
     misjudged,
 )
-from app.similarity.measuring.evaluation import KS
 from app.similarity.measuring.intervals import Resamples
+from app.similarity.measuring.queries import KS
 from app.similarity.measuring.ranking import (
     Hits,
     average_precision_each,

@@ -5,30 +5,41 @@ import pytest
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from app.similarity.measuring.evaluation import (
-    capped_top_k,
-    mean_average_precision,
-    mrr,
-    ndcg,
-    recall,
-    top_k,
-)
 from app.similarity.measuring.ranking import (
+    average_precision_each,
     capped_top_k_each,
     chance_each,
     gains_in,
     graded_ndcg_each,
     hits_in,
+    ndcg_each,
     r_precision_each,
     ranked_hits,
     ranked_rows,
     recall_each,
+    reciprocal_rank_each,
     shared_part,
+    top_k_each,
 )
 from tests.similarity.conftest import Crowd
-from tests.similarity.measuring.test_evaluation import FAN, LABELS
 
 pytestmark = pytest.mark.once
+
+# By angle: records 0 to 4 lie at 0, 10, 25, 45 and 85 degrees.
+ANGLES = np.radians([0, 10, 25, 45, 85])
+FAN = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1).astype(np.float32)
+LABELS = np.array([0, 1, 0, 1, 1])
+# Neighbours, nearest first: 0: 1 2 3 4 · 1: 0 2 3 4 · 2: 1 3 0 4 · 3: 2 1 4 0 · 4: 3 2 1 0
+# The same label:            . x . .     . . x x     . . x .     . x x .     x . x .
+
+
+def test_metrics_by_hand() -> None:
+    hits = ranked_hits(FAN, LABELS)
+
+    np.testing.assert_array_equal(top_k_each(hits, 1), [0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(top_k_each(hits, 2), [1 / 2, 0, 0, 1 / 2, 1 / 2])
+    np.testing.assert_array_equal(r_precision_each(hits), [0, 0, 0, 1 / 2, 1 / 2])
+    np.testing.assert_allclose(reciprocal_rank_each(hits), [1 / 2, 1 / 3, 1 / 3, 1 / 2, 1])
 
 
 def test_every_metric_of_a_ranking_agrees_with_sentence_transformers(crowd: Crowd) -> None:
@@ -52,14 +63,13 @@ def test_every_metric_of_a_ranking_agrees_with_sentence_transformers(crowd: Crow
 
     oracle = evaluator.compute_metrics(answers)
 
+    hits = ranked_hits(vectors, classes)
     for k in ks:
-        here = (vectors, classes, k)
-        assert top_k(*here) == pytest.approx(oracle["precision@k"][k])
-        assert recall(*here) == pytest.approx(oracle["recall@k"][k])
-        assert ndcg(*here) == pytest.approx(oracle["ndcg@k"][k])
-    assert mrr(vectors, classes) == pytest.approx(oracle["mrr@k"][n])
-    mean_ap = mean_average_precision(vectors, classes)
-    assert mean_ap == pytest.approx(oracle["map@k"][n])
+        assert top_k_each(hits, k).mean() == pytest.approx(oracle["precision@k"][k])
+        assert recall_each(hits, k).mean() == pytest.approx(oracle["recall@k"][k])
+        assert ndcg_each(hits, k).mean() == pytest.approx(oracle["ndcg@k"][k])
+    assert reciprocal_rank_each(hits).mean() == pytest.approx(oracle["mrr@k"][n])
+    assert average_precision_each(hits).mean() == pytest.approx(oracle["map@k"][n])
 
 
 def test_average_precision_agrees_with_scikit_learn(crowd: Crowd) -> None:
@@ -69,16 +79,33 @@ def test_average_precision_agrees_with_scikit_learn(crowd: Crowd) -> None:
 
     by_query = [average_precision_score(row, falling) for row in hits]
 
-    assert mean_average_precision(some, classes) == pytest.approx(np.mean(by_query))
+    np.testing.assert_allclose(average_precision_each(hits), by_query)
 
 
 def test_k_is_capped_by_how_many_are_alike() -> None:
     # Class 0 has one other each, class 1 has two: a query looks at one or two places at most.
-    assert capped_top_k(FAN, LABELS, 1) == pytest.approx(1 / 5)
-    assert capped_top_k(FAN, LABELS, 2) == pytest.approx((0 + 0 + 0 + 1 / 2 + 1 / 2) / 5)
-    assert capped_top_k(FAN, np.zeros(5, np.int64), 4) == 1
     hits = ranked_hits(FAN, LABELS)
+    np.testing.assert_array_equal(capped_top_k_each(hits, 1), [0, 0, 0, 0, 1])
+    np.testing.assert_array_equal(capped_top_k_each(hits, 2), [0, 0, 0, 1 / 2, 1 / 2])
+    assert (capped_top_k_each(ranked_hits(FAN, np.zeros(5, np.int64)), 4) == 1).all()
     np.testing.assert_array_equal(capped_top_k_each(hits, 4), r_precision_each(hits))
+
+
+def test_ndcg_agrees_with_scikit_learn(crowd: Crowd) -> None:
+    hits = ranked_hits(crowd.vectors, crowd.classes)
+    falling = np.tile(np.arange(hits.shape[1])[::-1], (600, 1))
+
+    found = ndcg_each(hits, 20).mean()
+
+    assert found == pytest.approx(ndcg_score(hits.astype(float), falling, k=20))
+
+
+def test_a_record_nothing_is_like_is_left_out() -> None:
+    lonely = ranked_hits(FAN, np.array([0, 1, 0, 1, 2]))
+
+    np.testing.assert_array_equal(r_precision_each(lonely), [0, 0, 0, 0, np.nan])
+    np.testing.assert_allclose(reciprocal_rank_each(lonely), [1 / 2, 1 / 3, 1 / 3, 1 / 2, np.nan])
+    assert top_k_each(lonely, 2)[4] == 0
 
 
 def test_chance_is_the_share_that_is_alike() -> None:
@@ -123,3 +150,20 @@ def test_graded_ndcg_agrees_with_scikit_learn(crowd: Crowd) -> None:
     for k in (5, 100, 599):
         found = np.nanmean(graded_ndcg_each(gains, k))
         assert found == pytest.approx(ndcg_score(gains[asked], falling[asked], k=k))
+
+
+def test_records_with_many_labels_are_alike_if_they_share_one_or_none() -> None:
+    labels = np.array([[1, 0], [1, 1], [0, 0], [0, 1], [0, 0]], bool)
+
+    hits = ranked_hits(FAN, labels)
+
+    assert hits[0].tolist() == [True, False, False, False]
+    assert hits[2].tolist() == [False, False, False, True]
+    assert hits[3].tolist() == [False, True, False, False]
+
+
+def test_members_of_ones_own_group_are_no_hits() -> None:
+    hits = ranked_hits(FAN, np.zeros(5, np.int64), groups=np.array([0, 0, 1, 1, 2]))
+
+    assert hits[0].tolist() == [True, True, True, False]
+    assert hits[4].tolist() == [True, True, True, True]
