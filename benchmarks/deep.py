@@ -30,7 +30,7 @@ from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, random_rows,
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
-from scores import purity, queries_of
+from scores import purity, queries_of, rightness
 
 from app.similarity.deep.estimate import measured_pace, seconds_to_learn
 from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
@@ -40,7 +40,6 @@ from app.similarity.encoding.encoder import Encoder, load_encoder, pick_device
 from app.similarity.encoding.model_folder import default_model_folder
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune
@@ -70,8 +69,7 @@ class Asked:
         unlabeled = np.setdiff1d(every, self.rows)
         chances = None if head is None else head.suggest(tested[unlabeled])
         if chances is not None:
-            said = classification(self.corpus.classes[unlabeled], chances.argmax(axis=1))
-            scores |= {"accuracy": said.accuracy, "macro_f1": said.macro_f1}
+            scores |= rightness(self.corpus.classes[unlabeled], chances.argmax(axis=1))
         memory = most_memory_mb()
         return Line.of(self.corpus.name, name, self.picked, len(self.rows), [scores], spent, memory)
 

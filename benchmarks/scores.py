@@ -1,10 +1,11 @@
-"""What every purity figure is: the same queries each time, by true classes.
+"""What every figure is: the same queries each time, by true classes.
 
-Written apart from `app.similarity.measuring.ranking`, so that the two check each other.
+Written apart from `app.similarity.measuring`, so that the two check each other.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import f1_score
 
 from app.similarity.vectors import Vectors
 
@@ -43,6 +44,12 @@ def purity(vectors: Vectors, classes: Rows, queries: Rows) -> dict[str, float]:
             others = sizes[classes[row]] - 1
             precise[start + place] = hit[:others].mean() if others else np.nan
     return sums | _averages(precise, classes[queries])
+
+
+def rightness(classes: Rows, suggested: Rows) -> dict[str, float]:
+    """accuracy of suggested classes (n,) int64, and macro_f1 over all that occur on either side."""
+    macro_f1 = f1_score(classes, suggested, average="macro", zero_division=0)
+    return {"accuracy": float((classes == suggested).mean()), "macro_f1": float(macro_f1)}
 
 
 def _hits(vectors: Vectors, classes: Rows, asked: Rows, depth: int) -> NDArray[np.bool_]:

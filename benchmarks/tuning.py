@@ -28,11 +28,10 @@ from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, silent
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
-from scores import purity, queries_of
+from scores import purity, queries_of, rightness
 
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Method, Recipe
 from app.similarity.tuning import tune
 
@@ -128,8 +127,7 @@ def scored(corpus: Corpus, head: Head | None, labeled: np.ndarray, picked: str) 
     scores = purity(vectors, corpus.tested_classes, queries)
     chances = None if head is None else head.suggest(tested[unlabeled])
     if chances is not None:
-        said = classification(corpus.classes[unlabeled], chances.argmax(axis=1))
-        scores |= {"accuracy": said.accuracy, "macro_f1": said.macro_f1}
+        scores |= rightness(corpus.classes[unlabeled], chances.argmax(axis=1))
     return scores
 
 

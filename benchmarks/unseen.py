@@ -15,13 +15,12 @@ import numpy as np
 from corpora import CACHE, Corpus, examples_of, silent
 from figures import renew
 from kept import AGNEWS, SHARED, keep_among
-from scores import purity, queries_of
+from scores import purity, queries_of, rightness
 from variety import SETS
 
 from app.similarity.examples import Examples
 from app.similarity.graph import neighbour_graph
 from app.similarity.head import Head
-from app.similarity.measuring.classification import classification
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors
@@ -97,9 +96,8 @@ def head_scores(data: Corpus, head: Head, queries: np.ndarray) -> dict[str, floa
 def _scores(
     data: Corpus, vectors: Vectors, suggested: np.ndarray, queries: np.ndarray
 ) -> dict[str, float]:
-    said = classification(data.classes[queries], suggested)
     found = purity(vectors, data.classes, queries)
-    return found | {"accuracy": said.accuracy, "macro_f1": said.macro_f1}
+    return found | rightness(data.classes[queries], suggested)
 
 
 def show(line: Line) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.similarity.measuring.classification import agreement, counts
 from app.similarity.measuring.ranking import r_precision_each, ranked_hits, top_k_each
 from app.similarity.vectors import unit_rows
 
@@ -31,6 +32,20 @@ def test_benchmarks_score_as_the_product_does() -> None:
     assert found["top_10"] == pytest.approx(top_k_each(hits, 10).mean())
     assert found["top_100"] == pytest.approx(top_k_each(hits, 100).mean())
     assert found["r_precision"] == pytest.approx(r_precision_each(hits).mean())
+
+
+def test_benchmarks_judge_suggestions_as_the_product_does() -> None:
+    from scores import rightness
+
+    rng = np.random.default_rng(4)
+    true, suggested = rng.integers(0, 5, 300), rng.integers(1, 7, 300)
+
+    found = rightness(true, suggested)
+
+    marks = np.eye(7, dtype=bool)
+    product = counts(marks[suggested], marks[true])
+    assert found["accuracy"] == pytest.approx(agreement(marks[suggested], marks[true]).mean())
+    assert found["macro_f1"] == pytest.approx(float(product.macro(product.f1)))
 
 
 def test_rare_classes_count_as_much_as_common_ones_in_the_macro_mean() -> None:

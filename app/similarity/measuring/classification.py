@@ -75,32 +75,6 @@ def counts(suggested: Answers, true: Answers) -> Counts:
     return Counts(*(part.sum(axis=0).astype(np.float64) for part in parts))
 
 
-@dataclass(frozen=True)
-class Classification:
-    """Suggested against true classes: how often right, and how well the classes fare, each
-    counting the same."""
-
-    n: int
-    accuracy: float
-    macro_f1: float
-
-
-def classification(true: NDArray[np.int64], suggested: NDArray[np.int64]) -> Classification:
-    """Accuracy and macro F1 over all classes that occur on either side. Both (n,) int64.
-
-    Raises ValueError for no records or different lengths.
-    """
-    if len(true) == 0 or len(true) != len(suggested):
-        raise ValueError(
-            "Classification needs a suggested class for each true one, and at least one."
-        )
-    names = np.union1d(true, suggested)
-    found = counts(suggested[:, None] == names, true[:, None] == names)
-    return Classification(
-        len(true), float((true == suggested).mean()), float(found.macro(found.f1))
-    )
-
-
 def loss_each(chances: NDArray[np.float32], true: Answers, *, is_multi_label: bool) -> Floats:
     """Cross-entropy of each query's chances (q, K), in nats; of many labels, the mean over them."""
     held = np.clip(chances.astype(np.float64), LEAST_CHANCE, 1 - LEAST_CHANCE)

@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 from sklearn.metrics import (
-    accuracy_score,
-    f1_score,
     log_loss,
     precision_recall_fscore_support,
 )
@@ -12,25 +10,12 @@ from sklearn.metrics import (
 from app.similarity.measuring.classification import (
     agreement,
     calibration_error,
-    classification,
     counts,
     loss_each,
     misjudged,
 )
 
 pytestmark = pytest.mark.once
-
-
-def test_classification_agrees_with_scikit_learn() -> None:
-    rng = np.random.default_rng(0)
-    true, suggested = rng.integers(0, 5, 300), rng.integers(0, 6, 300)
-
-    found = classification(true, suggested)
-
-    assert found.accuracy == pytest.approx(accuracy_score(true, suggested))
-    assert found.macro_f1 == pytest.approx(f1_score(true, suggested, average="macro"))
-    with pytest.raises(ValueError, match="at least one"):
-        classification(true[:0], suggested[:0])
 
 
 @pytest.mark.parametrize("is_multi_label", [False, True])
