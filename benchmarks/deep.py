@@ -20,6 +20,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of, rightness
 
-from app.similarity.deep.estimate import measured_pace, seconds_to_learn
+from app.similarity.deep.estimate import seconds_to_learn
 from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
 from app.similarity.deep.trainer import computes_bf16
 from app.similarity.deep.tuning import MODEL, Lesson, tune_deep
@@ -179,12 +180,21 @@ def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
     if asked.minutes is None:
         return recipe
     device = pick_device()
-    pace = measured_pace(load_encoder(str(default_model_folder())), texts[:: len(texts) // N_TIMED])
+    pace = measured_pace(texts[:: len(texts) // N_TIMED])
     wanted = recipe.subset or (CPU_SUBSET if device == "cpu" else len(texts))
     expected = seconds_to_learn(replace(recipe, subset=wanted), wanted, pace) / 60
     subset = int(wanted * min(1.0, asked.minutes / expected))
     print(f"{wanted} records would take {expected:.0f} minutes; learning from {subset}.")
     return replace(recipe, subset=subset)
+
+
+def measured_pace(texts: list[str]) -> float:
+    """Texts that this machine embeds in a second, of texts like these."""
+    encoder = load_encoder(str(default_model_folder()))
+    encoder.encode(texts[:8])  # The first batch pays for what the others find ready.
+    start = time.perf_counter()
+    encoder.encode(texts)
+    return len(texts) / (time.perf_counter() - start)
 
 
 def embedded(encoder: Encoder, texts: list[str], kept: Path) -> Vectors:

@@ -1,10 +1,6 @@
 """How long a deep run will take, from the pace at which texts are embedded."""
 
-import time
-from collections.abc import Sequence
-
 from app.similarity.deep.recipe import PAIRED, DeepRecipe
-from app.similarity.encoding.encoder import Encoder
 
 BACKWARD = 2.0
 """Gradients cost about twice what reading a text does.
@@ -25,11 +21,3 @@ def seconds_to_learn(recipe: DeepRecipe, n_learned: int, per_second: float) -> f
     n_read = (n_learned - n_validated) * recipe.epochs * (1 + BACKWARD) * PADDING
     n_read += n_validated * (recipe.checks + 1)
     return n_read * (2 if recipe.loss in PAIRED else 1) / per_second
-
-
-def measured_pace(encoder: Encoder, texts: Sequence[str]) -> float:
-    """Texts that this machine embeds in a second, of texts like these. Loads torch."""
-    encoder.encode(texts[:8])  # The first batch pays for what the others find ready.
-    start = time.perf_counter()
-    encoder.encode(texts)
-    return len(texts) / max(time.perf_counter() - start, 1e-6)
