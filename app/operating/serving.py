@@ -4,6 +4,9 @@ Decision: the web process is one that many wait for. What it has loaded by the t
 frozen: a full garbage collection that looked through all of it held every request up for a sixth of
 a second. And a search takes one thread of its own: the threads that OpenMP would put beside it have
 nothing to do for one query, and spin where the worker wants to compute.
+Decision: there are more threads than requests that may wait for the database. A write goes through
+several, one after another, and holds the lock meanwhile: were all the others waiting for that lock,
+none would be left for it to end in.
 """
 
 import contextlib
@@ -21,6 +24,7 @@ from collections.abc import Callable, Iterator
 import structlog
 import typer
 import uvicorn
+from anyio.to_thread import current_default_thread_limiter
 
 from app import schema
 from app.accounts.invitations import first_admin_link
@@ -32,6 +36,8 @@ PAUSE_SECONDS = 2.0
 PATIENCE_SECONDS = 15
 # Who watches a run live stays connected: so long a request may go on when the server is to end.
 FAREWELL_SECONDS = 3
+# Forty is usual: few enough for forty annotators to wait in, and one more in vain.
+MOST_THREADS = 200
 # Read by OpenMP when FAISS is loaded; once it is, only the thread that asks could be changed.
 THREADS = "OMP_NUM_THREADS"
 
@@ -91,6 +97,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Uvicorn's own, and then the word."""
         await super().startup(sockets)
+        current_default_thread_limiter().total_tokens = MOST_THREADS
         gc.collect()
         gc.freeze()
         self._say_ready()
