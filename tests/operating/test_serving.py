@@ -16,8 +16,8 @@ from sqlalchemy import select
 from app.accounts.tokens import create_token
 from app.database import transaction
 from app.models import User
-from tests.conftest import make_project
 from app.operating.serving import THREADS
+from tests.conftest import make_project
 
 pytestmark = pytest.mark.once
 
