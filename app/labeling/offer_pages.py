@@ -33,15 +33,17 @@ def show_forecast(
     try:
         expected = _expected(db, project, user.id, fields)
     except AppError as error:
-        return render(request, "labeling/_forecast.html", words=error.sentence, n_likely=0, k=0)
+        return render(
+            request, "labeling/_forecast.html", words=error.sentence, is_none=True, n_likely=0
+        )
     words = _words(expected, fields.seed_kind)
     n_likely = expected.n_likely if fields.seed_kind in REORDERED else 0
     if n_likely > MOST_KEPT * expected.n_records:
         n_likely = 0
     k = n_likely - len(fields.seed.record_ids if fields.seed else ())
     return render(
-        request, "labeling/_forecast.html", words=words, n_likely=n_likely if k > 0 else 0, k=k,
-        label=expected.label, n_records=expected.n_records,
+        request, "labeling/_forecast.html", words=words, is_none=False,
+        n_likely=n_likely if k > 0 else 0, k=k, label=expected.label, n_records=expected.n_records,
     )  # fmt: skip
 
 

@@ -212,6 +212,17 @@ def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
     assert refused.status_code == 422
 
 
+def test_a_way_that_would_hold_nothing_says_so_in_place_of_its_button(desk: Desk) -> None:
+    suggest(desk, embed(desk), shares(*SURE))
+    client, address = client_of(desk.ben), "/projects/letters/sessions/forecast?seed_kind="
+
+    none = client.get(address + "contradictions").text
+    some = client.get(address + "uncertain").text
+
+    assert 'class="forecast-words is-none">No two records that read alike' in none
+    assert "is-none" not in some
+
+
 # --- an audit of the whole session ---------------------------------------------------------------
 
 
