@@ -13,6 +13,8 @@ JOIN = ". "
 _HOLE = re.compile(r"\{([^{}]+)\}")
 # Names that say what a column is, the surest first; compared without case, spaces and underscores.
 _IDS = ("id", "externalid", "uuid", "guid", "recordid", "key")
+# Last words of a name, such as ticket_no, that say it where no two rows have the same value.
+_NUMBERS = ("id", "no", "nr", "number")
 _LABELS = ("label", "labels", "intent", "category", "class", "topic", "sentiment", "target", "tag",
            "tags")  # fmt: skip
 _TEXTS = (
@@ -83,7 +85,8 @@ class Mapping(BaseModel):
 
 def suggest(columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: bool) -> Mapping:
     """The mapping that the columns' names speak for; their contents where names say nothing."""
-    id_column, label_column = _named(columns, _IDS), _named(columns, _LABELS)
+    id_column = _named(columns, _IDS) or _numbered(columns, rows)
+    label_column = _named(columns, _LABELS)
     rest = [name for name in columns if name not in {id_column, label_column}]
     title, text = _named(rest, _TITLES), _named(rest, _TEXTS)
     text = text or (None if title else _longest(rest or columns, rows))
@@ -104,6 +107,21 @@ def suggest(columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: b
 def _named(columns: list[str], names: tuple[str, ...]) -> str | None:
     plain = {re.sub(r"[\s_-]", "", column.casefold()): column for column in reversed(columns)}
     return next((plain[name] for name in names if name in plain), None)
+
+
+def _numbered(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
+    """The first column that numbers its rows, by its name and by the sample."""
+    return next((name for name in columns if _is_numbered(name) and _differ(name, rows)), None)
+
+
+def _is_numbered(column: str) -> bool:
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column).casefold()
+    return re.split(r"[^a-z0-9]+", words)[-1] in _NUMBERS
+
+
+def _differ(column: str, rows: list[dict[str, Any]]) -> bool:
+    said = [str(row.get(column) or "").strip() for row in rows]
+    return all(said) and len(set(said)) == len(said) > 1
 
 
 def _longest(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
