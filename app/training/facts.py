@@ -53,12 +53,6 @@ class RunFacts:
         return passed * (1 - self.run.progress) / self.run.progress
 
     @property
-    def share_per_minute(self) -> float | None:
-        """How much of the present stage a minute brings; None as above."""
-        left = self.seconds_left
-        return None if not left else 60 * (1 - self.run.progress) / left
-
-    @property
     def headline(self) -> Figure | None:
         """The figure that decides about activation."""
         return next((f for f in self.figures if f.tuned.metric == "r_precision"), None)

@@ -5,6 +5,7 @@ that a hundred watchers hold neither a connection nor a thread. A stream ends af
 browser comes back by itself, and is asked anew who it is.
 """
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -12,12 +13,13 @@ import anyio
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.database import reading
 from app.html import duration
 from app.models import RunEvent, TrainingRun
 from app.projects.access import InProject
-from app.training.facts import facts_of
+from app.training.facts import RunFacts, facts_of
 from app.training.readiness import MOVING
 from app.training.runs import find_run
 
@@ -25,6 +27,7 @@ router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
 
 SECONDS_BETWEEN = 1.0
 MOST_LOOKS = 600
+_COUNTED = re.compile(r"((step|pass|part) )?[\d,]+ of [\d,]+(, [\d,]+ a minute)?$")
 
 
 def require_run(project: InProject, number: int) -> int:
@@ -57,12 +60,12 @@ def look(run_id: int) -> dict[str, Any]:
         run = db.get_one(TrainingRun, run_id)
         counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
         n_events = db.scalar(counted) or 0
-        facts = facts_of(db, [run])[0]
+        words = words_of(db, facts_of(db, [run])[0])
     return {
         "is_moving": run.status in MOVING,
         "stage": run.stage,
         "progress": round(run.progress, 3),
-        "words": words_of(run, facts.seconds_left, facts.share_per_minute),
+        "words": words,
         "mark": mark_of(run, n_events),
     }
 
@@ -73,13 +76,20 @@ def mark_of(run: TrainingRun, n_events: int) -> str:
     return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}"
 
 
-def words_of(run: TrainingRun, seconds_left: float | None, per_minute: float | None) -> str:
-    """How far the stage is, how fast, and how long it still takes."""
+def words_of(db: Session, facts: RunFacts) -> str:
+    """How far the stage is, how fast where it counts what it does, and how long it still takes."""
+    run = facts.run
     if run.status != "running":
         return ""
-    told = [f"{round(100 * run.progress)} %"]
-    if per_minute is not None and seconds_left is not None:
-        # A stage that lasts seconds has no rate a minute that anybody could read.
-        told += [f"{round(100 * per_minute)} % a minute"] if per_minute < 1 else []
-        told.append(f"{duration(seconds_left)} left")
+    told = [f"{round(100 * run.progress)} %", *_pace(db, run)]
+    if facts.seconds_left is not None:
+        told.append(f"{duration(facts.seconds_left)} left")
     return ", ".join(told)
+
+
+def _pace(db: Session, run: TrainingRun) -> list[str]:
+    """What the last line of the log counts: "step 30 of 250, 12 a minute"."""
+    of_stage = (RunEvent.run_id == run.id, RunEvent.stage == run.stage)
+    lines = select(RunEvent.message).where(*of_stage).order_by(RunEvent.id.desc())
+    counted = _COUNTED.search(db.scalar(lines.limit(1)) or "")
+    return [] if counted is None else [counted[0]]

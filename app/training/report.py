@@ -4,6 +4,7 @@ import re
 import time
 
 from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
 
 from app.database import transaction
 from app.errors import Busy
@@ -11,6 +12,8 @@ from app.jobs import JobCancelled
 from app.models import RunEvent, TrainingRun
 
 SECONDS_BETWEEN = 0.25
+LEAST_SECONDS = 3.0
+"""A pace that was measured for less than this says nothing."""
 
 
 class RunReport:
@@ -24,6 +27,8 @@ class RunReport:
         self._stage = stage
         self._told_at = 0.0
         self._last_line = ""
+        self._line_id: int | None = None
+        self._began = (0.0, 0)
 
     def __call__(self, progress: float, sentence: str) -> None:
         """Progress of the stage in [0, 1], and one sentence about what goes on."""
@@ -41,7 +46,7 @@ class RunReport:
         """Add a line to the log, whatever the time."""
         self._last_line = _shape(sentence)
         with transaction() as db:
-            db.execute(insert(RunEvent).values(self._line(sentence)))
+            self._line_id = self._added(db, sentence)
 
     def _tell(self, progress: float, sentence: str) -> None:
         with transaction() as db:
@@ -57,11 +62,31 @@ class RunReport:
             if told.rowcount == 0:  # type: ignore[attr-defined]
                 raise JobCancelled
             if _shape(sentence) != self._last_line:
-                db.execute(insert(RunEvent).values(self._line(sentence)))
+                self._line_id = self._added(db, sentence)
+            elif self._line_id is not None:
+                # Only its numbers are new: the line counts on, and tells how fast.
+                line = update(RunEvent).where(RunEvent.id == self._line_id)
+                db.execute(line.values(message=f"{sentence}{self._pace(sentence)}"))
         self._last_line = _shape(sentence)
 
-    def _line(self, sentence: str) -> dict[str, object]:
-        return {"run_id": self._run_id, "stage": self._stage, "message": sentence}
+    def _pace(self, sentence: str) -> str:
+        """How many a minute since the line began; nothing while that is too early to say."""
+        began_at, done_then = self._began
+        seconds, done = time.monotonic() - began_at, _done(sentence) - done_then
+        per_minute = 60 * done / seconds if seconds >= LEAST_SECONDS else 0.0
+        return f", {per_minute:,.0f} a minute" if per_minute >= 1 else ""
+
+    def _added(self, db: Session, sentence: str) -> int:
+        """The id of a new line of the log."""
+        self._began = (time.monotonic(), _done(sentence))
+        line = insert(RunEvent).values(run_id=self._run_id, stage=self._stage, message=sentence)
+        return db.scalars(line.returning(RunEvent.id)).one()
+
+
+def _done(sentence: str) -> int:
+    """What the sentence has counted to, as in "step 30 of 250"; 0 where it counts nothing."""
+    counted = re.search(r"([\d,]+) of [\d,]+$", sentence)
+    return int(counted[1].replace(",", "")) if counted else 0
 
 
 def _shape(sentence: str) -> str:

@@ -115,7 +115,7 @@ def _headed(db: Session, project: Project, run: TrainingRun) -> dict[str, Any]:
         "project": project,
         "run": run,
         "facts": facts,
-        "words": words_of(run, facts.seconds_left, facts.share_per_minute),
+        "words": words_of(db, facts),
         "is_active": active is not None and active.id == run.encoder_id,
     }
 

@@ -28,7 +28,7 @@ def state_of(db: Session, project: Project) -> dict[str, Any]:
         "state": state,
         "is_moving": moving is not None or state.is_due or not embedding.is_done,
         "moving": facts,
-        "words": words_of(facts.run, facts.seconds_left, facts.share_per_minute) if facts else "",
+        "words": words_of(db, facts) if facts else "",
         "embedding": embedding,
         "stages": STAGES,
         "last_worker": last_worker(),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 from app.database import reading, transaction
 from app.models import Project, RunEvent, TrainingRun, User, utc_now
 from app.training import live
+from app.training.report import RunReport
 from tests.conftest import client_of, make_user
 
 LIVE = "/projects/letters/training/runs/1/live"
@@ -83,16 +85,32 @@ def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClien
     before = live.look(run_id)
     move(progress=0.5)
     after = live.look(run_id)
-    with transaction() as db:
-        db.execute(update(RunEvent).values(happened_at=utc_now() - timedelta(seconds=2)))
-    quick = live.look(run_id)
 
     assert before["mark"] == after["mark"]
-    assert str(after["words"]).startswith("50 %, ")
-    assert str(after["words"]).startswith("50 %, 10 % a minute, ")
-    assert str(after["words"]).endswith(" left")
-    assert "a minute" not in str(quick["words"])
-    assert str(quick["words"]).endswith(" left")
+    assert after["words"] == "50 %, 5 min 00 s left"
+
+
+def test_a_stage_that_counts_tells_how_many_a_minute(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move(status="running", stage="tune", started_at=utc_now())
+    with reading() as db:
+        run_id = db.scalars(select(TrainingRun.id)).one()
+    clock = iter([100.0, 100.0, 160.0, 160.0, 161.0, 161.0])
+    monkeypatch.setattr("app.training.report.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    report = RunReport(run_id, "tune")
+
+    report(0.05, "Learning, step 20 of 1,200")
+    early = live.look(run_id)
+    report(0.1, "Learning, step 120 of 1,200")
+    later = live.look(run_id)
+    report(0.2, "Learned")
+    done = live.look(run_id)
+
+    assert early["words"] == "5 %, step 20 of 1,200"
+    assert str(later["words"]).startswith("10 %, step 120 of 1,200, 100 a minute")
+    assert early["mark"] == later["mark"] != done["mark"]
+    assert "step" not in str(done["words"])
 
 
 def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> None:
