@@ -57,14 +57,19 @@ def show_map(
 
 
 @router.get(MAP + "/drawing")
-def show_drawing(request: Request, project: InProject, db: ReadDb) -> Response:
-    """How far the map is; once it is there, the page's script is told to fetch it."""
+def show_drawing(
+    request: Request, project: InProject, db: ReadDb, first: Annotated[bool, Query()] = False
+) -> Response:
+    """How far the map is; once it is there, the page's script is told to fetch it.
+
+    first  the page had none to show: it is loaded anew
+    """
     found = mapped_versions(db, project)
-    now = _drawing(db, project, found)
-    answer = render(
-        request, "maps/_drawing.html", project=project, shown=shown(db, project, found, None), **now
-    )
-    if now["drawing"] is None:
+    now, one = _drawing(db, project, found), shown(db, project, found, None)
+    answer = render(request, "maps/_drawing.html", project=project, shown=one, **now)
+    if first and one is not None:
+        answer.headers["HX-Refresh"] = "true"
+    elif now["drawing"] is None:
         answer.headers["HX-Trigger"] = "map-drawn"
     return answer
 

@@ -16,7 +16,8 @@ from app.exchange.importing import carry_out
 from app.labeling.remarks import remark
 from app.main import ROOMS
 from app.maps.drawing import draw_sketch
-from app.models import Encoder, Project, TrainingRun, User
+from app.maps.stored import MAP, find_map, publish_map
+from app.models import Encoder, Project, TrainingRun, User, utc_now
 from app.search.encoders import raw_encoder
 from app.search.revisions import write_index
 from app.training import loop
@@ -27,6 +28,9 @@ ROOT = "/projects/letters"
 TABLE = b"id,text,topic\n1,the parcel never came,Delivery\n2,thanks a lot,Praise\n3,,Payment\n"
 # What an address asks for, where it must ask for something.
 QUERIES = {
+    "/map/before-after": "?before=1&after=2",
+    "/map/before-after/picture.svg": "?before=1&after=2",
+    "/map/before-after/numbers.csv": "?before=1&after=2",
     "/records/bulk": "?do=none&record_ids=1&record_ids=2",
     "/sessions/forecast": "?seed_kind=random",
     "/sessions/{session_id}/rows": "?ranks=0,1",
@@ -124,6 +128,9 @@ def _train(project: Project, admin: User) -> None:
         versions = db.scalars(select(Encoder.id).where(Encoder.project_id == project.id)).all()
     for encoder_id in versions:
         draw_sketch(encoder_id)
+        with reading() as db:
+            drawn = find_map(db, encoder_id)[1]
+        publish_map(encoder_id, drawn, MAP, utc_now())
 
 
 def _say_more(project: Project, admin: User, annotator: User, client: TestClient) -> None:

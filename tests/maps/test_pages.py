@@ -58,9 +58,12 @@ def test_before_the_map_the_page_says_what_it_waits_for(ada: User) -> None:
     waiting = client.get(URL).text
     assert "The map is being drawn: 0 %." in waiting
     assert "No map yet" in waiting
+    assert "map/drawing?first=yes" in waiting
+    assert "HX-Refresh" not in client.get(f"{URL}/drawing?first=yes").headers
     draw_sketch(raw(project).id)
     sketched = client.get(URL).text
     assert "This is a first sketch." in sketched
+    assert client.get(f"{URL}/drawing?first=yes").headers["HX-Refresh"] == "true"
     assert 'data-version="1"' in sketched
     note_trouble(raw(project).id, "The disk is full.")
     assert "could not be drawn: The disk is full." in client.get(URL).text
