@@ -47,7 +47,7 @@ class Starved:
 
     @property
     def next_step(self) -> str:
-        """What to do about it, in a sentence."""
+        """What to do about it, in a sentence that a person does by the button beside it."""
         records = "record" if self.n_wanted == 1 else "records"
         if self.n_labeled == 0:
             return f"Search for words of “{self.name}”, and label {self.n_wanted} {records}."
@@ -79,18 +79,24 @@ class Advice:
     def sentences(self) -> list[str]:
         """The advice in words, the most urgent first: what a run waits for, then the steps."""
         waiting = [f"By itself, the next run still needs {' and '.join(self.missing)}."]
-        return (waiting if self.missing else []) + self.steps
+        steps = [each.next_step for each in self.named]
+        return (waiting if self.missing else []) + steps + self.remarks
 
     @property
-    def steps(self) -> list[str]:
-        """What to do, in words, without what the next run waits for."""
-        told = [each.next_step for each in self.starved[:MOST_NAMED]]
+    def named(self) -> tuple[Starved, ...]:
+        """The starved labels that are named: those with the fewest records."""
+        return self.starved[:MOST_NAMED]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to know besides, in words."""
+        told = []
         if len(self.starved) > MOST_NAMED:
             told.append(f"{len(self.starved) - MOST_NAMED} more labels have too few records.")
-        if self.gain is not None:
-            told.append(_forecast(self.gain))
         if self.is_enough:
             told.append(_stop(self.audit))
+        elif self.gain is not None:
+            told.append(_forecast(self.gain))
         return told
 
 
@@ -158,6 +164,8 @@ def _instead(scores: Sequence[Evaluation], label_id: int) -> int | None:
 
 
 def _forecast(gain: Evaluation) -> str:
+    if gain.high < ENOUGH:
+        return f"{gain.k} more labels would change little (n = {gain.n:,})."
     value, low, high = (f"{100 * each:.1f}" for each in (gain.value, max(gain.low, 0), gain.high))
     return (
         f"{gain.k} more labels would likely bring about +{value} points of right suggestions "

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.models import Record
-from app.search.vectors import Ids, chunks
+from app.search.vectors import Ids
 from app.training.measured import ROLES, Measured
+from app.training.plots import cut
 
 MOST = 10
 SHOWN = 160
-IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def _texts(db: Session, measured: Measured, places: list[int]) -> dict[int, str]
         near: Ids = measured.neighbours[role][places].ravel() if places else np.empty(0, np.int64)
         wanted |= {int(i) for i in near if i >= 0}
     found: dict[int, str] = {}
-    for some in chunks(sorted(wanted), IDS_AT_ONCE):
+    for some in id_chunks(wanted):
         rows = db.execute(
-            select(Record.id, func.substr(Record.text, 1, SHOWN)).where(Record.id.in_(some))
+            select(Record.id, func.substr(Record.text, 1, SHOWN + 1)).where(Record.id.in_(some))
         )
-        found |= dict(rows.all())
+        found |= {record_id: cut(text, SHOWN) for record_id, text in rows}
     return found

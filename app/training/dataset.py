@@ -9,16 +9,15 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.labeling.audit import in_audit
 from app.models import Consensus, Embedding, Encoder, Project, Record
 from app.projects.labels import label_set
-from app.search.vectors import Ids, chunks
+from app.search.vectors import Ids
 from app.similarity.deep.recipe import DeepRecipe
 from app.similarity.deep.trial import held_out
 from app.similarity.measuring.draws import draws_of
 from app.training.snapshot import WEIGHTS, Snapshot
-
-IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def dataset_of(
 
 def _n_texts(db: Session, ids: Ids) -> int:
     texts: set[str] = set()
-    for some in chunks(ids.tolist(), IDS_AT_ONCE):
+    for some in id_chunks(ids):
         texts |= set(db.scalars(select(Record.content_hash).where(Record.id.in_(some))))
     return len(texts)
 

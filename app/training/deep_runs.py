@@ -15,14 +15,14 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
+from app.database import id_chunks, reading, transaction
 from app.errors import Busy, Conflict
 from app.jobs import failpoint
 from app.models import Encoder, LossPoint, Project, Record, TrainingRun
 from app.search.deep_versions import find_prepared, prepare_deep
 from app.search.embedding import embed_with
 from app.search.encoders import active_encoder
-from app.search.vectors import Ids, chunks
+from app.search.vectors import Ids
 from app.settings import settings
 from app.similarity.deep.curve import LossPoint as Point
 from app.similarity.deep.recipe import DeepRecipe
@@ -41,7 +41,6 @@ from app.training.snapshot import load_snapshot
 if TYPE_CHECKING:
     from app.similarity.deep.tuning import Lesson
 
-IDS_AT_ONCE = 500
 LEARNING = 0.75
 """The part of the stage's progress that learning takes; embedding takes the rest."""
 
@@ -120,7 +119,7 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
 
 def _texts(db: Session, ids: Ids) -> list[str]:
     found: dict[int, str] = {}
-    for some in chunks(ids.tolist(), IDS_AT_ONCE):
+    for some in id_chunks(ids):
         rows = db.execute(select(Record.id, Record.text).where(Record.id.in_(some)))
         found |= dict(rows.all())
     # A record that was deleted meanwhile has nothing to say.

@@ -15,22 +15,22 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.models import Record
-from app.search.vectors import Ids, chunks
+from app.search.vectors import Ids
 from app.similarity.measuring.intervals import Resamples
 from app.similarity.measuring.queries import Queries, gains_by
 
 MOST_VALUES = 12
 MOST_FIELDS = 8
 LONGEST = 60
-IDS_AT_ONCE = 500
 METRICS = ("r_precision", "accuracy")
 
 
 def fields_of(db: Session, record_ids: Ids) -> list[dict[str, Any]]:
     """The original fields of these records, in their order; empty for one that is gone."""
     found: dict[int, dict[str, Any]] = {}
-    for some in chunks([int(each) for each in record_ids], IDS_AT_ONCE):
+    for some in id_chunks(record_ids):
         rows = db.execute(select(Record.id, Record.fields).where(Record.id.in_(some)))
         found |= {row.id: row.fields or {} for row in rows}
     return [found.get(int(each), {}) for each in record_ids]

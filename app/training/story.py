@@ -18,7 +18,7 @@ from app.training.plots import percent, points
 FEW = 100
 MOST_NAMED = 6
 HOW_MUCH = {
-    "r_precision": "Neighbours with the record's own label",
+    "r_precision": "Like neighbours, those with the record's own label",
     "accuracy": "Right suggestions",
     AUDIT: "Right suggestions among records drawn by chance (audit)",
 }

@@ -31,9 +31,9 @@ def judge(
     """Activate it or not, and why."""
     seen = comparison.sentence
     if comparison.raw and comparison.is_better:
-        return Verdict(True, f"{seen} It is active now.")
+        return Verdict(True, f"{seen} It was activated.")
     if is_forced:
-        return Verdict(True, f"{seen} It is active now because that was asked for in any case.")
+        return Verdict(True, f"{seen} It was activated because that was asked for in any case.")
     if comparison.raw:
         return Verdict(False, f"{seen} The version in use stays; this one can still be activated.")
     doubt = _unfit(snapshot, is_deep=is_deep)
@@ -41,7 +41,7 @@ def judge(
         return Verdict(False, f"{seen} Not activated: {doubt}")
     return Verdict(
         True,
-        f"{seen} It is active now, because every label has at least two records and none "
+        f"{seen} It was activated, because every label has at least two records and none "
         "contradict each other; roll back if sessions got worse.",
     )
 

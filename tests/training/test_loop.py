@@ -99,7 +99,7 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
     assert {e.encoder_id for e in tuned.values()} == {active.id}
     assert {e.n for e in raw.values()} == {e.n for e in tuned.values()} == {32}
     assert all(e.low <= e.high for e in found)
-    assert "It is active now." in (run.verdict or "")
+    assert "It was activated." in (run.verdict or "")
 
 
 def test_suggestions_carry_labels_to_records_that_nobody_labeled(project: Project) -> None:
@@ -186,7 +186,7 @@ def test_too_few_labels_to_measure_are_said_and_still_used(ada: User) -> None:
 
     assert count(Evaluation) == 0
     assert (row(run_id).verdict or "").startswith("Not measured: ")
-    assert "It is active now" in (row(run_id).verdict or "")
+    assert "It was activated" in (row(run_id).verdict or "")
 
 
 def test_too_few_labels_of_one_kind_are_not_activated_unmeasured(ada: User) -> None:

@@ -42,7 +42,7 @@ def test_an_admin_starts_a_run_and_sees_its_figures(project: Project, ada: User)
     assert 'hx-trigger="load delay:1s"' in waiting
     assert "No worker is running" in waiting
     assert "load delay" not in done
-    assert "It is active now." in done
+    assert "It was activated." in done
     assert done.count("n = 32") >= 6
     assert "Every number of the recipe, 1 not as usual" in done
     assert "usual: 8" in done
