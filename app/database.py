@@ -7,7 +7,7 @@ and 3.44.6); otherwise the slower, safe DELETE journal.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from app.settings import settings
 from app.turns import Turn, Turns
 
 BUSY_TIMEOUT_MS = 10_000
+IDS_AT_ONCE = 500
 
 
 def sqlite_module() -> ModuleType:
@@ -134,6 +135,13 @@ def answered(db: Session, statement: Executable, **values: Any) -> CursorResult[
     """
     db.flush()
     return db.connection().execute(statement, values)
+
+
+def id_chunks(ids: Iterable[int]) -> list[list[int]]:
+    """The ids in order, each once, in lists short enough for one SQL statement."""
+    # NumPy's int64 is no int to the database drivers.
+    ordered = sorted({int(each) for each in ids})
+    return [ordered[i : i + IDS_AT_ONCE] for i in range(0, len(ordered), IDS_AT_ONCE)]
 
 
 def clear_error(error: OperationalError) -> Exception:

@@ -6,14 +6,13 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.models import Record
 from app.records.filters import Ids
-from app.search.vectors import chunks
 
 # Words that so many records hold tell them apart no more: the oldest of them are compared.
 MOST_COMPARED = 5_000
 READ = 2_000
-AT_ONCE = 500
 # The usual constants of BM25: how soon more of the same word stops to count, and how much a long
 # text must hold more of it.
 K1, B = 1.2, 0.75
@@ -37,7 +36,7 @@ def relevance(db: Session, ids: Ids, words: Sequence[str]) -> dict[int, float]:
 
 
 def _texts(db: Session, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for some in chunks(ids, AT_ONCE):
+    for some in id_chunks(ids):
         text = func.substr(Record.text, 1, READ)
         for record_id, read in db.execute(select(Record.id, text).where(Record.id.in_(some))):
             yield record_id, read.casefold()

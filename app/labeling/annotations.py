@@ -10,11 +10,10 @@ from typing import Any, Literal
 from sqlalchemy import BindParameter, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
-from app.database import answered
+from app.database import answered, id_chunks
 from app.errors import Conflict, Invalid, NotFound
 from app.labeling.acts import begin_act, find_act, first_act
 from app.labeling.consensus import settle
-from app.labeling.says import chunks
 from app.models import (
     Act,
     Annotation,
@@ -128,7 +127,7 @@ def _check_one(say: Say, is_multi: bool) -> None:
 
 def check_records(db: Session, project_id: int, record_ids: Sequence[int]) -> None:
     """Raises NotFound unless every record is the project's."""
-    for chunk in chunks(record_ids):
+    for chunk in id_chunks(record_ids):
         if answered(db, _OURS, project_id=project_id, ids=chunk).scalar() != len(chunk):
             raise NotFound("record")
 

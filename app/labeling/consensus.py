@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, delete, insert, select
 from sqlalchemy.orm import Session
 
-from app.database import answered
-from app.labeling.says import CurrentSay, chunks, current_says
+from app.database import answered, id_chunks
+from app.labeling.says import CurrentSay, current_says
 from app.models import Consensus, Label, Project, Record
 
 # label id (None: none of these) → the act since which it is agreed
@@ -64,7 +64,7 @@ def settle(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
     """
     rule = _rule(db, project_id)
     targets = held_targets(db, project_id)
-    for chunk in chunks(record_ids):
+    for chunk in id_chunks(record_ids):
         # Two users who label one record at once settle it one after the other (Postgres).
         answered(db, _HELD_RECORDS, ids=chunk)
         _store(db, project_id, chunk, agreements(db, chunk, targets, rule))
@@ -178,7 +178,7 @@ def _store(
             missing.discard((row[0], row[1], row[2]))
         else:
             stale.append(row_id)
-    for chunk in chunks(stale):
+    for chunk in id_chunks(stale):
         answered(db, _DELETE, ids=chunk)
     if missing:
         ordered = sorted(missing, key=lambda row: (row[0], row[1] or 0))

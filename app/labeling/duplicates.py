@@ -11,9 +11,9 @@ import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.labeling.annotations import Say
 from app.labeling.certainty import Ids
-from app.labeling.says import chunks
 from app.models import Annotation, LabelingSession
 from app.search.indexes import Version
 
@@ -74,7 +74,7 @@ def followers(
     groups = {i: folded[str(i)] for i in record_ids if str(i) in folded}
     members = [member for group in groups.values() for member in group]
     judged: set[int] = set()
-    for chunk in chunks(members):
+    for chunk in id_chunks(members):
         own_way = select(Annotation.record_id).where(
             Annotation.record_id.in_(chunk),
             Annotation.withdrawn_at.is_(None),

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.database import answered
+from app.database import answered, id_chunks
 from app.models import Annotation, SessionItem
 from app.records.conditions import BY_HAND
 
-CHUNK = 500
 PEOPLE = BY_HAND
 _SAYS = select(
     Annotation.record_id, Annotation.user_id, Annotation.act_id, Annotation.verdict,
@@ -65,19 +64,13 @@ class CurrentSay:
     is_person: bool
 
 
-def chunks(ids: Iterable[int]) -> list[list[int]]:
-    """The ids sorted, each once, in lists short enough for one SQL statement."""
-    ordered = sorted({int(i) for i in ids})
-    return [ordered[i : i + CHUNK] for i in range(0, len(ordered), CHUNK)]
-
-
 def current_says(db: Session, record_ids: Iterable[int]) -> dict[int, list[CurrentSay]]:
     """Each record's current says, oldest act first; records that nobody spoke about are missing.
 
     Withdrawn says and "not similar" (it is about the seed, not the record) are no says.
     """
     says: dict[int, list[CurrentSay]] = {}
-    for chunk in chunks(record_ids):
+    for chunk in id_chunks(record_ids):
         says |= _says_of(db, chunk)
     return says
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from app.database import answered
+from app.database import answered, id_chunks
 from app.labeling.overlap import hidden_from
-from app.labeling.says import CurrentSay, chunks, current_says
+from app.labeling.says import CurrentSay, current_says
 from app.models import Annotation, Remark, User
 from app.records.records import consensus_of
 
@@ -117,14 +117,14 @@ def _not_similar(
     if session_id is None:
         return {}
     acts: dict[int, int] = {}
-    for chunk in chunks(record_ids):
+    for chunk in id_chunks(record_ids):
         found = answered(db, _NOT_SIMILAR, ids=chunk, session_id=session_id, user_id=user_id)
         acts |= dict(found.all())
     return acts
 
 
 def _with_remarks(db: Session, found: dict[int, Standing]) -> dict[int, Standing]:
-    for chunk in chunks(found):
+    for chunk in id_chunks(found):
         for record_id, kind, body, name in answered(db, _REMARKS, ids=chunk):
             now = found[record_id]
             if kind == "flag":

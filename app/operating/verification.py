@@ -7,12 +7,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.artifacts import folder, sha256_of
-from app.database import reading
+from app.database import id_chunks, reading
 from app.labeling.consensus import recomputed
 from app.models import Annotation, Artifact, Consensus, Embedding, Import, Project, Record
 from app.settings import settings
-
-AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,9 @@ def _consensus(db: Session, project: Project) -> tuple[int, list[str]]:
     """How many records are labeled, and where that is not what the annotations say."""
     said = select(Annotation.record_id).where(Annotation.project_id == project.id)
     kept = select(Consensus.record_id).where(Consensus.project_id == project.id)
-    ids = sorted({*db.scalars(said.distinct()), *db.scalars(kept.distinct())})
+    ids = {*db.scalars(said.distinct()), *db.scalars(kept.distinct())}
     n_labeled, wrong = 0, []
-    for start in range(0, len(ids), AT_ONCE):
-        part = ids[start : start + AT_ONCE]
+    for part in id_chunks(ids):
         due = {i: set(labels) for i, labels in recomputed(db, project.id, part).items()}
         stored = _stored(db, part)
         n_labeled += len(stored)

@@ -1,14 +1,14 @@
 """Looking records up, paging through them, and what their annotations agree on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Text, bindparam, case, cast, func, null, select
 from sqlalchemy.orm import Session
 
-from app.database import answered
+from app.database import answered, id_chunks
 from app.errors import NotFound
 from app.models import Consensus, Record
 from app.records.conditions import conditions
@@ -16,7 +16,6 @@ from app.records.filters import Filters
 
 PAGE_SIZE = 50
 # Both databases take many more parameters in one statement; small lists plan faster.
-IDS_AT_ONCE = 500
 # Field names are gathered from so many of the oldest and of the newest records.
 FIELDS_SEEN_IN = 200
 # A list shows some words of the fields, and reads none that are longer than this, as JSON.
@@ -64,7 +63,7 @@ def find_record(db: Session, project_id: int, record_id: int) -> Record:
 
 def records_of(db: Session, ids: Iterable[int]) -> dict[int, Record]:
     """The records with these ids; an unknown id is simply missing."""
-    found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in _chunks(ids))
+    found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in id_chunks(ids))
     return {record.id: record for record in chain.from_iterable(found)}
 
 
@@ -78,7 +77,7 @@ def openings_of(
         func.length(Record.text).label("n_characters"),
         (_SHORT_FIELDS if has_fields else null()).label("fields"),
     )  # fmt: skip
-    rows = (db.execute(known.where(Record.id.in_(some))) for some in _chunks(ids))
+    rows = (db.execute(known.where(Record.id.in_(some))) for some in id_chunks(ids))
     return {
         row.id: Opening(
             row.id, row.project_id, row.external_id, row.text, row.n_characters, row.fields or {}
@@ -117,14 +116,7 @@ def consensus_of(db: Session, record_ids: Iterable[int]) -> dict[int, list[int |
     An unlabeled record, a tie included, is missing.
     """
     agreed: dict[int, list[int | None]] = {}
-    for some in _chunks(record_ids):
+    for some in id_chunks(record_ids):
         for record_id, label_id in answered(db, _AGREED, ids=some):
             agreed.setdefault(record_id, []).append(label_id)
     return agreed
-
-
-def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    # NumPy's int64 is no int to the database drivers.
-    plain = (int(each) for each in ids)
-    while some := list(islice(plain, IDS_AT_ONCE)):
-        yield some

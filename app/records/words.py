@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, and_, or_
 from app.models import Record
 from app.records.holding import holds
 
-LONGEST = 2_000
 MOST_PARTS = 60
 _PART = re.compile(r'(-?)"([^"]*)"?|(\S+)')
 _QUOTES = str.maketrans("“”„«»", '"""""')

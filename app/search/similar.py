@@ -7,6 +7,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.database import id_chunks
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
@@ -16,12 +17,11 @@ from app.search.encoders import active_encoder, find_encoder, must_be_there
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.narrowing import narrowed
 from app.search.revisions import raw_encoder_id
-from app.search.vectors import Ids, chunks, vectors_of
+from app.search.vectors import Ids, vectors_of
 from app.similarity.vectors import SHORTEST_ROW, Vectors
 
 MOST = 1000
 LONGEST_TEXT = 20_000
-IDS_AT_ONCE = 500
 
 SeedKind = Literal["record", "selection", "label", "text", "given"]
 
@@ -167,7 +167,7 @@ def _mean(vectors: Vectors) -> Vectors:
 def _present(db: Session, project_id: int, ids: Ids) -> set[int]:
     """Which of these are records of the project."""
     present: set[int] = set()
-    for some in chunks(ids.tolist(), IDS_AT_ONCE):
+    for some in id_chunks(ids):
         here = select(Record.id).where(Record.project_id == project_id, Record.id.in_(some))
         present |= set(db.scalars(here))
     return present

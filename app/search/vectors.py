@@ -9,13 +9,12 @@ from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.database import transaction
+from app.database import id_chunks, transaction
 from app.models import Embedding, Record, utc_now
 from app.similarity.vectors import Vectors
 
 # With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
 ROWS_PER_WRITE = 500
-IDS_AT_ONCE = 500
 STORED = np.dtype("<f4")
 
 Ids = NDArray[np.int64]
@@ -27,7 +26,7 @@ def vectors_of(
 ) -> tuple[list[int], Vectors]:
     """The ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
     found: dict[int, bytes] = {}
-    for some in chunks([int(each) for each in record_ids], IDS_AT_ONCE):
+    for some in id_chunks(record_ids):
         rows = db.execute(
             select(Embedding.record_id, Embedding.vector).where(
                 Embedding.encoder_id == raw_encoder_id, Embedding.record_id.in_(some)
