@@ -27,6 +27,7 @@ from app.notices import delivering
 from app.search import upkeep
 from app.settings import settings
 from app.training import loop, refreshing, runs
+from app.training.readiness import MOVING
 from app.versions.keeping import tidy_versions
 
 log = structlog.get_logger()
@@ -38,7 +39,6 @@ LOOKING_SHARE = 0.1
 AFTER_TROUBLE_SECONDS = 5.0
 TIDY_SECONDS = 3600.0
 KEPT_DAYS = 7.0
-MOVING = ("queued", "running")
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,10 @@ from app.search.embedding import EmbeddingProgress, progress
 from app.search.encoders import active_encoder
 from app.settings import settings
 from app.training.figures import Figure, figures_of
-from app.training.readiness import Readiness, readiness
+from app.training.readiness import MOVING, Readiness, readiness
 from app.training.runs import latest_runs
 
 RECENT = 5
-MOVING = ("queued", "running")
 
 
 @dataclass(frozen=True)

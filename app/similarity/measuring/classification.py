@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.similarity.measuring.ranking import share_each
+
 Answers = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
@@ -44,28 +46,28 @@ class Counts:
     @property
     def precision(self) -> Floats:
         """Of the suggestions of each label, the share that is right; NaN where there are none."""
-        return _share(self.right, self.suggested)
+        return share_each(self.right, self.suggested)
 
     @property
     def recall(self) -> Floats:
         """Of the records of each label, the share that got it suggested; NaN without any."""
-        return _share(self.right, self.true)
+        return share_each(self.right, self.true)
 
     @property
     def f1(self) -> Floats:
         """Harmonic mean of the two: 2 right / (suggested + true); NaN where neither occurs."""
-        return _share(2 * self.right, self.suggested + self.true)
+        return share_each(2 * self.right, self.suggested + self.true)
 
     def macro(self, each: Floats) -> Floats:
         """(...,): mean over the labels that occur on either side, undefined ones counting 0."""
         occurs = self.suggested + self.true > 0
         total = np.where(occurs, np.nan_to_num(each), 0.0).sum(axis=-1)
-        return _share(total, occurs.sum(axis=-1))
+        return share_each(total, occurs.sum(axis=-1))
 
     def weighted(self, each: Floats) -> Floats:
         """(...,): mean over the labels, weighted by how many records carry each."""
         total = (np.nan_to_num(each) * self.true).sum(axis=-1)
-        return _share(total, self.true.sum(axis=-1))
+        return share_each(total, self.true.sum(axis=-1))
 
 
 def counts(suggested: Answers, true: Answers) -> Counts:
@@ -125,8 +127,4 @@ def calibration_error(missed: Floats, n_judged: Floats) -> Floats:
     Small samples have a larger error than large ones, by chance alone.
     Source: Naeini et al. 2015; Guo et al. 2017: ten bins of equal width.
     """
-    return _share(np.abs(missed).sum(axis=-1), n_judged.sum(axis=-1))
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    return np.where(whole > 0, part / np.maximum(whole, 1e-12), np.nan)
+    return share_each(np.abs(missed).sum(axis=-1), n_judged.sum(axis=-1))

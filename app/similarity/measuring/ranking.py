@@ -119,7 +119,7 @@ def capped_top_k_each(hits: Hits, k: int) -> Floats:
     """Share of the k nearest that are like the query, or of as many as are like it, if fewer."""
     asked = np.minimum(hits.sum(axis=1), k)
     near_enough = np.arange(hits.shape[1])[None, :] < asked[:, None]
-    return _share((hits & near_enough).sum(axis=1), asked)
+    return share_each((hits & near_enough).sum(axis=1), asked)
 
 
 def r_precision_each(hits: Hits) -> Floats:
@@ -132,7 +132,7 @@ def r_precision_each(hits: Hits) -> Floats:
 
 def recall_each(hits: Hits, k: int) -> Floats:
     """Share of all that are like the query that are among its k nearest."""
-    return _share(hits[:, :k].sum(axis=1), hits.sum(axis=1))
+    return share_each(hits[:, :k].sum(axis=1), hits.sum(axis=1))
 
 
 def reciprocal_rank_each(hits: Hits) -> Floats:
@@ -150,7 +150,7 @@ def average_precision_each(hits: Hits) -> Floats:
     for start in range(0, len(hits), AT_ONCE):
         some = hits[start : start + AT_ONCE]
         found[start : start + AT_ONCE] = (some * np.cumsum(some, axis=1) / ranks).sum(axis=1)
-    return _share(found, hits.sum(axis=1))
+    return share_each(found, hits.sum(axis=1))
 
 
 def ndcg_each(hits: Hits, k: int) -> Floats:
@@ -160,7 +160,7 @@ def ndcg_each(hits: Hits, k: int) -> Floats:
     """
     discount = _discount(hits.shape[1])
     best = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(hits.sum(axis=1), k)]
-    return _share(hits[:, :k] @ discount[:k], best)
+    return share_each(hits[:, :k] @ discount[:k], best)
 
 
 def graded_ndcg_each(gains: NDArray[np.float32], k: int) -> Floats:
@@ -168,13 +168,18 @@ def graded_ndcg_each(gains: NDArray[np.float32], k: int) -> Floats:
     discount = _discount(gains.shape[1])
     k = min(k, gains.shape[1])
     best = -np.sort(np.partition(-gains, k - 1, axis=1)[:, :k], axis=1) @ discount[:k]
-    return _share(gains[:, :k] @ discount[:k], best)
+    return share_each(gains[:, :k] @ discount[:k], best)
 
 
 def chance_each(hits: Hits) -> Floats:
     """What a random ranking would have for top_k and r_precision: the share that is like it."""
     found = hits.sum(axis=1)
     return np.where(found > 0, found / hits.shape[1], np.nan)
+
+
+def share_each(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """part / whole, element by element; NaN where the whole is nothing."""
+    return np.where(whole > 0, part / np.maximum(whole, 1e-12), np.nan)
 
 
 def _ranked(vectors: Vectors, groups: Rows | None) -> Iterator[tuple[Rows, Rows, Hits]]:
@@ -205,7 +210,3 @@ def _looked_up(ranked: NDArray[np.int32], of_rows: Callable[[Rows], NDArray[T]])
 
 def _discount(n: int) -> Floats:
     return np.asarray(1 / np.log2(np.arange(2, n + 2)))
-
-
-def _share(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
-    return np.where(whole > 0, part / np.maximum(whole, 1e-12), np.nan)

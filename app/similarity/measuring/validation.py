@@ -26,6 +26,7 @@ from app.similarity.recipe import Recipe
 from app.similarity.suggesting import chances_of_all
 from app.similarity.tuning import calibrated, evidence_head, tune
 from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.words import Words
 
 MOST_STUDIED = 6_000
 """Rows that a fold's network learns from: enough to compare by, in a third of the time."""
@@ -38,6 +39,7 @@ def compare(
     report: Report,
     graph: sp.csr_matrix | None = None,
     champion: Champion | None = None,
+    words: Words | None = None,
 ) -> Comparison:
     """Raw against tuned by cross-validation, and tuned against the version in use, if it is tuned.
 
@@ -55,23 +57,34 @@ def compare(
         return Comparison((), (), False, f"Not measured: {reason}")
     if graph is None and recipe.method == "head":
         graph = neighbour_graph(rows, recipe.neighbours)
+    asked = _Asked(rows, examples, recipe, graph, words)
     trial = Trial(rows, examples, depths(examples, draws), champion)
     n_folds = sum(len(draw) for draw in draws)
     for number, draw in enumerate(draws):
         heads = [
-            _fold_head(
-                rows, examples, fold, recipe, _part(report, number * len(draw) + i, n_folds), graph
-            )
+            _fold_head(asked, fold, _part(report, number * len(draw) + i, n_folds))
             for i, fold in enumerate(draw)
         ]
         trial.hold(draw, [fold_head.head for fold_head in heads])
         if number == 0 and graph is not None:
-            _draw_curve(trial.curve, (graph, rows, examples), draw, heads, recipe)
+            _draw_curve(trial.curve, asked, draw, heads)
     report(1.0, "Compared")
     return trial.outcome()
 
 
-_Asked = tuple[sp.csr_matrix, Vectors, Examples]
+@dataclass(frozen=True)
+class _Asked:
+    """What `compare` was asked with: rows of length 1, and of a recipe without a graph none."""
+
+    rows: Vectors
+    examples: Examples
+    recipe: Recipe
+    graph: sp.csr_matrix | None
+    words: Words | None
+
+    def chances(self, shown: Examples) -> NDArray[np.float32]:
+        """What these examples say about every record."""
+        return chances_of_all(self.graph, self.rows, shown, self.recipe, self.words)
 
 
 @dataclass(frozen=True)
@@ -82,34 +95,26 @@ class _FoldHead:
     chances: NDArray[np.float32] | None
 
 
-def _draw_curve(
-    curve: Curve, asked: _Asked, draw: Draw, heads: list[_FoldHead], recipe: Recipe
-) -> None:
+def _draw_curve(curve: Curve, asked: _Asked, draw: Draw, heads: list[_FoldHead]) -> None:
     """What is known of the hidden examples with fewer labels to go by."""
-    graph, rows, examples = asked
+    examples = asked.examples
     for number, (fold, learned) in enumerate(zip(draw, heads, strict=True)):
         if learned.chances is None:
             return
         for part, shown in enumerate(nested(examples, fold[0], seed=number)):
             chances = learned.chances
             if len(shown) < len(fold[0]):
-                chances = chances_of_all(graph, rows, examples.taken(shown), recipe)
+                chances = asked.chances(examples.taken(shown))
             curve.add(part, len(shown), fold[1], right_each(chances, examples, fold[1]))
 
 
-def _fold_head(
-    rows: Vectors,
-    examples: Examples,
-    fold: Fold,
-    recipe: Recipe,
-    report: Report,
-    graph: sp.csr_matrix | None,
-) -> _FoldHead:
+def _fold_head(asked: _Asked, fold: Fold, report: Report) -> _FoldHead:
     """As `tune` would learn it, from fewer rows."""
-    shown = examples.taken(fold[0])
-    if graph is None or recipe.method != "head" or n_answers(shown) < 2:
-        return _FoldHead(tune(rows, shown, recipe, report, graph), None)
-    chances = chances_of_all(graph, rows, shown, recipe)
+    rows, recipe = asked.rows, asked.recipe
+    shown = asked.examples.taken(fold[0])
+    if asked.graph is None or recipe.method != "head" or n_answers(shown) < 2:
+        return _FoldHead(tune(rows, shown, recipe, report, asked.graph), None)
+    chances = asked.chances(shown)
     studied = np.arange(len(rows))
     if len(rows) > MOST_STUDIED:
         picked = np.random.default_rng(recipe.seed).choice(len(rows), MOST_STUDIED, replace=False)
