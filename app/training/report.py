@@ -15,6 +15,9 @@ SECONDS_BETWEEN = 0.25
 LEAST_SECONDS = 3.0
 """A pace that was measured for less than this says nothing."""
 
+MANY = 50
+"""Nor does the pace of fewer."""
+
 
 class RunReport:
     """The Report of one stage: tuning calls it often, the database hears it four times a second.
@@ -84,9 +87,10 @@ class RunReport:
 
 
 def _done(sentence: str) -> int:
-    """What the sentence has counted to, as in "step 30 of 250"; 0 where it counts nothing."""
-    counted = re.search(r"([\d,]+) of [\d,]+$", sentence)
-    return int(counted[1].replace(",", "")) if counted else 0
+    """What the sentence has counted to, as in "step 30 of 250"; 0 where it counts little."""
+    counted = re.search(r"([\d,]+) of ([\d,]+)$", sentence)
+    done, total = (int(each.replace(",", "")) for each in counted.groups()) if counted else (0, 0)
+    return done if total >= MANY else 0
 
 
 def _shape(sentence: str) -> str:

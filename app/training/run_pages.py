@@ -20,6 +20,7 @@ from app.similarity.measuring.forgetting import LEAST_KEPT
 from app.training.changes import changes
 from app.training.drawing import Drawn, drawn, find_plot, label_parts, slice_parts
 from app.training.facts import facts_of
+from app.training.figures import evaluations_as_json
 from app.training.grid_plots import matrix
 from app.training.live import mark_of, words_of
 from app.training.recipe_words import recipe_rows
@@ -87,6 +88,14 @@ def download_numbers(project: InProject, number: int, name: str, db: ReadDb) -> 
     """The numbers of a plot."""
     plot = find_plot(drawn(db, project, find_run(db, project.id, number)), name)
     return csv_answer(f"run-{number}-{name}.csv", plot.columns, plot.rows)
+
+
+@router.get("/runs/{number}/evaluations.csv", name="download_evaluations")
+def download_evaluations(project: InProject, number: int, db: ReadDb) -> Response:
+    """Every number of the run, label by label as well."""
+    told = evaluations_as_json(db, find_run(db, project.id, number))
+    columns = tuple(told[0]) if told else ("metric",)
+    return csv_answer(f"run-{number}-evaluations.csv", columns, (tuple(e.values()) for e in told))
 
 
 @router.post("/runs/{number}/cancel", name="cancel_training")

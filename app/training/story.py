@@ -23,8 +23,11 @@ HOW_MUCH = {
     AUDIT: "Right suggestions among records drawn by chance (audit)",
 }
 BASES = {
-    AUDIT: ("By the audit, which is asked first", "records drawn by chance"),
-    EVIDENCE: ("By both together", "labeled records that were hidden from training"),
+    AUDIT: ("The audit, which is asked first", "records drawn by chance"),
+    EVIDENCE: (
+        "Like neighbours and right suggestions together",
+        "labeled records that were hidden from training",
+    ),
 }
 """What a difference between versions rests on: by what measure, on which records."""
 
@@ -112,14 +115,14 @@ def _gain(gain: Evaluation) -> str:
 def _for_which(labels: Sequence[Part]) -> list[str]:
     better = sorted((each for each in labels if each.is_better), key=lambda each: -each.value)
     worse = sorted((each for each in labels if each.is_worse), key=lambda each: each.value)
-    n_open = len(labels) - len(better) - len(worse)
+    unclear = [each for each in labels if not (each.is_better or each.is_worse)]
     told = []
     if better:
         told.append(f"Clearly better: {_named(better)}.")
     if worse:
         told.append(f"Clearly worse: {_named(worse)}.")
-    if labels and n_open:
-        which = "every label" if n_open == len(labels) else f"{n_open} more"
+    if unclear:
+        which = "every label" if len(unclear) == len(labels) else _named(unclear)
         told.append(f"No clear change: {which}.")
     return told
 
@@ -133,6 +136,8 @@ def _named(parts: Sequence[Part]) -> str:
 def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]]) -> list[str]:
     n = figures[0].tuned.n
     told = [_ahead(each) for metric in BASES for each in differences if each["metric"] == metric]
+    if told:
+        told.append(f"{percent(CLEAR)} of the redraws or more count as sure.")
     if n < FEW:
         told.append(f"{n} records are few: with more labels the figures become surer.")
     if not any(figure.tuned.metric == AUDIT for figure in figures):
@@ -145,11 +150,11 @@ def _how_sure(figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]
 
 def _ahead(each: Mapping[str, Any]) -> str:
     ahead = "all" if each["chance_worse"] == 0 else percent(1 - each["chance_worse"], 1)
-    against = "raw" if each["against"] == RAW else f"{each['against']}, in use then,"
+    against = "raw" if each["against"] == RAW else f"{each['against']}, in use then"
     measure, records = BASES[each["metric"]]
     return (
-        f"{measure} ({points(each['value'])} points), tuned is ahead of {against} in {ahead} of "
-        f"1,000 redraws of the {each['n']:,} {records}; from {percent(CLEAR)} on it counts as sure."
+        f"{measure}: {points(each['value'])} points over {against}, ahead in {ahead} of 1,000 "
+        f"redraws of the {each['n']:,} {records}."
     )
 
 

@@ -85,6 +85,10 @@ def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_
         assert len(shapes) > 8
         assert not any("class" in shape.attrib for shape in shapes)
     assert client.get(f"{RUN}/plots/nothing.svg").status_code == 404
+    numbers = list(csv.DictReader(io.StringIO(client.get(f"{RUN}/evaluations.csv").text)))
+    assert len(numbers) == len(client.get(f"{API}/evaluations").json())
+    headline = next(e for e in numbers if (e["role"], e["metric"]) == ("over_raw", "r_precision"))
+    assert float(headline["value"]) == pytest.approx(gain["value"])
     assert client.get(f"{API}/plots/top_k").json() == plots["top_k"]
 
 
