@@ -32,7 +32,8 @@ def export_answer(
         write_export(project, out, format_, with_vectors=with_vectors, rows=rows, filters=filters)
 
     what = "vectors" if with_vectors else rows
-    return file_answer(write, f"{project.slug}-{what}.{format_}", MEDIA_TYPES[format_])
+    media_type = MEDIA_TYPES.get(format_, "")  # A format that is none of ours is refused by write.
+    return file_answer(write, f"{project.slug}-{what}.{format_}", media_type)
 
 
 def file_answer(write: Callable[[BinaryIO], None], name: str, media_type: str) -> StreamingResponse:
