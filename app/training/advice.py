@@ -92,7 +92,8 @@ class Advice:
         """What to know besides, in words."""
         told = []
         if len(self.starved) > MOST_NAMED:
-            told.append(f"{len(self.starved) - MOST_NAMED} more labels have too few records.")
+            n = len(self.starved) - MOST_NAMED
+            told.append(f"{n} more {'label has' if n == 1 else 'labels have'} too few records.")
         if self.is_enough:
             told.append(_stop(self.audit))
         elif self.gain is not None:

@@ -5,11 +5,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
 from app.database import reading
-from app.models import SessionItem, TrainingRun
+from app.maps.drawing import draw_sketch
+from app.maps.stored import MAP, find_map, publish_map
+from app.models import Encoder, SessionItem, TrainingRun, utc_now
 from app.training import live, loop
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_user
-from tests.training.conftest import embedded_project, label
+from tests.training.conftest import N_CLASSES, embedded_project, label
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +22,17 @@ STEPS = dict(loop.STEPS)
 def queued_run() -> int:
     with reading() as db:
         return db.scalars(select(TrainingRun.id)).one()
+
+
+def draw_maps() -> None:
+    """Two principal components do for a map here."""
+    with reading() as db:
+        versions = db.scalars(select(Encoder.id)).all()
+    for encoder_id in versions:
+        draw_sketch(encoder_id)
+        with reading() as db:
+            drawn = find_map(db, encoder_id)[1]
+        publish_map(encoder_id, drawn, MAP, utc_now())
 
 
 def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
@@ -71,6 +84,22 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
     size = page.locator("#plot-top_k .plot-words").first.bounding_box()
     assert size is not None
     assert size["height"] >= 10
+
+    # The map before and after, side by side and as a slider, names in the middle of their records.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.get_by_role("link", name="On the map").click()
+    expect(page.locator("#on-the-map")).to_contain_text("It appears here by itself.")
+    draw_maps()
+    expect(page.locator("#before-after")).to_have_attribute("data-state", "ready")
+    expect(page.locator(".map-over text")).to_have_count(2 * N_CLASSES)
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator(".map-over text")).to_have_count(N_CLASSES)
+    tuned = page.locator(".map-over text").first.get_attribute("x")
+    page.get_by_role("slider").press("Home")
+    expect(page.locator(".map-over text").first).not_to_have_attribute("x", tuned or "")
+    with page.expect_download() as saved:
+        page.locator("#before-after").get_by_role("button", name="PNG").click()
+    assert saved.value.path().read_bytes().startswith(b"\x89PNG")
 
     # A cell of what is taken for what is a session of those records.
     cell = page.locator(".confusion .is-right form").first
