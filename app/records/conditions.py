@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, intersect, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from app.models import Act, Annotation, Consensus, Import, Record, Remark
@@ -11,6 +11,8 @@ from app.records.filters import Filters, State
 from app.records.words import holding
 
 Conditions = list[ColumnElement[bool]]
+# Records that have something, by id; or a condition on each.
+Narrowing = Select[int] | ColumnElement[bool]
 BY_HAND = ("single", "page")
 
 
@@ -20,9 +22,14 @@ def conditions(project_id: int, filters: Filters) -> Conditions:
     Raises ValueError for filters that ask for suggestions and were not narrowed
     (app.search.narrowing).
     """
+    narrowing = _of_consensus(project_id, filters) + _of_people(project_id, filters)
+    narrowing += _of_time(project_id, filters)
     found = [Record.project_id == project_id, *_of_content(filters)]
-    found += _of_consensus(project_id, filters) + _of_people(project_id, filters)
-    found += _of_time(project_id, filters)
+    found += [each for each in narrowing if not isinstance(each, Select)]
+    listed = [each for each in narrowing if isinstance(each, Select)]
+    if listed:
+        # One list: of two, SQLite would try each id of the one with each of the other.
+        found.append(Record.id.in_(intersect(*listed) if len(listed) > 1 else listed[0]))
     if filters.ids is not None:
         found.append(Among(Record.id, literal(",".join(map(str, filters.ids.tolist())))))
     elif filters.asks_suggestions:
@@ -37,14 +44,16 @@ def _of_content(filters: Filters) -> Conditions:
     return found
 
 
-def _of_consensus(project_id: int, filters: Filters) -> Conditions:
-    found = [] if filters.state == "any" else [_in_state(project_id, filters.state)]
+def _of_consensus(project_id: int, filters: Filters) -> list[Narrowing]:
+    found: list[Narrowing] = (
+        [] if filters.state == "any" else [_in_state(project_id, filters.state)]
+    )
     if filters.label_id is not None:
         found.append(_labeled(project_id, Consensus.label_id == filters.label_id))
     return found
 
 
-def _in_state(project_id: int, state: State) -> ColumnElement[bool]:
+def _in_state(project_id: int, state: State) -> Narrowing:
     if state == "unlabeled":
         return ~select(Consensus.id).where(Consensus.record_id == Record.id).exists()
     if state == "none":
@@ -52,25 +61,19 @@ def _in_state(project_id: int, state: State) -> ColumnElement[bool]:
     if state in ("flagged", "commented"):
         kind = "flag" if state == "flagged" else "comment"
         standing = (Remark.kind == kind, Remark.withdrawn_at.is_(None))
-        return Record.id.in_(
-            select(Remark.record_id).where(Remark.project_id == project_id, *standing)
-        )
+        return select(Remark.record_id).where(Remark.project_id == project_id, *standing)
     if state == "skipped":
         return _said(project_id, Annotation.verdict == "skip", is_current())
-    return _is_disagreed(project_id) if state == "disagreed" else _labeled(project_id)
+    return _disagreed(project_id) if state == "disagreed" else _labeled(project_id)
 
 
-def _labeled(project_id: int, *more: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Record.id.in_(
-        select(Consensus.record_id).where(Consensus.project_id == project_id, *more)
-    )
+def _labeled(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
+    return select(Consensus.record_id).where(Consensus.project_id == project_id, *more)
 
 
-def _said(project_id: int, *more: ColumnElement[bool]) -> ColumnElement[bool]:
-    return Record.id.in_(
-        select(Annotation.record_id).where(
-            Annotation.project_id == project_id, Annotation.withdrawn_at.is_(None), *more
-        )
+def _said(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
+    return select(Annotation.record_id).where(
+        Annotation.project_id == project_id, Annotation.withdrawn_at.is_(None), *more
     )
 
 
@@ -94,7 +97,7 @@ def is_current() -> ColumnElement[bool]:
     )
 
 
-def _is_disagreed(project_id: int) -> ColumnElement[bool]:
+def _disagreed(project_id: int) -> Select[int]:
     """Two people's current says about it share no label, or one has a label that the other lacks.
 
     Counted: a label that some, but not all, of those who spoke give it.
@@ -118,17 +121,16 @@ def _is_disagreed(project_id: int) -> ColumnElement[bool]:
         .having(func.count(spoken.c.user_id.distinct()) > 1)
         .subquery()
     )
-    divided = (
+    return (
         select(spoken.c.record_id)
         .join(voters, voters.c.record_id == spoken.c.record_id)
         .group_by(spoken.c.record_id, spoken.c.label_id, voters.c.n)
         .having(func.count(spoken.c.user_id.distinct()) < voters.c.n)
     )
-    return Record.id.in_(divided)
 
 
-def _of_people(project_id: int, filters: Filters) -> Conditions:
-    found = []
+def _of_people(project_id: int, filters: Filters) -> list[Narrowing]:
+    found: list[Narrowing] = []
     judged = Annotation.verdict.in_(("label", "none"))
     if filters.user_id is not None:
         by_them = (Annotation.user_id == filters.user_id, Annotation.source.in_(BY_HAND))
@@ -139,17 +141,18 @@ def _of_people(project_id: int, filters: Filters) -> Conditions:
     return found
 
 
-def _of_time(project_id: int, filters: Filters) -> Conditions:
+def _of_time(project_id: int, filters: Filters) -> list[Narrowing]:
     column = Record.created_at if filters.when == "added" else Act.acted_at
-    bounds = []
+    bounds: list[ColumnElement[bool]] = []
     if filters.since is not None:
         bounds.append(column >= _midnight(filters.since))
     if filters.until is not None:
         bounds.append(column < _midnight(filters.until) + timedelta(days=1))
+    imported = [] if filters.import_id is None else [_imported(project_id, filters)]
     if bounds and filters.when == "labeled":
         acted = select(Act.id).where(Act.project_id == project_id, *bounds)
-        bounds = [_labeled(project_id, Consensus.act_id.in_(acted))]
-    return bounds + ([] if filters.import_id is None else [_imported(project_id, filters)])
+        return [_labeled(project_id, Consensus.act_id.in_(acted)), *imported]
+    return [*bounds, *imported]
 
 
 def _midnight(day: date) -> datetime:
