@@ -11,6 +11,8 @@ from app.labeling.standing import Standing, standings
 from app.labeling.undoing import next_ids, record_ids_of
 from app.models import Act, Label, LabelingSession, Project
 
+COUNTED_EACH_TIME = 1_000
+
 
 class Answer(BaseModel):
     """Nothing but what is declared is ever sent or taken."""
@@ -85,6 +87,8 @@ class ProgressAnswer(Answer):
 class ActAnswer(Answer):
     """What an act, an undo or a redo did. act_id is null when there was nothing to do.
 
+    progress          null without a session, and for one of more than 1,000 records: to count
+                      those each time costs more than the act; GET the session's progress instead
     undo_id, redo_id  the acts that the next undo and redo would take
     """
 
@@ -151,6 +155,11 @@ def session_answer(project: Project, session: LabelingSession) -> SessionAnswer:
     )  # fmt: skip
 
 
+def progress_answer(db: Session, session: LabelingSession, user_id: int) -> ProgressAnswer:
+    """Counted over the whole session."""
+    return ProgressAnswer.of(session_progress(db, session, user_id))
+
+
 def act_answer(
     db: Session, project: Project, user_id: int, act: Act | None, session: LabelingSession | None
 ) -> ActAnswer:
@@ -158,13 +167,13 @@ def act_answer(
     ids: Sequence[int] = record_ids_of(db, act) if act else []
     now = standings(db, ids, user_id, session.id if session else None)
     undo_id, redo_id = next_ids(db, project.id, user_id)
-    progress = session_progress(db, session, user_id) if session else None
+    is_short = session is not None and session.n_records <= COUNTED_EACH_TIME
     return ActAnswer(
         act_id=act.id if act else None,
         kind=act.kind if act else None,
         is_undone=bool(act and act.undone_at),
         records=[RecordAnswer.of(i, standing) for i, standing in now.items()],
-        progress=ProgressAnswer.of(progress) if progress else None,
+        progress=progress_answer(db, session, user_id) if session and is_short else None,
         undo_id=undo_id,
         redo_id=redo_id,
     )

@@ -14,8 +14,10 @@ from app.labeling.answers import (
     Answer,
     ForecastAnswer,
     ItemAnswer,
+    ProgressAnswer,
     SessionAnswer,
     act_answer,
+    progress_answer,
     session_answer,
 )
 from app.labeling.forecast import Forecast, forecast_of, label_of
@@ -123,6 +125,14 @@ def read_order(project: InProject, user: CurrentUser, session_id: int, db: ReadD
         cut_label_id=order.cut_label.id if order.cut_label else None,
         cut_sentence=order.cut_sentence,
     )  # fmt: skip
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/progress")
+def read_progress(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb
+) -> ProgressAnswer:
+    """How far the session is."""
+    return progress_answer(db, find_session(db, project.id, session_id), user.id)
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/items")

@@ -21,7 +21,7 @@
       if (!deed.isNext) return true;
       deed.body.act_id ??= next[deed.kind];
       if (deed.body.act_id) return true;
-      told.tell(`There is nothing to ${deed.kind}.`);
+      told.toast(`There is nothing to ${deed.kind}.`, false);
       return false;
     };
 
@@ -30,11 +30,16 @@
     const onSaved = (deed, answer) => {
       next.undo = answer.undo_id;
       next.redo = answer.redo_id;
-      if (deed.body.session_id === sessionId && answer.progress) progress.show(answer.progress);
-      for (const record of answer.records) settle(record);
+      if (deed.body.session_id === sessionId) count(deed, answer);
+      for (const record of answer.records) settle(record, deed.kind === "undo" ? "undone" : "saved");
       told.tell(SAVED[deed.kind] + (deed.words ? `: ${deed.words}.` : "."));
       if (deed.kind !== "remark") progress.changed(answer.records.length);
-      if (deed.isNext && answer.records.length > 0) goTo(answer.records[0].record_id);
+      if (deed.isNext && answer.records.length > 0) comeBack(answer.records.map((each) => each.record_id));
+    };
+
+    const count = (deed, answer) => {
+      if (answer.progress) progress.show(answer.progress);
+      else progress.add(deed.gained ?? 0);
     };
 
     // To the record's row, wherever it stands; what is pressed meanwhile is meant for it.
@@ -43,18 +48,24 @@
       if (row) rows.focus(row);
       else rows.hold(pool.find(recordId).then(goBack));
     };
+    // Stay, where the focus is on one of them; else to the one that stands first.
+    const comeBack = (recordIds) => {
+      const known = recordIds.map(pool.ofRecord).filter(Boolean);
+      const here = known.includes(rows.focused()) ? rows.focused() : rows.inOrder(known)[0];
+      goTo(Number(here?.dataset.record ?? recordIds[0]));
+    };
     const goBack = (row) => {
       if (row) rows.focus(row);
       else window.likewise.notice("Took back an act outside of this session.", "info");
       return row !== null;
     };
 
-    const settle = (record) => {
+    const settle = (record, words) => {
       const row = pool.ofRecord(record.record_id);
       if (!row || isWaiting(record.record_id)) return;
       if (row.dataset.pending === undefined) paint.say(row, record.verdict, record.label_ids);
       paint.flag(row, record.is_flagged);
-      paint.state(row, "saved");
+      paint.state(row, "saved", words);
     };
 
     const onRefused = (deed, sentence) => {
@@ -108,8 +119,11 @@
       undone.length = 0;
       const body = { key, session_id: sessionId, source, says };
       const words = what.length === 1 ? wordsOf(what[0]) : `${what.length} records`;
-      outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, words });
+      const gained = records.length - nDecided(before);
+      outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, gained, words });
     };
+
+    const nDecided = (standings) => Object.values(standings).filter((each) => each.verdict !== "").length;
 
     const wordsOf = ([, verdict, labels]) =>
       verdict === "label" ? labels.map(paint.nameOf).join(", ") : verdict.replace("_", " ");
@@ -128,10 +142,11 @@
         body.act_key = act.key;
         const was = kind === "undo" ? act.before : act.after;
         deed.records = Object.keys(was).map(Number);
+        deed.gained = nDecided(was) - nDecided(kind === "undo" ? act.after : act.before);
         if (!act.remark) deed.was = was;
         for (const recordId of deed.records) repaint(recordId, was[recordId], act, kind);
         rows.clearSelection();
-        goTo(deed.records[0]);
+        comeBack(deed.records);
       } else {
         deed.isNext = true;
       }

@@ -1,11 +1,10 @@
 // The open session, ordered anew by what was labeled in it: rows below the focused one move, the
 // focused one and those above stay. Their ranks in the frozen order are kept with every label.
 (() => {
-  const EVERY = 5;
   const AHEAD = 150;
 
   window.likewise.order = (root, tools) => {
-    const { pool, blocks, rows, paint, look, told } = tools;
+    const { pool, blocks, rows, paint, look, told, progress } = tools;
     const { project, session } = root.dataset;
     const marker = root.querySelector("#reranked");
     const divider = root.querySelector("#divider").content.firstElementChild;
@@ -105,7 +104,7 @@
       ask,
       changed(n) {
         since += n;
-        if (since < EVERY) return;
+        if (since < progress.every) return;
         since = 0;
         ask();
       },

@@ -34,9 +34,9 @@
       row.querySelector(".own").replaceChildren(...shown(verdict, labels));
     };
 
-    const state = (row, now) => {
+    const state = (row, now, words = STATES[now] ?? "") => {
       row.dataset.state = now;
-      row.querySelector(".state").textContent = STATES[now] ?? "";
+      row.querySelector(".state").textContent = words;
     };
 
     const pending = (row, labels) => {

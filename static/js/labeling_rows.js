@@ -75,12 +75,18 @@
       events.selected(chosen.size, 0);
     };
 
-    // Loads them first; answers how many were too many. isWanted: whether it is still wished for.
-    const selectRanks = async (ranks, isWanted = () => true) => {
+    // The rows of these ranks, as many as one act can hold.
+    const load = async (ranks) => {
       const some = ranks.slice(0, MOST_AT_ONCE);
       await pool.need(some);
-      if (isWanted()) choose(some.map(pool.ofRank).filter(Boolean));
-      return ranks.length - some.length;
+      return some.map(pool.ofRank).filter(Boolean);
+    };
+
+    // Loads them first; answers how many were too many. isWanted: whether it is still wished for.
+    const selectRanks = async (ranks, isWanted = () => true) => {
+      const some = await load(ranks);
+      if (isWanted()) choose(some);
+      return Math.max(ranks.length - MOST_AT_ONCE, 0);
     };
 
     const selectRange = (from, to) => {
@@ -108,7 +114,9 @@
     };
 
     return {
-      focus, step, moveOn, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
+      focus, step, moveOn, inOrder, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
+      load,
+      mostAtOnce: MOST_AT_ONCE,
       focused: () => current,
       hold: blocks.hold,
       first: () => goTo(0, 1),

@@ -4,7 +4,7 @@ from fastapi.testclient import TestClient
 
 from app.database import transaction
 from app.labeling.sessions import start_session
-from app.models import Project
+from app.models import LabelingSession, Project
 from tests.conftest import client_of, make_project
 from tests.labeling.conftest import Desk, add_records
 
@@ -49,6 +49,20 @@ def test_a_label_is_answered_with_what_it_changed(desk: Desk) -> None:
     }
     assert answer["undo_id"] == answer["act_id"]
     assert answer["redo_id"] is None
+
+
+def test_a_long_session_is_counted_when_it_is_asked_for_and_not_at_each_label(desk: Desk) -> None:
+    session = start_session(desk.project, desk.ada, "random", k=12)
+    with transaction() as db:
+        db.get_one(LabelingSession, session.id).n_records = 1_001
+    client = browser(desk)
+
+    answer = client.post(f"{API}/annotations", json=labeled(desk, "k1", session_id=session.id))
+    assert (answer.status_code, answer.json()["progress"]) == (200, None)
+
+    progress = client.get(f"{API}/sessions/{session.id}/progress").json()
+    assert (progress["n_decided"], progress["n_records"]) == (1, 1_001)
+    assert progress["by_label"] == [{"label_id": desk.labels[1], "n": 1}]
 
 
 def test_a_retry_is_answered_with_the_first_act(desk: Desk) -> None:
