@@ -1,4 +1,5 @@
-"""Which label has which digit for whom: by its place in the set, unless the user chose otherwise.
+"""Which label has which key for whom: a digit by its place in the set, unless the user chose
+otherwise, and a letter if the user gave it one.
 
 Decision: digits never move by themselves. Where a set has more labels than digits, the ones most
 used get theirs when the user asks for it, once, and the rest is found by typing.
@@ -21,6 +22,17 @@ def keyed_labels(user: User, project: Project, offered: Sequence[Label]) -> list
     with_digit = [by_id[each] if each else next(rest, None) for each in places]
     keyed = [(label, label_key(place)) for place, label in enumerate(with_digit) if label]
     return keyed + [(label, "") for label in rest]
+
+
+def letters_of(user: User, project: Project, offered: Sequence[Label]) -> dict[int, str]:
+    """Label id → the letter, or other sign, that the user chose for it: each once."""
+    stored = user.preferences.get(f"letters_{project.id}")
+    ids = {str(label.id): label.id for label in offered}
+    found: dict[str, int] = {}
+    for written, key in stored.items() if isinstance(stored, dict) else ():
+        if written in ids and isinstance(key, str) and len(key) == 1 and not key.isdigit():
+            found.setdefault(key, ids[written])
+    return {label_id: key for key, label_id in found.items()}
 
 
 def digits_of(user: User, project: Project) -> list[int | None]:

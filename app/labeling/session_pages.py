@@ -15,7 +15,7 @@ from app.html import render
 from app.labeling import sessions
 from app.labeling.accepting import can_be_audited, n_sampled_done, sampled_ranks
 from app.labeling.counts import label_counts
-from app.labeling.digits import keyed_labels
+from app.labeling.digits import keyed_labels, letters_of
 from app.labeling.forecast import forecast_of
 from app.labeling.highlights import shown_texts
 from app.labeling.items import (
@@ -161,6 +161,7 @@ def _rows(
         "texts": shown_texts(db, session, rows),
         "labels": {label.id: label for label in labels},
         "keyed": keyed_labels(user, project, offered),
+        "letters": letters_of(user, project, offered),
         # Each form's own idempotency key, so that a double click says a thing once.
         "form_key": lambda: uuid.uuid4().hex,
     }

@@ -22,20 +22,21 @@
   };
 
   const told = likewise.told(root);
-  const keys = likewise.keys(JSON.parse(root.dataset.keys || "{}"));
+  const labelKeys = likewise.labelKeys(root);
+  const keys = likewise.keys(JSON.parse(root.dataset.keys || "{}"), labelKeys);
   const paint = likewise.paint(root);
   const pool = likewise.pool(root);
   const blocks = likewise.blocks(root, pool);
   const rows = likewise.rows(root, pool, blocks, paint, { focused: onFocus, selected: onSelect });
   const progress = likewise.progress(root);
-  const dialogs = likewise.dialogs(root, keys);
+  const dialogs = likewise.dialogs(root, keys, labelKeys);
   const acts = likewise.acts(root, pool, rows, paint, progress, told);
   const look = likewise.look(root, rows, told);
   const texts = likewise.texts(root, told);
   const threshold = likewise.threshold(root, pool, rows, paint);
-  const order = likewise.order(root, { pool, blocks, rows, paint, look, told });
+  const order = likewise.order(root, { pool, blocks, rows, paint, look, told, progress });
   const { deeds, markLegend } = likewise.deeds(root, { rows, paint, acts, dialogs, look, texts, threshold, told, clock });
-  const palette = likewise.palette(root, paint, look, (labelId) => {
+  const palette = likewise.palette(root, { paint, look, keys, labelKeys }, (labelId) => {
     deeds.label(labelId);
     rows.focused()?.focus({ preventScroll: true });
   });
@@ -55,12 +56,10 @@
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229 || dialogs.isOpen || isTyping(event)) return;
     if (isPressing(event) || isScrolling(event)) return;
-    const { deed, digit } = keys.deedOf(event);
+    const { deed, labelId } = keys.deedOf(event);
     if (!deed || (event.repeat && !REPEATABLE.has(deed))) return;
     event.preventDefault();
-    const button = deed === "label" ? find(`#legend [data-key="${digit}"]`) : null;
-    if (deed !== "label") blocks.whenThere(deeds[deed]);
-    else if (button) blocks.whenThere(() => deeds.label(Number(button.dataset.label)));
+    blocks.whenThere(deed === "label" ? () => deeds.label(labelId) : deeds[deed]);
   });
 
   // --- pointers --------------------------------------------------------------------------------

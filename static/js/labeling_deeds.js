@@ -63,22 +63,36 @@
 
     const accept = () => {
       const chosen = meant().filter((row) => row.dataset.pending !== undefined || acceptedLabels(row).length > 0);
-      if (chosen.length === 0) told.tell("There is no suggestion to accept.");
+      if (chosen.length === 0) told.toast("There is no suggestion to accept.", false);
       say(chosen.map(acceptedSay));
     };
 
-    const acceptPage = () => {
+    const isOpen = (row) => !paint.isDecided(row) && paint.suggestionsOf(row).length > 0;
+
+    // The selection; else the session: all of it, or what is around the focused row. null: neither.
+    const toAccept = async () => {
       const chosen = rows.selected();
-      const page = chosen.length > 0 ? chosen : rows.page().filter((row) => !paint.isDecided(row));
-      const open = page.filter((row) => paint.suggestionsOf(row).length > 0);
+      if (chosen.length > 0) return chosen.filter((row) => paint.suggestionsOf(row).length > 0);
+      const here = rows.page().filter(isOpen);
+      const isAllHere = root.dataset.audited === "yes" || Number(root.dataset.records) <= Number(root.dataset.page);
+      const ranks = isAllHere ? null : await threshold.suggested();
+      if (ranks === null || ranks.length <= here.length) return here;
+      const choice = await dialogs.howMany(ranks.length, here.length, rows.mostAtOnce);
+      if (choice === "all") return (await rows.load(ranks)).filter(isOpen);
+      return choice === "here" ? here : null;
+    };
+
+    const acceptPage = async () => {
+      const open = await toAccept();
+      if (open === null) return;
       if (open.length === 0) {
-        window.likewise.notice("There is no open suggestion on this page to accept.", "info");
+        told.toast("There is no open suggestion to accept.", false);
         return;
       }
       acts.say(open.map((row) => [row, "label", acceptedLabels(row)]), "page", clock.shownAt);
       rows.clearSelection();
       threshold.refresh();
-      told.toast(`Accepted ${open.length} ${open.length === 1 ? "suggestion" : "suggestions"}.`);
+      told.toast(`Accepted ${open.length.toLocaleString("en")} ${open.length === 1 ? "suggestion" : "suggestions"}.`);
     };
 
     const skip = () => {

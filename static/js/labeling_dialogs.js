@@ -1,24 +1,38 @@
 // The comment and the keys, shown over the labeling page.
 (() => {
-  window.likewise.dialogs = (root, keys) => {
+  window.likewise.dialogs = (root, keys, labelKeys) => {
     const comment = root.querySelector("#comment");
+    const acceptRest = root.querySelector("#accept-rest");
     const help = root.querySelector("#help");
     const trouble = root.querySelector("#key-trouble");
     const list = root.querySelector("#key-list");
     let changing = null;
 
-    const ask = () =>
+    // Answers with the value of the button that closed it; "" for Escape.
+    const answerOf = (dialog) =>
       new Promise((resolve) => {
-        const body = comment.querySelector("textarea");
-        body.value = "";
-        comment.returnValue = "";
-        comment.addEventListener(
-          "close",
-          () => resolve(comment.returnValue === "save" ? body.value.trim() : ""),
-          { once: true },
-        );
-        comment.showModal();
+        dialog.returnValue = "";
+        dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+        dialog.showModal();
       });
+
+    const ask = async () => {
+      const body = comment.querySelector("textarea");
+      body.value = "";
+      return (await answerOf(comment)) === "save" ? body.value.trim() : "";
+    };
+
+    // all: suggestions that are open in the session; here: those of them around the focused row.
+    const howMany = (all, here, most) => {
+      const n = Math.min(all, most).toLocaleString("en");
+      const rest = all > most ? ` One act takes at most ${n}: the others afterwards.` : "";
+      const words = `${all.toLocaleString("en")} undecided rows of this session have a suggestion.${rest} One undo takes it back.`;
+      acceptRest.querySelector("p").textContent = words;
+      acceptRest.querySelector("[value=all]").textContent = all > most ? `Accept the first ${n}` : `Accept all ${n}`;
+      acceptRest.querySelector("[value=here]").textContent = `Only the ${here} around this row`;
+      acceptRest.querySelector("[value=here]").hidden = here === 0;
+      return answerOf(acceptRest);
+    };
 
     const element = (tag, text, className = "") => {
       const made = document.createElement(tag);
@@ -27,39 +41,46 @@
       return made;
     };
 
-    const row = (deed) => {
+    // of: what has the keys, a deed's name or a label's id.
+    const row = (of, held, words) => {
       const caps = document.createElement("td");
-      for (const key of keys.keysOf(deed)) caps.append(element("kbd", keys.capOf(key)), " ");
-      const change = element("button", changing === deed ? "Press a key" : "Change", "quiet small");
+      for (const key of held) caps.append(element("kbd", keys.capOf(key)), " ");
+      const change = element("button", changing === of ? "Press a key" : "Change", "quiet small");
       change.type = "button";
       change.addEventListener("click", () => {
-        changing = deed;
+        changing = of;
         paint();
-        list.querySelector(`[data-deed="${deed}"] button`).focus();
+        buttonOf(of).focus();
       });
-      change.setAttribute("aria-label", changing === deed ? "Press a key" : `Change the key: ${keys.words[deed]}`);
+      change.setAttribute("aria-label", changing === of ? "Press a key" : `Change the key: ${words}`);
       const last = document.createElement("td");
       last.append(change);
       const made = document.createElement("tr");
-      made.dataset.deed = deed;
-      made.append(caps, element("td", keys.words[deed]), last);
+      made.dataset[typeof of === "number" ? "label" : "deed"] = of;
+      made.append(caps, element("td", words), last);
       return made;
     };
 
-    const group = ([title, deeds]) => {
+    const buttonOf = (of) => list.querySelector(`[data-deed="${of}"] button, [data-label="${of}"] button`);
+
+    const group = (title, rows) => {
       const made = document.createElement("section");
       made.dataset.group = title;
       const table = document.createElement("table");
       table.append(document.createElement("tbody"));
-      table.tBodies[0].append(...deeds.map(row));
+      table.tBodies[0].append(...rows);
       table.setAttribute("aria-label", title);
       made.append(element("h3", title), table);
       return made;
     };
 
+    const labelRows = () => labelKeys.labels.map(({ id, name }) => row(id, labelKeys.keysOf(id), name));
+    const deedRows = (deeds) => deeds.map((deed) => row(deed, keys.keysOf(deed), keys.words[deed]));
+
     const paint = () => {
       list.querySelectorAll("[data-group]").forEach((each) => each.remove());
-      list.append(...Object.entries(keys.groups).map(group));
+      list.append(...Object.entries(keys.groups).map(([title, deeds]) => group(title, deedRows(deeds))));
+      if (labelKeys.labels.length > 0) list.append(group("Labels", labelRows()));
     };
 
     const tell = (sentence) => {
@@ -71,43 +92,50 @@
       const response = await fetch("/me/preferences", {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
-        body: JSON.stringify({ keys: keys.own }),
+        body: JSON.stringify({ keys: keys.own, ...labelKeys.choices }),
       }).catch(() => null);
       tell(response?.ok ? "" : "Your keys could not be stored; they hold until this page is left.");
+    };
+
+    // Backspace and Delete take a label's letter away. Answers with why the key cannot be had.
+    const give = (of, key) => {
+      const isLabel = typeof of === "number";
+      const isErased = isLabel && ["Backspace", "Delete"].includes(key);
+      const why = isErased ? null : isLabel ? keys.labelTrouble(of, key) : keys.trouble(of, key);
+      if (why !== null) return why;
+      if (isErased) labelKeys.take(of);
+      else if (isLabel) labelKeys.give(of, key);
+      else keys.own[of] = key;
+      keep();
+      return "";
     };
 
     const change = (event) => {
       if (changing === null || ["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
       event.preventDefault();
       event.stopPropagation();
-      const deed = changing;
-      const key = keys.nameOf(event);
+      const of = changing;
       changing = null;
-      const why = event.key === "Escape" ? "" : keys.trouble(deed, key);
-      if (event.key !== "Escape" && why === null) {
-        keys.own[deed] = key;
-        keep();
-      }
-      tell(why ?? "");
+      tell(event.key === "Escape" ? "" : give(of, keys.nameOf(event)));
       paint();
       keys.paintCaps(document);
-      list.querySelector(`[data-deed="${deed}"] button`).focus();
+      buttonOf(of).focus();
     };
 
     help.addEventListener("keydown", change, true);
     help.addEventListener("cancel", (event) => {
       if (changing !== null) event.preventDefault();
     });
+    help.addEventListener("close", labelKeys.redraw);
     help.querySelector("[data-close-dialog]").addEventListener("click", () => help.close());
     root.querySelector("#keys-reset").addEventListener("click", () => {
       for (const deed of Object.keys(keys.own)) delete keys.own[deed];
-      keep();
-      paint();
-      keys.paintCaps(document);
+      labelKeys.reset();
+      keep().then(labelKeys.redraw);
     });
 
     return {
-      ask,
+      ask, howMany,
       showHelp() {
         paint();
         help.showModal();

@@ -40,7 +40,7 @@
     select: "Select rows: press here, move, press a label",
     invert: "Invert the selection among undecided rows",
     threshold: "Select by similarity or by the chance of the suggestion",
-    accept_page: "Accept the suggestions of these hundred rows, or of the selection",
+    accept_page: "Accept the rest of the suggestions, or those of the selection",
     palette: "Find a label by typing",
     similar: "Start a session from this row, or from the selection",
     flag: "Flag",
@@ -88,10 +88,13 @@
     return key === "y" ? "redo" : null;
   };
 
-  window.likewise.keys = (own) => {
-    // A key that somebody chose is theirs, even where a later version gave it to another deed.
+  window.likewise.keys = (own, labelKeys) => {
+    // A key that somebody chose is theirs, even where a later version gave it to another deed; and
+    // a label's letter goes before a deed's key that was chosen in another project.
     const isTaken = (key) => Object.values(own).includes(key);
-    const keysOf = (deed) => (own[deed] ? [own[deed]] : OURS[deed].filter((key) => !isTaken(key)));
+    const isFree = (key) => labelKeys.ofLetter(key) === null;
+    const keysOf = (deed) =>
+      own[deed] ? [own[deed]].filter(isFree) : OURS[deed].filter((key) => !isTaken(key) && isFree(key));
     const deedOf = (event) => {
       if (event.ctrlKey || event.metaKey) return { deed: withControl(event) };
       if (event.altKey) return { deed: null };
@@ -99,14 +102,29 @@
       const key = nameOf(event);
       const deed = Object.keys(OURS).find((each) => keysOf(each).includes(key));
       if (deed) return { deed };
-      const digit = digitOf(event);
-      return digit === null ? { deed: null } : { deed: "label", digit };
+      const labelId = labelKeys.ofLetter(key) ?? labelKeys.ofDigit(digitOf(event));
+      return labelId === null ? { deed: null } : { deed: "label", labelId };
+    };
+    const isDigit = (key) => /^[0-9]$/.test(key);
+    const heldBy = (key, deed) => {
+      const other = Object.keys(OURS).find((each) => each !== deed && keysOf(each).includes(key));
+      return other ? `${capOf(key)} already means: ${WORDS[other]}.` : null;
+    };
+    const heldByLabel = (key, id) => {
+      const why = labelKeys.trouble(id, key);
+      return why && `${capOf(key)} is taken. ${why}`;
     };
     // Why a deed cannot have this key, or null.
     const trouble = (deed, key) => {
-      if (RESERVED.has(key) || /^[0-9]$/.test(key)) return `${capOf(key)} is kept for something else.`;
-      const other = Object.keys(OURS).find((each) => each !== deed && keysOf(each).includes(key));
-      return other ? `${capOf(key)} already means: ${WORDS[other]}.` : null;
+      if (RESERVED.has(key) || isDigit(key)) return `${capOf(key)} is kept for something else.`;
+      return heldBy(key, deed) ?? heldByLabel(key, null);
+    };
+    // The same of a label.
+    const labelTrouble = (id, key) => {
+      if (isDigit(key)) return null;
+      if (RESERVED.has(key) || key.length !== 1) return "A label takes a digit, a letter or another sign.";
+      const held = heldBy(key, null);
+      return held ? `${held} Change that key first, or choose another.` : heldByLabel(key, id);
     };
     const paintCaps = (root) => {
       for (const cap of root.querySelectorAll("kbd[data-cap]")) {
@@ -115,6 +133,6 @@
         cap.hidden = key === undefined;
       }
     };
-    return { groups: GROUPS, words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, paintCaps, own };
+    return { groups: GROUPS, words: WORDS, keysOf, capOf, deedOf, nameOf, trouble, labelTrouble, paintCaps, own };
   };
 })();

@@ -10,7 +10,7 @@
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: JSON.stringify(changes),
       }).catch(() => null);
-      if (!response?.ok) told.toast("Your choice could not be stored; it holds until this page is left.");
+      if (!response?.ok) told.toast("Your choice could not be stored; it holds until this page is left.", false);
     };
 
     const paint = () => {

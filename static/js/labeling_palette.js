@@ -2,14 +2,15 @@
 (() => {
   const MOST_RECENT = 50;
 
-  window.likewise.palette = (root, paint, look, choose) => {
+  window.likewise.palette = (root, parts, choose) => {
+    const { paint, look, keys, labelKeys } = parts;
     const { project, user } = root.dataset;
     const dialog = root.querySelector("#palette");
     const field = dialog.querySelector("input");
     const list = dialog.querySelector("[role=listbox]");
     const status = dialog.querySelector("[role=status]");
     const storage = `likewise-labels/${user}/${project}`;
-    const labels = JSON.parse(dialog.dataset.labels).map((label) => ({ ...label, words: wordsOf(label.name) }));
+    const labels = labelKeys.labels.map((label) => ({ ...label, words: wordsOf(label.name) }));
     let shown = [];
     let active = 0;
 
@@ -31,7 +32,6 @@
     };
 
     const countOf = (id) => root.querySelector(`[data-count="${id}"]`)?.textContent ?? "";
-    const keyOf = (id) => root.querySelector(`#legend [data-label="${id}"]`)?.dataset.key ?? "";
 
     // --- what matches ----------------------------------------------------------------------------
 
@@ -71,8 +71,8 @@
       made.setAttribute("aria-selected", String(i === active));
       made.dataset.label = label.id;
       made.append(paint.chip(label.id), small("span", countOf(label.id), "n"));
-      const key = keyOf(label.id);
-      if (key) made.append(small("kbd", key));
+      const [key] = labelKeys.keysOf(label.id);
+      if (key) made.append(small("kbd", keys.capOf(key)));
       return made;
     };
 
@@ -98,28 +98,26 @@
       choose(id);
     };
 
-    // Alt and a digit: from now on this label has this digit, for this user; the two change places.
-    const giveDigit = (digit) => {
+    // From now on this label has this key, for this user.
+    const giveKey = (key) => {
       const label = shown[active];
-      if (!label) return;
-      const digits = [..."1234567890"].map((each) => Number(root.querySelector(`#legend [data-key="${each}"]`)?.dataset.label) || null);
-      const place = "1234567890".indexOf(digit);
-      const before = digits.indexOf(label.id);
-      if (before >= 0) digits[before] = digits[place];
-      digits[place] = label.id;
-      keepDigits(digits);
+      const why = label && keys.labelTrouble(label.id, key);
+      if (why) status.textContent = why;
+      if (!label || why) return;
+      labelKeys.give(label.id, key);
+      keepKeys();
     };
 
-    const keepDigits = async (digits) => {
-      await look.keep({ [`digits_${root.dataset.projectId}`]: digits });
-      const url = new URL(location.href);
-      url.searchParams.set("at", root.querySelector(".say-row[data-focused]")?.dataset.rank ?? 0);
-      location.assign(url);
+    const keepKeys = async () => {
+      await look.keep(labelKeys.choices);
+      labelKeys.redraw();
     };
 
-    const mostUsed = () => {
-      const used = labels.map((label) => [label.id, Number(label.n)]).sort((a, b) => b[1] - a[1]);
-      keepDigits(used.slice(0, 10).map(([id]) => id));
+    // With Alt, some keyboards write another sign: then the key itself is meant.
+    const withAlt = (event) => {
+      const digit = /^Digit([0-9])$/.exec(event.code)?.[1];
+      const letter = /^[a-z]$/i.test(event.key) ? event.key : /^Key([A-Z])$/.exec(event.code)?.[1];
+      return digit ?? letter?.toLowerCase() ?? null;
     };
 
     field.addEventListener("input", () => {
@@ -129,7 +127,7 @@
     field.addEventListener("keydown", (event) => {
       if (event.isComposing) return;
       const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
-      if (event.altKey && /^Digit[0-9]$/.test(event.code)) giveDigit(event.code.slice(-1));
+      if (event.altKey && withAlt(event)) giveKey(withAlt(event));
       else if (event.key === "Enter" && shown[active]) take(shown[active].id);
       else if (event.key in moves) {
         active = Math.min(Math.max(active + moves[event.key], 0), Math.max(shown.length - 1, 0));
@@ -141,7 +139,10 @@
       const here = event.target.closest("[role=option]");
       if (here) take(Number(here.dataset.label));
     });
-    dialog.querySelector("[data-most-used]")?.addEventListener("click", mostUsed);
+    dialog.querySelector("[data-most-used]")?.addEventListener("click", () => {
+      labelKeys.mostUsed();
+      keepKeys();
+    });
 
     return {
       remember,

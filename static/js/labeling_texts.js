@@ -25,7 +25,7 @@
         return;
       }
       if (!row?.querySelector(".whole")) {
-        told.tell("This text is shown whole.");
+        told.toast("This text is shown whole.", false);
         return;
       }
       const text = await read(`${base}/texts/${row.dataset.rank}`);

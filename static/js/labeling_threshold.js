@@ -103,6 +103,11 @@
 
     return {
       toggle: () => (panel.hidden ? open() : close()),
+      // Ranks of all open rows that something is suggested for; null where it cannot be asked.
+      async suggested() {
+        if (!(await read())) return null;
+        return present().filter((line) => line.score !== null).map((line) => line.rank);
+      },
       // After an act, the counts begin anew from what is still open.
       refresh() {
         if (panel.hidden) return;

@@ -13,8 +13,9 @@
       place.textContent = place.textContent === sentence ? `${sentence}\u00a0` : sentence;
     };
     const hideToast = () => (note.hidden = true);
-    const toast = (sentence) => {
+    const toast = (sentence, canUndo = true) => {
       note.querySelector("span").textContent = sentence;
+      note.querySelector("button").hidden = !canUndo;
       note.hidden = false;
       clearTimeout(timer);
       timer = setTimeout(hideToast, SECONDS * 1000);

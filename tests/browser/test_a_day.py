@@ -271,7 +271,7 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     for key in ("Control+z", *["z"] * (done - 1)):
         day.take_back(key)
     day.press("z")
-    expect(page.locator("#told")).to_have_text("There is nothing to undo.")
+    expect(page.locator("#toast")).to_contain_text("There is nothing to undo.")
     assert (day.said(), day.n_acts(is_undone=False)) == ({}, 0)
 
     record_id = day.focused.get_attribute("data-record")

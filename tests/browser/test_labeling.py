@@ -393,12 +393,55 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
     assert labeling.verdicts() == {0: "none"}
 
     with transaction() as db:
+        letters = {f"letters_{labeling.project.id}": {str(labeling.labels[1]): "t"}}
+        db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}} | letters
+    labeling.page.reload()
+    expect(labeling.page.locator('.deed [data-cap="flag"]')).to_be_hidden()
+    labeling.press("t")
+    labeling.saved(1)
+    assert labeling.verdicts()[1] == "delivery"
+
+    with transaction() as db:
         db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}}
     labeling.page.reload()
     labeling.press("t")
-    expect(labeling.row(1).locator(".flag")).to_be_visible()
+    expect(labeling.row(2).locator(".flag")).to_be_visible()
     expect(labeling.page.locator("#threshold")).to_be_hidden()
     expect(labeling.page.locator('.session-tools [data-cap="threshold"]')).to_be_hidden()
+
+
+def test_a_label_is_given_a_letter_which_no_other_key_may_have(labeling: Labeling) -> None:
+    page, name = labeling.page, "delivery"
+    line = page.locator(f'#key-list [data-label="{labeling.labels[1]}"]')
+    first = page.locator(f'#key-list [data-label="{labeling.labels[0]}"]')
+    button = page.locator("#legend").get_by_role("button", name=name)
+
+    labeling.press("?")
+    line.get_by_role("button").click()
+    labeling.press("s")
+    expect(page.locator("#key-trouble")).to_contain_text("s already means: Start a session from")
+    line.get_by_role("button").click()
+    labeling.press("p")
+    expect(line.locator("kbd")).to_have_text(["p", "2"])
+    first.get_by_role("button").click()
+    labeling.press("p")
+    expect(page.locator("#key-trouble")).to_contain_text(f"It gives the label “{name}”.")
+    labeling.press("Escape")
+    expect(button.locator("kbd")).to_have_text("p")
+    labeling.press("p")
+    labeling.saved(0)
+    labeling.press("2")
+    labeling.saved(1)
+    assert labeling.verdicts() == {0: "delivery", 1: "delivery"}
+
+    labeling.press("l")
+    page.keyboard.type("bill")
+    labeling.press("Alt+b")
+    expect(page.locator("#legend kbd")).to_have_text(["b", "p", "3"])
+    labeling.press("?")
+    line.get_by_role("button").click()
+    labeling.press("Delete", "Escape")
+    expect(page.locator("#legend kbd")).to_have_text(["b", "2", "3"])
 
 
 def test_a_session_is_started_from_the_row(labeling: Labeling) -> None:

@@ -167,6 +167,18 @@ def test_rows_are_selected_by_threshold_through_the_whole_session_as_one_act(
     expect(page.locator("#progress")).to_have_attribute("value", "1")
     assert labeling.verdicts() == {0: "delivery"}
 
+    labeling.press("Shift+A")
+    rest = page.get_by_role("dialog", name="Accept the rest")
+    expect(rest).to_contain_text("259 undecided rows of this session have a suggestion.")
+    rest.get_by_role("button", name="Accept all 259").click()
+    expect(page.locator("#toast")).to_contain_text("Accepted 259 suggestions.")
+    expect(page.locator("#progress")).to_have_attribute("value", "260")
+    labeling.press("z")
+    expect(page.locator("#progress")).to_have_attribute("value", "1")
+    labeling.press("Shift+A")
+    rest.get_by_role("button", name="Only the 99 around this row").click()
+    expect(page.locator("#progress")).to_have_attribute("value", "100")
+
 
 def test_one_of_many_labels_is_found_by_typing_and_digits_stay_where_they_were_put(
     context: BrowserContext, page: Page, served: Served

@@ -1,6 +1,6 @@
 import pytest
 
-from app.labeling.digits import keyed_labels
+from app.labeling.digits import keyed_labels, letters_of
 from app.models import Label, Project, User
 
 pytestmark = pytest.mark.once
@@ -29,3 +29,15 @@ def test_a_choice_that_makes_no_sense_loses_no_label(chosen: object) -> None:
 
     assert sorted(label_id for label_id, _ in found) == [1, 2, 3]
     assert len({key for _, key in found}) == 3
+
+
+def test_letters_hold_for_labels_of_the_project_and_each_once() -> None:
+    offered = [Label(id=i, name=f"label {i}", position=i) for i in (1, 2)]
+    chosen = {"1": "s", "2": "s", "3": "q", "x": "y", "0": "ab"}
+
+    def letters(stored: object) -> dict[int, str]:
+        return letters_of(User(preferences={"letters_7": stored}), Project(id=7), offered)
+
+    assert letters(chosen) == {1: "s"}
+    assert letters({"2": "r", "1": "7"}) == {2: "r"}
+    assert letters(["s"]) == letters(None) == {}
