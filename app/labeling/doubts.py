@@ -24,6 +24,9 @@ NEIGHBOURS = 10
 NEARLY_EQUAL = 0.98
 # A labeled record counts as suspect when fewer of its neighbours than this agree with it.
 LEAST_AGREEMENT = 0.5
+# While labels are fewer than this, and than this share of the records, the nearest labeled ones are
+# not near: after the first representatives every label would be suspect.
+LEAST_LABELED, LEAST_SHARE = 100, 0.02
 NONE_OF_THESE = 0
 AT_ONCE = 2_000
 MOST_ASKED = 2_000
@@ -44,11 +47,11 @@ class Labeled:
 
 def suspects(version: Version, labeled: Labeled, asked: Ids) -> Ids:
     """Of these labeled records, those that most of their nearest labeled neighbours disagree with:
-    the worst first.
+    the worst first. None while labels are too few to have others near them.
 
     version  the raw one; asked (q,) int64, rows of `labeled`
     """
-    if len(labeled.ids) < 2:
+    if len(labeled.ids) < max(2, min(LEAST_LABELED, LEAST_SHARE * version.index.n_records)):
         return np.empty(0, np.int64)
     similarities, near = _neighbours(version, labeled.ids, asked)
     weights = np.maximum(similarities, 0)

@@ -121,9 +121,11 @@ def _page(db: Session, project: Project, version: Version, page: SurePage) -> Ne
     if n == 1:
         why = f"This one is probably {expected.label}: accept it after a look."
         return NextBest("suggested", 1, why, page.label_id)
-    percent = [f"{100 * share:.0f}" for share in (expected.share, expected.low, expected.high)]
-    why = (
-        f"About {percent[0]} % of these {n} are {expected.label}, {percent[1]} to {percent[2]}: "
-        "correct the wrong ones, then accept the page."
+    share, low, high = (
+        f"{100 * each:.0f}" for each in (expected.share, expected.low, expected.high)
     )
+    words = f"About {share} % of these {n} are {expected.label}, {low} to {high} %"
+    if share == "100":
+        words = f"Nearly all of these {n} are {expected.label}, at least {low} %"
+    why = f"{words}: label the wrong ones, then accept the rest."
     return NextBest("suggested", n, why, page.label_id)

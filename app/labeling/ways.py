@@ -10,7 +10,12 @@ from app.labeling.next_best import NextBest, Outlook, best_of, outlook
 from app.labeling.suggested import SurePage
 from app.models import Project
 
-# kind, title, one sentence, what it needs: nothing, suggestions or labels
+NEEDS = {
+    "": "",
+    "labels": "Comes with the first label, once all records are embedded.",
+    "suggestions": "Comes with the first suggestions.",
+}
+# kind, title, one sentence, what it needs
 WAYS = (
     ("cold_start", "Representative", "One record from the middle of each group of similar ones: "
      "the best way to begin.", ""),
@@ -34,12 +39,12 @@ FORETOLD = ("uncertain", "coverage", "recent", "suspects", "contradictions")
 
 @dataclass(frozen=True)
 class Way:
-    """A button of the sessions page."""
+    """A button of the sessions page; missing: why it cannot be pressed yet, else empty."""
 
     kind: str
     title: str
     sentence: str
-    can_start: bool
+    missing: str
 
     @property
     def is_foretold(self) -> bool:
@@ -65,7 +70,10 @@ def offers(db: Session, project: Project, user_id: int) -> Offers:
         "labels": is_searchable and n_labeled(db, project.id) > 0,
         "suggestions": found.version is not None and len(found.version.suggestions.ids) > 0,
     }
-    ways = [Way(kind, title, words, there[needs]) for kind, title, words, needs in WAYS]
+    ways = [
+        Way(kind, title, words, "" if there[needs] else NEEDS[needs])
+        for kind, title, words, needs in WAYS
+    ]
     return Offers(_best(db, project, found), found.pages, ways)
 
 

@@ -137,8 +137,8 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     session = start_next(desk.project, desk.ada)
     assert order(session) == [desk.records[i] for i in (0, 1, 2, 3, 4)]
     assert session.seed["why"] == (
-        "About 96 % of these 5 are billing, 50 to 100: correct the wrong ones, then accept the "
-        "page."
+        "About 96 % of these 5 are billing, 50 to 100 %: label the wrong ones, then accept the "
+        "rest."
     )
     label_all_but(desk)
     with pytest.raises(Conflict, match="nothing left to label"):
