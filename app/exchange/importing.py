@@ -5,6 +5,7 @@ moves in it. A killed import goes on at the row after the last chunk that was st
 lost, nothing is stored twice. The file is deleted once the import has ended well.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,17 @@ from app.exchange.uploads import keep, path_of
 from app.jobs import failpoint
 from app.models import Import, Project, utc_now
 
+UNFINISHED = ("uploaded", "queued", "running")
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file that no row names yet: where we keep it, what it was called, how it begins."""
+
+    path: Path
+    name: str
+    seen: Preview
+
 
 def find_import(db: Session, project_id: int, import_id: int) -> Import:
     """The import. Raises NotFound when it is unknown or another project's."""
@@ -38,17 +50,29 @@ def receive(
 
     Raises TooLarge, StorageFull, and Unreadable where the file is none of our formats.
     """
+    arrived = take_in(file_name, source, is_multi_label=project.is_multi_label)
+    # The database is first touched here, so no lock was held while the file came in.
+    return note(db, project, user_id, arrived)
+
+
+def take_in(file_name: str, source: BinaryIO | Path, *, is_multi_label: bool) -> Arrived:
+    """Keep a copy of the file, and look into it; no row names it yet. Raises as receive() does."""
     name = Path(file_name.replace("\\", "/").replace("\0", "")).name[-300:] or "file"
     path = keep(source)
     try:
-        seen = preview_file(path, name, is_multi_label=project.is_multi_label)
+        return Arrived(path, name, preview_file(path, name, is_multi_label=is_multi_label))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    # The database is first touched here, so no lock was held while the file came in.
+
+
+def note(db: Session, project: Project, user_id: int | None, arrived: Arrived) -> Import:
+    """The row of a file that was taken in."""
+    seen = arrived.seen
     found = Import(
-        project_id=project.id, user_id=user_id, file_name=name, file=f"imports/{path.name}",
-        format=seen.source.format, mapping=seen.mapping.model_dump() if seen.mapping else {},
+        project_id=project.id, user_id=user_id, file_name=arrived.name,
+        file=f"imports/{arrived.path.name}", format=seen.source.format,
+        mapping=seen.mapping.model_dump() if seen.mapping else {},
     )  # fmt: skip
     db.add(found)
     db.flush()
@@ -100,7 +124,7 @@ def cancel(db: Session, found: Import) -> None:
     """Stop the import at the next chunk, or never begin it; what is stored stays."""
     stopped = db.execute(
         update(Import)
-        .where(Import.id == found.id, Import.status.in_(("uploaded", "queued", "running")))
+        .where(Import.id == found.id, Import.status.in_(UNFINISHED))
         .values(status="cancelled", finished_at=utc_now())
     )
     if stopped.rowcount != 1:  # type: ignore[attr-defined]

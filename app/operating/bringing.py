@@ -1,8 +1,11 @@
 """Imports for the command line: what a file would become, and bringing it in."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
 from app.errors import AppError, Invalid, NotFound
@@ -15,7 +18,6 @@ from app.projects.projects import create_project, find_project, slug_of
 from app.search.embedding import n_missing
 from app.search.encoders import raw_encoder
 from app.search.revisions import needs_index
-from app.settings import settings
 from app.training.readiness import moving_run
 from app.worker import work_until
 
@@ -64,10 +66,8 @@ class Wanted:
 def look(slug: str, file: Path, wanted: Wanted, *, is_multi_label: bool) -> dict[str, Any]:
     """What would be imported, and how: nothing is stored. Raises Unreadable, Invalid."""
     _check_file(file)
-    with reading() as db:
-        project = _present(db, slug)
-    is_multi = project.is_multi_label if project else is_multi_label
-    seen = preview_file(file, file.name, is_multi_label=is_multi, encoding=wanted.encoding)
+    is_multi_label = _is_multi_label(slug, is_multi_label)
+    seen = preview_file(file, file.name, is_multi_label=is_multi_label, encoding=wanted.encoding)
     if seen.mapping is None:
         raise Invalid(seen.problem or "The file has no columns.")
     mapping = wanted.over(seen.mapping).checked(seen.source.columns)
@@ -88,10 +88,13 @@ def bring(
     Raises ImportFailed if it did not succeed, and what importing raises.
     """
     _check_file(file)
+    is_multi_label = _is_multi_label(slug, is_multi_label)
+    # First the file, which takes its time: while it is copied, others can write.
+    arrived = importing.take_in(file.name, file, is_multi_label=is_multi_label)
     with transaction() as db:
+        # In one transaction: a mapping that does not fit leaves no empty project behind.
         project = _present(db, slug) or create_project(db, slug, is_multi_label=is_multi_label)
-        # In one transaction: a file that cannot be read leaves no empty project behind.
-        found = importing.receive(db, project, None, file.name, file)
+        found = importing.note(db, project, None, arrived)
         importing.start(db, found, wanted.over(_guessed(project, found, wanted)))
     if is_waiting:
         work_until(lambda: _is_done(project, found.id))
@@ -119,20 +122,20 @@ def _guessed(project: Project, found: Import, wanted: Wanted) -> Mapping:
 def _check_file(file: Path) -> None:
     if not file.is_file():
         raise Invalid(f"There is no file {file}.")
-    limit = settings().max_upload_mb
-    if file.stat().st_size > limit * 1_000_000:
-        raise Invalid(f"{file.name} is larger than {limit} MB (LIKEWISE_MAX_UPLOAD_MB).")
 
 
-def _present(db: Any, slug: str) -> Project | None:
-    try:
-        return find_project(db, slug)
-    except NotFound:
-        pass
-    try:
-        return find_project(db, slug_of(slug))
-    except NotFound:
-        return None
+def _is_multi_label(slug: str, is_wanted: bool) -> bool:
+    """Whether the project is, or would be once it is made."""
+    with reading() as db:
+        project = _present(db, slug)
+    return project.is_multi_label if project else is_wanted
+
+
+def _present(db: Session, slug: str) -> Project | None:
+    for name in (slug, slug_of(slug)):
+        with suppress(NotFound):
+            return find_project(db, name)
+    return None
 
 
 def _is_done(project: Project, import_id: int) -> bool:

@@ -179,25 +179,6 @@ def export(
     tell(facts, f"{facts['file']}: {facts['n_bytes']:,} bytes.", as_json)
 
 
-def _settings(written: list[str]) -> dict[str, Any]:
-    """NAME=VALUE, each value a number if it reads as one."""
-    values: dict[str, Any] = {}
-    for each in written:
-        name, has_value, value = each.partition("=")
-        if not has_value:
-            raise typer.BadParameter(f"{each} is not NAME=VALUE.")
-        try:
-            values[name] = json.loads(value)
-        except json.JSONDecodeError:
-            values[name] = value
-    return values
-
-
-def _mapped(mapping: dict[str, Any]) -> str:
-    id_column, label_column = mapping["id_column"], mapping["label_column"]
-    return f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."
-
-
 def webhook(
     project: str,
     url: Annotated[str, typer.Argument(help="Where messages are posted to.")],
@@ -217,3 +198,22 @@ def webhook(
         added = add_webhook(db, find_project(db, project), url, by=None, is_private=private)
     told = {"project": project, "url": added.url, "secret": added.secret}
     tell(told, f"{added.url} is told from now on. Its secret: {added.secret}", as_json)
+
+
+def _settings(written: list[str]) -> dict[str, Any]:
+    """NAME=VALUE, each value a number if it reads as one."""
+    values: dict[str, Any] = {}
+    for each in written:
+        name, has_value, value = each.partition("=")
+        if not has_value:
+            raise typer.BadParameter(f"{each} is not NAME=VALUE.")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
+
+
+def _mapped(mapping: dict[str, Any]) -> str:
+    id_column, label_column = mapping["id_column"], mapping["label_column"]
+    return f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."

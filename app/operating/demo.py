@@ -25,7 +25,6 @@ from app.settings import settings
 NAME = "Sample: customer messages"
 COLUMNS = ("external_id", "text", "channel", "product", "sent_at")
 MAPPING = Mapping(text_columns=["text"], id_column="external_id")
-UNFINISHED = ("uploaded", "queued", "running")
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _import(project: Project) -> None:
 
 def _needs_import(project: Project) -> bool:
     unfinished = select(func.count()).where(
-        Import.project_id == project.id, Import.status.in_(UNFINISHED)
+        Import.project_id == project.id, Import.status.in_(importing.UNFINISHED)
     )
     with reading() as db:
         return not _n_records(db, project) and not db.scalar(unfinished)

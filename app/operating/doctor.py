@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -94,8 +95,8 @@ def _base_model() -> tuple[bool, str]:
     name = settings().base_model
     if name == DEFAULT_MODEL:
         return True, f"{name}, whole, in {default_model_folder()}"
-    if os.path.isdir(name):  # noqa: PTH112 - a name may be a folder, or one of the hub
-        check_folder(settings().data_dir.__class__(name))
+    if Path(name).is_dir():
+        check_folder(Path(name))
         return True, f"{name} is a folder that can be used"
     return settings().allow_model_downloads, f"{name} has to be downloaded from the hub"
 
