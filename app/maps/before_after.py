@@ -92,12 +92,19 @@ class BeforeAfter:
         return Sheet(encoder, dots, _apart([(self.names[i], *_middle(of[i])) for i in named]))
 
 
-def before_after(db: Session, project: Project, before: int, after: int) -> BeforeAfter | None:
-    """The maps of these versions put together; None while one is not drawn. Raises Damaged."""
+def both_drawn(
+    db: Session, project: Project, before: int, after: int
+) -> tuple[Mapped, Mapped] | None:
+    """The maps of these versions; None while one of them is not drawn."""
     by_number = {each.encoder.number: each for each in mapped_versions(db, project)}
     old, new = by_number.get(before), by_number.get(after)
     if old is None or new is None or old.is_sketch or new.is_sketch:
         return None
+    return old, new
+
+
+def before_after(db: Session, project: Project, old: Mapped, new: Mapped) -> BeforeAfter:
+    """Both maps put together, with what is known of their records. Raises Damaged."""
     there, here = open_map(old.artifact), open_map(new.artifact)
     places = there.places_of(here.ids)
     labels = every_label(db, project.id)

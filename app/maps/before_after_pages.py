@@ -10,7 +10,7 @@ from app.csv_tables import attachment, csv_answer
 from app.database import ReadDb
 from app.errors import NotFound
 from app.html import render
-from app.maps.before_after import GAP, SIDE, TOP, BeforeAfter, before_after
+from app.maps.before_after import GAP, SIDE, TOP, BeforeAfter, before_after, both_drawn
 from app.maps.said import drawing_of
 from app.models import Project
 from app.projects.access import InProject
@@ -28,7 +28,7 @@ def show_before_after(
     versions = [find_version(db, project.id, number) for number in (before, after)]
     return render(
         request, "maps/_before_after.html", project=project, before=before, after=after,
-        found=before_after(db, project, before, after),
+        is_drawn=both_drawn(db, project, before, after) is not None,
         trouble=next((said for each in versions if (said := drawing_of(each.id).error)), None),
     )  # fmt: skip
 
@@ -56,10 +56,10 @@ def download_places(project: InProject, before: Number, after: Number, db: ReadD
 def _found(db: Session, project: Project, before: int, after: int) -> BeforeAfter:
     for number in (before, after):
         find_version(db, project.id, number)
-    found = before_after(db, project, before, after)
-    if found is None:
+    drawn = both_drawn(db, project, before, after)
+    if drawn is None:
         raise NotFound("map")
-    return found
+    return before_after(db, project, *drawn)
 
 
 def _sizes() -> dict[str, Any]:

@@ -6,7 +6,8 @@ browser comes back by itself, and is asked anew who it is.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import anyio
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
 
 SECONDS_BETWEEN = 1.0
 MOST_LOOKS = 600
-_COUNTED = re.compile(r"((step|pass|part) )?[\d,]+ of [\d,]+(, [\d,]+ a minute)?$")
+_COUNTED = re.compile(r"(?:, )?((?:(?:step|pass|part) )?[\d,]+ of [\d,]+(?:, [\d,]+ a minute)?)$")
 
 
 def require_run(project: InProject, number: int) -> int:
@@ -92,4 +93,11 @@ def _pace(db: Session, run: TrainingRun) -> list[str]:
     of_stage = (RunEvent.run_id == run.id, RunEvent.stage == run.stage)
     lines = select(RunEvent.message).where(*of_stage).order_by(RunEvent.id.desc())
     counted = _COUNTED.search(db.scalar(lines.limit(1)) or "")
-    return [] if counted is None else [counted[0]]
+    return [] if counted is None else [counted[1]]
+
+
+def log_lines(events: Sequence[RunEvent]) -> list[tuple[datetime, str]]:
+    """The log as people read it: how far a line had counted is told of the last one alone, for the
+    others went on to their end."""
+    ended = [(event.happened_at, _COUNTED.sub("", event.message)) for event in events[:-1]]
+    return ended + [(event.happened_at, event.message) for event in events[-1:]]

@@ -22,7 +22,7 @@ from app.training.drawing import Drawn, drawn, find_plot, label_parts, slice_par
 from app.training.facts import facts_of
 from app.training.figures import evaluations_as_json
 from app.training.grid_plots import matrix
-from app.training.live import mark_of, words_of
+from app.training.live import log_lines, mark_of, words_of
 from app.training.recipe_words import recipe_rows
 from app.training.runs import STAGES, cancel_run, events_of, find_run, losses_of, retry_run
 from app.training.standing import last_worker
@@ -39,7 +39,7 @@ def show_run(request: Request, project: InProject, number: int, db: ReadDb) -> R
     template = "training/_run.html" if wants_fragment(request) else "training/run.html"
     found, losses, events = drawn(db, project, run), losses_of(db, run.id), events_of(db, run.id)
     shown = _headed(db, project, run) | {
-        "events": events,
+        "log": log_lines(events),
         "mark": mark_of(run, len(events)),
         "stages": STAGES,
         "plots": found.plots,

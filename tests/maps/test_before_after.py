@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.database import reading
-from app.maps.before_after import before_after, marks
+from app.maps.before_after import before_after, both_drawn, marks
 from app.maps.drawing import note_trouble
 from app.maps.stored import MAP, Map, publish_map
 from app.models import Project, User, utc_now
@@ -76,9 +76,10 @@ def test_a_record_that_was_not_there_before_has_not_moved(project: Project) -> N
     was = map_of(old)
     publish_map(old.id, Map(was.ids[1:], was.points[1:], 39), MAP, utc_now())
     with reading() as db:
-        found = before_after(db, project, 1, 2)
+        drawn = both_drawn(db, project, 1, 2)
+        assert drawn is not None
+        found = before_after(db, project, *drawn)
 
-    assert found is not None
     assert found.places[0][0] == pytest.approx(found.places[1][0])
     assert found.places[0][1:] == pytest.approx(was.points[1:])
     assert found.places[0][1] != pytest.approx(found.places[1][1], abs=1e-4)

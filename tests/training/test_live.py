@@ -122,3 +122,16 @@ def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> N
     assert [name for name, _ in events(browser.get(LIVE).text)] == ["end"]
     assert stranger.get(LIVE).status_code == 404
     assert browser.get(LIVE.replace("/1/", "/7/")).status_code == 404
+
+
+def test_a_line_of_the_log_that_went_on_to_its_end_counts_no_more(browser: TestClient) -> None:
+    move(status="running", stage="tune", started_at=utc_now())
+    counted = ("Learning, step 90 of 100, 12 a minute", "Embedding records, 320 of 3,200")
+    with transaction() as db:
+        run_id = db.scalars(select(TrainingRun.id)).one()
+        db.add_all(RunEvent(run_id=run_id, stage="tune", message=each) for each in counted)
+
+    page = browser.get("/projects/letters/training/runs/1").text
+
+    assert "<span>Learning</span>" in page
+    assert "<span>Embedding records, 320 of 3,200</span>" in page

@@ -39,8 +39,8 @@ def unmeasurable(examples: Examples, draws: list[Draw]) -> str | None:
     asking = {int(i) for hidden in parts for i in hidden[_n_alike(examples.taken(hidden)) > 0]}
     if len(asking) < LEAST_QUERIES:
         return (
-            f"only {len(asking)} labeled records would have another of their label to find "
-            f"when part of them is hidden, and {LEAST_QUERIES} are needed."
+            f"of the labeled records, {len(asking) or 'none'} would have another of their label to "
+            f"find when part of them is hidden, and {LEAST_QUERIES} are needed."
         )
     return None
 
