@@ -73,6 +73,7 @@ class ComparisonAnswer(Strict):
     """
 
     n_probes: int
+    n_among: int
     kept: float | None
     overlap: float | None
     n_suggested: int
@@ -144,7 +145,8 @@ def compare_by_api(
     found = compare(open_version(db, first.id), open_version(db, second.id))
     names = {label.id: label.name for label in every_label(db, project.id)}
     return ComparisonAnswer(
-        n_probes=found.n_probes, kept=_told(found.kept), overlap=_told(found.overlap),
+        n_probes=found.n_probes, n_among=found.n_among,
+        kept=_told(found.kept), overlap=_told(found.overlap),
         n_suggested=found.n_suggested, n_changed=found.n_changed,
         moved=[
             MovedAnswer(

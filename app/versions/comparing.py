@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from app.search.indexes import Version
 from app.search.suggestions import Suggestions
 from app.similarity.measuring.overlap import rank_biased_overlap
+from app.similarity.vectors import Vectors
 
 Ids = NDArray[np.int64]
 DEPTH = 10
 MOST_PROBES = 200
+# A page waits for this: in larger projects, neighbours are sought among so many records.
+MOST_AMONG = 10_000
 MOST_MOVED = 12
 MOST_RECORDS = 1_000
 SEED = 7
@@ -37,6 +40,7 @@ class Comparison:
     """What became of the first version's neighbours and suggestions in the second.
 
     n_probes       records drawn by chance (the same each time) whose neighbours were compared
+    n_among        records that those were sought among: all, or as many drawn by chance
     kept           mean share, in [0, 1], of the 10 nearest that are among the 10 nearest again
     overlap        mean rank-biased overlap of the 10 nearest (Webber, Moffat and Zobel 2010)
     n_suggested    records for which both suggest something
@@ -45,6 +49,7 @@ class Comparison:
     """
 
     n_probes: int
+    n_among: int
     kept: float
     overlap: float
     n_suggested: int
@@ -54,39 +59,39 @@ class Comparison:
 
 def compare(first: Version, second: Version) -> Comparison:
     """How the second differs from the first."""
-    shared = np.intersect1d(first.index.ids, second.index.ids)
-    probes = _drawn(shared)
-    kept, overlap = _neighbours(first, second, probes)
+    shared = np.intersect1d(first.index.ids, second.index.ids, assume_unique=True)
+    drawn = np.random.default_rng(SEED).permutation(shared)[:MOST_AMONG]
+    n_probes = min(MOST_PROBES, len(drawn))
+    kept, overlap = _neighbours(first, second, drawn, n_probes)
     n_suggested, n_changed, moved = _suggested(first.suggestions, second.suggestions)
-    return Comparison(len(probes), kept, overlap, n_suggested, n_changed, moved)
+    return Comparison(n_probes, len(drawn), kept, overlap, n_suggested, n_changed, moved)
 
 
-def _drawn(ids: Ids) -> Ids:
-    rng = np.random.default_rng(SEED)
-    return np.sort(rng.choice(ids, size=min(MOST_PROBES, len(ids)), replace=False))
-
-
-def _neighbours(first: Version, second: Version, probes: Ids) -> tuple[float, float]:
-    if len(probes) == 0:
+def _neighbours(first: Version, second: Version, drawn: Ids, n_probes: int) -> tuple[float, float]:
+    """Mean of kept and of overlap, of the first n_probes of the records drawn."""
+    if len(drawn) < 2:
         return float("nan"), float("nan")
-    pairs = list(zip(_nearest(first, probes), _nearest(second, probes), strict=True))
-    if not all(len(before) for before, _ in pairs):
-        return float("nan"), float("nan")
-    kept = [len(np.intersect1d(before, after)) / len(before) for before, after in pairs]
-    overlaps = [rank_biased_overlap(before, after) for before, after in pairs]
-    return float(np.mean(kept)), float(np.mean(overlaps))
+    before = _nearest(first.index.vectors(drawn), n_probes)
+    after = _nearest(second.index.vectors(drawn), n_probes)
+    kept = (before[:, :, None] == after[:, None, :]).any(axis=2).mean()
+    overlaps = [rank_biased_overlap(*pair) for pair in zip(before, after, strict=True)]
+    return float(kept), float(np.mean(overlaps))
 
 
-def _nearest(version: Version, probes: Ids) -> list[Ids]:
-    """The 10 nearest of each probe, without itself."""
-    found, _ = version.index.search(version.index.vectors(probes), DEPTH + 1)
-    return [row[row != probe][:DEPTH] for row, probe in zip(found, probes, strict=True)]
+def _nearest(rows: Vectors, n_probes: int) -> Ids:
+    """The 10 nearest rows, or as many as there are, of each of the first ones, without itself."""
+    cosines = rows[:n_probes] @ rows.T
+    np.fill_diagonal(cosines, -np.inf)
+    k = min(DEPTH, len(rows) - 1)
+    near = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(cosines, near, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(near, order, axis=1)
 
 
 def _suggested(before: Suggestions, after: Suggestions) -> tuple[int, int, tuple[Moved, ...]]:
     if not before.label_ids or not after.label_ids:
         return 0, 0, ()
-    ids = np.intersect1d(before.ids, after.ids)
+    ids = np.intersect1d(before.ids, after.ids, assume_unique=True)
     pairs = np.stack([_best(before, ids), _best(after, ids)], axis=1)
     has_changed = pairs[:, 0] != pairs[:, 1]
     return len(ids), int(has_changed.sum()), _moved(pairs[has_changed], ids[has_changed])

@@ -22,10 +22,12 @@ def rank_biased_overlap(
     depth = min(len(first), len(second))
     if depth == 0 or not 0 < p < 1:
         raise ValueError("Rankings have at least one place, and 0 < p < 1.")
-    if len(np.unique(first)) < len(first) or len(np.unique(second)) < len(second):
+    ours, theirs = first.tolist(), second.tolist()
+    if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
         raise ValueError("A ranking names an id twice.")
-    _, at_first, at_second = np.intersect1d(first[:depth], second[:depth], return_indices=True)
-    common_from = np.maximum(at_first, at_second)
+    # Not NumPy's intersect1d, which takes milliseconds for lists of ten.
+    place = {each: at for at, each in enumerate(theirs[:depth])}
+    common_from = [max(at, place[each]) for at, each in enumerate(ours[:depth]) if each in place]
     return float(_overlap(np.bincount(common_from, minlength=depth)[None, :], p)[0])
 
 
