@@ -89,7 +89,10 @@ def _invented(n: int) -> Corpus:
     return Corpus("invented", vectors, classes, names, n, 0)
 
 
-def make_desk(folder: Path, n: int, *, database_url: str = "", cache: Path = CACHE) -> Desk:
+def make_desk(
+    folder: Path, n: int, *, n_labeled: int = N_LABELED, database_url: str = "",
+    cache: Path = CACHE,
+) -> Desk:  # fmt: skip
     """The project in a new data folder; this process' settings name it from now on."""
     desk = Desk(folder, n, database_url)
     os.environ |= desk.environment
@@ -111,7 +114,7 @@ def make_desk(folder: Path, n: int, *, database_url: str = "", cache: Path = CAC
         db.add(Login(token_hash=hashed(COOKIE), user_id=users[0].id))
     ids = _records(project, texts)
     _vectors(project, ids, data)
-    _labels(project, users[0], ids, data)
+    _labels(project, users[0], ids, data, n_labeled)
     engine().dispose()
     return desk
 
@@ -147,24 +150,25 @@ def _vectors(project: Project, ids: list[int], data: Corpus) -> None:
     write_index(encoder.id)
 
 
-def _labels(project: Project, user: User, ids: list[int], data: Corpus) -> None:
+def _labels(project: Project, user: User, ids: list[int], data: Corpus, n_labeled: int) -> None:
     labels = [
         Label(project_id=project.id, name=name, name_key=name.casefold(), colour=i, position=i)
         for i, name in enumerate(data.names)
     ]
     with transaction() as db:
         db.add_all(labels)
-    rows = np.random.default_rng(0).permutation(len(ids))[:N_LABELED].tolist()
+    rows = np.random.default_rng(0).permutation(len(ids))[:n_labeled].tolist()
     says = [Say(ids[row], "label", (labels[data.classes[row]].id,)) for row in rows]
     with transaction() as db:
-        annotate(db, project, user.id, says, key="before", source="page")
+        # One by one: what was accepted as one page is not taken apart by an evaluation.
+        annotate(db, project, user.id, says, key="before", source="single")
 
 
 class Serving:
     """The product's own server and worker beside it, as `likewise serve` starts them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk, self._is_over = desk, threading.Event()
+    def __init__(self, desk: Desk, *options: str) -> None:
+        self.desk, self._options, self._is_over = desk, options, threading.Event()
         self.n_runs, self.refusal = 0, ""
 
     @contextmanager
@@ -174,10 +178,11 @@ class Serving:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self.address = f"http://127.0.0.1:{self.port}"
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)]
         with (self.desk.folder / "server.log").open("wb") as log:
             process = self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)], cwd=ROOT,
-                env=self.desk.environment, stdout=log, stderr=subprocess.STDOUT,
+                [*command, *self._options], cwd=ROOT, env=self.desk.environment, stdout=log,
+                stderr=subprocess.STDOUT,
             )  # fmt: skip
         asking = threading.Thread(target=self._keep_busy, daemon=True)
         try:
@@ -189,11 +194,8 @@ class Serving:
             self._is_over.set()
             if asking.is_alive():
                 asking.join()
-            # The worker ends by itself when its server is gone, and writes until then.
-            beside = psutil.Process(process.pid).children()
             process.send_signal(signal.SIGTERM)
             process.wait()
-            psutil.wait_procs(beside)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """What the API answers the admin. Raises urllib's HTTPError."""
@@ -210,6 +212,10 @@ class Serving:
         """What the web process has spent until now, on all processors (the worker is another)."""
         spent = psutil.Process(self._process.pid).cpu_times()
         return float(spent.user + spent.system)
+
+    def has_torch(self) -> bool:
+        """Whether the web process has mapped torch's library (Linux only)."""
+        return "libtorch" in Path(f"/proc/{self._process.pid}/maps").read_text()
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
         while True:

@@ -1,202 +1,159 @@
-"""How quickly pages answer on 20,000 records while the worker is busy embedding them.
+"""How quickly pages answer: a project of 20,000 records while runs go on, and one of 200,000.
 
-usage: pages.py [--records 20000] [--rounds 30]
+usage: python benchmarks/pages.py [--parts busy large] [--records 20000] [--large 200000]
+                                  [--rounds 20] [--cache FOLDER]
 
-Starts the product's own server and worker on a new data folder, imports records (AG News where
-LIKEWISE_SHARED has it, else sample messages), waits until the first index is there, labels a few,
-and asks for each page in turn while embedding goes on. Prints the median and the 95th percentile
-of each page in milliseconds, and whether the web process ever loaded torch.
+The product's own server, asked over HTTP by a logged-in admin for every page that a person opens,
+one after another. Told of each: the median and the 95th percentile, and what it cost the web
+process, in milliseconds of one processor: that says more where others use the machine, too.
+
+busy   the worker has one head run after the other to carry out
+large  10,000 labels, two head versions with their figures; no worker, as between two runs
 """
 
 import argparse
-import csv
-import http.cookiejar
-import json
-import os
-import re
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kept import AGNEWS, keep
+from corpora import CACHE
+from desk import COOKIE, SLUG, Desk, Serving, make_desk
+from desk import N_LABELED as FEW_LABELED
+from kept import figures_of, keep
 
-LIKEWISE = str(Path(sys.executable).parent / "likewise")
-PROJECT = "pages"
-PASSWORD = "correct horse battery staple"
-
-
-def write_records(path: Path, n: int) -> None:
-    """A CSV of n records with ids; 40 of them labeled."""
-    texts = shared_texts(n) if AGNEWS.is_dir() else sample_texts(n)
-    with path.open("w", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["id", "text", "label", "desk"])
-        for row, (text, label) in enumerate(texts):
-            writer.writerow([f"r-{row}", text, label if row < 40 else "", f"desk {row % 7}"])
-
-
-def shared_texts(n: int) -> list[tuple[str, str]]:
-    rows: list[dict[str, str]] = []
-    for split in ("train", "val", "test"):
-        rows += json.loads((AGNEWS / f"{split}.json").read_text())
-    return [(f"{r['Title']}. {r['Description']}", r["label"]) for r in rows[:n]]
-
-
-def sample_texts(n: int) -> list[tuple[str, str]]:
-    from app.projects.sample import sample_messages
-
-    return [(message.text, message.intent) for message in sample_messages(n)]
+Figures = dict[str, Any]
+N_LABELED = 10_000
+N_RUNS = 2
+PROJECT = f"/projects/{SLUG}"
 
 
 class Browser:
-    """A logged-in browser without pictures: cookies and timings."""
+    """A logged-in browser without pictures."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
-        jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    def __init__(self, serving: Serving) -> None:
+        self.serving = serving
 
-    def get(self, path: str) -> tuple[float, str]:
-        start = time.perf_counter()
-        with self.opener.open(self.address + path, timeout=60) as answer:
-            text = answer.read().decode()
-        return (time.perf_counter() - start) * 1000, text
-
-    def post(self, path: str, **form: str) -> str:
-        body = urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(self.address + path, body, {"Origin": self.address})
-        with self.opener.open(request, timeout=60) as answer:
-            return str(answer.url)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def serve(port: int, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            [LIKEWISE, "serve", "--port", str(port)], stdout=out, stderr=subprocess.STDOUT
+    def get(self, path: str) -> float:
+        """Milliseconds until the whole page is there."""
+        request = urllib.request.Request(
+            self.serving.address + path, headers={"Cookie": f"likewise={COOKIE}"}
         )
+        began = time.perf_counter()
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+        return 1000 * (time.perf_counter() - began)
 
 
-def welcome_path(log: Path) -> str:
-    for _ in range(300):
-        found = re.search(r"/welcome/[\w-]+", log.read_text())
-        if found:
-            return found[0]
-        time.sleep(0.1)
-    raise SystemExit(f"The server printed no first-admin link:\n{log.read_text()}")
-
-
-def facts(browser: Browser) -> dict[str, Any]:
-    embedded: dict[str, Any] = json.loads(browser.get(f"/api/v1/projects/{PROJECT}")[1])
-    return embedded
-
-
-def has_torch(server: int) -> bool:
-    """Whether the web process has mapped torch's library (Linux only)."""
-    return "libtorch" in Path(f"/proc/{server}/maps").read_text()
-
-
-def measured(browser: Browser, paths: dict[str, str], rounds: int) -> list[dict[str, Any]]:
-    times: dict[str, list[float]] = {name: [] for name in paths}
-    for _ in range(rounds):
-        for name, path in paths.items():
-            times[name].append(browser.get(path)[0])
-    return [
-        {
-            "page": name,
-            "n": len(each),
-            "p50_ms": round(statistics.median(each), 1),
-            "p95_ms": round(statistics.quantiles(each, n=20)[18], 1),
-        }
-        for name, each in times.items()
-    ]
-
-
-def start_session(browser: Browser, kind: str, **form: str) -> str:
-    for _ in range(600):
-        try:
-            url = browser.post(f"/projects/{PROJECT}/sessions", seed_kind=kind, **form)
-            return urllib.parse.urlsplit(url).path
-        except urllib.error.HTTPError as error:
-            # 404: the first records are still on their way; 409: their vectors are.
-            if error.code not in {404, 409}:
-                raise
-            time.sleep(0.5)
-    raise SystemExit("No index appeared within five minutes.")
-
-
-def pages_of(browser: Browser) -> dict[str, str]:
-    project = f"/projects/{PROJECT}"
-    similar = start_session(browser, "record", record_ids="1")
+def measured(browser: Browser, path: str, rounds: int) -> Figures:
+    """One page; its first opening is not counted."""
+    browser.get(path)
+    before = browser.serving.cpu_seconds()
+    times = [browser.get(path) for _ in range(rounds)]
+    cpu_seconds = browser.serving.cpu_seconds() - before
     return {
-        "projects": "/",
-        "project": project,
-        "records": f"{project}/records",
-        "records, words": f"{project}/records?q=oil",
-        "records, phrase, newest first": f"{project}/records?q=%22oil+price%22+-iraq&sort=newest",
-        "records like one": f"{project}/records?record=3",
-        "records like one, filtered": f"{project}/records?record=3&state=unlabeled&q=the",
-        "record": f"{project}/records/2",
-        "sessions": f"{project}/sessions",
-        "session, list": similar,
-        "session, card": f"{similar}?view=card",
-        "labels": f"{project}/labels",
-        "map": f"{project}/map",
-        "progress": f"{project}/progress",
-        "training": f"{project}/training",
-        "versions": f"{project}/versions",
-        "imports": f"{project}/imports",
-        "exports": f"{project}/exports",
+        "n": rounds,
+        "p50_ms": round(statistics.median(times), 1),
+        "p95_ms": round(statistics.quantiles(times, n=20)[18], 1),
+        "cpu_ms": round(1000 * cpu_seconds / rounds, 1),
     }
 
 
-def run(n: int, rounds: int) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["LIKEWISE_DATA_DIR"] = folder
-        records, log = Path(folder) / "records.csv", Path(folder) / "server.log"
-        write_records(records, n)
-        subprocess.run(
-            [LIKEWISE, "import", PROJECT, str(records), "--text", "text", "--id", "id", "--label",
-             "label"], check=True,
-        )  # fmt: skip
-        port = free_port()
-        server = serve(port, log)
-        try:
-            browser = Browser(f"http://127.0.0.1:{port}")
-            browser.post(welcome_path(log), name="ada", password=PASSWORD)
-            paths = pages_of(browser)
-            rows = measured(browser, paths, rounds)
-            return {"records": n, "pages": rows, "torch_in_web": has_torch(server.pid)}
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(30)
+def pages_of(serving: Serving, n_runs: int) -> dict[str, str]:
+    """Every page that a person opens, by name."""
+    similar = serving.ask("POST", "/sessions", {"seed_kind": "record", "record_ids": [1]})["url"]
+    pages = {
+        "projects": "/",
+        "project": PROJECT,
+        "records": f"{PROJECT}/records",
+        "records, a common word": f"{PROJECT}/records?q=the",
+        "records, a rare word": f"{PROJECT}/records?q=zebra",
+        "records, phrase, newest first": f"{PROJECT}/records?q=%22oil+price%22+-iraq&sort=newest",
+        "records like one": f"{PROJECT}/records?record=3",
+        "records like one, with words": f"{PROJECT}/records?record=3&q=the",
+        "records of a label": f"{PROJECT}/records?label=1&state=labeled",
+        "records, unlabeled": f"{PROJECT}/records?state=unlabeled",
+        "records, least sure first": f"{PROJECT}/records?state=unlabeled&sort=unsure",
+        "how many match": f"{PROJECT}/records/count?state=unlabeled&q=oil",
+        "record": f"{PROJECT}/records/2",
+        "sessions": f"{PROJECT}/sessions",
+        "session, list": similar,
+        "session, card": f"{similar}?view=card",
+        "labels": f"{PROJECT}/labels",
+        "map": f"{PROJECT}/map",
+        "map, as a list": f"{PROJECT}/map/list",
+        "progress": f"{PROJECT}/progress",
+        "agreement": f"{PROJECT}/progress/agreement",
+        "training": f"{PROJECT}/training",
+        "versions": f"{PROJECT}/versions",
+        "imports": f"{PROJECT}/imports",
+        "exports": f"{PROJECT}/exports",
+        "notices": "/notices",
+        "webhooks": f"{PROJECT}/notices",
+        "users": "/users",
+        "me": "/me",
+    }
+    if n_runs:
+        run = f"{PROJECT}/training/runs/{n_runs}"
+        pages |= {"run": run, "run, its figures": f"{run}/figures"}
+        pages |= {"versions, compared": f"{PROJECT}/versions/compare?a=1&b=2"}
+        pages |= {"versions, tried": f"{PROJECT}/versions/try"}
+    return pages
+
+
+def opened(serving: Serving, rounds: int, n_runs: int = 0) -> Figures:
+    browser = Browser(serving)
+    pages = pages_of(serving, n_runs)
+    found = {name: measured(browser, path, rounds) for name, path in pages.items()}
+    has_torch = serving.has_torch()
+    # A text to search for is what the encoder is for; loading it takes seconds, once.
+    for name, mode in (("records, by meaning", "meaning"), ("records, by both", "both")):
+        found[name] = measured(browser, f"{PROJECT}/records?q=oil+prices&mode={mode}", rounds)
+    return {"records": serving.desk.n, "pages": found, "torch_in_web": has_torch}
+
+
+def busy(desk: Desk, rounds: int) -> Figures:
+    with Serving(desk).running() as serving:
+        return opened(serving, rounds)
+
+
+def large(desk: Desk, rounds: int) -> Figures:
+    with Serving(desk).running(is_busy=False) as serving:
+        for _ in range(N_RUNS):
+            # Measured worse or not at all: there shall be several versions.
+            serving.ask("POST", "/runs", {"method": "head", "is_forced": True})
+            while serving.ask("GET", "/readiness")["moving"] is not None:
+                time.sleep(1)
+    with Serving(desk, "--no-worker").running(is_busy=False) as serving:
+        return opened(serving, rounds, N_RUNS)
+
+
+PARTS: dict[str, Callable[[Desk, int], Figures]] = {"busy": busy, "large": large}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--records", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=30)
-    options = parser.parse_args()
-    result = run(options.records, options.rounds)
-    for row in result["pages"]:
-        times = f"p50 {row['p50_ms']:7.1f} ms  p95 {row['p95_ms']:7.1f} ms"
-        print(f"{row['page']:24} n {row['n']:3}  {times}")
-    print("torch in the web process:", "yes" if result["torch_in_web"] else "no")
-    keep("pages", result)
+    parser.add_argument("--large", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--cache", type=Path, default=CACHE)
+    asked = parser.parse_args()
+    known: Any = figures_of("pages") or {}
+    for part in asked.parts:
+        is_large = part == "large"
+        n = asked.large if is_large else asked.records
+        with tempfile.TemporaryDirectory() as folder:
+            labels = N_LABELED if is_large else FEW_LABELED
+            desk = make_desk(Path(folder), n, n_labeled=labels, cache=asked.cache)
+            known[part] = PARTS[part](desk, asked.rounds)
+        print(f"{part}: {n:,} records, torch in the web process: {known[part]['torch_in_web']}")
+        for name, row in known[part]["pages"].items():
+            print(f"    {name:30} " + "  ".join(f"{key} {row[key]:7}" for key in row), flush=True)
+    keep("pages", known)
 
 
 if __name__ == "__main__":
