@@ -12,9 +12,10 @@ from app.database import Db, ReadDb
 from app.html import render, see
 from app.labeling import label_set as edits
 from app.labeling.counts import label_counts
-from app.models import LabelChange, Project, User
+from app.labeling.digits import keyed_labels, letters_of
+from app.models import Label, LabelChange, Project, User
 from app.projects.access import InProject
-from app.projects.labels import N_COLOURS, add_label, every_label, is_offered, label_key
+from app.projects.labels import N_COLOURS, add_label, every_label, is_offered
 
 router = APIRouter()
 LABEL = "/projects/{slug}/labels/{label_id}"
@@ -29,12 +30,19 @@ def show_labels(
     offered = [label for label in labels if is_offered(label)]
     return render(
         request, "labeling/labels.html", project=project,
-        keyed=[(label, label_key(place)) for place, label in enumerate(offered)],
+        keyed=_keyed(user, project, offered),
         away=[label for label in labels if not is_offered(label)],
         by_id={label.id: label for label in labels},
         counts=label_counts(db, project.id), changes=_told(db, project),
         may_edit=edits.may_edit(user), n_colours=N_COLOURS,
     )  # fmt: skip
+
+
+def _keyed(user: User, project: Project, offered: list[Label]) -> list[tuple[Label, str]]:
+    """The labels in the order of the set, each with the key that this user presses for it."""
+    digits = {label.id: digit for label, digit in keyed_labels(user, project, offered)}
+    keys = digits | letters_of(user, project, offered)
+    return [(label, keys[label.id]) for label in offered]
 
 
 def _told(db: Session, project: Project) -> list[tuple[LabelChange, str]]:

@@ -124,11 +124,15 @@ def _learned(vectors: Floats, expected: Floats, held: NDArray[np.bool_], known: 
 def _suggestions(
     project: Project, belief: Belief, rows: Ids, ranks: Ids
 ) -> dict[int, list[tuple[int, float]]]:
-    """What each open row would be accepted as: its likeliest label, or all the likely ones."""
+    """What each open row would be accepted as: its likeliest label, or all the likely ones.
+
+    Where nothing speaks about a row, how common labels are is no reason to suggest one.
+    """
     most = MOST_SUGGESTED if project.is_multi_label else 1
     least = LIKELY if project.is_multi_label else 0.0
     found = {}
-    for row, rank in zip(rows.tolist(), ranks.tolist(), strict=True):
+    is_known = belief.is_known[rows]
+    for row, rank in zip(rows[is_known].tolist(), ranks[is_known].tolist(), strict=True):
         chances = belief.chances[row]
         best = np.argsort(-chances, kind="stable")[:most]
         named = [(int(belief.label_ids[i]), float(chances[i])) for i in best if chances[i] > least]

@@ -102,6 +102,17 @@ def test_a_session_that_teaches_keeps_its_order_but_its_rows_are_suggested(desk:
     assert set(found.suggestions) == set(open_ranks)
 
 
+def test_the_commonest_label_is_not_suggested_where_nothing_speaks_about_a_row(desk: Desk) -> None:
+    session = start_session(desk.project, desk.ada, "random", k=12)
+    says = [Say(record_id, "label", (desk.labels[0],)) for record_id in order(session)[:6]]
+    say(desk, session, *says)
+
+    found = ordered(desk, session)
+
+    assert (found.n_learned, found.ranks.tolist()) == (6, list(range(6, 12)))
+    assert found.suggestions == {}
+
+
 def test_an_audit_suggests_nothing(desk: Desk) -> None:
     suggest(desk, embed(desk), np.tile([0.9, 0.05, 0.05], (12, 1)))
     session = start_session(desk.project, desk.ada, "audit", k=12)
