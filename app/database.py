@@ -15,17 +15,26 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from fastapi import Depends
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    ExceptionContext,
+    Executable,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.errors import Busy, StorageFull
+from app.errors import Busy, NotFound, StorageFull
 from app.settings import settings
 from app.turns import Turn, Turns
 
 BUSY_TIMEOUT_MS = 10_000
 IDS_AT_ONCE = 500
+NUMBER_OUT_OF_RANGE = "22003"  # As SQL names it.
 
 
 def sqlite_module() -> ModuleType:
@@ -68,16 +77,25 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
+def _on_error(context: ExceptionContext) -> None:
+    """A number beyond the database's integers can name no row: it reads like an unknown one."""
+    error = context.original_exception
+    if isinstance(error, OverflowError) or getattr(error, "sqlstate", "") == NUMBER_OUT_OF_RANGE:
+        raise NotFound("number") from error
+
+
 def make_engine(url: str) -> Engine:
     """An engine for SQLite or Postgres with our safety settings on every connection."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=20,
             max_overflow=20,
             pool_pre_ping=True,
         )
+        event.listen(engine, "handle_error", _on_error)
+        return engine
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
@@ -86,6 +104,7 @@ def make_engine(url: str) -> Engine:
     )  # fmt: skip
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
+    event.listen(engine, "handle_error", _on_error)
     return engine
 
 

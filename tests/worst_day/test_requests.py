@@ -51,6 +51,17 @@ def test_a_foreign_id_reads_like_an_unknown_one(day: Day) -> None:
     assert (day.now, exported(other)) == (day.before, theirs)
 
 
+def test_a_number_that_is_too_long_for_any_row_reads_like_an_unknown_one(day: Day) -> None:
+    long = "9" * 20
+
+    for path in ("records", "imports", "sessions", "map/records"):
+        shown(day.browser.get(f"{PAGES}/{path}/{long}"), 404)
+    shown(day.browser.post(f"/users/{long}/disable"), 404)
+    for path in ("records", "imports", "slices"):
+        told(day.program.get(f"{API}/{path}/{long}"), 404)
+    told(day.program.delete(f"/api/v1/tokens/-{long}"), 404)
+
+
 def test_a_session_that_expired_loses_nothing(day: Day) -> None:
     session = start_session(day.project, day.admin, "random")
     form = {"rank": "0", "key": "late", "say": "skip"}
