@@ -23,7 +23,7 @@ from app.artifacts import Damaged
 from app.labeling.audit import audit_counts, in_audit
 from app.models import Consensus, Encoder, Project, Record, TrainingRun
 from app.search.encoders import active_encoder, find_version
-from app.search.indexes import NotIndexed, open_version
+from app.search.indexes import NotIndexed, Version, open_version
 from app.search.vectors import Ids
 from app.similarity.examples import Examples
 from app.similarity.head import Head, RawHead
@@ -63,7 +63,6 @@ def audited(db: Session, project: Project, runs: Sequence[TrainingRun]) -> Audit
         select(Record.id, Record.content_hash, Consensus.label_id)
         .join(Consensus, Consensus.record_id == Record.id)
         .where(Record.project_id == project.id, in_audit(project.id))
-        .order_by(Record.id)
     ).all()
     for run in runs:
         seen = seen_by(db, run)
@@ -132,20 +131,23 @@ def audit_now(db: Session, project: Project, encoder: Encoder) -> tuple[Score, .
     ids, groups = found.record_ids[is_there], found.groups[is_there]
     if len(ids) < LEAST_AUDITED:
         return ()
-    suggestions = version.suggestions
-    none = nothing(suggestions.label_ids, is_multi_label=project.is_multi_label)
+    known = version.suggestions.label_ids
+    none = nothing(known, is_multi_label=project.is_multi_label)
     labels = [each for each, there in zip(found.labels, is_there, strict=True) if there]
     examples = joined(none, np.arange(len(ids)), labels, groups)
     answers = Answers(examples, (min(10, len(ids) - 1),))
-    chances = suggestions.probabilities(ids)
-    ranked = ranked_rows(version.index.vectors(ids), groups=examples.groups)
-    reply = Reply(ranked, np.zeros_like(examples.answers()), None)
-    if suggestions.label_ids:
-        reply = Reply(ranked, *said(chances, suggestions.label_ids, examples))
-    answers.add(np.arange(len(ids)), reply)
+    answers.add(np.arange(len(ids)), _reply_of(version, ids, examples))
     told = figures(answers, Resamples(examples.groups))
-    by_neighbours = ("audit_r_precision",)
-    return tuple(s for s in told if suggestions.label_ids or s.metric in by_neighbours)
+    return tuple(each for each in told if known or each.metric == "audit_r_precision")
+
+
+def _reply_of(version: Version, ids: Ids, examples: Examples) -> Reply:
+    """What the version finds and suggests for these records, the examples, in their order."""
+    ranked = ranked_rows(version.index.vectors(ids), groups=examples.groups)
+    known = version.suggestions.label_ids
+    if not known:
+        return Reply(ranked, np.zeros_like(examples.answers()), None)
+    return Reply(ranked, *said(version.suggestions.probabilities(ids), known, examples))
 
 
 def _pair(tuned: Answers, other: Answers, against: str, draws: Resamples) -> tuple[Difference, ...]:

@@ -88,7 +88,14 @@ def save_measured(
         arrays[f"suggested_{role}"] = np.stack([place[pairs[:, 0]], pairs[:, 1]], axis=1)
         arrays[f"neighbours_{role}"] = np.where(near < 0, -1, record_ids[near])
     arrays |= _depths(queries.depths, place)
-    facts = {
+    facts = {**_facts(queries, examples), **more}
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    path.write_bytes(save(whole, metadata={"facts": json.dumps(facts)}))
+
+
+def _facts(queries: Queries, examples: Examples) -> dict[str, Any]:
+    """What is no array, as JSON."""
+    return {
         "label_ids": list(examples.label_ids),
         "values": list(queries.values),
         "ks": [] if queries.depths is None else list(queries.depths.ks),
@@ -96,10 +103,7 @@ def save_measured(
         "labels": [asdict(gain) for gain in queries.by_label],
         "bins": [asdict(each) for each in queries.bins],
         "is_multi_label": examples.is_multi_label,
-        **more,
     }
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    path.write_bytes(save(whole, metadata={"facts": json.dumps(facts)}))
 
 
 def find_measured(db: Session, run: TrainingRun) -> Measured | None:

@@ -6,7 +6,6 @@ version, and a model card that says how to use it. No record is in it.
 
 import json
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from app.artifacts import located
 from app.exchange.downloads import file_answer
-from app.models import Artifact, Encoder, Label, Project
+from app.models import Artifact, Encoder, Project
+from app.projects.labels import every_label
 from app.search.deep_versions import KIND
 from app.search.encoders import find_version
 from app.search.sources import source_of
@@ -44,28 +44,23 @@ def bundle_answer(db: Session, project: Project, number: int) -> StreamingRespon
 
 
 def _write(db: Session, project: Project, facts: VersionFacts, out: BinaryIO) -> None:
-    head = _located(db, facts.encoder.id, "head")
+    source, head = source_of(db, facts.encoder), _located(db, facts.encoder.id, "head")
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
-        _add(bundle, "README.md", version_card(project, facts, _source(db, facts)).encode())
-        _add(bundle, "version.json", _json(_version(db, project, facts, head)))
+        _add(bundle, "README.md", version_card(project, facts, source).encode())
+        _add(bundle, "version.json", _json(_version(db, project, facts, source, head)))
         if facts.made_by is not None:
             _add(bundle, "figures.json", _json(run_as_json(facts.made_by)))
         if head is not None:
             _add(bundle, "head.safetensors", head.read_bytes())
-        for name, path in _encoder_files(db, _source(db, facts)):
+        for name, path in _encoder_files(db, source):
             bundle.write(path, f"encoder/{name}")
 
 
-def _source(db: Session, facts: VersionFacts) -> Encoder:
-    return source_of(db, facts.encoder)
-
-
 def _version(
-    db: Session, project: Project, facts: VersionFacts, head: Path | None
+    db: Session, project: Project, facts: VersionFacts, source: Encoder, head: Path | None
 ) -> dict[str, Any]:
     """What the ten lines need to know, and what people may ask."""
     encoder = facts.encoder
-    source = _source(db, facts)
     told: dict[str, Any] = {
         "project": project.slug, "version": encoder.number, "kind": encoder.kind,
         "base_model": encoder.base_model, "created_at": encoder.created_at, "note": encoder.note,
@@ -74,14 +69,10 @@ def _version(
     }  # fmt: skip
     loaded = load_head(head) if head is not None else None
     if isinstance(loaded, EvidenceHead):
-        names = {label.id: label.name for label in _labels(db, project)}
+        names = {label.id: label.name for label in every_label(db, project.id)}
         told["labels"] = [names.get(each, "") for each in loaded.classes]
         told |= {name: getattr(loaded, name) for name in ("strength", "temperature", "reach")}
     return told
-
-
-def _labels(db: Session, project: Project) -> Iterable[Label]:
-    return db.scalars(select(Label).where(Label.project_id == project.id)).all()
 
 
 def _located(db: Session, encoder_id: int, kind: str) -> Path | None:
