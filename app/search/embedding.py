@@ -66,10 +66,15 @@ class EmbeddingProgress:
 
 
 def progress(db: Session, project: Project) -> EmbeddingProgress:
-    """Counted in the database; speed and trouble as the worker last said."""
+    """Counted in the database; speed and trouble as the worker last said.
+
+    While the worker is at it, or in trouble, a vector of a former text counts as missing; otherwise
+    as the vector that it is: to compare all texts takes half of a page's time in a large project.
+    """
     n_total = _n_records(db, project.id)
-    n_left = n_missing(db, project)
     said = pace_of(project.id)
+    is_exact = said.per_second is not None or said.error is not None
+    n_left = n_missing(db, project) if is_exact else _n_without(db, project, n_total)
     rate = said.per_second if n_left else None
     return EmbeddingProgress(
         n_done=n_total - n_left,
@@ -86,6 +91,17 @@ def n_missing(db: Session, project: Project) -> int:
     if not followed:
         return _n_records(db, project.id)
     return max(n_missing_of(db, encoder) for encoder in followed)
+
+
+def _n_without(db: Session, project: Project, n_total: int) -> int:
+    """How many records lack any vector, raw or of the version in use."""
+    followed = followed_encoders(db, project)
+    return n_total - min((_n_embedded(db, each) for each in followed), default=0)
+
+
+def _n_embedded(db: Session, encoder: Encoder) -> int:
+    of_encoder = select(func.count()).select_from(Embedding)
+    return db.scalar(of_encoder.where(Embedding.encoder_id == encoder.id)) or 0
 
 
 def n_missing_of(db: Session, encoder: Encoder) -> int:

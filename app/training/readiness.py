@@ -7,6 +7,7 @@ labels, unless a person asks. app.training.policy says what else it waits for.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.audit import in_audit
-from app.models import Consensus, Embedding, Project, Record, TrainingRun, utc_now
+from app.models import Consensus, Embedding, Encoder, Project, Record, TrainingRun, utc_now
 from app.projects.labels import label_set
 from app.search.encoders import find_raw_encoder
 from app.training.policy import TriggerPolicy
@@ -50,15 +51,27 @@ class Readiness:
     moving: int | None
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """How many records there are, and how many have a raw vector; raw is None before the first."""
+
+    raw: Encoder | None
+    n_records: int
+    n_embedded: int
+
+
 def readiness(db: Session, project: Project) -> Readiness:
     """How the project stands between its last run and the next one."""
     n_changed = changed_since_last(db, project.id)
     policy, last = TriggerPolicy.from_json(project.policy), _last_run(db, project.id)
     needed = policy.needed(project.min_labels, (last and last.n_examples) or 0)
-    blocking = _blocking(db, project)
+    vectors = _vectors(db, project)
+    counts = _label_counts(db, project, vectors)
+    n_labeled = _n_labeled(db, project.id, after=0)
+    blocking = _blocking(counts, n_labeled, vectors)
     waiting = (
-        *_waiting(db, project, needed - n_changed),
-        *_short_labels(db, project, policy),
+        *_waiting(vectors, needed - n_changed),
+        *_short_labels(db, project, policy, counts),
         *_waiting_for_time(policy, last, utc_now()),
     )
     moving = moving_run(db, project.id)
@@ -66,7 +79,7 @@ def readiness(db: Session, project: Project) -> Readiness:
     return Readiness(
         is_ready=is_ready,
         is_due=is_ready and not waiting and moving is None and project.trains_itself,
-        n_labeled=_n_labeled(db, project.id, after=0),
+        n_labeled=n_labeled,
         n_changed=n_changed,
         needed=needed,
         missing=blocking or waiting,
@@ -129,35 +142,35 @@ def _n_labeled(db: Session, project_id: int, *, after: int) -> int:
     return (db.scalar(every) or 0) - n_audited
 
 
-def _blocking(db: Session, project: Project) -> tuple[str, ...]:
+def _blocking(counts: Mapping[int, int], n_labeled: int, vectors: Vectors) -> tuple[str, ...]:
     """What must be there before anything can be learned."""
-    counts = label_counts(db, project)
     enough = [n for n in counts.values() if n >= LEAST_RECORDS]
     if len(enough) >= LEAST_LABELS:
         return ()
-    if _n_labeled(db, project.id, after=0) and not _n_embedded(db, project):
+    if n_labeled and not vectors.n_embedded:
         return ("vectors of the records: they have not been embedded yet",)
     if not enough:
         return (f"two labels with at least {LEAST_RECORDS} records each",)
     return (f"a second label with at least {LEAST_RECORDS} records",)
 
 
-def _waiting(db: Session, project: Project, short: int) -> tuple[str, ...]:
+def _waiting(vectors: Vectors, short: int) -> tuple[str, ...]:
     """The changed labels and the vectors that a run waits for before it starts by itself."""
     missing = []
     if short > 0:
         missing.append(f"{short} more labeled record{'s' if short > 1 else ''}")
-    n_records, n_embedded = _n_records(db, project.id), _n_embedded(db, project)
+    n_records, n_embedded = vectors.n_records, vectors.n_embedded
     if n_embedded < WHOLE_ENOUGH * n_records:
         missing.append(f"vectors: {n_embedded:,} of {n_records:,} records are embedded")
     return tuple(missing)
 
 
-def _short_labels(db: Session, project: Project, policy: TriggerPolicy) -> tuple[str, ...]:
+def _short_labels(
+    db: Session, project: Project, policy: TriggerPolicy, counts: Mapping[int, int]
+) -> tuple[str, ...]:
     """Labels in use that have fewer records than each should have."""
     if policy.per_label == 0:
         return ()
-    counts = label_counts(db, project)
     names = {label.id: label.name for label in label_set(db, project.id)}
     short = [(policy.per_label - n, names[i]) for i, n in counts.items() if n]
     told = [f"{n} more of “{name}”" for n, name in sorted(short, reverse=True) if n > 0]
@@ -186,8 +199,11 @@ def _clock(moment: datetime, policy: TriggerPolicy) -> str:
 
 def label_counts(db: Session, project: Project) -> dict[int, int]:
     """Labels still offered → how many labeled records with a vector carry them and may teach."""
-    raw = find_raw_encoder(db, project)
-    if raw is None:
+    return _label_counts(db, project, _vectors(db, project))
+
+
+def _label_counts(db: Session, project: Project, vectors: Vectors) -> dict[int, int]:
+    if vectors.raw is None:
         return {}
     by_label = select(Consensus.label_id, func.count()).group_by(Consensus.label_id)
     every = by_label.where(Consensus.project_id == project.id)
@@ -196,10 +212,12 @@ def label_counts(db: Session, project: Project) -> dict[int, int]:
     of_records = by_label.join(Record, Record.id == Consensus.record_id)
     of_records = of_records.where(Record.project_id == project.id)
     counts -= Counter(dict(db.execute(of_records.where(in_audit(project.id))).all()))
-    if _n_embedded(db, project) < _n_records(db, project.id):
+    if vectors.n_embedded < vectors.n_records:
         has_vector = (
             select(Embedding.record_id)
-            .where(Embedding.record_id == Consensus.record_id, Embedding.encoder_id == raw.id)
+            .where(
+                Embedding.record_id == Consensus.record_id, Embedding.encoder_id == vectors.raw.id
+            )
             .exists()
         )
         waiting = of_records.where(~in_audit(project.id), ~has_vector)
@@ -207,14 +225,11 @@ def label_counts(db: Session, project: Project) -> dict[int, int]:
     return {label.id: counts[label.id] for label in label_set(db, project.id)}
 
 
-def _n_records(db: Session, project_id: int) -> int:
-    of_project = select(func.count(Record.id)).where(Record.project_id == project_id)
-    return db.scalar(of_project) or 0
-
-
-def _n_embedded(db: Session, project: Project) -> int:
+def _vectors(db: Session, project: Project) -> Vectors:
     raw = find_raw_encoder(db, project)
+    of_project = select(func.count(Record.id)).where(Record.project_id == project.id)
+    n_records = db.scalar(of_project) or 0
     if raw is None:
-        return 0
+        return Vectors(None, n_records, 0)
     of_raw = select(func.count()).select_from(Embedding).where(Embedding.encoder_id == raw.id)
-    return db.scalar(of_raw) or 0
+    return Vectors(raw, n_records, db.scalar(of_raw) or 0)

@@ -196,6 +196,22 @@ def test_progress_has_no_rate_when_all_is_done(
     assert (now.per_second, now.seconds_left, now.error) == (None, None, None)
 
 
+def test_a_changed_text_is_missing_as_soon_as_the_worker_is_at_it(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    ids = add_records(project, TEXTS)
+    embed_all(project)
+    change_text(ids[0], "another text")
+
+    with reading() as db:
+        before = progress(db, project).n_done
+        say(project.id, Said(per_second=5.0))
+        now = progress(db, project).n_done
+
+    assert (before, now) == (40, 39)
+
+
 def test_a_missing_base_model_is_one_clear_sentence(database: str) -> None:
     with pytest.raises(BaseModelMissing, match="nobody/nothing"):
         encoder_of("nobody/nothing")
