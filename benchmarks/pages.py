@@ -142,7 +142,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--cache", type=Path, default=CACHE)
     asked = parser.parse_args()
-    known: Any = figures_of("pages") or {}
+    kept: Any = figures_of("pages") or {}
+    known = {part: kept[part] for part in PARTS if part in kept}
     for part in asked.parts:
         is_large = part == "large"
         n = asked.large if is_large else asked.records
