@@ -66,7 +66,7 @@ def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
         "app.main:create_app", factory=True, log_level="warning",
         timeout_graceful_shutdown=FAREWELL_SECONDS,
     )  # fmt: skip
-    server = _Server(config, lambda: _say_ready(address, link, as_json))
+    server = Server(config, lambda: _say_ready(address, link, as_json))
     # Uvicorn sends itself again the signal that ended it: by itself this one would end us at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _worker_beside() if has_worker else contextlib.nullcontext():
@@ -87,7 +87,7 @@ def work(*, ends_with_stdin: bool) -> None:
     run_worker(stop)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says when it answers."""
 
     def __init__(self, config: uvicorn.Config, say_ready: Callable[[], None]) -> None:
