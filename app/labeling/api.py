@@ -18,12 +18,12 @@ from app.labeling.sessions import find_session
 from app.labeling.undoing import redo, undo
 from app.models import LabelingSession
 from app.projects.access import InProject
+from app.records.bodies import Id
 
 router = APIRouter(prefix="/api/v1", tags=["labeling"])
 router.include_router(label_router)
 router.include_router(session_router)
 
-Id = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 

@@ -1,7 +1,5 @@
 """The label set for programs."""
 
-from typing import Annotated
-
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -12,9 +10,9 @@ from app.labeling.answers import Answer, LabelAnswer
 from app.projects.access import InProject
 from app.projects.labels import add_label as new_label
 from app.projects.labels import every_label
+from app.records.bodies import Id
 
 router = APIRouter()
-Id = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class NewLabelBody(Answer):

@@ -35,12 +35,12 @@ from app.labeling.sessions import (
 from app.labeling.titles import MOST_GIVEN
 from app.labeling.together_api import router as together_router
 from app.projects.access import InProject
+from app.records.bodies import Id
 from app.records.filters import Filters
 from app.records.records import records_of
 
 router = APIRouter()
 router.include_router(together_router)
-Id = Annotated[int, Field(ge=1, lt=2**31)]
 Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 

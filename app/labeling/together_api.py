@@ -1,7 +1,6 @@
 """Labeling by several people, for programs: who labels what, and which records several judge."""
 
 from dataclasses import asdict
-from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -13,9 +12,9 @@ from app.labeling.assignments import MOST_ASSIGNED, assign, assignees
 from app.labeling.overlap import MOST_PEOPLE, overlap_share, set_overlap
 from app.labeling.sessions import find_session
 from app.projects.access import AdminsProject, InProject
+from app.records.bodies import Id
 
 router = APIRouter()
-Id = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class AssigneeAnswer(Answer):

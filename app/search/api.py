@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -12,17 +12,13 @@ from app.database import Db, ReadDb
 from app.errors import Invalid
 from app.models import Encoder, Project
 from app.projects.access import AdminsProject, InProject
-from app.records.bodies import FiltersBody
+from app.records.bodies import FiltersBody, Id
 from app.records.filters import Filters
 from app.records.records import find_record
 from app.search.asking import MOST_SEEDS, USUAL_K, Asked, seed_of_records
 from app.search.encoders import activate, active_encoder, find_version, roll_back, versions
 from app.search.results import Found, find
 from app.search.similar import LONGEST_TEXT, MOST, Seed
-
-# Nothing beyond an SQL integer can name a row.
-LAST_ID = 2**31 - 1
-Id = Annotated[int, Field(ge=1, le=LAST_ID)]
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
@@ -152,11 +148,9 @@ def ask_similar(project: InProject, body: SearchBody, db: ReadDb) -> ResultsAnsw
 
 @router.get("/projects/{slug}/records/{record_id}/similar")
 def find_similar_to_record(
-    project: InProject,
-    record_id: Annotated[int, Path(le=LAST_ID)],
-    db: ReadDb,
+    project: InProject, record_id: int, db: ReadDb,
     k: Annotated[int, Query(ge=1, le=MOST)] = USUAL_K,
-) -> ResultsAnswer:
+) -> ResultsAnswer:  # fmt: skip
     """The nearest records to this one, by the active version."""
     record = find_record(db, project.id, record_id)
     return _answer(db, project, Asked(Seed("record", record_ids=(record.id,)), Filters(), k))
