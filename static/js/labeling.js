@@ -127,6 +127,10 @@
   keys.paintCaps(document);
   pool.dress(keys.paintCaps);
   progress.onChange(order.changed);
+  if (root.dataset.audited === "yes") {
+    const isJudged = (row) => ["label", "none"].includes(row.dataset.verdict);
+    progress.onChange(() => (find("#n-sampled").textContent = rows.page().filter(isJudged).length));
+  }
   root.classList.add("is-scripted");
   // What an earlier page said and could not send is decided, too: begin after it.
   const isAsked = new URLSearchParams(location.search).has("at");

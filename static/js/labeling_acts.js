@@ -30,34 +30,11 @@
     const onSaved = (deed, answer) => {
       next.undo = answer.undo_id;
       next.redo = answer.redo_id;
-      if (deed.body.session_id === sessionId) count(deed, answer);
+      if (deed.body.session_id === sessionId) progress.saved(answer.progress, deed.gained ?? 0);
       for (const record of answer.records) settle(record, deed.kind === "undo" ? "undone" : "saved");
       told.tell(SAVED[deed.kind] + (deed.words ? `: ${deed.words}.` : "."));
       if (deed.kind !== "remark") progress.changed(answer.records.length);
-      if (deed.isNext && answer.records.length > 0) comeBack(answer.records.map((each) => each.record_id));
-    };
-
-    const count = (deed, answer) => {
-      if (answer.progress) progress.show(answer.progress);
-      else progress.add(deed.gained ?? 0);
-    };
-
-    // To the record's row, wherever it stands; what is pressed meanwhile is meant for it.
-    const goTo = (recordId) => {
-      const row = pool.ofRecord(recordId);
-      if (row) rows.focus(row);
-      else rows.hold(pool.find(recordId).then(goBack));
-    };
-    // Stay, where the focus is on one of them; else to the one that stands first.
-    const comeBack = (recordIds) => {
-      const known = recordIds.map(pool.ofRecord).filter(Boolean);
-      const here = known.includes(rows.focused()) ? rows.focused() : rows.inOrder(known)[0];
-      goTo(Number(here?.dataset.record ?? recordIds[0]));
-    };
-    const goBack = (row) => {
-      if (row) rows.focus(row);
-      else window.likewise.notice("Took back an act outside of this session.", "info");
-      return row !== null;
+      if (deed.isNext && answer.records.length > 0) rows.comeBack(answer.records.map((each) => each.record_id));
     };
 
     const settle = (record, words) => {
@@ -65,6 +42,7 @@
       if (!row || isWaiting(record.record_id)) return;
       if (row.dataset.pending === undefined) paint.say(row, record.verdict, record.label_ids);
       paint.flag(row, record.is_flagged);
+      paint.agreement(row, record.consensus);
       paint.state(row, "saved", words);
     };
 
@@ -146,7 +124,7 @@
         if (!act.remark) deed.was = was;
         for (const recordId of deed.records) repaint(recordId, was[recordId], act, kind);
         rows.clearSelection();
-        comeBack(deed.records);
+        rows.comeBack(deed.records);
       } else {
         deed.isNext = true;
       }

@@ -55,6 +55,11 @@
       row.querySelector(".flag").hidden = !isFlagged;
     };
 
+    // Where others said something, too, and it is not the same.
+    const agreement = (row, consensus) => {
+      row.querySelector(".tie").hidden = consensus.length > 0 || row.querySelector(".other") === null;
+    };
+
     const suggestion = ([id, score]) => {
       const made = words("", "suggestion");
       made.title = "What is suggested by the labels so far, and the chance that it is right";
@@ -72,6 +77,6 @@
       row.querySelector(".suggested").replaceChildren(...suggestions.map(suggestion));
     };
 
-    return { isDecided, labelsOf, pendingOf, suggestionsOf, nameOf, chip, say, state, pending, unpending, flag, suggest };
+    return { isDecided, labelsOf, pendingOf, suggestionsOf, nameOf, chip, say, state, pending, unpending, flag, agreement, suggest };
   };
 })();

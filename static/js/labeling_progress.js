@@ -39,9 +39,14 @@
     };
 
     return {
-      every, show,
-      // gained: how many more records than before are decided by this user.
-      add(gained) {
+      every,
+      // progress: as the server counted it, null where it did not; gained: how many more records
+      // than before are decided by this user.
+      saved(progress, gained) {
+        if (progress) {
+          show(progress);
+          return;
+        }
         showDecided(nDecided + gained);
         since += 1;
         if (since >= every || nDecided === Number(records)) ask();

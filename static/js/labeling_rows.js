@@ -53,6 +53,25 @@
       else focus(row);
     };
 
+    // To the record's row, wherever it stands; what is pressed meanwhile is meant for it.
+    const goToRecord = (recordId) => {
+      const row = pool.ofRecord(recordId);
+      if (row) focus(row);
+      else blocks.hold(pool.find(recordId).then(goBack));
+    };
+    const goBack = (row) => {
+      if (row) focus(row);
+      else window.likewise.notice("Took back an act outside of this session.", "info");
+      return row !== null;
+    };
+
+    // To the rows of these records: stay, where the focus is on one of them; else the first of them.
+    const comeBack = (recordIds) => {
+      const known = recordIds.map(pool.ofRecord).filter(Boolean);
+      const here = known.includes(current) ? current : inOrder(known)[0];
+      goToRecord(Number(here?.dataset.record ?? recordIds[0]));
+    };
+
     // --- selection -------------------------------------------------------------------------------
 
     const mark = (row, isSelected) => {
@@ -114,11 +133,10 @@
     };
 
     return {
-      focus, step, moveOn, inOrder, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
+      focus, step, moveOn, comeBack, selected, select, selectRange, selectRanks, clearSelection, startRange, invert,
       load,
       mostAtOnce: MOST_AT_ONCE,
       focused: () => current,
-      hold: blocks.hold,
       first: () => goTo(0, 1),
       last: () => goTo(blocks.order.length - 1, -1),
       jump: (position) => goTo(Math.min(Math.max(position, 0), blocks.order.length - 1), 1),

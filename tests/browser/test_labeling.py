@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.database import reading, transaction
 from app.labeling import items as shown_items
+from app.labeling.annotations import Say, annotate
 from app.labeling.sessions import start_session
 from app.models import Act, Annotation, Label, LabelingSession, Project, User
 from app.search.suggestions import Suggestion
@@ -109,6 +110,23 @@ def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
     expect(labeling.row(0).locator(".own")).to_contain_text("billing")
     expect(labeling.row(2).locator(".own .name")).to_have_text(MARKUP)
     expect(labeling.page.locator("#rows img, #legend img")).to_have_count(0)
+
+
+def test_a_row_says_at_once_whether_people_agree(labeling: Labeling) -> None:
+    record_id = int(labeling.row(0).get_attribute("data-record") or 0)
+    said = Say(record_id, "label", (labeling.labels[0],))
+    with transaction() as db:
+        annotate(db, labeling.project, make_user("ben").id, [said], key="b")
+    labeling.page.reload()
+    expect(labeling.row(0).locator(".other")).to_have_text("ben: billing")
+    tie = labeling.row(0).locator(".tie")
+    expect(tie).to_be_hidden()
+
+    labeling.press("2")
+    expect(tie).to_have_text("no agreement yet")
+    expect(tie).to_be_visible()
+    labeling.press("z")
+    expect(tie).to_be_hidden()
 
 
 def test_moving_keys(labeling: Labeling) -> None:

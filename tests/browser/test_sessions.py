@@ -116,6 +116,7 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     for n in range(40):
         page.keyboard.press("Enter")
         expect(done).to_have_text(str(n + 1))
+    expect(page.locator("#n-sampled")).to_have_text("40")
     accept.click()
     expect(done).to_have_text("100")
     page.keyboard.press("z")
