@@ -103,6 +103,8 @@ def test_states_and_labels_follow_the_consensus(database: str) -> None:
         "disagreed": [],
     }
     assert found(project.id, label_id=label.id) == [labeled]
+    by_both = {state: found(project.id, state=state, label_id=label.id) for state in STATES}
+    assert {state for state, ids in by_both.items() if ids} == {"any", "labeled", "commented"}
     assert found(project.id, label_id=label.id, state="none") == []
 
 
