@@ -26,8 +26,9 @@ class Estimate:
         """The same in words."""
         total = self.learning_minutes + self.embedding_minutes
         where = "on the GPU" if self.has_gpu else "on the processor"
+        about = "" if total < 1 else "about "
         return (
-            f"A deep run would take about {_minutes(total)} {where}: "
+            f"A deep run would take {about}{_minutes(total)} {where}: "
             f"{_minutes(self.learning_minutes)} to learn from {self.n_learned:,} of "
             f"{self.n_records:,} records, {_minutes(self.embedding_minutes)} to embed all anew."
         )

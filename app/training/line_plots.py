@@ -95,7 +95,7 @@ def _draw_losses(last_step: int, train: Line, checked: Line) -> Canvas:
     if checked:
         kept, loss = min(checked, key=lambda each: each[1])
         drawn.mark("tuned", x.at(kept), y.at(loss))
-    _name_ends(drawn, named, RIGHT - 16)
+    _name_ends(drawn, named, RIGHT - 11)
     return drawn
 
 
