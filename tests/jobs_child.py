@@ -1,12 +1,12 @@
 """A worker process that the tests of the job engine start, hold, kill and stop.
 
 Arguments: database URL, data directory, then the jobs to start, each as KIND:ID. What its steps do
-goes to journal.txt in that directory, one line a step; "held" waits while the file hold exists.
+goes to journal.txt in that directory, one line a step, and what it prints to said.txt; "held" waits
+while the file hold exists.
 """
 
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +15,11 @@ from app import engine as engines
 from app.jobs import Step
 
 
-def main(database_url: str, data_dir: Path, *wanted: str) -> None:
+def work_on(database_url: str, folder: str, *wanted: str) -> None:
+    data_dir = Path(folder)
+    with (data_dir / "said.txt").open("ab") as said:
+        for told in (1, 2):
+            os.dup2(said.fileno(), told)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     engines.POLL_SECONDS = 0.1
@@ -49,7 +53,3 @@ def main(database_url: str, data_dir: Path, *wanted: str) -> None:
     engines.DRAIN_SECONDS = 1 if (data_dir / "hold").exists() else 600
     if not engine.stop():
         os._exit(3)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

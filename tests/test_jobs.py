@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,10 +25,10 @@ from app.engine import Engine
 from app.errors import AppError
 from app.jobs import JobCancelled, workers
 from tests.conftest import PATIENCE_SECONDS
+from tests.forked import process, status_of
+from tests.jobs_child import work_on
 
 pytestmark = pytest.mark.once
-
-CHILD = Path(__file__).with_name("jobs_child.py")
 
 
 # Both databases, or only the one that the suite was told to use.
@@ -69,21 +71,15 @@ def url(new_url: Callable[[Path], str], tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def start_worker(url: str, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def start_worker(url: str, tmp_path: Path) -> Iterator[Callable[..., BaseProcess]]:
     """Starts worker processes; kills at the end those that are left, each by its own handle."""
-    started: list[subprocess.Popen[bytes]] = []
+    with ExitStack() as started:
 
-    def start(*wanted: str, failpoint: str = "") -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "LIKEWISE_FAILPOINT": failpoint}
-        command = [sys.executable, str(CHILD), url, str(tmp_path), *wanted]
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe))
-        return started[-1]
+        def start(*wanted: str, failpoint: str = "") -> BaseProcess:
+            about = (url, str(tmp_path), *wanted)
+            return started.enter_context(process(work_on, *about, failpoint=failpoint))
 
-    yield start
-    for worker in started:
-        worker.kill()
-        worker.communicate()
+        yield start
 
 
 def journal(data_dir: Path) -> list[str]:
@@ -101,22 +97,22 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_killed_job_resumes_at_the_step_it_was_in(
-    start_worker: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+    start_worker: Callable[..., BaseProcess], tmp_path: Path
 ) -> None:
     killed = start_worker("three:7", failpoint="three.second.after:kill:1")
-    assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
+    assert status_of(killed) == -signal.SIGKILL
 
     again = start_worker()
     wait_until(lambda: "third 7" in journal(tmp_path))
 
     assert journal(tmp_path) == ["first 7", "second 7", "second 7", "third 7"]
     again.terminate()
-    assert again.communicate() == (b"", b"")
-    assert again.returncode == 0
+    assert status_of(again) == 0
+    assert (tmp_path / "said.txt").read_bytes() == b""
 
 
 def test_another_worker_finishes_what_a_killed_one_began(
-    start_worker: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+    start_worker: Callable[..., BaseProcess], tmp_path: Path
 ) -> None:
     (tmp_path / "hold").touch()
     start_worker("waiting:1", "waiting:2")
@@ -136,14 +132,14 @@ def test_another_worker_finishes_what_a_killed_one_began(
 
 
 def test_a_worker_that_is_stopped_leaves_its_long_step_to_the_next(
-    start_worker: Callable[..., subprocess.Popen[bytes]], url: str, tmp_path: Path
+    start_worker: Callable[..., BaseProcess], url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "hold").touch()
     stopped = start_worker("waiting:1")
     wait_until(lambda: "held 1" in journal(tmp_path))
 
     stopped.terminate()
-    assert stopped.wait(PATIENCE_SECONDS) == 3
+    assert status_of(stopped) == 3
     assert [worker.is_serving for worker in workers(url, tmp_path)] == [False]
     (tmp_path / "hold").unlink()
     start_worker()

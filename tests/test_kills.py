@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import random
 import re
 import signal
@@ -36,12 +35,12 @@ from app.models import (  # fmt: skip
 )
 from app.training.loop import STEPS as RUN_STEPS
 from tests.conftest import PATIENCE_SECONDS, free_port, make_user
+from tests.forked import process, serve_queues
 from tests.tiny_encoder import save_tiny_encoder
 
 pytestmark = pytest.mark.sweep
 
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
-CHILD = Path(__file__).with_name("worker_child.py")
 APP = Path(__file__).resolve().parent.parent / "app"
 KINDS = ("alpha", "beta", "gamma")
 # Killed at in tests/training/test_deep_runs.py: a head run does not come by.
@@ -99,21 +98,15 @@ def likewise(*words: str) -> str:
 
 def work(failpoint: str | None, until: Callable[[], bool]) -> int | None:
     """Run a worker until it dies or `until` holds; its exit status, None if we ended it."""
-    environment = dict(os.environ)
-    if failpoint:
-        environment["LIKEWISE_FAILPOINT"] = f"{failpoint}:kill:1"
-    environment["PYTHONPATH"] = str(CHILD.parents[1])
-    worker = subprocess.Popen([sys.executable, str(CHILD)], env=environment,
-                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # fmt: skip
+    point = f"{failpoint}:kill:1" if failpoint else ""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    try:
-        while worker.poll() is None and not until() and time.monotonic() < deadline:
+    with process(serve_queues, failpoint=point) as worker:
+        while worker.is_alive() and not until() and time.monotonic() < deadline:
             time.sleep(0.1)
-        return worker.poll()
-    finally:
-        if worker.poll() is None:
-            worker.terminate()
-            worker.wait(PATIENCE_SECONDS)
+        status = worker.exitcode
+        worker.terminate()
+        worker.join(PATIENCE_SECONDS)
+    return status
 
 
 def count(table: type[Any]) -> int:

@@ -3,10 +3,7 @@
 import csv
 import hashlib
 import itertools
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,9 +39,9 @@ from app.settings import settings
 from app.training.readiness import due_projects
 from app.worker import WorkFailed, work_until
 from tests.conftest import PATIENCE_SECONDS, make_project
+from tests.forked import process, serve_queues, status_of
 from tests.tiny_encoder import save_tiny_encoder
 
-CHILD = Path(__file__).with_name("worker_child.py")
 WORDS = ("parcel", "refund", "password", "invoice", "lamp", "kettle", "order", "card")
 TEXTS = [
     f"my {thing} and the {other} {how}"
@@ -120,15 +117,6 @@ def waited(done: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def start_child(**environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, str(CHILD)],
-        env=os.environ | {"PYTHONPATH": str(CHILD.parents[1])} | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def test_an_import_is_stored_embedded_and_searchable(project: Project, tmp_path: Path) -> None:
@@ -293,12 +281,8 @@ def test_dispatching_goes_on_after_an_error(
 def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: str) -> None:
     add_records(project, TEXTS)
 
-    killed = start_child(LIKEWISE_FAILPOINT=failpoint)
-    try:
-        assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL
-    finally:
-        killed.kill()
-        killed.wait()
+    with process(serve_queues, failpoint=failpoint) as killed:
+        assert status_of(killed) == -signal.SIGKILL
     work_until(lambda: is_searchable(project))
 
     assert count(Embedding) == len(TEXTS)
@@ -313,14 +297,10 @@ def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: 
 
 def test_a_worker_ends_when_it_is_told_to(project: Project) -> None:
     add_records(project, TEXTS[:5])
-    child = start_child()
-    try:
+    with process(serve_queues) as worker:
         assert waited(lambda: is_searchable(project))
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(PATIENCE_SECONDS) == 0
-    finally:
-        child.kill()
-        child.wait()
+        worker.terminate()
+        assert status_of(worker) == 0
 
 
 def test_stopping_ends_embedding_after_the_present_slice(

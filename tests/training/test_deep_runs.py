@@ -2,9 +2,7 @@
 
 import hashlib
 import itertools
-import os
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +36,7 @@ from app.settings import settings
 from app.similarity.deep.recipe import DeepRecipe
 from app.training import loop, runs
 from tests.conftest import make_project
+from tests.forked import carry_on, process, status_of
 from tests.tiny_encoder import save_tiny_encoder
 from tests.training.conftest import NAMES, evaluations_of, label, record_ids
 
@@ -48,7 +47,6 @@ WORDS = (
     "thanks great lovely superb helpful",
 )
 COMMON = "my your the please again today"
-CHILD = Path(__file__).parent / "steps_child.py"
 QUICK = DeepRecipe(batch_size=16, learning_rate=3e-3, epochs=4, checks=4, max_tokens=32)
 
 
@@ -113,14 +111,6 @@ def count(table: type, *conditions: object) -> int:
     with reading() as db:
         counted = select(func.count()).select_from(table).where(*conditions)  # type: ignore[arg-type]
         return db.scalar(counted) or 0
-
-
-def child(run_id: int, failpoint: str = "") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"LIKEWISE_FAILPOINT": failpoint, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, str(CHILD), str(run_id)],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_from_there(
@@ -206,7 +196,8 @@ def test_a_deep_run_that_was_killed_while_it_learned_goes_on_from_its_checkpoint
         roll_back(db, project, None)
     killed = queue(project)
 
-    assert child(killed, "run.tune.loss:kill:14").returncode == -9
+    with process(carry_on, killed, failpoint="run.tune.loss:kill:14") as begun:
+        assert status_of(begun) == -signal.SIGKILL
     place = settings().data_dir / f"runs/{killed}/deep/checkpoints"
     checkpoints = sorted(path.parent.name for path in place.glob("checkpoint-*/whole"))
     measured_before = len(losses(killed))
@@ -227,7 +218,8 @@ def test_a_deep_run_that_was_killed_while_it_embedded_learns_nothing_anew(
 ) -> None:
     run_id = queue(project)
 
-    assert child(run_id, "run.tune.embedding:kill:2").returncode == -9
+    with process(carry_on, run_id, failpoint="run.tune.embedding:kill:2") as begun:
+        assert status_of(begun) == -signal.SIGKILL
     measured = losses(run_id)
     carry_on(run_id)
 
@@ -235,13 +227,6 @@ def test_a_deep_run_that_was_killed_while_it_embedded_learns_nothing_anew(
     assert losses(run_id) == measured
     assert count(Encoder) == 2
     assert count(Embedding) == 2 * 160
-
-
-def carry_on(run_id: int) -> None:
-    """The steps that are left, as another worker would take them."""
-    names = [name for name, _ in loop.STEPS]
-    for _, step in loop.STEPS[names.index(row(run_id).stage) :]:
-        step(run_id)
 
 
 def losses(run_id: int) -> list[tuple[int, float | None]]:

@@ -1,11 +1,7 @@
 """From labels to an active version, in order: repeated, killed, cancelled or refused."""
 
-import json
-import os
-import subprocess
-import sys
+import signal
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +29,7 @@ from app.search.indexes import open_version
 from app.settings import settings
 from app.similarity.recipe import Recipe
 from app.training import loop, runs
+from tests.forked import carry_on, process, status_of
 from tests.training.conftest import embedded_project, evaluations_of, label, record_ids
 
 # Steps so long that the baseline forgets where every record was.
@@ -40,7 +37,6 @@ HARMFUL = replace(
     Recipe(), method="skip_triplet", triplet_learning_rate=1.0, triplet_epochs=40, patience=100,
     margin=2.0,
 )  # fmt: skip
-CHILD = Path(__file__).parent / "steps_child.py"
 
 
 def queue(project: Project, recipe: Recipe = Recipe(), *, is_forced: bool = False) -> int:
@@ -297,19 +293,15 @@ def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> 
 @pytest.mark.parametrize("stage", runs.STAGES)
 def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, stage: str) -> None:
     run_id = queue(project)
-    environment = os.environ | {"LIKEWISE_FAILPOINT": f"run.{stage}.inside:kill:1"}
-    command = [sys.executable, str(CHILD), str(run_id)]
-
-    killed = subprocess.run(command, env=environment, check=False, capture_output=True)
+    with process(carry_on, run_id, failpoint=f"run.{stage}.inside:kill:1") as killed:
+        assert status_of(killed) == -signal.SIGKILL
     with reading() as db:
         before = active_encoder(db, project.id)
-    again = subprocess.run(command, check=False, capture_output=True, text=True)
+    again = carry_on(run_id)
 
-    assert killed.returncode == -9
     assert before is not None
     assert before.kind == "raw"  # The old version went on serving.
-    assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)[0] == stage  # It went on where it was killed.
+    assert again[0] == stage  # It went on where it was killed.
     assert row(run_id).status == "succeeded"
     assert (count(Encoder), count(Activation)) == (2, 2)
     assert len(figures(run_id)) == len(set(figures(run_id))) > 50
