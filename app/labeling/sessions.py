@@ -172,9 +172,7 @@ def seed_of(
 
 def find_session(db: Session, project_id: int, session_id: int) -> LabelingSession:
     """The session. Raises NotFound when it is unknown or another project's."""
-    session = None
-    if 0 < session_id < 2**31:
-        session = db.get(LabelingSession, session_id)
+    session = db.get(LabelingSession, session_id)
     if session is None or session.project_id != project_id:
         raise NotFound("session")
     return session

@@ -65,7 +65,7 @@ def latest_deliveries(db: Session, project_id: int, limit: int = 20) -> list[tup
 
 def send_again(db: Session, project: Project, delivery_id: int) -> None:
     """Due once more, now, whatever became of it. Raises NotFound, Conflict."""
-    delivery = db.get(Delivery, delivery_id) if 0 < delivery_id < 2**31 else None
+    delivery = db.get(Delivery, delivery_id)
     if delivery is None or delivery.project_id != project.id:
         raise NotFound("delivery")
     if delivery.next_at is not None and delivery.next_at <= utc_now():

@@ -95,8 +95,7 @@ def find_run(db: Session, project_id: int, number: int) -> TrainingRun:
     wanted = select(TrainingRun).where(
         TrainingRun.project_id == project_id, TrainingRun.number == number
     )
-    # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
-    run = db.scalar(wanted) if 0 < number < 2**31 else None
+    run = db.scalar(wanted)
     if run is None:
         raise NotFound("run")
     return run
