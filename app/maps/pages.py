@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.accounts.access import CurrentUser
 from app.database import ReadDb
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.html import render
 from app.labeling.availability import suggested_now
 from app.labeling.sessions import seed_of, start_session
@@ -19,7 +20,7 @@ from app.models import Encoder, Project, Record
 from app.projects.access import InProject
 from app.projects.labels import every_label
 from app.records.filters import Filters
-from app.records.records import browse, consensus_of, count, find_record, records_of
+from app.records.records import Opening, consensus_of, count, find_record, openings_of
 from app.search.embedding import progress
 from app.search.encoders import find_version
 
@@ -28,6 +29,9 @@ router.include_router(before_after_router)
 MAP = "/projects/{slug}/map"
 LISTED = 50
 MOST_IN_SESSION = 10_000
+MOST_SHOWN = 1_201
+"""Characters of a text: one more than the card shows, which then says that there are more."""
+
 Version = Annotated[int | None, Query()]
 
 
@@ -45,7 +49,7 @@ def show_map(
     found = mapped_versions(db, project)
     one = shown(db, project, found, _drawn(db, project, found, version or after))
     focused = next((find_record(db, project.id, each) for each in _ids(record)), None)
-    listed = browse(db, project.id, Filters(), limit=LISTED).records if one else []
+    listed = _listed(db, project, _first_ids(db, project)) if one else []
     encoder = one.encoder if one else None
     return render(
         request, "maps/map.html", project=project, versions=found, shown=one, before=before,
@@ -96,11 +100,7 @@ def show_map_list(
     ids: Annotated[str, Query(max_length=2_000)] = "", version: Version = None,
 ) -> HTMLResponse:  # fmt: skip
     """These records in this order, for those who cannot point."""
-    wanted = _ids(ids)[:LISTED]
-    by_id = records_of(db, wanted)
-    listed = [
-        by_id[each] for each in wanted if each in by_id and by_id[each].project_id == project.id
-    ]
+    listed = _listed(db, project, _ids(ids)[:LISTED])
     encoder = find_version(db, project.id, version) if version else None
     return render(
         request, "maps/_list.html", project=project, listed=listed,
@@ -127,12 +127,24 @@ def _one(
     request: Request, db: Session, project: Project, record_id: int, version: int | None,
     template: str,
 ) -> HTMLResponse:  # fmt: skip
-    record = find_record(db, project.id, record_id)
+    found = _listed(db, project, [record_id])
+    if not found:
+        raise NotFound("record")
     encoder = find_version(db, project.id, version) if version else None
     return render(
-        request, template, project=project, record=record,
-        **_known(db, project, encoder, [record]),
-    )  # fmt: skip
+        request, template, project=project, record=found[0], **_known(db, project, encoder, found)
+    )
+
+
+def _first_ids(db: Session, project: Project) -> list[int]:
+    ours = select(Record.id).where(Record.project_id == project.id)
+    return list(db.scalars(ours.order_by(Record.id).limit(LISTED)))
+
+
+def _listed(db: Session, project: Project, ids: list[int]) -> list[Opening]:
+    """Those of the project's records in this order, as much of each as is shown."""
+    known = openings_of(db, ids, MOST_SHOWN)
+    return [known[i] for i in ids if i in known and known[i].project_id == project.id]
 
 
 def _drawn(db: Session, project: Project, found: list[Mapped], number: int | None) -> int | None:
@@ -156,7 +168,7 @@ def _suggests(db: Session, encoder: Encoder) -> bool:
 
 
 def _known(
-    db: Session, project: Project, encoder: Encoder | None, records: list[Record]
+    db: Session, project: Project, encoder: Encoder | None, records: list[Opening]
 ) -> dict[str, Any]:
     """What stands beside texts: labels, what people agree on, what the version suggests."""
     ids = [record.id for record in records]
