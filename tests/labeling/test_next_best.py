@@ -319,7 +319,7 @@ def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession])
 
     shown = [rank for rank in range(100) if f'id="row-{rank}"' in page]
     assert shown == sampled_ranks(session)
-    assert "Label 40 rows drawn by chance: 3 are done" in page
+    assert 'Label 40 rows drawn by chance: <b id="n-sampled">3</b> are done' in page
     refused = client.post(f"{url}/accept-rest", data={"key": "form-1"})
     assert (refused.status_code, n_labeled(desk)) == (409, 3)
 
