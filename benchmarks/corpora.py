@@ -10,8 +10,9 @@ import csv
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from app.similarity.encoding.encoder import DEFAULT_MODEL, load_encoder
 from app.similarity.examples import Examples
 from app.similarity.sampling import representatives
 from app.similarity.vectors import Vectors
+from app.similarity.words import Words, words_of
 
 ATIS = SHARED / "data" / "atis" / "intents.csv"
 CACHE = Path(tempfile.gettempdir()) / "likewise-purity"
@@ -35,6 +37,7 @@ class Corpus:
 
     vectors  (n, d) float32, raw, rows of length 1
     classes  (n,) int64, index into names
+    texts    of the same records; none where only vectors were made up
     """
 
     name: str
@@ -43,11 +46,17 @@ class Corpus:
     names: tuple[str, ...]
     n_test: int
     n_train: int
+    texts: Sequence[str] = ()
 
     @property
     def tested_classes(self) -> Rows:
         """The classes of the records that are scored."""
         return self.classes[: self.n_test]
+
+    @cached_property
+    def words(self) -> Words | None:
+        """What a run reads of the texts."""
+        return words_of(self.texts)
 
 
 def agnews(cache: Path) -> Corpus:
@@ -57,9 +66,9 @@ def agnews(cache: Path) -> Corpus:
     labels = [r["label"] for rows in records.values() for r in rows]
     names, classes = np.unique(labels, return_inverse=True)
     n_test, n_train = len(records["test"]), len(records["train"])
-    return Corpus(
-        "agnews", np.concatenate(vectors), classes, tuple(map(str, names)), n_test, n_train
-    )
+    texts = [text for rows in records.values() for text in _news_texts(rows)]
+    named = tuple(map(str, names))
+    return Corpus("agnews", np.concatenate(vectors), classes, named, n_test, n_train, texts)
 
 
 def atis(cache: Path) -> Corpus:
@@ -69,18 +78,12 @@ def atis(cache: Path) -> Corpus:
     names, classes = np.unique([row["intent"] for row in rows], return_inverse=True)
     order, n_test = _tested_first(rows)
     labels = tuple(map(str, names))
-    return Corpus("atis", vectors[order], classes[order], labels, n_test, len(rows) - n_test)
+    texts = [rows[place]["query"] for place in order]
+    n_train = len(rows) - n_test
+    return Corpus("atis", vectors[order], classes[order], labels, n_test, n_train, texts)
 
 
 CORPORA: dict[str, Callable[[Path], Corpus]] = {"agnews": agnews, "atis": atis}
-
-
-def texts_of(name: str) -> list[str]:
-    """The texts of "agnews" or "atis", in the order of the corpus."""
-    if name == "agnews":
-        return [text for rows in _news().values() for text in _news_texts(rows)]
-    rows = _queries()
-    return [rows[place]["query"] for place in _tested_first(rows)[0]]
 
 
 def _news() -> dict[str, list[dict[str, str]]]:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, random_rows, silent, texts_of
+from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, random_rows, silent
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
@@ -89,7 +89,8 @@ def main() -> None:
     if not AGNEWS.is_dir():
         print(f"No records in {SHARED}: set LIKEWISE_SHARED. Nothing was measured.")
         return
-    corpus, texts = CORPORA[asked.dataset](asked.cache), texts_of(asked.dataset)
+    corpus = CORPORA[asked.dataset](asked.cache)
+    texts = list(corpus.texts)
     recipe = recipe_of(asked, texts)
     print(f"Recipe: {json.dumps({k: v for k, v in recipe.as_json().items() if k != 'head'})}")
     for n in map(int, asked.labels.split(",")):
@@ -109,13 +110,13 @@ def measure(what: Asked, recipe: DeepRecipe, place: Path) -> None:
     """The lines of one number of labels, kept one by one."""
     vectors, examples = what.corpus.vectors, examples_of(what.corpus, what.rows)
     watch = Stopwatch()
-    head = tune(vectors, examples, Recipe(), silent)
+    head = tune(vectors, examples, Recipe(), silent, words=what.corpus.words)
     keep(what.line(SAME_DRAW, vectors, head, watch.lap()))
     learned = learn(what, recipe, place)
     vectors = embedded(load_encoder(str(place / MODEL)), what.texts, place / "vectors.npy")
     keep(what.line("deep", vectors, None, learned))
     watch.lap()
-    head = tune(vectors, examples, recipe.head, silent)
+    head = tune(vectors, examples, recipe.head, silent, words=what.corpus.words)
     took = watch.lap()
     both = Spent(learned.seconds + took.seconds, learned.cpu_seconds + took.cpu_seconds)
     keep(what.line("head on deep", vectors, head, both))

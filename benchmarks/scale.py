@@ -5,8 +5,8 @@ usage: python benchmarks/scale.py [--cache FOLDER] [--records 20000 50000 200000
 20,000 real news records; the larger sets repeat them, each copy moved a part of the way towards one
 of its 15 nearest neighbours, so that they fill the same regions. Raw vectors are at hand. Each size
 is measured in a process of its own; memory is the most that process ever held, vectors included.
-Stages: the neighbour graph, what `tune` says it does, the comparison of raw and tuned that decides
-whether the version is activated, and tuned vectors with their index.
+Stages: the neighbour graph, the words, what `tune` says it does, the comparison of raw and tuned
+that decides whether the version is activated, and tuned vectors with their index.
 """
 
 import argparse
@@ -91,9 +91,11 @@ def measured(cache: Path, n: int, n_labels: int) -> Line:
     examples, recipe, stages = examples_of(data, rows), Recipe(), Stages()
     stages.begin("Building the graph")
     graph = neighbour_graph(data.vectors, recipe.neighbours)
-    head = tune(data.vectors, examples, recipe, stages, graph)
+    stages.begin("Reading the words")
+    words = data.words
+    head = tune(data.vectors, examples, recipe, stages, graph, words)
     stages.begin("Comparing raw and tuned")
-    compare(data.vectors, examples, recipe, silent, graph)
+    compare(data.vectors, examples, recipe, silent, graph, words=words)
     stages.begin("Indexing")
     VectorIndex.build(np.arange(n), head.tune(data.vectors))
     stages.begin("Done")
@@ -102,12 +104,12 @@ def measured(cache: Path, n: int, n_labels: int) -> Line:
 
 
 def grown(data: Corpus, n: int) -> Corpus:
-    """n records: the real ones, then copies moved towards a neighbour. Classes are the copies'
-    own."""
+    """n records: the real ones, then copies moved towards a neighbour. Classes and
+    texts are the copies' own."""
     rng = np.random.default_rng(0)
     real = len(data.vectors)
     if n <= real:
-        return _of(data, data.vectors[:n], data.classes[:n])
+        return _of(data, data.vectors[:n], np.arange(n))
     _, near = nearest_others(data.vectors, 15)
     origin = np.arange(n - real) % real
     towards = near[origin, rng.integers(0, 15, n - real)]
@@ -119,11 +121,12 @@ def grown(data: Corpus, n: int) -> Corpus:
         mixed = (1 - part[rows]) * data.vectors[origin[rows]]
         mixed += part[rows] * data.vectors[towards[rows]]
         vectors[real:][rows] = unit_rows(mixed)
-    return _of(data, vectors, np.concatenate([data.classes, data.classes[origin]]))
+    return _of(data, vectors, np.concatenate([np.arange(real), origin]))
 
 
-def _of(data: Corpus, vectors: Vectors, classes: np.ndarray) -> Corpus:
-    return Corpus(data.name, vectors, classes, data.names, len(vectors), 0)
+def _of(data: Corpus, vectors: Vectors, origin: np.ndarray) -> Corpus:
+    texts = [data.texts[i] for i in origin] if data.texts else ()
+    return Corpus(data.name, vectors, data.classes[origin], data.names, len(vectors), 0, texts)
 
 
 def show(line: Line) -> None:

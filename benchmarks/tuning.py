@@ -10,10 +10,11 @@ suggestions for test records that were not labeled. The ceiling is a head on tru
 part itself: "half true" is asked by the half whose labels it was not given, "all true" knows every
 answer, so that what it misses is what this kind of head cannot hold.
 
-Each line is measured in a process of its own. Seconds are the graph's and the head's, means over
-the draws, by the clock and of the processors; memory is the most that the process held, with torch
-and all raw vectors. skip_triplet draws three times at most. Lines are kept in results/tuning.json,
-where they stay until they are measured again; deep.py adds its own in results/deep.json.
+Each line is measured in a process of its own. Seconds are those of graph, words and head, means
+over the draws, by the clock and of the processors; memory is the most that the process held, with
+torch and all raw vectors. skip_triplet draws three times at most. Lines are kept in
+results/tuning.json, where they stay until they are measured again; deep.py adds its own in
+results/deep.json.
 """
 
 import argparse
@@ -104,13 +105,15 @@ def measured(cell: Cell, cache: Path) -> Line:
         return Line.of(cell.corpus, "raw", "-", 0, [scores], Spent(0.0, 0.0), most_memory_mb())
     watch = Stopwatch()
     graph = neighbour_graph(corpus.vectors) if cell.recipe == "head" else None
+    assert corpus.words is not None  # Read here, as a run does.
     once = watch.lap()
     each, laps, memory = [], [], 0.0
     for draw in range(cell.draws):
         rows = PICKS[cell.picked](corpus, cell.labels, draw)
         recipe = Recipe(method=cell.recipe, seed=draw, patience=NEVER)
         watch.lap()
-        head = tune(corpus.vectors, examples_of(corpus, rows), recipe, silent, graph)
+        examples = examples_of(corpus, rows)
+        head = tune(corpus.vectors, examples, recipe, silent, graph, corpus.words)
         laps.append(watch.lap())
         memory = memory or most_memory_mb()  # Before scoring, which needs more than tuning does.
         each.append(scored(corpus, head, rows, cell.picked))

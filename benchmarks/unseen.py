@@ -67,7 +67,7 @@ def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(len(data.vectors))
         examples = examples_of(data, order[:n])
-        tuned = tune(data.vectors, examples, Recipe(seed=draw), silent, graph)
+        tuned = tune(data.vectors, examples, Recipe(seed=draw), silent, graph, data.words)
         rest = queries_of(np.sort(order[n:]))
         raw.append(raw_scores(data, examples, rest))
         head.append(head_scores(data, tuned, rest))

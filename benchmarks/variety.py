@@ -3,7 +3,7 @@
 Synthetic sets are mixtures in 384 dimensions: topics hold classes, classes hold two wordings each,
 and around a wording records scatter as a real sample scatters around its mean. Classes differ where
 that scatter is widest, so those of a topic overlap, and one record in twelve is worded as another
-class.
+class. They have no texts, so their words are silent.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,9 @@ from app.similarity.vectors import Vectors, unit_rows
 def _part(data: Corpus, name: str, rows: np.ndarray, classes: np.ndarray | None = None) -> Corpus:
     named = data.classes[rows] if classes is None else classes
     names = tuple(str(c) for c in range(int(named.max()) + 1))
-    return Corpus(name, data.vectors[rows], named, names, len(rows), 0)
+    return Corpus(
+        name, data.vectors[rows], named, names, len(rows), 0, [data.texts[r] for r in rows]
+    )
 
 
 def uneven_news(cache: Path) -> Corpus:
@@ -64,9 +66,11 @@ def queries_by_intent(cache: Path) -> Corpus:
 def messages(cache: Path) -> Corpus:
     """The sample project: 3,200 messages in eight intents."""
     rows = sample_messages()
-    vectors = embedded([row.text for row in rows], cache / "messages.npy")
+    texts = [row.text for row in rows]
+    vectors = embedded(texts, cache / "messages.npy")
     names, classes = np.unique([row.intent for row in rows], return_inverse=True)
-    return Corpus("sample messages", vectors, classes, tuple(map(str, names)), len(rows), 0)
+    named = tuple(map(str, names))
+    return Corpus("sample messages", vectors, classes, named, len(rows), 0, texts)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, 1000),
     "prior_power": (0.0, 1.0),
     "second_look": (0.0, 1.0),
+    "words": (0.0, 10.0),
     "softness": (0.05, 1.0),
     "hidden": (1, 4096),
     "dropout": (0.0, 0.9),
@@ -35,9 +36,10 @@ class Recipe:
     head.
 
     head          labels travel through the neighbour graph (neighbours .. second_look), other
-                  opinions are pooled with what they say, and a small network learns the chances
-                  (hidden .. weight_decay); strength is the part that evidence has of the tuned
-                  vector of the surest record
+                  opinions are pooled with what they say, the words of the records are heard beside
+                  (words: what they usually weigh, 0 for not at all), and a small network learns the
+                  chances (hidden .. weight_decay); strength is the part that evidence has of the
+                  tuned vector of the surest record
     skip_triplet  the baseline: a skip connection learned from labeled records alone, by
                   batch-hard triplet loss (margin .. patience)
 
@@ -52,6 +54,7 @@ class Recipe:
     steps: int = 30
     prior_power: float | None = None
     second_look: float = 0.3
+    words: float = 1.0
     softness: float = 0.25
     hidden: int = 256
     dropout: float = 0.1

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from app.similarity.activations import softmax
 from app.similarity.calibration import trusted
+from app.similarity.co_training import chances_of_both
 from app.similarity.examples import Examples, n_answers
 from app.similarity.graph import parted
-from app.similarity.pooling import pooled
 from app.similarity.recipe import Recipe
 from app.similarity.soft_labels import soft_labels
 from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.words import Words
 
 LEAST_CHANCE = 1e-12
 STILL_UNLIKE = 0.8
@@ -21,29 +22,39 @@ else is known of them: "not similar" is also said of another shade of the same."
 
 
 def resuggest(
-    graph: sp.csr_matrix, vectors: Vectors, examples: Examples, recipe: Recipe
+    graph: sp.csr_matrix,
+    vectors: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: Words | None = None,
 ) -> NDArray[np.float32]:
     """Suggestions renewed as labels arrive, without a new version: as chances_of_all.
 
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
-    return chances_of_all(graph, unit_rows(vectors), examples, recipe)
+    return chances_of_all(graph, unit_rows(vectors), examples, recipe, words)
 
 
 def chances_of_all(
-    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: Words | None = None,
 ) -> NDArray[np.float32]:
     """The chance of each class, or of each label, on each record, (n, K) float32: as sure as they
     are right about hidden examples.
 
     graph  `neighbour_graph(rows, recipe.neighbours)`
     rows   (n, d) float32 of length 1, of all records, labeled or not
+    words  of the same records, where their texts are known; not read where a record may carry
+           several labels
 
     Raises ValueError for no examples, or examples outside the graph.
     """
     graph = parted(graph, examples.apart)
     if examples.targets is None:
-        return _unlike(pooled(graph, rows, examples, recipe).chances, examples)
+        return _unlike(chances_of_both(graph, rows, examples, recipe, words), examples)
     soft = soft_labels(graph, examples, examples.targets, recipe)
     if n_answers(examples) < 2:
         return soft

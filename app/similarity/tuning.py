@@ -13,6 +13,7 @@ from app.similarity.head import EvidenceHead, Head, RawHead, reach_of
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import chances_of_all
 from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.words import Words
 
 __all__ = ["Examples", "Recipe", "Report", "tune"]
 
@@ -23,12 +24,14 @@ def tune(
     recipe: Recipe,
     report: Report,
     graph: sp.csr_matrix | None = None,
+    words: Words | None = None,
 ) -> Head:
     """The head that these examples teach.
 
     vectors  (n, d) float32, raw, of all records, labeled or not: those without a label teach as
              well
     graph    `neighbour_graph(vectors, recipe.neighbours)`, if somebody kept it
+    words    of the same records; the head learns what they say, and needs none itself
 
     With fewer than two labels in use there is nothing to tell apart, and the raw head comes back.
     Raises ValueError for no examples, or examples outside the vectors.
@@ -46,7 +49,7 @@ def tune(
         report(0.0, "Finding each record's neighbours")
         graph = neighbour_graph(rows, recipe.neighbours)
     report(0.2, "Carrying labels to their neighbours")
-    chances = chances_of_all(graph, rows, examples, recipe)
+    chances = chances_of_all(graph, rows, examples, recipe, words)
     return calibrated(evidence_head(rows, chances, examples, recipe, report), rows, chances)
 
 

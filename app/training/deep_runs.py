@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import id_chunks, reading, transaction
+from app.database import reading, transaction
 from app.errors import Busy, Conflict
 from app.jobs import failpoint
-from app.models import Encoder, LossPoint, Project, Record, TrainingRun
+from app.models import Encoder, LossPoint, Project, TrainingRun
 from app.search.deep_versions import find_prepared, prepare_deep
 from app.search.embedding import embed_with
 from app.search.encoders import active_encoder
-from app.search.vectors import Ids
 from app.settings import settings
 from app.similarity.deep.curve import LossPoint as Point
 from app.similarity.deep.recipe import DeepRecipe
@@ -37,6 +35,7 @@ from app.training.contenders import find_champion, run_of
 from app.training.measuring import Material, with_audit
 from app.training.report import RunReport
 from app.training.snapshot import load_snapshot
+from app.training.texts import texts_of
 
 if TYPE_CHECKING:
     from app.similarity.deep.tuning import Lesson
@@ -106,7 +105,7 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     from app.similarity.deep.tuning import Lesson
 
     with reading() as db:
-        texts = _texts(db, raw.ids)
+        texts = list(texts_of(db, raw.ids))
     shown, hidden = held_out(raw.examples, recipe.held_out, recipe.seed)
     known = raw.examples.taken(shown)
     assert raw.graph is not None  # A deep run's head is learned through the graph.
@@ -115,15 +114,6 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     pool = np.array([row for row, text in enumerate(texts) if text not in apart], np.int64)
     taught = known.rows[np.isin(known.rows, pool)]
     return Lesson(texts, raw.vectors, soft, taught, pool, raw.examples.is_multi_label)
-
-
-def _texts(db: Session, ids: Ids) -> list[str]:
-    found: dict[int, str] = {}
-    for some in id_chunks(ids):
-        rows = db.execute(select(Record.id, Record.text).where(Record.id.in_(some)))
-        found |= dict(rows.all())
-    # A record that was deleted meanwhile has nothing to say.
-    return [found.get(int(each), "") for each in ids]
 
 
 def _keep_point(run_id: int, point: Point) -> None:
@@ -156,7 +146,7 @@ def measure_deep(run: TrainingRun, raw: Material, deep: Material, report: RunRep
         both = ours if theirs is None else audited(db, project, [run, theirs])
     fold = held_out(raw.examples, recipe.held_out, recipe.seed)
     comparison = compare_deep(
-        raw.vectors, deep.vectors, raw.examples, fold, recipe.head, report, champion
+        raw.vectors, deep.vectors, raw.examples, fold, recipe.head, report, champion, deep.words
     )
     head = load_head(workspace.path_of(run.id, workspace.HEAD))
     rows, base, tuned = side_by_side(raw.vectors, deep.vectors, head)

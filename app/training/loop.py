@@ -49,6 +49,7 @@ from app.training.measuring import Material, keep_queries, measure, with_probe
 from app.training.publishing import publish_version
 from app.training.report import RunReport
 from app.training.snapshot import freeze, load_snapshot
+from app.training.texts import is_heard, words_of_records
 from app.training.verdict import judge, load_comparison, save_comparison
 
 Work = Callable[[TrainingRun, RunReport], None]
@@ -111,7 +112,10 @@ def tune(run: TrainingRun, report: RunReport) -> None:
     if deep_runs.is_deep(run.recipe):
         deep_runs.learn_whole(run, _material(run, report, of_raw=True), report)
     material = _material(run, report)
-    head = learn(material.vectors, material.examples, material.recipe, report, graph=material.graph)
+    head = learn(
+        material.vectors, material.examples, material.recipe, report,
+        graph=material.graph, words=material.words,
+    )  # fmt: skip
     workspace.keep(run.id, "tune", workspace.HEAD, lambda path: save_head(head, path))
 
 
@@ -203,9 +207,13 @@ def _material(run: TrainingRun, report: RunReport, *, of_raw: bool = False) -> M
         ids, vectors = raw_vectors(db, raw.id)
     frozen = np.isin(ids, snapshot.pool, assume_unique=True)
     ids, vectors = ids[frozen], vectors[frozen]
-    graph = None
+    graph = words = None
     if recipe.method == "head":
         report(0.0, "Finding each record's neighbours")
         graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
+    if is_heard(recipe, project) and not of_raw:
+        report(0.0, "Reading the words of the records")
+        with reading() as db:
+            words = words_of_records(db, ids)
     examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
-    return Material(raw.id, ids, vectors, examples, recipe, graph)
+    return Material(raw.id, ids, vectors, examples, recipe, graph, words)

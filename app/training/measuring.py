@@ -19,6 +19,7 @@ from app.similarity.measuring.intervals import Resamples
 from app.similarity.measuring.validation import compare
 from app.similarity.recipe import Recipe
 from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.words import Words
 from app.training import workspace
 from app.training.auditing import Audit, audit_of_run, audited
 from app.training.contenders import find_champion, run_of
@@ -30,7 +31,8 @@ from app.training.snapshot import load_snapshot
 
 @dataclass(frozen=True)
 class Material:
-    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph.
+    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph,
+    and the words, where the recipe hears them.
 
     raw_id  the version whose vectors they are; ids (n,) int64, ascending, the records that have one
     """
@@ -41,6 +43,7 @@ class Material:
     examples: Examples
     recipe: Recipe
     graph: sp.csr_matrix | None
+    words: Words | None
 
 
 def measure(run: TrainingRun, material: Material, report: RunReport) -> Comparison:
@@ -57,7 +60,7 @@ def measure(run: TrainingRun, material: Material, report: RunReport) -> Comparis
         both = ours if theirs is None else audited(db, project, [run, theirs])
     comparison = compare(
         material.vectors, material.examples, material.recipe, report,
-        graph=material.graph, champion=champion,
+        graph=material.graph, champion=champion, words=material.words,
     )  # fmt: skip
     heard = (material.ids, material.vectors, material.examples)
     return with_audit(comparison, audit_of_run(head, heard, champion, ours, both))

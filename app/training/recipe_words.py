@@ -14,6 +14,7 @@ HEAD_WORDS: dict[str, str] = {
     "steps": "Steps that they travel",
     "prior_power": "How much frequent labels are held back (empty: hidden examples decide)",
     "second_look": "Weight of a second round, over what the first one found",
+    "words": "Weight of what the words of the records say (0: they are not heard)",
     "softness": "How soft the labels stay (1: as they arrive, less: sharper)",
     "hidden": "Units of the network that learns them",
     "dropout": "Share of the units that rest at each step, against learning by heart",

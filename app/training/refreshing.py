@@ -28,6 +28,7 @@ from app.similarity.suggesting import resuggest
 from app.training.graphs import shared_graph
 from app.training.readiness import moving_run
 from app.training.snapshot import freeze, last_act_id
+from app.training.texts import is_heard, words_of_records
 
 log = structlog.get_logger()
 
@@ -73,10 +74,11 @@ def renew(project_id: int) -> None:
         raw = db.get_one(Encoder, raw_encoder_id(encoder))
         snapshot = freeze(db, project, raw)
         ids, vectors = raw_vectors(db, raw.id)
-    recipe = Recipe()
+        recipe = Recipe()
+        words = words_of_records(db, ids) if is_heard(recipe, project) else None
     examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
     graph = shared_graph(raw.id, ids, vectors, recipe.neighbours)
-    chances = resuggest(graph, vectors, examples, recipe)
+    chances = resuggest(graph, vectors, examples, recipe, words)
     suggestions = Suggestions(ids, examples.label_ids, chances.astype("float16"))
     write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
     log.info(

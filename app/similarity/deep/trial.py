@@ -14,6 +14,7 @@ from app.similarity.measuring.trial import Trial
 from app.similarity.recipe import Recipe
 from app.similarity.tuning import tune
 from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.words import Words
 
 FEWEST_HELD_OUT = 4
 """With fewer labels held out than this, nothing could be measured: then all of them teach."""
@@ -74,13 +75,14 @@ def compare_deep(
     recipe: Recipe,
     report: Report,
     champion: Champion | None = None,
+    words: Words | None = None,
 ) -> Comparison:
     """Raw against a head on deep vectors, and that against the version in use.
 
     raw, deep  (n, d) and (n, e) float32, vectors of the same records
     fold       the encoder learned from its first part alone, and so does the head asked here; its
                second part is asked about
-    recipe     of that head
+    recipe     of that head, which also hears the words of the records, if they are given
 
     Without enough to measure by there are no scores, is_better is False, and the sentence says why.
     """
@@ -91,7 +93,7 @@ def compare_deep(
     )
     if reason:
         return Comparison((), (), False, f"Not measured: {reason}")
-    head = tune(deep, examples.taken(fold[0]), recipe, report)
+    head = tune(deep, examples.taken(fold[0]), recipe, report, words=words)
     rows, base, tuned = side_by_side(raw, deep, head)
     trial = Trial(rows, examples, depths(examples, [[fold]]), champion, base)
     trial.hold([fold], [tuned])

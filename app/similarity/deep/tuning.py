@@ -27,15 +27,14 @@ from app.similarity.deep.memory import learn_within_memory
 from app.similarity.deep.recipe import DeepRecipe, n_learned
 from app.similarity.deep.trainer import trainer_of
 from app.similarity.deep.watch import Told, Watch, last_checkpoint, restore_loss
-from app.similarity.deep.words import with_words
 from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.similarity.examples import Report
 from app.similarity.vectors import Vectors
+from app.similarity.words import with_words, words_of
 
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
 LEAST_LEARNED = 8
-TEXTS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _learned(
 ) -> Learned:
     torch.manual_seed(recipe.seed)
     model = prepared(base, recipe, device)
-    lesson = _heard(lesson, model, recipe)
+    lesson = _heard(lesson, recipe)
     parts = _parts(lesson, recipe, device)
     loss = loss_of(model, recipe, _centres(lesson, parts), is_binary=lesson.is_binary)
     learned, validated = (
@@ -133,19 +132,14 @@ def _learned(
     return outcome
 
 
-def _heard(lesson: Lesson, model: SentenceTransformer, recipe: DeepRecipe) -> Lesson:
+def _heard(lesson: Lesson, recipe: DeepRecipe) -> Lesson:
     """The lesson, its soft labels corrected by what the words of each text say."""
     if lesson.is_binary or recipe.words == 0:
         return lesson
-    pieces: list[Rows] = []
-    for start in range(0, len(lesson.texts), TEXTS_AT_ONCE):
-        read = model.tokenizer(
-            list(lesson.texts[start : start + TEXTS_AT_ONCE]),
-            add_special_tokens=False, truncation=True, max_length=model.max_seq_length,
-        )  # fmt: skip
-        pieces += [np.asarray(each, dtype=np.int64) for each in read["input_ids"]]
-    soft = with_words(pieces, lesson.soft, lesson.examples, recipe.words, recipe.seed)
-    return replace(lesson, soft=soft)
+    words = words_of(lesson.texts)
+    if words is None:
+        return lesson
+    return replace(lesson, soft=with_words(words, lesson.soft, lesson.examples, recipe.words))
 
 
 def _parts(lesson: Lesson, recipe: DeepRecipe, device: str) -> Parts:

@@ -1,0 +1,34 @@
+"""The texts of the records that a run learns from: to be read whole, or for their words alone."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import id_chunks
+from app.models import Project, Record
+from app.search.vectors import Ids
+from app.similarity.recipe import Recipe
+from app.similarity.words import MOST_CHARACTERS, Words, words_of
+
+
+def texts_of(db: Session, ids: Ids, most: int | None = None) -> Iterator[str]:
+    """The text of each of these records, ids ascending, or the first `most` characters of it.
+
+    A record that was deleted meanwhile has nothing to say.
+    """
+    text = Record.text if most is None else func.substr(Record.text, 1, most)
+    for some in id_chunks(ids):
+        rows = db.execute(select(Record.id, text).where(Record.id.in_(some)))
+        found: dict[int, str] = dict(rows.all())
+        yield from (found.get(each, "") for each in some)
+
+
+def is_heard(recipe: Recipe, project: Project) -> bool:
+    """Whether the words of the records teach as well: not where one may carry several labels."""
+    return recipe.method == "head" and recipe.words > 0 and not project.is_multi_label
+
+
+def words_of_records(db: Session, ids: Ids) -> Words | None:
+    """The words of these records, row by row; None where none tells anything apart."""
+    return words_of(texts_of(db, ids, MOST_CHARACTERS))
