@@ -77,6 +77,18 @@ def test_another_encoding_is_offered_and_can_be_chosen(admin: TestClient) -> Non
     assert "choose the file" in refused.text
 
 
+def test_the_preview_counts_rows_where_a_file_has_but_one_line(admin: TestClient) -> None:
+    make_project()
+    one_line = upload(admin, b'[{"text": "first"}, {"text": "second"}]', "letters.json")
+
+    listed, lines = admin.get(one_line).text, admin.get(upload(admin, CSV)).text
+
+    assert '<th class="num">Row</th>' in listed
+    assert re.findall(r'<td class="num">(\d+)</td>', listed) == ["1", "2"]
+    assert '<th class="num">Line</th>' in lines
+    assert re.findall(r'<td class="num">(\d+)</td>', lines)[0] == "2"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "status", "sentence"),
     [
