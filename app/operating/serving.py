@@ -48,6 +48,12 @@ def prepare() -> None:
         schema.upgrade()
 
 
+def log_as_set() -> None:
+    """From now on this process tells what LIKEWISE_LOG_LEVEL asks for, and what is graver."""
+    level = logging.getLevelNamesMapping()[settings().log_level]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
+
+
 def base_url(host: str = "127.0.0.1", port: int = 8000) -> str:
     """Where people reach the pages."""
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
@@ -57,6 +63,7 @@ def base_url(host: str = "127.0.0.1", port: int = 8000) -> str:
 def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
     """Serve pages until stopped. Raises Invalid if the port is taken."""
     prepare()
+    log_as_set()
     taken = _listen(host, port)
     address = base_url(host, taken.getsockname()[1])
     with transaction() as db:
@@ -80,7 +87,7 @@ def work(*, ends_with_stdin: bool) -> None:
     from app.worker import run_worker
 
     prepare()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    log_as_set()
     stop = threading.Event()
     if ends_with_stdin:
         threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
