@@ -6,18 +6,21 @@ The project is made straight in the database: its records have short texts, and 
 import multiprocessing
 import os
 import signal
+import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pages import LIKEWISE, free_port
 from playwright.sync_api import sync_playwright
 
+LIKEWISE = str(Path(sys.executable).parent / "likewise")
 OPENED = 5
 FRAMES = 40
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -99,7 +102,9 @@ def opened(n: int) -> dict[str, Any]:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, context) as process:
             token = process.submit(furnish, n).result()
-        port = free_port()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
         server = subprocess.Popen([LIKEWISE, "serve", "--port", str(port), "--no-worker"])
         try:
             with sync_playwright() as playwright:
