@@ -26,13 +26,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from app.errors import Busy, NotFound, StorageFull
 from app.settings import settings
 from app.turns import Turn, Turns
 
-BUSY_TIMEOUT_MS = 10_000
+PATIENCE_SECONDS = 10
+"""How long a request waits for a connection, its turn or the lock."""
 IDS_AT_ONCE = 500
 NUMBER_OUT_OF_RANGE = "22003"  # As SQL names it.
 
@@ -58,7 +60,7 @@ def _on_connect(raw: Any, _record: Any) -> None:
     cursor = raw.cursor()
     journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
     for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        f"busy_timeout = {1000 * PATIENCE_SECONDS}",
         f"journal_mode = {journal}",
         "synchronous = FULL",
         "foreign_keys = ON",
@@ -92,6 +94,7 @@ def make_engine(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_size=20,
             max_overflow=20,
+            pool_timeout=PATIENCE_SECONDS,
             pool_pre_ping=True,
         )
         event.listen(engine, "handle_error", _on_error)
@@ -99,8 +102,8 @@ def make_engine(url: str) -> Engine:
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        parsed, module=sqlite_module(), pool_size=20, max_overflow=30,
-        connect_args={"check_same_thread": False},
+        parsed, module=sqlite_module(), connect_args={"check_same_thread": False},
+        pool_size=20, max_overflow=30, pool_timeout=PATIENCE_SECONDS,
     )  # fmt: skip
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
@@ -116,7 +119,7 @@ def engine_for(url: str) -> Engine:
 
 @cache
 def _turns_for(_url: str) -> Turns:
-    return Turns(BUSY_TIMEOUT_MS / 1000)
+    return Turns(PATIENCE_SECONDS)
 
 
 def engine() -> Engine:
@@ -127,8 +130,11 @@ def engine() -> Engine:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A consistent look at the database that holds no write lock. Objects stay usable after it."""
-    with Session(engine(), expire_on_commit=False) as db:
-        yield db
+    try:
+        with Session(engine(), expire_on_commit=False) as db:
+            yield db
+    except NoConnection as error:
+        raise Busy from error
 
 
 @contextmanager
@@ -142,6 +148,8 @@ def transaction() -> Iterator[Session]:
             db.commit()
     except OperationalError as error:
         raise clear_error(error) from error
+    except NoConnection as error:
+        raise Busy from error
     finally:
         turn.end()
 

@@ -1,12 +1,13 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import TimeoutError as NoConnection
 
-from app.database import reading, transaction
+from app.database import engine, reading, transaction
 from app.errors import Busy
 from app.models import User
 from app.turns import Turn, Turns
@@ -87,3 +88,18 @@ def add_and_fail() -> None:
         db.add(User(name="ben", name_key="ben", role="admin"))
         db.flush()
         raise ZeroDivisionError
+
+
+def test_who_finds_no_connection_is_told_that_the_database_is_busy(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine().pool, "_timeout", 0.01)
+    with ExitStack() as held:
+        with suppress(NoConnection):
+            while True:
+                held.enter_context(engine().connect())
+        for way in (reading, transaction):
+            with pytest.raises(Busy), way() as db:
+                db.scalars(select(User.id)).all()
+
+    make_user("ada")

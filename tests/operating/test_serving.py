@@ -52,7 +52,7 @@ def test_many_who_wait_for_the_lock_do_not_keep_its_holder_from_ending(
     monkeypatch: pytest.MonkeyPatch, serving: str, ada: User, database: str
 ) -> None:
     # Nobody gives up, however slow the machine is.
-    monkeypatch.setattr(databases, "BUSY_TIMEOUT_MS", int(1000 * PATIENCE_SECONDS))
+    monkeypatch.setattr(databases, "PATIENCE_SECONDS", PATIENCE_SECONDS)
     databases._turns_for.cache_clear()
     project = make_project()
     with transaction() as db:
