@@ -144,7 +144,8 @@ def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
         return Spent(*json.loads(kept.read_text()))
     watch, vectors = Stopwatch(), what.corpus.vectors
     graph = neighbour_graph(vectors, recipe.head.neighbours)
-    soft = lessons_of_all(graph, vectors, examples_of(what.corpus, what.rows), recipe.head)
+    examples = examples_of(what.corpus, what.rows)
+    soft = lessons_of_all(graph, vectors, examples, recipe.head, what.corpus.words)
     lesson = Lesson(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
     learned = tune_deep(
         default_model_folder(), lesson, recipe, place, report=told_sometimes(),

@@ -62,10 +62,14 @@ def chances_of_all(
 
 
 def lessons_of_all(
-    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: Words | None = None,
 ) -> NDArray[np.float32]:
     """What a deep run teaches: the examples' own labels, and elsewhere chances_of_all; (n, K)."""
-    taught = chances_of_all(graph, rows, examples, recipe).copy()
+    taught = chances_of_all(graph, rows, examples, recipe, words).copy()
     taught[examples.rows] = examples.answers()
     return taught
 

@@ -143,15 +143,6 @@ def second_opinion(words: Words, first: Floats, examples: Rows, answers: Floats)
     return second
 
 
-def with_words(words: Words, first: Floats, examples: Rows, weight: float) -> Floats:
-    """The chances of each class when words are heard as well, (n, K) float32; as second_opinion,
-    weighed beside the first. Rows that people labeled stay as the first opinion has them."""
-    second = second_opinion(words, first, examples, first[examples])
-    heard = softmax(np.asarray(log_chances(first) + weight * second, dtype=np.float32))
-    heard[examples] = first[examples]
-    return heard
-
-
 def log_chances(chances: Floats) -> Floats:
     """Their logarithms; nothing is held to be impossible."""
     return np.log(np.maximum(chances, np.float32(LEAST_CHANCE)))

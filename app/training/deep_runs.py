@@ -29,6 +29,7 @@ from app.similarity.encoding.encoder import ModelNotAvailable, model_source
 from app.similarity.head import load_head
 from app.similarity.measuring.evaluation import Comparison
 from app.similarity.suggesting import lessons_of_all
+from app.similarity.words import words_of
 from app.training import workspace
 from app.training.auditing import audit_of_run, audited
 from app.training.contenders import find_champion, run_of
@@ -109,7 +110,9 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     shown, hidden = held_out(raw.examples, recipe.held_out, recipe.seed)
     known = raw.examples.taken(shown)
     assert raw.graph is not None  # A deep run's head is learned through the graph.
-    soft = lessons_of_all(raw.graph, raw.vectors, known, recipe.head)
+    is_heard = recipe.head.words > 0 and not raw.examples.is_multi_label
+    words = words_of(texts) if is_heard else None
+    soft = lessons_of_all(raw.graph, raw.vectors, known, recipe.head, words)
     apart = {texts[row] for row in raw.examples.rows[hidden]}
     pool = np.array([row for row, text in enumerate(texts) if text not in apart], np.int64)
     taught = known.rows[np.isin(known.rows, pool)]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from app.errors import Invalid
 from app.similarity.deep.recipe import RANGES as DEEP_RANGES
-from app.similarity.deep.recipe import DeepRecipe, Loss, Weights, recipe_from_json
+from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe, Loss, Weights, recipe_from_json
 from app.similarity.recipe import RANGES, Method, Recipe
 
 # Per method: field and what it does, in plain words.
@@ -37,13 +37,12 @@ DEEP = "deep_"
 """What the names of a deep recipe's inputs begin with: both recipes have a seed."""
 
 DEEP_CHOICES: tuple[tuple[str, str], ...] = (
-    ("subset", "Most records to learn from (empty: all on a GPU, 4,000 elsewhere)"),
+    ("subset", f"Most records to learn from (empty: all on a GPU, {CPU_SUBSET:,} elsewhere)"),
     ("epochs", "Passes over them"),
     ("batch_size", "Records in a batch"),
     ("learning_rate", "Learning rate"),
     ("max_tokens", "Words and word parts read of each text while learning"),
     ("frozen_layers", "Lower layers that stay as they are (more: quicker)"),
-    ("words", "Weight of what the words say beside the neighbours (0: not asked)"),
     ("contrast", "Weight of drawing records of one label together"),
     ("patience", "Checks without gain before it stops"),
     ("held_out", "Share of the labels kept to measure by"),
@@ -82,7 +81,6 @@ class RunForm(BaseModel):
     deep_learning_rate: float | None = None
     deep_max_tokens: int | None = None
     deep_frozen_layers: int | None = None
-    deep_words: float | None = None
     deep_contrast: float | None = None
     deep_patience: int | None = None
     deep_held_out: float | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.similarity.deep.recipe import DeepRecipe
+from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
 from app.similarity.recipe import Recipe
 
 HEAD_WORDS: dict[str, str] = {
@@ -36,7 +36,7 @@ DEEP_WORDS: dict[str, str] = {
     "loss": "Loss",
     "weights": "What may change (full: all weights; lora: small adapters)",
     "seed": HEAD_WORDS["seed"],
-    "subset": "Most records to learn from (empty: all on a GPU, 4,000 elsewhere)",
+    "subset": f"Most records to learn from (empty: all on a GPU, {CPU_SUBSET:,} elsewhere)",
     "epochs": "Passes over them",
     "batch_size": "Records in a batch",
     "accumulation": "Batches whose gradients are added up before a step",

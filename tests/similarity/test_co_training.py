@@ -10,6 +10,7 @@ from app.similarity.graph import neighbour_graph
 from app.similarity.measuring.validation import compare
 from app.similarity.pooling import pooled
 from app.similarity.recipe import Recipe
+from app.similarity.suggesting import lessons_of_all
 from app.similarity.tuning import tune
 from app.similarity.vectors import unit_rows
 from app.similarity.words import Words, words_of
@@ -52,6 +53,19 @@ def test_words_are_heard_where_they_know_better(crowd: Crowd) -> None:
 
     assert right(both, crowd) > right(alone, crowd) + 0.05
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_deep_run_is_taught_what_both_say_and_what_people_said(crowd: Crowd) -> None:
+    vectors, rows = blurred(crowd), some_rows(30)
+    graph, examples = neighbour_graph(vectors), crowd.examples(rows)
+    words = worded(crowd.classes)
+
+    taught = lessons_of_all(graph, vectors, examples, Recipe(), words)
+
+    both = chances_of_both(graph, vectors, examples, Recipe(), words)
+    others = np.setdiff1d(np.arange(600), rows)
+    assert np.array_equal(taught[others], both[others])
+    assert np.array_equal(taught[rows], examples.answers())
 
 
 def test_both_together_are_as_sure_as_they_are_right(crowd: Crowd) -> None:

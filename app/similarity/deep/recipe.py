@@ -67,7 +67,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "margin": (0.0, 10.0),
     "certainty": (0.0, 1.0),
     "softness": (0.05, 1.0),
-    "words": (0.0, 10.0),
     "validation_share": (0.01, 0.5),
     "checks": (1, 1000),
     "patience": (1, 1000),
@@ -92,7 +91,6 @@ class DeepRecipe:
     contrast       weight of the supervised contrastive term beside the soft cross-entropy
     certainty      for losses of whole labels: least share at which a record counts for its label
     softness       the usual loss learns shares sharpened to p^(1/softness): 1 as they are
-    words          weight of what the words say beside what the neighbour graph says; 0: not asked
     checks         how often validation loss is measured and a checkpoint written
     patience       checks without gain before it stops early
     held_out       share of the labeled records that training never sees, to measure by
@@ -121,7 +119,6 @@ class DeepRecipe:
     margin: float = 0.5
     certainty: float = 0.8
     softness: float = 0.5
-    words: float = 1.0
     validation_share: float = 0.1
     checks: int = 8
     patience: int = 3
@@ -173,7 +170,7 @@ def head_recipe(values: dict[str, Any]) -> Recipe:
     return recipe.head if isinstance(recipe, DeepRecipe) else recipe
 
 
-CPU_SUBSET = 4_000
+CPU_SUBSET = 5_000
 """Records to learn from where there is no GPU and nobody said how many: some ten minutes' work."""
 
 

@@ -11,7 +11,7 @@ read with torch's weights-only loader, so nothing in them can run.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,6 @@ from app.similarity.deep.watch import Told, Watch, last_checkpoint, restore_loss
 from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.similarity.examples import Report
 from app.similarity.vectors import Vectors
-from app.similarity.words import with_words, words_of
 
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
@@ -44,7 +43,7 @@ class Lesson:
     texts     of all records, n
     vectors   (n, d) float32, the base model's
     soft      (n, K) float32: shares of the classes, or for is_binary chances of each label
-    examples  rows that people labeled, (m,) int64: what soft says of them stands
+    examples  rows that people labeled, (m,) int64
     pool      rows that may be learned from, the examples among them: not those held out
     """
 
@@ -109,7 +108,6 @@ def _learned(
 ) -> Learned:
     torch.manual_seed(recipe.seed)
     model = prepared(base, recipe, device)
-    lesson = _heard(lesson, recipe)
     parts = _parts(lesson, recipe, device)
     loss = loss_of(model, recipe, _centres(lesson, parts), is_binary=lesson.is_binary)
     learned, validated = (
@@ -130,16 +128,6 @@ def _learned(
     _save(finished(base, model), outcome, recipe, name)
     shutil.rmtree(place / CHECKPOINTS, ignore_errors=True)
     return outcome
-
-
-def _heard(lesson: Lesson, recipe: DeepRecipe) -> Lesson:
-    """The lesson, its soft labels corrected by what the words of each text say."""
-    if lesson.is_binary or recipe.words == 0:
-        return lesson
-    words = words_of(lesson.texts)
-    if words is None:
-        return lesson
-    return replace(lesson, soft=with_words(words, lesson.soft, lesson.examples, recipe.words))
 
 
 def _parts(lesson: Lesson, recipe: DeepRecipe, device: str) -> Parts:

@@ -186,7 +186,7 @@ def test_a_head_on_top_adds_less_evidence_unless_it_is_told_how_much() -> None:
         ({"loss": "magic"}, "A loss is one of"),
         ({"weights": "some"}, "full or lora"),
         ({"subset": 0}, "A recipe's subset is a whole number"),
-        ({"words": -1}, "A recipe's words is a number from 0 to 10, not -1."),
+        ({"head": {"words": -1}}, "A recipe's words is a number from 0 to 10, not -1."),
         ({"colour": 1}, "A deep recipe has no field 'colour'."),
         ({"head": 3}, "A deep recipe's head is a recipe."),
     ],

@@ -135,24 +135,6 @@ def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Pa
         )  # fmt: skip
 
 
-def test_records_that_the_graph_is_unsure_of_are_learned_by_their_words(
-    base: Path, tmp_path: Path
-) -> None:
-    unsure = SOFT.copy()
-    unsure[48:] = 0.3 + 0.1 * np.eye(3, dtype=np.float32)[np.arange(48, N) % 3]
-    lesson = Lesson(TEXTS, encoded(base), unsure, np.arange(12), np.arange(N))
-
-    def n_learned(words: float) -> int:
-        whole = QUICK | {"loss": "batch_all", "certainty": 0.6, "words": words}
-        return tune_deep(
-            base, lesson, DeepRecipe.from_json(whole), tmp_path / str(words),
-            report=lambda p, s: None, device="cpu",
-        ).n_learned  # fmt: skip
-
-    assert n_learned(0.0) < 50
-    assert n_learned(1.0) > 80
-
-
 def test_too_little_to_learn_from_is_said_in_words(base: Path, tmp_path: Path) -> None:
     lesson = Lesson(TEXTS, encoded(base), SOFT, np.arange(4), np.arange(6))
 
