@@ -7,8 +7,8 @@ from fastapi import Form
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from app.errors import Invalid
-from app.similarity.deep.recipe import RANGES as DEEP_RANGES
 from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe, Loss, Weights, recipe_from_json
+from app.similarity.deep.recipe import RANGES as DEEP_RANGES
 from app.similarity.recipe import RANGES, Method, Recipe
 
 # Per method: field and what it does, in plain words.
