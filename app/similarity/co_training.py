@@ -16,11 +16,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from app.similarity.activations import softmax
-from app.similarity.calibration import LEAST_CHANCE
 from app.similarity.examples import Examples
 from app.similarity.folds import folds
 from app.similarity.opinions import NEVER, Weights, opinions
-from app.similarity.pooling import MOST_ASKED, N_FOLDS, PULL, pooled
+from app.similarity.pooling import MOST_ASKED, N_FOLDS, least_bold, losses_of, pooled
 from app.similarity.recipe import Recipe
 from app.similarity.vectors import Vectors
 from app.similarity.words import Words, second_opinion
@@ -113,17 +112,12 @@ def _settled(hidden: _Hidden, recipe: Recipe) -> tuple[float, float]:
         return recipe.words, USUAL_SHARPNESS
     tried = list(product(PARTS, SHARPNESS))
     losses = np.stack([_loss_each(hidden, part * recipe.words, sharp) for part, sharp in tried])
-    counted = hidden.asked.weights / hidden.asked.weights.sum()
-    pulls = [PULL * np.log(sharp / USUAL_SHARPNESS) ** 2 for _, sharp in tried]
-    mean = losses @ counted + np.array(pulls) / len(counted)
-    best = int(mean.argmin())
-    spread = np.sqrt((losses - losses[best]) ** 2 @ counted**2)
-    enough = np.flatnonzero(mean <= mean[best] + CLEARLY * spread)
-    part, sharpness = tried[min(enough, key=lambda i: (abs(tried[i][0] - 1), mean[i]))]
+    stretch = np.array([sharp for _, sharp in tried]) / USUAL_SHARPNESS
+    boldness = [abs(part - 1) for part, _ in tried]
+    part, sharpness = tried[least_bold(losses, hidden.asked.weights, stretch, boldness, CLEARLY)]
     return part * recipe.words, sharpness
 
 
 def _loss_each(hidden: _Hidden, weight: float, sharpness: float) -> NDArray[np.float64]:
     chances = _together(hidden.first, hidden.second, weight, sharpness)
-    true = chances[np.arange(len(chances)), hidden.asked.classes]
-    return np.asarray(-np.log(np.maximum(true, LEAST_CHANCE)), dtype=np.float64)
+    return losses_of(chances, hidden.asked.classes)

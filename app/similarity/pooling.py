@@ -14,6 +14,7 @@ Source: log-linear opinion pools, Genest and Zidek 1986; weights by hidden examp
 Wolpert 1992; the least change within one standard error of the best, Breiman et al. 1984.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -91,13 +92,30 @@ def settled_weights(
         return Weights(commonness=recipe.prior_power or 0.0)
     tried = _tried(recipe, is_dense=len(examples) * recipe.neighbours >= len(rows))
     losses = np.stack([_loss_each(said, weights, asked.classes) for weights in tried])
-    counted = asked.weights / asked.weights.sum()
-    pulls = [PULL * np.log(weights.sharpness / USUAL_SHARPNESS) ** 2 for weights in tried]
-    mean = losses @ counted + np.array(pulls) / len(asked)
+    stretch = np.array([weights.sharpness for weights in tried]) / USUAL_SHARPNESS
+    return tried[least_bold(losses, asked.weights, stretch, [each.boldness for each in tried])]
+
+
+def least_bold(
+    losses: NDArray[np.float64],
+    weights: Floats,
+    stretch: NDArray[np.float64],
+    boldness: Sequence[float],
+    within: float = 1.0,
+) -> int:
+    """Which of t ways to take: the least bold one that is as good as the best, or nearly.
+
+    losses    (t, q) of each way for each hidden example; weights (q,) how much each example counts
+    stretch   (t,) how sure each way is beside the usual one
+    boldness  of each way; among equals the better one
+    within    how many standard errors of the best are near enough
+    """
+    counted = weights / weights.sum()
+    mean = losses @ counted + PULL * np.log(stretch) ** 2 / len(counted)
     best = int(mean.argmin())
     spread = np.sqrt((losses - losses[best]) ** 2 @ counted**2)
-    enough = np.flatnonzero(mean <= mean[best] + spread)
-    return tried[min(enough, key=lambda i: (tried[i].boldness, mean[i]))]
+    enough = np.flatnonzero(mean <= mean[best] + within * spread).tolist()
+    return min(enough, key=lambda i: (boldness[i], mean[i]))
 
 
 def _tried(recipe: Recipe, *, is_dense: bool) -> list[Weights]:
@@ -108,7 +126,11 @@ def _tried(recipe: Recipe, *, is_dense: bool) -> list[Weights]:
 
 
 def _loss_each(said: Opinions, weights: Weights, classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    chances = softmax(said.pooled(weights) * np.float32(weights.sharpness))
+    return losses_of(softmax(said.pooled(weights) * np.float32(weights.sharpness)), classes)
+
+
+def losses_of(chances: Floats, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-ln of the chance that each of q records was given for its class, (q,)."""
     true = chances[np.arange(len(classes)), classes]
     return np.asarray(-np.log(np.maximum(true, LEAST_CHANCE)), dtype=np.float64)
 
