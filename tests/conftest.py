@@ -154,6 +154,12 @@ def _postgres_database(server: str, template: str, folder: Path) -> Iterator[str
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+def distinct_text(number: int) -> str:
+    """A text of its own for each number, in letters: texts that differ in digits alone are
+    near-copies."""
+    return f"text {''.join('abcdefghij'[int(digit)] for digit in str(number))}"
+
+
 def free_port() -> int:
     """A port for a server that is begun anew at the same address: below those that the system
     gives to connections by itself, so that nobody has it in between."""

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from app.similarity.activations import gelu, sigmoid, softmax
+from app.similarity.confidence import limit_confidence
 from app.similarity.vectors import Vectors, unit_rows
 
 Floats = NDArray[np.float32]
@@ -86,6 +87,8 @@ class EvidenceHead:
     reach         |e|^2 of the surest records
     strength      in [0, 1], the part that evidence has of the vector of the surest record
     temperature   divides the logits, so that the chances are chances of being right
+    limits        (K,) float32, the highest probability that `suggest` gives each class; None in
+                  heads of old
     """
 
     hidden_weight: Floats
@@ -98,6 +101,7 @@ class EvidenceHead:
     temperature: float = 1.0
     reach: float = 1.0
     is_multi_label: bool = False
+    limits: Floats | None = None
     kind: str = "evidence"
 
     @property
@@ -125,7 +129,9 @@ class EvidenceHead:
         chances = np.empty((len(raw), len(self.classes)), np.float32)
         for part in _parts(len(raw)):
             chances[part] = self.chances(self.logits(unit_rows(raw[part])))
-        return chances
+        if self.limits is None:
+            return chances
+        return limit_confidence(chances, self.limits, is_binary=self.is_multi_label)
 
     def logits(self, rows: Vectors) -> Floats:
         """What the network says before it is turned into chances, (n, K); rows of length 1."""

@@ -16,6 +16,9 @@ SPREAD = 0.5
 
 LEAST_CHANCE = 1e-6
 
+CLEARLY_MORE = 1e-3
+"""A share that exceeds an equal one by less than this part of it is equal, but for rounding."""
+
 
 def soft_labels(
     graph: sp.csr_matrix, examples: Examples, targets: Targets, recipe: Recipe
@@ -45,24 +48,41 @@ def travelled(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArr
 
 
 def with_surest(examples: Examples, shares: NDArray[np.float32], part: float) -> Examples:
-    """The examples, and of each class in use the records surest to be of it: in all this part of
-    the records.
+    """Add to the examples, of each class in use, the records surest to be of it: in all at most
+    this part of the records.
 
-    They weigh as much together as the class's own examples do, each by its share.
+    Only records that labels reach, and whose likeliest class it is, are added: a class whose labels
+    reach few gets few. They weigh as much together as the class's own examples do, each by its
+    share.
     """
     named = np.unique(examples.classes[examples.weights > 0])
-    n_each = max(1, int(part * len(shares) / len(named)))
-    surest = [np.argsort(-shares[:, c], kind="stable")[:n_each] for c in named]
+    if len(named) < 2:
+        return examples
+    most = max(1, int(part * len(shares) / len(named)))
     own = np.bincount(examples.classes, examples.weights, len(examples.label_ids))
-    weights = [shares[rows, c] * own[c] / n_each for rows, c in zip(surest, named, strict=True)]
-    added = np.concatenate(surest)
+    added = [_surest(shares, int(c), 1 / len(named), most) for c in named]
+    weights = [
+        shares[rows, c] * own[c] / max(1, len(rows)) for rows, c in zip(added, named, strict=True)
+    ]
+    n_added = [len(rows) for rows in added]
     return Examples(
-        rows=np.concatenate([examples.rows, added]),
-        classes=np.concatenate([examples.classes, np.repeat(named, n_each)]),
+        rows=np.concatenate([examples.rows, *added]),
+        classes=np.concatenate([examples.classes, np.repeat(named, n_added)]),
         label_ids=examples.label_ids,
-        groups=np.zeros(len(examples) + len(added), np.int64),
+        groups=np.zeros(len(examples) + sum(n_added), np.int64),
         weights=np.concatenate([examples.weights, *weights]).astype(np.float32),
     )
+
+
+def _surest(
+    shares: NDArray[np.float32], column: int, equal_share: float, most: int
+) -> NDArray[np.int64]:
+    """Rows likeliest to be of this class, the surest first. A row that no label reaches has an
+    equal share of every class, so it is none of them."""
+    own = shares[:, column]
+    likeliest = (own > equal_share * (1 + CLEARLY_MORE)) & (own >= shares.max(axis=1))
+    rows = np.flatnonzero(likeliest)
+    return rows[np.argsort(-own[rows], kind="stable")[:most]]
 
 
 def _shares(graph: sp.csr_matrix, examples: Examples, recipe: Recipe) -> NDArray[np.float32]:

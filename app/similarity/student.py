@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from app.similarity.confidence import confidence_limits
 from app.similarity.examples import Examples, Report
 from app.similarity.head import INPUT_SCALE, EvidenceHead, reach_of
 from app.similarity.recipe import Recipe
@@ -89,4 +90,5 @@ def _in_numpy(
         classes=examples.label_ids,
         strength=recipe.strength,
         is_multi_label=examples.is_multi_label,
+        limits=confidence_limits(examples),
     )

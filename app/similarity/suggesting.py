@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from app.similarity.activations import softmax
 from app.similarity.calibration import trusted
 from app.similarity.co_training import chances_of_both
+from app.similarity.confidence import confidence_limits, limit_confidence
 from app.similarity.examples import Examples, n_answers
 from app.similarity.graph import parted
 from app.similarity.recipe import Recipe
@@ -28,11 +29,14 @@ def resuggest(
     recipe: Recipe,
     words: Words | None = None,
 ) -> NDArray[np.float32]:
-    """Suggestions renewed as labels arrive, without a new version: as chances_of_all.
+    """Suggestions renewed as labels arrive, without a new version: as chances_of_all, no surer than
+    the number of labels allows.
 
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
-    return chances_of_all(graph, unit_rows(vectors), examples, recipe, words)
+    chances = chances_of_all(graph, unit_rows(vectors), examples, recipe, words)
+    limits = confidence_limits(examples)
+    return limit_confidence(chances, limits, is_binary=examples.is_multi_label)
 
 
 def chances_of_all(

@@ -5,7 +5,8 @@ chosen. The stream was drawn by chance alone (app.labeling.audit), so its figure
 record of the project.
 
 Decision: a record counts for a version only if that version cannot have learned from it: it was in
-the stream when the version's run froze its examples, or nothing had been said about it by then.
+the stream when the version's run froze its examples, or nothing had been said by then about it or
+about a near-copy of it.
 Decision: "none of these" and labels that are no longer offered count as what a suggestion cannot
 get right, for so they are when somebody works with it.
 """
@@ -20,6 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.artifacts import Damaged
+from app.database import id_chunks
 from app.labeling.audit import audit_counts, in_audit
 from app.models import Consensus, Encoder, Project, Record, TrainingRun
 from app.search.encoders import active_encoder, find_version
@@ -44,6 +46,7 @@ from app.training.audit_sample import (
     nothing,
 )
 from app.training.contenders import run_of, seen_by
+from app.training.texts import near_copy_keys
 
 
 @dataclass(frozen=True)
@@ -58,26 +61,38 @@ class Audit:
 
 
 def audited(db: Session, project: Project, runs: Sequence[TrainingRun]) -> Audited:
-    """The stream's labeled records that none of these runs can have learned from."""
+    """The stream's labeled records that none of these runs can have learned from, neither the
+    record itself nor a near-copy of it."""
+    carried: dict[int, set[int]] = defaultdict(set)
     rows = db.execute(
-        select(Record.id, Record.content_hash, Consensus.label_id)
+        select(Record.id, Consensus.label_id)
         .join(Consensus, Consensus.record_id == Record.id)
         .where(Record.project_id == project.id, in_audit(project.id))
-    ).all()
-    for run in runs:
-        seen = seen_by(db, run)
-        # An equal text was as good as this one.
-        texts = {row.content_hash for row in rows if row.id in seen}
-        until = run.audit_until
-        rows = [r for r in rows if r.content_hash <= until or r.content_hash not in texts]
-    carried: dict[int, set[int]] = defaultdict(set)
-    for row in rows:
-        carried[row.id] |= set() if row.label_id is None else {row.label_id}
-    texts_of = {row.id: row.content_hash for row in rows}
-    ids = sorted(carried)
-    _, groups = np.unique([texts_of[i] for i in ids], return_inverse=True)
-    labels = tuple(frozenset(carried[i]) for i in ids)
-    return Audited(np.array(ids, np.int64), labels, groups.astype(np.int64))
+    )
+    for record_id, label_id in rows:
+        carried[record_id] |= set() if label_id is None else {label_id}
+    ids = np.array(sorted(carried), np.int64)
+    keys = near_copy_keys(db, ids)
+    learned = set[bytes]().union(*(_learned_keys(db, run) for run in runs if keys))
+    kept = [row for row, key in enumerate(keys) if key not in learned]
+    # Digests of equal length, so that NumPy compares them whole.
+    _, groups = np.unique([keys[row].hex() for row in kept], return_inverse=True)
+    labels = tuple(frozenset(carried[int(ids[row])]) for row in kept)
+    return Audited(ids[kept], labels, groups.astype(np.int64))
+
+
+def _learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
+    """Return the near-copy keys of what a run may have learned from: records that had been judged
+    when it froze its examples and were not held out then."""
+    judged = seen_by(db, run)
+    ids = [
+        record_id
+        for some in id_chunks(judged)
+        for record_id in db.scalars(
+            select(Record.id).where(Record.id.in_(some), Record.content_hash > run.audit_until)
+        )
+    ]
+    return set(near_copy_keys(db, np.array(sorted(ids), np.int64)))
 
 
 def audit_of_run(

@@ -1,6 +1,6 @@
 """Who a new version is measured against, besides raw: the version in use, as it is.
 
-It is asked only about labels that it has not learned from, nor from an equal text or the same page.
+It is asked only about labels that it has not learned from, nor from a near-copy or the same page.
 """
 
 import numpy as np

@@ -3,8 +3,8 @@
 The encoder learns from what the labels say by the graph of the raw vectors, whatever version is
 active: vectors that were tuned to some labels would carry them to the records held out.
 
-Decision: a part of the labeled records is held out of it altogether, with every record of equal
-text, and asked about afterwards; of the head on top, all labels are the teachers.
+Decision: a part of the labeled records is held out of it altogether, with every near-copy
+of it, and asked about afterwards; of the head on top, all labels are the teachers.
 """
 
 from collections.abc import Mapping
@@ -28,6 +28,7 @@ from app.similarity.deep.trial import compare_deep, held_out, side_by_side
 from app.similarity.encoding.encoder import ModelNotAvailable, model_source
 from app.similarity.head import load_head
 from app.similarity.measuring.evaluation import Comparison
+from app.similarity.near_copies import near_copy_key
 from app.similarity.suggesting import lessons_of_all
 from app.similarity.words import words_of
 from app.training import workspace
@@ -101,7 +102,7 @@ def _learned(run: TrainingRun, raw: Material, report: RunReport) -> Path:
 
 def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     """Soft labels of the examples that are not held out, and the records that may be learned from:
-    all but those whose text is held out."""
+    all but near-copies of what is held out."""
     # As above.
     from app.similarity.deep.tuning import Lesson
 
@@ -113,8 +114,9 @@ def _lesson(raw: Material, recipe: DeepRecipe) -> "Lesson":
     is_heard = recipe.head.words > 0 and not raw.examples.is_multi_label
     words = words_of(texts) if is_heard else None
     soft = lessons_of_all(raw.graph, raw.vectors, known, recipe.head, words)
-    apart = {texts[row] for row in raw.examples.rows[hidden]}
-    pool = np.array([row for row, text in enumerate(texts) if text not in apart], np.int64)
+    keys = [near_copy_key(text) for text in texts]
+    apart = {keys[row] for row in raw.examples.rows[hidden]}
+    pool = np.array([row for row, key in enumerate(keys) if key not in apart], np.int64)
     taught = known.rows[np.isin(known.rows, pool)]
     return Lesson(texts, raw.vectors, soft, taught, pool, raw.examples.is_multi_label)
 

@@ -20,6 +20,7 @@ from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, 
 from app.projects.labels import label_set
 from app.similarity.examples import Examples
 from app.training.apart import pairs_apart
+from app.training.texts import near_copy_keys
 
 # How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
 # closely than whoever presses a key for it, and a rule looks at nothing.
@@ -35,7 +36,7 @@ class Snapshot:
     pool        (n,) int64, record ids, sorted: those without a label teach as well
     record_ids  (m,) int64, the examples, sorted; targets (m, K) bool, which labels each carries
     label_ids   (K,) int64, labels in use, in the order of the columns
-    groups      (m,) int64: equal texts, and records accepted as one page, are of one group
+    groups      (m,) int64: near-copies, and records accepted as one page, are of one group
     weights     (m,) float32, by provenance
     apart       (p, 2) int64, pairs of record ids that somebody said are not alike
     n_contradictions  how many texts carry different labels on different records
@@ -116,7 +117,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
         record_ids=ids,
         targets=targets.reshape(len(ids), len(columns)),
         label_ids=np.array(columns, dtype=np.int64),
-        groups=_groups(hashes, provenance),
+        groups=_groups(near_copy_keys(db, ids), provenance),
         weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
         apart=pairs_apart(db, project),
         n_contradictions=_n_contradictions(hashes, targets),
@@ -177,18 +178,18 @@ def _acts(db: Session, project_id: int) -> dict[int, tuple[int, str]]:
     return {record_id: (act_id, source) for record_id, act_id, source in rows}
 
 
-def _groups(hashes: Sequence[str], provenance: Sequence[tuple[int, str]]) -> Ids:
-    """Records linked by an equal text or one page accept, through any number of others."""
+def _groups(keys: Sequence[bytes], provenance: Sequence[tuple[int, str]]) -> Ids:
+    """Number records linked by a near-copy or one page accept, through any number of others."""
     names: dict[object, int] = {}
     links: list[tuple[int, int]] = []
-    for row, (text, (act_id, source)) in enumerate(zip(hashes, provenance, strict=True)):
-        keys: list[object] = [text, *([act_id] if source == "page" else [])]
-        links += [(row, names.setdefault(key, len(hashes) + len(names))) for key in keys]
-    n = len(hashes) + len(names)
+    for row, (key, (act_id, source)) in enumerate(zip(keys, provenance, strict=True)):
+        shared: list[object] = [key, *([act_id] if source == "page" else [])]
+        links += [(row, names.setdefault(each, len(keys) + len(names))) for each in shared]
+    n = len(keys) + len(names)
     rows, others = np.array(links).T
     graph = sp.csr_matrix((np.ones(len(links), bool), (rows, others)), shape=(n, n))
     _, components = connected_components(graph, directed=False)
-    return np.asarray(components[: len(hashes)], dtype=np.int64)
+    return np.asarray(components[: len(keys)], dtype=np.int64)
 
 
 def _n_contradictions(hashes: Sequence[str], targets: NDArray[np.bool_]) -> int:

@@ -8,8 +8,12 @@ from sqlalchemy.orm import Session
 from app.database import id_chunks
 from app.models import Project, Record
 from app.search.vectors import Ids
+from app.similarity.near_copies import near_copy_key
 from app.similarity.recipe import Recipe
 from app.similarity.words import MOST_CHARACTERS, Words, words_of
+
+MOST_COMPARED = 10_000
+"""Characters by which near-copies are recognised: what begins alike for so long is one."""
 
 
 def texts_of(db: Session, ids: Ids, most: int | None = None) -> Iterator[str]:
@@ -32,3 +36,8 @@ def is_heard(recipe: Recipe, project: Project) -> bool:
 def words_of_records(db: Session, ids: Ids) -> Words | None:
     """The words of these records, row by row; None where none tells anything apart."""
     return words_of(texts_of(db, ids, MOST_CHARACTERS))
+
+
+def near_copy_keys(db: Session, ids: Ids) -> list[bytes]:
+    """Return a key for each of these records, ids ascending, equal for near-copies."""
+    return [near_copy_key(text) for text in texts_of(db, ids, MOST_COMPARED)]

@@ -17,7 +17,8 @@ h = 8 * x @ w["hidden_weight"] + w["hidden_bias"]
 h = 0.5 * h * (1 + np.tanh(np.sqrt(2 / np.pi) * (h + 0.044715 * h**3)))
 z = (h @ w["output_weight"] + w["output_bias"]) / facts["temperature"]
 p = {chances}
-print(facts["labels"][p[0].argmax()], p[0].max())
+shown = np.where(p > 0.5, 0.5 + (2 * w["limits"] - 1) * (p - 0.5), p)
+print(facts["labels"][p[0].argmax()], shown[0].max())
 e = (p - w["centre"]) / facts["reach"] ** 0.5
 m = np.linalg.norm(e, axis=1, keepdims=True)
 left = np.sqrt(1 - facts["strength"] * np.minimum(m, 1) ** 2) * x

@@ -24,13 +24,15 @@ def test_suggestions_get_better_as_labels_arrive(crowd: Crowd) -> None:
     assert right[1] > max(0.9, right[0])
 
 
-def test_one_answer_alone_is_suggested_for_everything(crowd: Crowd) -> None:
+def test_one_answer_alone_is_suggested_for_everything_as_surely_as_its_labels_allow(
+    crowd: Crowd,
+) -> None:
     graph = neighbour_graph(crowd.vectors)
     examples = examples_of(np.arange(30), np.ones(30, np.int64), (11, 12))
 
     chances = resuggest(graph, crowd.vectors, examples, Recipe())
 
-    np.testing.assert_allclose(chances, np.tile([0, 1], (600, 1)), atol=1e-6)
+    np.testing.assert_allclose(chances, np.tile([1 / 32, 31 / 32], (600, 1)), atol=1e-6)
 
 
 def test_each_of_several_labels_is_suggested_by_itself(crowd: Crowd) -> None:
@@ -54,7 +56,7 @@ def test_what_was_found_unlike_a_labeled_record_is_less_likely_to_be_of_its_labe
     examples = crowd.examples(np.array([seed, 250, 450]))
 
     chances = [
-        resuggest(graph, crowd.vectors, replace(examples, apart=apart), Recipe())[near, 0]
+        chances_of_all(graph, crowd.vectors, replace(examples, apart=apart), Recipe())[near, 0]
         for apart in (np.empty((0, 2), np.int64), np.array([[seed, near]]))
     ]
 

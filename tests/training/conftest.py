@@ -13,7 +13,7 @@ from app.labeling.annotations import Say, annotate
 from app.models import Embedding, Evaluation, Label, Project, Record, User
 from app.projects.labels import add_label
 from app.search.encoders import raw_encoder
-from tests.conftest import make_project
+from tests.conftest import distinct_text, make_project
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
 NAMES = ("Delivery", "Payment", "Account", "Praise")
@@ -36,7 +36,7 @@ def embedded_project(slug: str = "letters", noise: float = 0.3, *, n: int = N) -
         db.execute(
             insert(Record),
             [
-                {"project_id": project.id, "external_id": f"r{i}", "text": f"text {i}",
+                {"project_id": project.id, "external_id": f"r{i}", "text": distinct_text(i),
                  "content_hash": f"{i:064x}", "fields": {}}
                 for i in range(n)
             ],

@@ -10,6 +10,7 @@ from app.database import reading, transaction
 from app.models import Project, Record
 from app.similarity.recipe import Recipe
 from app.training.texts import is_heard, texts_of, words_of_records
+from tests.conftest import distinct_text
 from tests.training.conftest import embedded_project, record_ids
 
 
@@ -25,7 +26,7 @@ def test_texts_come_record_by_record_and_a_deleted_one_is_silent(project: Projec
         found = list(texts_of(db, ids))
         beginnings = list(texts_of(db, ids, 4))
 
-    assert found == [*(f"text {n}" for n in range(12)), ""]
+    assert found == [*(distinct_text(n) for n in range(12)), ""]
     assert beginnings == ["text"] * 12 + [""]
 
 

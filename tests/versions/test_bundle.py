@@ -59,7 +59,8 @@ def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
     np.testing.assert_allclose(found["v"], version.head.tune(raw), atol=2e-4)
     expected = version.head.suggest(raw)
     assert expected is not None
-    np.testing.assert_allclose(found["p"], expected, atol=2e-4)
+    assert found["p"].argmax() == expected.argmax()
+    np.testing.assert_allclose(found["shown"].max(), expected.max(), atol=2e-4)
 
 
 def test_a_damaged_file_is_refused_and_not_given_away(project: Project, ada: User) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import BatchSampler
 
 from app.similarity.deep.recipe import PAIRED, DeepRecipe
+from app.similarity.near_copies import near_copy_key
 
 Soft = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -29,7 +30,7 @@ learning to length alone."""
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows to learn from and rows to validate by; no text is in both."""
+    """Rows to learn from and rows to validate by; no near-copy of one is in the other."""
 
     learned: Rows
     validated: Rows
@@ -47,7 +48,7 @@ def split(
 
     texts     of every row; soft (n, K) likewise
     pool      rows that may be used; examples are those among them that people labeled: they are
-              learned from first, and so is what has the same text; but half of what is learned
+              learned from first, and so are near-copies of them; but half of what is learned
               from was labeled by nobody, where there is so much
     """
     rng = np.random.default_rng(recipe.seed)
@@ -55,7 +56,7 @@ def split(
     n_others = min(len(others), max(n_learned - len(examples), n_learned // 2))
     drawn = _drawn(rng, soft, others, n_others)
     examples = _drawn(rng, soft, examples, min(len(examples), n_learned - n_others))
-    group = _same_text(texts, np.concatenate([examples, drawn]))
+    group = _group_near_copies(texts, np.concatenate([examples, drawn]))
     free = np.flatnonzero(~np.isin(group, group[: len(examples)]))
     wanted = min(MOST_VALIDATED, int(recipe.validation_share * n_learned))
     apart = np.isin(group, group[free[:wanted]])
@@ -76,10 +77,11 @@ def _chances(soft: Soft, rows: Rows) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def _same_text(texts: Sequence[str], rows: Rows) -> Rows:
-    """A number for each row, equal where the texts are."""
-    seen: dict[str, int] = {}
-    return np.array([seen.setdefault(texts[row], len(seen)) for row in rows], np.int64)
+def _group_near_copies(texts: Sequence[str], rows: Rows) -> Rows:
+    """Number the rows, near-copies alike."""
+    numbers: dict[bytes, int] = {}
+    keys = (near_copy_key(texts[row]) for row in rows)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 
 def dataset(

@@ -20,11 +20,12 @@ from app.similarity.deep.recipe import (
     recipe_from_json,
 )
 from app.similarity.recipe import Recipe
+from tests.conftest import distinct_text
 
 pytestmark = pytest.mark.once
 
 N = 400
-TEXTS = [f"text {i % 350}" for i in range(N)]
+TEXTS = [distinct_text(i % 350) for i in range(N)]
 
 
 def soft_of(shares: tuple[float, ...] = (0.9, 0.1)) -> np.ndarray:
