@@ -27,8 +27,11 @@ from app.search.usual_pace import remember
 from app.search.vectors import (
     Ids,
     as_bytes,
-    as_matrix,
     chunks,
+    embedded_ids,
+    gather_blocks,
+    id_blocks,
+    read_block,
     store_vectors,
     vectors_by_hash,
 )
@@ -122,17 +125,24 @@ def n_missing_of(db: Session, encoder: Encoder) -> int:
     return n_total - (db.scalar(present) or 0)
 
 
-def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
+def raw_vectors(
+    db: Session, raw_encoder_id: int, *, among: Ids | None = None
+) -> tuple[Ids, Vectors]:
     """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
 
-    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.
+    among  only those of these records that have one
+
+    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector; one
+    that is deleted meanwhile may be missing, and one that arrives meanwhile is.
+
+    The vectors of a large project take gigabytes: jobs read them within
+    app.search.vector_lock.hold_vectors.
     """
-    rows = db.execute(
-        select(Embedding.record_id, Embedding.vector)
-        .where(Embedding.encoder_id == raw_encoder_id)
-        .order_by(Embedding.record_id)
-    ).all()
-    return np.array([row[0] for row in rows], np.int64), as_matrix([row[1] for row in rows])
+    wanted = embedded_ids(db, raw_encoder_id)
+    if among is not None:
+        wanted = wanted[np.isin(wanted, among)]
+    blocks = (read_block(db, raw_encoder_id, some) for some in id_blocks(wanted))
+    return gather_blocks(blocks, len(wanted))
 
 
 def embed_missing(project_id: int, report: Report, at_most: int | None = None) -> None:
