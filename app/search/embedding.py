@@ -35,6 +35,7 @@ from app.search.vectors import (
     store_vectors,
     vectors_by_hash,
 )
+from app.settings import settings
 from app.similarity.encoding.spread import count_gpus
 from app.similarity.vectors import Vectors
 
@@ -42,6 +43,8 @@ from app.similarity.vectors import Vectors
 # few enough that a killed worker loses seconds.
 SLICE = 256
 SLICE_PER_GPU = 4_096
+# Counting reads every record of the project, so in between what was stored is added up.
+SLICES_PER_COUNT = 100
 # What one round looks at: enough to sort by length well, little enough to hold in memory.
 ROUND = 20_000
 
@@ -164,12 +167,16 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 
 def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
-    n_timed, began = 0, 0.0
+    n_timed, n_done, n_total, began = 0, 0, 0, 0.0
     with Pace(encoder.project_id) as pace:
         for number, some in enumerate(_slices(encoder, at_most)):
-            report(*_counted(encoder))
+            if number % SLICES_PER_COUNT == 0:
+                n_done, n_total = _counted(encoder)
+            report(n_done, n_total)
             encoder = settle_runtime(encoder)
-            pace.add(_embed(encoder, some))
+            n_stored = _embed(encoder, some)
+            pace.add(n_stored)
+            n_done = min(n_total, n_done + n_stored)
             # The first slice paid for loading the model.
             n_timed += len(some) if number else 0
             began = began or time.monotonic()
@@ -192,18 +199,37 @@ def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]
         n_left = None if n_left is None else n_left - len(missing)
 
 
+# (database URL, encoder id) → an id up to which no record lacked a vector when we looked. A hint,
+# so that each round need not walk past all records that have one.
+_complete_up_to: dict[tuple[str, int], int] = {}
+
+
 def _missing(encoder: Encoder, at_most: int) -> list[Missing]:
-    """(id, content hash) of the oldest records that lack a vector, the shortest text first."""
+    """(id, content hash) of the oldest records that lack a vector, the shortest text first.
+
+    Those that changed behind the hint, or were committed late, come once the others are done.
+    """
+    key = (settings().database_url, encoder.id)
+    after = _complete_up_to.get(key, 0)
+    found = _missing_after(encoder, after, at_most)
+    if after and len(found) < at_most:
+        found = _missing_after(encoder, 0, at_most)
+    if found:
+        _complete_up_to[key] = min(record_id for record_id, _ in found) - 1
+    return found
+
+
+def _missing_after(encoder: Encoder, record_id: int, at_most: int) -> list[Missing]:
     oldest = (
         select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
-        .where(*_lacking(encoder))
+        .where(*_lacking(encoder), Record.id > record_id)
         .order_by(Record.id)
         .limit(at_most)
         .subquery()
     )
     with reading() as db:
         rows = db.execute(select(oldest.c.id, oldest.c.content_hash).order_by(oldest.c.length))
-        return [(record_id, content_hash) for record_id, content_hash in rows]
+        return [(each, content_hash) for each, content_hash in rows]
 
 
 def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
