@@ -51,7 +51,7 @@ check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, depend
 	$(BIN)/pip check
 	$(BIN)/python -m pytest -q tests/test_structure.py
 
-PARTS := tuning unseen scale deep embedding effort reranking sessions labeling map loop exchange pages figures
+PARTS := tuning unseen scale memory deep embedding effort reranking sessions labeling map loop exchange pages figures
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev  ## The figures, measured on this machine; one part: make bench PART=tuning

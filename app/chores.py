@@ -69,14 +69,14 @@ class Chores:
                 log.info("worker.run_not_requested", project=project.slug, why=conflict.sentence)
 
     def _renew_suggestions(self) -> None:
-        """The newest act numbers the attempt: no label that came later waits for an older try."""
+        """The newest act and ended runs number the attempt: no label waits for an older try."""
         with reading() as db:
             due = refreshing.due_renewals(db)
-        for project_id, act_id in due:
+        for project_id, attempt in due:
             before = self._renewing.get(project_id)
             if before is None or not self._engine.is_alive("renew", project_id, before):
-                self._engine.start("renew", project_id, attempt=act_id)
-                self._renewing[project_id] = act_id
+                self._engine.start("renew", project_id, attempt=attempt)
+                self._renewing[project_id] = attempt
 
     def _start_deliveries(self) -> None:
         with reading() as db:

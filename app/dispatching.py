@@ -72,7 +72,7 @@ class Dispatcher:
 
     def _name_jobs(self) -> None:
         embedding = (("embed", self._embed), ("index", upkeep.index_if_due))
-        maps = (("sketch", drawing.draw_sketch), ("draw", self._draw))
+        maps = (("sketch", self._sketch), ("draw", self._draw))
         for name, steps, queue, on_failure in (
             ("import", importing.STEPS, "light", importing.fail),
             ("run", loop.STEPS, "train", runs.fail),
@@ -167,6 +167,9 @@ class Dispatcher:
 
     def _embed(self, project_id: int) -> None:
         upkeep.embed_some(project_id, self._go_on)
+
+    def _sketch(self, encoder_id: int) -> None:
+        drawing.draw_sketch(encoder_id, self._go_on)
 
     def _draw(self, encoder_id: int) -> None:
         drawing.draw(encoder_id, self._go_on)

@@ -9,6 +9,8 @@ there are half as many again, the map is laid out anew, beginning with where eve
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -21,13 +23,22 @@ from app.maps.kernels import keep_compiled
 from app.maps.said import Drawing, drawing_of, say
 from app.maps.stored import MAP, SKETCH, Map, newest_maps, open_map, publish_map
 from app.models import Artifact, Embedding, Encoder, Project, utc_now
-from app.search.embedding import n_missing, raw_vectors
+from app.search.embedding import n_missing
 from app.search.encoders import active_encoder, find_raw_encoder
 from app.search.revisions import raw_encoder_id
-from app.search.vectors import Ids
+from app.search.vector_lock import hold_vectors
+from app.search.vectors import Ids, embedded_ids, gather_blocks, read_blocks
 from app.settings import settings
 from app.similarity.head import load_head
-from app.similarity.map import Points, layout, place, silent, sketch
+from app.similarity.map import (
+    COMPONENTS,
+    Points,
+    layout_of_components,
+    place,
+    principal_components,
+    silent,
+    sketch,
+)
 from app.similarity.vectors import Vectors
 
 log = structlog.get_logger()
@@ -84,15 +95,24 @@ def _rests(encoder_id: int) -> bool:
     return said.error is not None and time.time() - said.said_at < RETRY_SECONDS
 
 
-def draw_sketch(encoder_id: int) -> None:
-    """First step: where there is no map yet, its two principal components, within seconds."""
+def draw_sketch(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
+    """First step: where there is no map yet, its two principal components, within seconds.
+
+    go_on  is called while another job holds the vectors, and may raise to stop
+    """
     with reading() as db:
         if newest_maps(db, encoder_id):
             return
-    read_at = utc_now()
+    with _only_holder(encoder_id, go_on):
+        read_at = utc_now()
+        sketched = _sketched(encoder_id)
+    if sketched is not None:
+        publish_map(encoder_id, sketched, SKETCH, read_at)
+
+
+def _sketched(encoder_id: int) -> Map | None:
     ids, vectors = _tuned_vectors(encoder_id)
-    if len(ids):
-        publish_map(encoder_id, Map(ids, sketch(vectors), len(ids)), SKETCH, read_at)
+    return Map(ids, sketch(vectors), len(ids)) if len(ids) else None
 
 
 def draw(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
@@ -100,22 +120,47 @@ def draw(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
 
     go_on  is told the share done, and may raise to stop
     """
-    read_at, began = utc_now(), time.monotonic()
-    ids, vectors = _tuned_vectors(encoder_id)
-    if len(ids) == 0:
+    with _only_holder(encoder_id, go_on):
+        read_at, began = utc_now(), time.monotonic()
+        drawn = _placed_or_reduced(encoder_id)
+    if drawn is None:
         return
-    own, points = _before(encoder_id, ids)
-    if own is not None and _can_be_placed(own, points):
-        drawn = Map(ids, place(vectors, points), own.n_drawn)
-    else:
+    if isinstance(drawn, _Reduced):
         keep_compiled()
-        laid = layout(vectors, before=points, report=_reporter(encoder_id, go_on))
-        drawn = Map(ids, laid, len(ids))
+        report = _reporter(encoder_id, go_on)
+        laid = layout_of_components(drawn.components, before=drawn.points, report=report)
+        drawn = Map(drawn.ids, laid, len(drawn.ids))
     publish_map(encoder_id, drawn, MAP, read_at)
     log.info(
-        "map.drawn", encoder_id=encoder_id, n_records=len(ids),
+        "map.drawn", encoder_id=encoder_id, n_records=len(drawn.ids),
         seconds=round(time.monotonic() - began, 1),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """What laying out takes: the records, their principal components, and where they lay."""
+
+    ids: Ids
+    components: Vectors
+    points: Points
+
+
+def _placed_or_reduced(encoder_id: int) -> Map | _Reduced | None:
+    """All that needs the vectors themselves, for laying out takes minutes without them."""
+    ids, vectors = _tuned_vectors(encoder_id)
+    if len(ids) == 0:
+        return None
+    own, points = _before(encoder_id, ids)
+    if own is not None and _can_be_placed(own, points):
+        return Map(ids, place(vectors, points), own.n_drawn)
+    return _Reduced(ids, principal_components(vectors, COMPONENTS), points)
+
+
+def _only_holder(encoder_id: int, go_on: Callable[[float], None]) -> AbstractContextManager[None]:
+    with reading() as db:
+        project_id = db.get_one(Encoder, encoder_id).project_id
+    return hold_vectors(project_id, lambda: go_on(0.0))
 
 
 def note_trouble(encoder_id: int, sentence: str) -> None:
@@ -131,10 +176,9 @@ def _tuned_vectors(encoder_id: int) -> tuple[Ids, Vectors]:
         file = db.scalar(
             select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
         )
-        ids, vectors = raw_vectors(db, raw_encoder_id(encoder))
-    if file is None or len(ids) == 0:
-        return ids, vectors
-    return ids, load_head(located(file.file, file.sha256)).tune(vectors)
+        ids = embedded_ids(db, raw_encoder_id(encoder))
+    tune = None if file is None else load_head(located(file.file, file.sha256)).tune
+    return gather_blocks(read_blocks(raw_encoder_id(encoder), ids), len(ids), tune)
 
 
 def _before(encoder_id: int, ids: Ids) -> tuple[Map | None, Points]:

@@ -27,11 +27,15 @@ from app.search.usual_pace import remember
 from app.search.vectors import (
     Ids,
     as_bytes,
-    as_matrix,
     chunks,
+    embedded_ids,
+    gather_blocks,
+    id_blocks,
+    read_block,
     store_vectors,
     vectors_by_hash,
 )
+from app.settings import settings
 from app.similarity.encoding.spread import count_gpus
 from app.similarity.vectors import Vectors
 
@@ -39,6 +43,8 @@ from app.similarity.vectors import Vectors
 # few enough that a killed worker loses seconds.
 SLICE = 256
 SLICE_PER_GPU = 4_096
+# Counting reads every record of the project, so in between what was stored is added up.
+SLICES_PER_COUNT = 100
 # What one round looks at: enough to sort by length well, little enough to hold in memory.
 ROUND = 20_000
 
@@ -122,17 +128,24 @@ def n_missing_of(db: Session, encoder: Encoder) -> int:
     return n_total - (db.scalar(present) or 0)
 
 
-def raw_vectors(db: Session, raw_encoder_id: int) -> tuple[Ids, Vectors]:
+def raw_vectors(
+    db: Session, raw_encoder_id: int, *, among: Ids | None = None
+) -> tuple[Ids, Vectors]:
     """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
 
-    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector.
+    among  only those of these records that have one
+
+    (0,) and (0, 0) before the first one. A record whose text just changed has its old vector; one
+    that is deleted meanwhile may be missing, and one that arrives meanwhile is.
+
+    The vectors of a large project take gigabytes: jobs read them within
+    app.search.vector_lock.hold_vectors.
     """
-    rows = db.execute(
-        select(Embedding.record_id, Embedding.vector)
-        .where(Embedding.encoder_id == raw_encoder_id)
-        .order_by(Embedding.record_id)
-    ).all()
-    return np.array([row[0] for row in rows], np.int64), as_matrix([row[1] for row in rows])
+    wanted = embedded_ids(db, raw_encoder_id)
+    if among is not None:
+        wanted = wanted[np.isin(wanted, among)]
+    blocks = (read_block(db, raw_encoder_id, some) for some in id_blocks(wanted))
+    return gather_blocks(blocks, len(wanted))
 
 
 def embed_missing(project_id: int, report: Report, at_most: int | None = None) -> None:
@@ -154,12 +167,16 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 
 def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
-    n_timed, began = 0, 0.0
+    n_timed, n_done, n_total, began = 0, 0, 0, 0.0
     with Pace(encoder.project_id) as pace:
         for number, some in enumerate(_slices(encoder, at_most)):
-            report(*_counted(encoder))
+            if number % SLICES_PER_COUNT == 0:
+                n_done, n_total = _counted(encoder)
+            report(n_done, n_total)
             encoder = settle_runtime(encoder)
-            pace.add(_embed(encoder, some))
+            n_stored = _embed(encoder, some)
+            pace.add(n_stored)
+            n_done = min(n_total, n_done + n_stored)
             # The first slice paid for loading the model.
             n_timed += len(some) if number else 0
             began = began or time.monotonic()
@@ -182,18 +199,37 @@ def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]
         n_left = None if n_left is None else n_left - len(missing)
 
 
+# (database URL, encoder id) → an id up to which no record lacked a vector when we looked. A hint,
+# so that each round need not walk past all records that have one.
+_complete_up_to: dict[tuple[str, int], int] = {}
+
+
 def _missing(encoder: Encoder, at_most: int) -> list[Missing]:
-    """(id, content hash) of the oldest records that lack a vector, the shortest text first."""
+    """(id, content hash) of the oldest records that lack a vector, the shortest text first.
+
+    Those that changed behind the hint, or were committed late, come once the others are done.
+    """
+    key = (settings().database_url, encoder.id)
+    after = _complete_up_to.get(key, 0)
+    found = _missing_after(encoder, after, at_most)
+    if after and len(found) < at_most:
+        found = _missing_after(encoder, 0, at_most)
+    if found:
+        _complete_up_to[key] = min(record_id for record_id, _ in found) - 1
+    return found
+
+
+def _missing_after(encoder: Encoder, record_id: int, at_most: int) -> list[Missing]:
     oldest = (
         select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
-        .where(*_lacking(encoder))
+        .where(*_lacking(encoder), Record.id > record_id)
         .order_by(Record.id)
         .limit(at_most)
         .subquery()
     )
     with reading() as db:
         rows = db.execute(select(oldest.c.id, oldest.c.content_hash).order_by(oldest.c.length))
-        return [(record_id, content_hash) for record_id, content_hash in rows]
+        return [(each, content_hash) for each, content_hash in rows]
 
 
 def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:

@@ -5,7 +5,7 @@ A version is opened whole and checked, and a newer revision is gone over to at t
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -53,17 +53,38 @@ class Version:
     files: frozenset[str] = frozenset()
 
 
-def version_files(head: Head, ids: Ids, vectors: Vectors) -> dict[str, Callable[[Path], None]]:
-    """What writes a revision's files, by kind of artifact: index, and suggestions if it makes any.
+def index_vectors(
+    head: Head, blocks: Iterable[tuple[Ids, Vectors]], n_expected: int
+) -> tuple[VectorIndex, Suggestions | None]:
+    """The index of a revision, and its suggestions if the head makes any.
 
-    ids (n,) int64, ascending; vectors (n, d) float32, raw
+    blocks      of (ids (n,) int64, raw vectors (n, d) float32), ids ascending; all of them
+                are never held at once
+    n_expected  about how many records they hold
     """
-    files: dict[str, Callable[[Path], None]] = {
-        "index": VectorIndex.build(ids, head.tune(vectors)).save
-    }
-    chances = head.suggest(vectors)
-    if chances is not None:
-        suggestions = Suggestions(ids, head.classes, chances.astype(np.float16))
+    chances = [np.empty((0, len(head.classes)), np.float16)]
+
+    def tuned() -> Iterator[tuple[Ids, Vectors]]:
+        for ids, raw in blocks:
+            if len(ids) == 0:
+                continue
+            suggested = head.suggest(raw)
+            if suggested is not None:
+                chances.append(suggested.astype(np.float16))
+            yield ids, head.tune(raw)
+
+    index = VectorIndex.build_from(tuned(), head.dimension, n_expected)
+    if len(chances) == 1:
+        return index, None
+    return index, Suggestions(index.ids, head.classes, np.concatenate(chances))
+
+
+def version_files(
+    index: VectorIndex, suggestions: Suggestions | None
+) -> dict[str, Callable[[Path], None]]:
+    """What writes a revision's files, by kind of artifact."""
+    files: dict[str, Callable[[Path], None]] = {"index": index.save}
+    if suggestions is not None:
         files["suggestions"] = partial(save_suggestions, suggestions)
     return files
 

@@ -17,10 +17,10 @@ from app.artifacts import located, store
 from app.database import reading, transaction
 from app.jobs import failpoint
 from app.models import Artifact, Embedding, Encoder, utc_now
-from app.search.embedding import raw_vectors
 from app.search.encoders import add_artifacts
-from app.search.indexes import REVISED, version_files
+from app.search.indexes import REVISED, index_vectors, version_files
 from app.search.suggestions import Suggestions, save_suggestions
+from app.search.vectors import embedded_ids, read_blocks, vector_dimension
 from app.settings import settings
 from app.similarity.head import Head, RawHead, load_head
 
@@ -88,20 +88,26 @@ def write_index(encoder_id: int) -> None:
         head_file = db.scalar(
             select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
         )
-        ids, vectors = raw_vectors(db, raw_encoder_id(encoder))
-    if len(ids) == 0:
+        ids = embedded_ids(db, raw_encoder_id(encoder))
+        dimension = vector_dimension(db, raw_encoder_id(encoder))
+    if dimension == 0:
         return
-    head: Head = RawHead(vectors.shape[1])
+    head: Head = RawHead(dimension)
     if head_file is not None:
         head = load_head(located(head_file.file, head_file.sha256))
+    index, suggestions = index_vectors(head, read_blocks(raw_encoder_id(encoder), ids), len(ids))
+    if len(index) == 0:
+        return
     failpoint("index.before_store")
-    written = version_files(head, ids, vectors)
+    written = version_files(index, suggestions)
     files = {kind: store(kind, write) for kind, write in written.items()}
     failpoint("index.after_store")
     with transaction() as db:
         encoder = db.get_one(Encoder, encoder_id, with_for_update=True)
         revision = _next_revision(db, encoder_id)
-        add_artifacts(db, encoder_id, files, revision=revision, n_records=len(ids), read_at=read_at)
+        add_artifacts(
+            db, encoder_id, files, revision=revision, n_records=len(index), read_at=read_at
+        )
         old = _forget_revisions(db, encoder_id)
     failpoint("index.after_publish")
     _remove(old)

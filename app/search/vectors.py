@@ -1,6 +1,6 @@
 """Raw vectors in the database: reading them as matrices, storing them in short transactions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,12 +9,14 @@ from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.database import id_chunks, transaction
+from app.database import id_chunks, reading, transaction
 from app.models import Embedding, Record, utc_now
-from app.similarity.vectors import Vectors
+from app.similarity.vectors import Vectors, row_blocks
 
 # With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
 ROWS_PER_WRITE = 500
+# What is held at once beside the array that is filled: some 8 MB, three times over.
+ROWS_PER_READ = 5_000
 STORED = np.dtype("<f4")
 
 Ids = NDArray[np.int64]
@@ -35,6 +37,77 @@ def vectors_of(
         found |= {row.record_id: row.vector for row in rows}
     ids = sorted(found)
     return ids, as_matrix([found[each] for each in ids])
+
+
+def embedded_ids(db: Session, encoder_id: int) -> Ids:
+    """The ids of all records that have a vector by this encoder, (n,) int64, ascending."""
+    of_encoder = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
+    ids = db.execute(of_encoder.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()
+    return np.fromiter(ids, np.int64)
+
+
+def vector_dimension(db: Session, encoder_id: int) -> int:
+    """The length of this encoder's stored vectors; 0 while there is none."""
+    one = select(Embedding.vector).where(Embedding.encoder_id == encoder_id).limit(1)
+    stored = db.scalar(one)
+    return 0 if stored is None else len(stored) // STORED.itemsize
+
+
+def id_blocks(record_ids: Ids) -> list[Ids]:
+    """These ids, in their order, in parts that are read at once."""
+    return [record_ids[block] for block in row_blocks(len(record_ids), ROWS_PER_READ)]
+
+
+def read_block(db: Session, encoder_id: int, record_ids: Ids) -> tuple[Ids, Vectors]:
+    """Those of these records, ascending, that still have a vector, and their vectors (n, d).
+
+    One range of ids, so that both databases read it along their index, however many there are.
+    """
+    rows = db.execute(
+        select(Embedding.record_id, Embedding.vector)
+        .where(
+            Embedding.encoder_id == encoder_id,
+            Embedding.record_id.between(int(record_ids[0]), int(record_ids[-1])),
+        )
+        .order_by(Embedding.record_id)
+    ).all()
+    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    vectors = as_matrix([row[1] for row in rows])
+    wanted = np.isin(ids, record_ids, assume_unique=True)
+    return (ids, vectors) if wanted.all() else (ids[wanted], vectors[wanted])
+
+
+def read_blocks(encoder_id: int, record_ids: Ids) -> Iterator[tuple[Ids, Vectors]]:
+    """All of these records, ascending, block by block, each read in a short look of its own.
+
+    A record that loses its vector meanwhile is left out; what arrives meanwhile is not read.
+    """
+    for some in id_blocks(record_ids):
+        with reading() as db:
+            block = read_block(db, encoder_id, some)
+        yield block
+
+
+def gather_blocks(
+    blocks: Iterable[tuple[Ids, Vectors]],
+    n_most: int,
+    change: Callable[[Vectors], Vectors] | None = None,
+) -> tuple[Ids, Vectors]:
+    """The blocks one after the other in one array, ids (n,) and vectors (n, d), held only once.
+
+    n_most  how many records they hold at most
+    change  what is kept of the vectors of a block, row by row, such as what a head makes of them
+    """
+    ids, vectors, n = np.empty(n_most, np.int64), np.empty((0, 0), np.float32), 0
+    for some, read in blocks:
+        if len(some) == 0:
+            continue
+        kept = read if change is None else change(read)
+        if n == 0:
+            vectors = np.empty((n_most, kept.shape[1]), np.float32)
+        ids[n : n + len(some)], vectors[n : n + len(some)] = some, kept
+        n += len(some)
+    return ids[:n], vectors[:n]
 
 
 def as_matrix(stored: Sequence[bytes]) -> Vectors:

@@ -1,7 +1,6 @@
 """From raw to tuned vectors, in NumPy alone, so that a process that serves pages needs no torch."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,7 @@ from safetensors.numpy import save
 
 from app.similarity.activations import gelu, sigmoid, softmax
 from app.similarity.confidence import limit_confidence
-from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.vectors import Vectors, row_blocks, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -64,14 +63,6 @@ class RawHead:
         return None
 
 
-AT_ONCE = 10_000
-"""Rows that a head works on at once: of 200,000, what lies between would take a gigabyte."""
-
-
-def _parts(n: int) -> Iterator[slice]:
-    return (slice(start, start + AT_ONCE) for start in range(0, n, AT_ONCE))
-
-
 @dataclass(frozen=True)
 class EvidenceHead:
     """A small network says what class a record shows evidence of; the evidence is appended to its
@@ -112,7 +103,7 @@ class EvidenceHead:
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
         tuned = np.empty((len(raw), self.dimension), np.float32)
-        for part in _parts(len(raw)):
+        for part in row_blocks(len(raw)):
             tuned[part] = self._tuned(unit_rows(raw[part]))
         return tuned
 
@@ -127,7 +118,7 @@ class EvidenceHead:
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""
         chances = np.empty((len(raw), len(self.classes)), np.float32)
-        for part in _parts(len(raw)):
+        for part in row_blocks(len(raw)):
             chances[part] = self.chances(self.logits(unit_rows(raw[part])))
         if self.limits is None:
             return chances
@@ -172,8 +163,12 @@ class SkipConnectionHead:
 
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
-        rows = unit_rows(raw)
-        return unit_rows((rows @ self.weight + self.bias) * sigmoid(self.gates) + rows)
+        tuned = np.empty((len(raw), self.dimension), np.float32)
+        for part in row_blocks(len(raw)):
+            rows = unit_rows(raw[part])
+            moved = (rows @ self.weight + self.bias) * sigmoid(self.gates)
+            tuned[part] = unit_rows(moved + rows)
+        return tuned
 
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""

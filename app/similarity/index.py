@@ -6,6 +6,7 @@ can lose it a result.
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.similarity.vectors import Vectors, unit_rows
+from app.similarity.vectors import Vectors, row_blocks, unit_rows
 
 Ids = NDArray[np.int64]
 
@@ -36,19 +37,37 @@ class VectorIndex:
         lengths.
         """
         ids = np.ascontiguousarray(ids, dtype=np.int64)
-        rows = unit_rows(vectors)
-        if ids.ndim != 1 or len(ids) != len(rows):
-            raise ValueError(f"There are {ids.size} ids for {len(rows)} vectors.")
-        if len(np.unique(ids)) != len(ids):
-            raise ValueError("An id occurs twice.")
-        if (ids < 0).any():
-            raise ValueError("An id is negative.")
+        if ids.ndim != 1 or len(ids) != len(vectors):
+            raise ValueError(f"There are {ids.size} ids for {len(vectors)} vectors.")
+        blocks = ((ids[block], vectors[block]) for block in row_blocks(len(ids)))
+        return cls.build_from(blocks, np.shape(vectors)[-1], len(ids))
+
+    @classmethod
+    def build_from(
+        cls, blocks: Iterable[tuple[Ids, Vectors]], dimension: int, n_expected: int
+    ) -> Self:
+        """The same of blocks of (ids, vectors), so that nobody has to hold all vectors at once.
+
+        n_expected  room is made for so many records; there may be more or fewer
+
+        Raises ValueError as `build` does.
+        """
         scan = faiss.IndexScalarQuantizer(
-            rows.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+            dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
+        # Cleared, the codes keep their room. Grown block by block, they would double each time,
+        # and be held twice meanwhile.
+        scan.codes.resize(n_expected * scan.code_size)
+        scan.codes.clear()
         index = faiss.IndexIDMap2(scan)
-        index.add_with_ids(rows, ids)
-        return cls(index)
+        for ids, vectors in blocks:
+            index.add_with_ids(unit_rows(vectors), np.ascontiguousarray(ids, dtype=np.int64))
+        built = cls(index)
+        if len(np.unique(built.ids)) != len(built.ids):
+            raise ValueError("An id occurs twice.")
+        if (built.ids < 0).any():
+            raise ValueError("An id is negative.")
+        return built
 
     @property
     def dimension(self) -> int:

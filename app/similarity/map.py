@@ -50,8 +50,16 @@ def layout(
     or vectors in one line are their two principal components. Above 50,000, see place().
     Source: PaCMAP (Wang et al. 2021); alignment: Schönemann 1966.
     """
-    known = np.full((len(vectors), 2), np.nan, np.float32) if before is None else before
     reduced = principal_components(vectors, COMPONENTS)
+    return layout_of_components(reduced, before=before, seed=seed, report=report)
+
+
+def layout_of_components(
+    reduced: Vectors, *, before: Points | None = None, seed: int = 0, report: Report = silent
+) -> Points:
+    """`layout` of vectors of which only these are left: `principal_components(vectors,
+    COMPONENTS)`, an eighth of what the vectors take."""
+    known = np.full((len(reduced), 2), np.nan, np.float32) if before is None else before
     if len(reduced) < FEWEST or not (np.ptp(reduced, axis=0) > 0)[1]:
         return aligned(reduced[:, :2], known)
     rows = _sampled(len(reduced), seed)

@@ -35,10 +35,9 @@ def find_champion(
         return None
     vectors = own[1]
     if raw_encoder_id(encoder) != own[0]:
-        others, read = raw_vectors(db, raw_encoder_id(encoder))
-        if not np.isin(ids, others).all():
+        others, vectors = raw_vectors(db, raw_encoder_id(encoder), among=ids)
+        if len(others) < len(ids):
             return None  # It has not seen every record yet, so it cannot be asked in pairs.
-        vectors = read[np.searchsorted(others, ids)]
     is_fresh = _fresh(db, run, snapshot, ids)
     return Champion(f"v{encoder.number}", head, vectors, is_fresh)
 

@@ -22,10 +22,10 @@ app.training.verdict says when a version is activated.
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from shutil import copyfile
 
-import numpy as np
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
@@ -36,10 +36,13 @@ from app.jobs import JobCancelled, Step
 from app.models import Encoder, Project, TrainingRun, utc_now
 from app.search.embedding import raw_vectors
 from app.search.encoders import find_raw_encoder
-from app.search.indexes import version_files
+from app.search.indexes import index_vectors, version_files
 from app.search.sources import source_in_use
+from app.search.vector_lock import hold_vectors
+from app.search.vectors import embedded_ids, read_blocks
 from app.similarity.deep.recipe import head_recipe
 from app.similarity.head import load_head, save_head
+from app.similarity.measuring.evaluation import Comparison
 from app.similarity.tuning import tune as learn
 from app.training import deep_runs, runs, workspace
 from app.training.dataset import dataset_of
@@ -53,6 +56,8 @@ from app.training.texts import is_heard, words_of_records
 from app.training.verdict import judge, load_comparison, save_comparison
 
 Work = Callable[[TrainingRun, RunReport], None]
+
+WAITING = "Waiting for another job of this project: only one at a time holds all vectors in memory"
 
 
 def _stage(name: str) -> Callable[[Work], Step]:
@@ -109,6 +114,11 @@ def tune(run: TrainingRun, report: RunReport) -> None:
     """Learn the head; in a deep run, first the encoder below it, from the raw vectors."""
     if workspace.has(run.id, workspace.HEAD):
         return
+    with _only_holder(run, report):
+        _learn_head(run, report)
+
+
+def _learn_head(run: TrainingRun, report: RunReport) -> None:
     if deep_runs.is_deep(run.recipe):
         deep_runs.learn_whole(run, _material(run, report, of_raw=True), report)
     material = _material(run, report)
@@ -124,6 +134,12 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
     """Measure tuned against raw and the version in use, on records that none of them saw."""
     if workspace.has(run.id, workspace.COMPARISON):
         return
+    with _only_holder(run, report):
+        comparison = _compare(run, report)
+    report.say(comparison.sentence)
+
+
+def _compare(run: TrainingRun, report: RunReport) -> Comparison:
     material = raw = _material(run, report)
     if deep_runs.is_deep(run.recipe):
         raw = _material(run, report, of_raw=True)
@@ -135,7 +151,7 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
     workspace.keep(
         run.id, "evaluate", workspace.COMPARISON, lambda path: save_comparison(comparison, path)
     )
-    report.say(comparison.sentence)
+    return comparison
 
 
 @_stage("reindex")
@@ -172,15 +188,22 @@ def _index(run: TrainingRun, report: RunReport) -> None:
     head = load_head(workspace.path_of(run.id, workspace.HEAD))
     read_at = utc_now()
     with reading() as db:
-        ids, vectors = raw_vectors(db, deep_runs.source_of_run(db, run).id)
-    writers = version_files(head, ids, vectors) | {"head": lambda path: save_head(head, path)}
+        source_id = deep_runs.source_of_run(db, run).id
+        ids = embedded_ids(db, source_id)
+    index, suggestions = index_vectors(head, read_blocks(source_id, ids), len(ids))
+    writers = version_files(index, suggestions) | {"head": lambda path: save_head(head, path)}
     if workspace.has(run.id, workspace.MEASURED):
         writers[MEASURED] = partial(copyfile, workspace.path_of(run.id, workspace.MEASURED))
     files: dict[str, StoredFile] = {}
     for kind, write in writers.items():
         report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")
         files[kind] = store(kind, write)
-    workspace.keep_indexed(run.id, workspace.Indexed(files, len(ids), read_at))
+    workspace.keep_indexed(run.id, workspace.Indexed(files, len(index), read_at))
+
+
+def _only_holder(run: TrainingRun, report: RunReport) -> AbstractContextManager[None]:
+    """Hold all vectors alone; while others do, say so in the log, and mind cancelling."""
+    return hold_vectors(run.project_id, lambda: report(0.0, WAITING))
 
 
 def _source(db: Session, project: Project, run: TrainingRun) -> Encoder:
@@ -204,9 +227,7 @@ def _material(run: TrainingRun, report: RunReport, *, of_raw: bool = False) -> M
         project = db.get_one(Project, run.project_id)
         source_id = workspace.source_id(run.id)
         raw = db.get_one(Encoder, source_id) if of_raw else deep_runs.source_of_run(db, run)
-        ids, vectors = raw_vectors(db, raw.id)
-    frozen = np.isin(ids, snapshot.pool, assume_unique=True)
-    ids, vectors = ids[frozen], vectors[frozen]
+        ids, vectors = raw_vectors(db, raw.id, among=snapshot.pool)
     graph = words = None
     if recipe.method == "head":
         report(0.0, "Finding each record's neighbours")

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database import reading
-from app.jobs import Step
+from app.jobs import JobCancelled, Step
 from app.models import Act, Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
 from app.search.embedding import raw_vectors
 from app.search.encoders import active_encoder
@@ -23,10 +23,11 @@ from app.search.revisions import (
     write_suggestions,
 )
 from app.search.suggestions import Suggestions
+from app.search.vector_lock import hold_vectors
 from app.similarity.recipe import Recipe
 from app.similarity.suggesting import resuggest
 from app.training.graphs import shared_graph
-from app.training.readiness import moving_run
+from app.training.readiness import MOVING, moving_run
 from app.training.snapshot import freeze, last_act_id
 from app.training.texts import is_heard, words_of_records
 
@@ -37,33 +38,57 @@ EVERY = 10
 
 
 def due_renewals(db: Session) -> list[tuple[int, int]]:
-    """(project id, its newest act's id) where the active version's suggestions lag behind.
+    """(project id, number of the try) where the active version's suggestions lag behind.
+
+    The number is another one after each act and after each run that ended: what failed is not tried
+    again on the same labels, and what made way for a run is.
 
     Cheap: asked several times a second.
     """
     projects = db.scalars(select(Project).order_by(Project.id)).all()
-    return [(each.id, last_act_id(db, each.id)) for each in projects if is_due(db, each)]
+    return [
+        (each.id, last_act_id(db, each.id) + _n_ended(db, each.id))
+        for each in projects
+        if is_due(db, each)
+    ]
 
 
 def is_due(db: Session, project: Project) -> bool:
     """Whether renewing would bring something: labels that the suggestions do not know.
 
-    The first `min_labels` labels are the first run's affair.
+    The first `min_labels` labels are the first run's affair. While a run is queued or running none
+    is due: both would hold all vectors and build their graph, and the run brings suggestions.
     """
+    if moving_run(db, project.id) is not None:
+        return False
     encoder = active_encoder(db, project.id)
     index = None if encoder is None else newest_index(db, encoder.id)
     if encoder is None or index is None or _n_labeled(db, project.id, 0) < project.min_labels:
         return False
     newest = newest_suggestions(db, encoder.id)
-    if newest is None and moving_run(db, project.id) is not None:
-        return False  # The run brings the first ones, and with them a version.
     if newest is not None and newest.revision < index.revision:
         return True
     return _n_labeled(db, project.id, _known_act_id(db, encoder, newest)) >= EVERY
 
 
 def renew(project_id: int) -> None:
-    """Make and store what all labels known by now suggest, for the version that is active now."""
+    """Make and store what all labels known by now suggest, for the version that is active now.
+
+    Raises JobCancelled if it is no longer due while it waits for another job of the project.
+    """
+    with hold_vectors(project_id, lambda: _check_due(project_id)):
+        _renew(project_id)
+
+
+def _check_due(project_id: int) -> None:
+    """It waits in a queue that imports want as well, so it does not wait in vain."""
+    with reading() as db:
+        project = db.get(Project, project_id)
+        if project is None or not is_due(db, project):
+            raise JobCancelled
+
+
+def _renew(project_id: int) -> None:
     read_at = utc_now()
     with reading() as db:
         project = db.get_one(Project, project_id)
@@ -110,6 +135,14 @@ def _n_labeled(db: Session, project_id: int, after: int) -> int:
         Consensus.project_id == project_id, Consensus.act_id > after
     )
     return db.scalar(labeled) or 0
+
+
+def _n_ended(db: Session, project_id: int) -> int:
+    """How often a run of the project has ended, each try of it counted."""
+    ended = select(func.sum(TrainingRun.attempt)).where(
+        TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
+    )
+    return db.scalar(ended) or 0
 
 
 def _seconds_since(act_id: int) -> float:

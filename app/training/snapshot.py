@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
 from app.projects.labels import label_set
+from app.search.vectors import embedded_ids
 from app.similarity.examples import Examples
 from app.training.apart import pairs_apart
 from app.training.texts import near_copy_keys
@@ -99,9 +100,6 @@ def load_snapshot(path: Path) -> Snapshot:
 
 def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
     """The project's labeled records as they are now. Raises Conflict if none can teach anything."""
-    pool = db.scalars(
-        select(Embedding.record_id).where(Embedding.encoder_id == raw.id).order_by("record_id")
-    )
     labels = _labels_of_records(db, project, raw)
     if len(labels) == 0:
         raise Conflict("No labeled record has a vector yet, so there is nothing to learn from.")
@@ -113,7 +111,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
     acts = _acts(db, project.id)
     provenance = [acts.get(int(i), (0, "single")) for i in ids]
     return Snapshot(
-        pool=np.array(pool.all(), dtype=np.int64),
+        pool=embedded_ids(db, raw.id),
         record_ids=ids,
         targets=targets.reshape(len(ids), len(columns)),
         label_ids=np.array(columns, dtype=np.int64),

@@ -12,7 +12,7 @@ from app.maps.stored import Map, find_map
 from app.models import Embedding, Encoder, Project, Record, User
 from app.search.embedding import raw_vectors
 from app.search.encoders import activate, find_raw_encoder, publish
-from app.search.indexes import version_files
+from app.search.indexes import index_vectors, version_files
 from app.search.revisions import write_index
 from app.similarity.head import EvidenceHead, save_head
 from tests.conftest import client_of
@@ -67,7 +67,8 @@ def tuned(project: Project) -> Encoder:
     )
     with reading() as db:
         ids, vectors = raw_vectors(db, raw(project).id)
-    files = {kind: store(kind, write) for kind, write in version_files(head, ids, vectors).items()}
+    written = version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
+    files = {kind: store(kind, write) for kind, write in written.items()}
     files["head"] = store("head", lambda path: save_head(head, path))
     with transaction() as db:
         encoder = publish(

@@ -1,6 +1,7 @@
 """Every version gets its map: raw first, the others aligned to it, and new records find a place."""
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,13 +10,15 @@ from sqlalchemy import delete, select, update
 from app.database import reading, transaction
 from app.dispatching import Dispatcher
 from app.errors import NotFound, StorageFull
+from app.jobs import JobCancelled
 from app.maps import stored
 from app.maps.drawing import draw, draw_sketch, note_trouble
 from app.maps.said import drawing_of
 from app.maps.stored import find_map, load_map, newest_maps
 from app.models import Artifact, Embedding, Project, Record, utc_now
+from app.search.vector_lock import hold_vectors
 from app.settings import settings
-from app.similarity.map import layout
+from app.similarity.map import layout, silent
 from tests.conftest import PATIENCE_SECONDS
 from tests.maps.conftest import arrive, draw_all, due, indexed_project, map_of, raw, tuned
 from tests.training.conftest import clusters, embedded_project, record_ids
@@ -211,6 +214,34 @@ def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
     assert 0.4 < told[-1] <= 0.5
     assert kinds(project) == ["sketch"]
     assert due() == [raw(project).id]
+
+
+@pytest.mark.parametrize("draws", [draw_sketch, draw])
+def test_a_map_waits_for_who_holds_the_vectors_and_can_be_stopped(
+    project: Project, draws: Callable[[int, Callable[[float], None]], None]
+) -> None:
+    def stop(_share: float) -> None:
+        raise JobCancelled
+
+    with hold_vectors(project.id), pytest.raises(JobCancelled):
+        draws(raw(project).id, stop)
+
+    assert kinds(project) == []
+    draws(raw(project).id, silent)
+    assert len(kinds(project)) == 1
+
+
+def test_the_vectors_are_let_go_of_while_a_map_is_laid_out(database: str) -> None:
+    project = indexed_project(80)
+    shares: list[float] = []
+
+    def hold_too(share: float) -> None:
+        with hold_vectors(project.id, lambda: pytest.fail("still held")):
+            shares.append(share)
+
+    draw(raw(project).id, hold_too)
+
+    assert shares[-1] > 0.9
 
 
 def test_a_worker_that_stays_draws_maps(project: Project) -> None:

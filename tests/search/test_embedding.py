@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
-from app.database import reading, transaction
+from app.database import engine, reading, transaction
 from app.jobs import JobCancelled
 from app.models import Embedding, Project
 from app.search import embedding
@@ -238,3 +239,56 @@ def test_vectors_come_back_bit_for_bit(database: str) -> None:
     assert vectors.flags.c_contiguous
     np.testing.assert_array_equal(vectors, rows)
     assert ids.tolist() == records
+
+
+@contextmanager
+def statements() -> Iterator[list[tuple[str, str]]]:
+    """What the database is asked meanwhile: each statement and its values."""
+    seen: list[tuple[str, str]] = []
+
+    def note(*about: object) -> None:
+        seen.append((str(about[2]), str(about[3])))
+
+    event.listen(engine(), "after_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine(), "after_cursor_execute", note)
+
+
+def test_all_records_are_counted_before_the_first_slice_and_at_the_end(
+    new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "SLICE", 4)
+    monkeypatch.setattr(embedding, "SLICES_PER_COUNT", 6)
+    project = new_project("letters")
+    add_records(project, TEXTS)
+    told: list[tuple[int, int]] = []
+
+    with statements() as seen:
+        embed_missing(project.id, lambda n_done, n_total: told.append((n_done, n_total)))
+
+    assert told == [(4 * i, 40) for i in range(11)]
+    counts = [each for each, _ in seen if "count(" in each and "JOIN records" in each]
+    assert len(counts) == 3, "before slices 1 and 7, and at the end"
+
+
+def test_what_is_done_is_not_walked_past_again_and_nothing_is_forgotten(
+    new_project: NewProject, encoder: CountingEncoder
+) -> None:
+    project = new_project("letters")
+    records = add_records(project, TEXTS)
+    for _ in range(2):
+        embed_missing(project.id, lambda n_done, n_total: None, at_most=10)
+
+    change_text(records[3], "my kettle is wrong again")
+    with statements() as seen:
+        embed_missing(project.id, lambda n_done, n_total: None, at_most=10)
+
+    looks = [values for each, values in seen if "length(records.text)" in each]
+    assert len(looks) == 1
+    assert str(records[9]) in looks[0], "it begins after the first round"
+    assert missing(project) == 11, "the changed text waits for its turn"
+    embed_missing(project.id, lambda n_done, n_total: None, at_most=20)
+    assert missing(project) == 0
+    assert "my kettle is wrong again" in encoder.texts

@@ -13,7 +13,7 @@ from app.models import Artifact, Encoder, Project
 from app.search import indexes
 from app.search.embedding import raw_vectors
 from app.search.encoders import activate, find_version, publish
-from app.search.indexes import Version, open_version, version_files
+from app.search.indexes import Version, index_vectors, open_version, version_files
 from app.search.revisions import is_worth_writing, needs_index, write_index
 from app.search.similar import Seed, pinned_version, similar
 from app.similarity.head import EvidenceHead, RawHead, save_head
@@ -49,7 +49,8 @@ def tune(library: Library) -> Encoder:
     with reading() as db:
         raw = find_version(db, library.project.id, 1)
         ids, vectors = raw_vectors(db, raw.id)
-    files = {kind: store(kind, write) for kind, write in version_files(head, ids, vectors).items()}
+    written = version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
+    files = {kind: store(kind, write) for kind, write in written.items()}
     files["head"] = store("head", lambda path: save_head(head, path))
     with transaction() as db:
         encoder = publish(

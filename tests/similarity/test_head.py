@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from app.similarity.activations import gelu, sigmoid, softmax
 from app.similarity.head import (
-    AT_ONCE,
     EvidenceHead,
     Head,
     RawHead,
@@ -17,7 +16,7 @@ from app.similarity.head import (
     reach_of,
     save_head,
 )
-from app.similarity.vectors import unit_rows
+from app.similarity.vectors import BLOCK_ROWS, unit_rows
 
 pytestmark = pytest.mark.once
 
@@ -129,13 +128,13 @@ def test_a_cut_head_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_records_are_tuned_as_a_few_are() -> None:
-    raw = np.random.default_rng(0).normal(size=(AT_ONCE + 3, EVIDENCE.hidden_weight.shape[0]))
+    raw = np.random.default_rng(0).normal(size=(BLOCK_ROWS + 3, EVIDENCE.hidden_weight.shape[0]))
     vectors = unit_rows(raw.astype(np.float32))
 
     tuned, chances = EVIDENCE.tune(vectors), EVIDENCE.suggest(vectors)
     last = EVIDENCE.suggest(vectors[-5:])
 
-    assert tuned.shape == (AT_ONCE + 3, EVIDENCE.dimension)
+    assert tuned.shape == (BLOCK_ROWS + 3, EVIDENCE.dimension)
     np.testing.assert_allclose(tuned[-5:], EVIDENCE.tune(vectors[-5:]), atol=1e-6)
     assert chances is not None
     assert last is not None

@@ -108,6 +108,26 @@ def test_what_faiss_would_swallow_is_refused(
         VectorIndex.build(np.array(ids), np.array(vectors, np.float32))
 
 
+def test_blocks_give_the_same_index_as_all_at_once(crowd: Crowd, index: VectorIndex) -> None:
+    ids = np.arange(600) * 3 + 1000
+    blocks = [(ids[part], crowd.vectors[part]) for part in (slice(250), slice(250, 600))]
+
+    for n_expected in (600, 1, 5000):
+        built = VectorIndex.build_from(iter(blocks), crowd.vectors.shape[1], n_expected)
+
+        assert built.ids.tolist() == ids.tolist()
+        np.testing.assert_array_equal(built.vectors(ids), index.vectors(ids))
+        found, expected = (each.search(crowd.vectors[:5], 20) for each in (built, index))
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+def test_an_id_in_two_blocks_is_refused() -> None:
+    block = (np.array([1, 2]), np.eye(2, dtype=np.float32))
+
+    with pytest.raises(ValueError, match="twice"):
+        VectorIndex.build_from([block, block], 2, 4)
+
+
 def test_impossible_queries_are_refused(index: VectorIndex) -> None:
     with pytest.raises(ValueError, match="dimensions"):
         index.search(np.ones((1, 3), np.float32), 5)

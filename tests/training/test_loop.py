@@ -1,6 +1,8 @@
 """From labels to an active version, in order: repeated, killed, cancelled or refused."""
 
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -26,9 +28,11 @@ from app.models import (
 )
 from app.search.encoders import active_encoder
 from app.search.indexes import open_version
+from app.search.vector_lock import hold_vectors
 from app.settings import settings
 from app.similarity.recipe import Recipe
-from app.training import loop, runs
+from app.training import loop, runs, workspace
+from tests.conftest import PATIENCE_SECONDS
 from tests.forked import carry_on, process, status_of
 from tests.training.conftest import embedded_project, evaluations_of, label, record_ids
 
@@ -248,6 +252,49 @@ def test_cancelling_is_noticed_in_the_middle_of_a_step(
 
     assert row(run_id).status == "cancelled"
     assert row(run_id).error is None
+
+
+def wait_for_line(run_id: int, line: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with reading() as db:
+            if line in [event.message for event in runs.events_of(db, run_id)]:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("stage", ["tune", "evaluate"])
+def test_a_run_that_waits_for_another_job_says_so_and_can_be_cancelled(
+    project: Project, stage: str
+) -> None:
+    run_id = queue(project)
+    steps = dict(loop.STEPS)
+    for name in ("collect", "tune", "evaluate")[: 1 if stage == "tune" else 2]:
+        steps[name](run_id)
+
+    with ThreadPoolExecutor(1) as pool, hold_vectors(project.id):
+        job = pool.submit(steps[stage], run_id)
+        wait_for_line(run_id, loop.WAITING)
+        with transaction() as db:
+            db.get_one(TrainingRun, run_id).cancel_asked_at = utc_now()
+        with pytest.raises(JobCancelled):
+            job.result(PATIENCE_SECONDS)
+
+    assert row(run_id).status == "cancelled"
+
+
+def test_a_run_goes_on_when_the_other_job_is_done(project: Project) -> None:
+    run_id = queue(project)
+    loop.collect(run_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with hold_vectors(project.id):
+            job = pool.submit(loop.tune, run_id)
+            wait_for_line(run_id, loop.WAITING)
+        job.result(PATIENCE_SECONDS)
+
+    assert workspace.has(run_id, workspace.HEAD)
 
 
 def test_a_failed_run_says_why_and_leaves_nothing(project: Project) -> None:

@@ -1,17 +1,22 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from sqlalchemy import select
 
 from app.database import reading, transaction
+from app.jobs import JobCancelled
 from app.labeling.undoing import undo
-from app.models import Artifact, Project, User
+from app.models import Artifact, Project, TrainingRun, User
 from app.search.encoders import active_encoder
 from app.search.indexes import Version, open_version
 from app.search.revisions import write_index
+from app.search.vector_lock import hold_vectors
 from app.settings import settings
+from app.training import runs
 from app.training.refreshing import EVERY, due_renewals, is_due, renew
 from app.worker import work_until
-from tests.conftest import make_user
+from tests.conftest import PATIENCE_SECONDS, make_user
 from tests.training.conftest import N_CLASSES, N, embedded_project, label, label_ids, record_ids
 
 
@@ -153,3 +158,76 @@ def test_the_worker_renews_by_itself(project: Project) -> None:
     work_until(lambda: not due(project), project.id)
 
     assert share_right(project) > 0.9
+
+
+def queue_run(project: Project) -> int:
+    with transaction() as db:
+        return runs.request_run(db, project).id
+
+
+def number_of_try(project: Project) -> int:
+    with reading() as db:
+        return dict(due_renewals(db))[project.id]
+
+
+def test_nothing_is_renewed_while_a_run_is_queued_or_running(project: Project, user: User) -> None:
+    renew(project.id)
+    label(project, user, range(25, 35))
+    before = number_of_try(project)
+
+    run_id = queue_run(project)
+    assert not due(project)
+    assert runs.begin(run_id, "collect") is not None
+    assert not due(project)
+    renew(project.id)
+    with reading() as db:
+        assert due_renewals(db) == []
+        assert len(db.scalars(select(Artifact).where(Artifact.kind == "suggestions")).all()) == 1
+    runs.fail(run_id, "The disk is full.")
+
+    assert due(project)
+    assert number_of_try(project) > before, "the engine starts no try of the same number again"
+    renew(project.id)
+    assert not due(project)
+
+
+def test_each_end_of_a_run_is_an_occasion_to_renew(project: Project) -> None:
+    numbers = [number_of_try(project)]
+    run_id = queue_run(project)
+    runs.fail(run_id, "The disk is full.")
+    numbers.append(number_of_try(project))
+    with transaction() as db:
+        runs.retry_run(db, db.get_one(TrainingRun, run_id))
+    assert not due(project)
+    runs.fail(run_id, "The disk is still full.")
+    numbers.append(number_of_try(project))
+
+    assert numbers == sorted(set(numbers))
+
+
+def test_after_a_run_that_failed_the_worker_renews_by_itself(project: Project) -> None:
+    runs.fail(queue_run(project), "The disk is full.")
+
+    work_until(lambda: not due(project), project.id)
+
+    assert share_right(project) > 0.9
+
+
+def test_a_renewal_waits_for_who_holds_the_vectors(project: Project) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with hold_vectors(project.id):
+            job = pool.submit(renew, project.id)
+            with pytest.raises(TimeoutError):
+                job.result(1.0)
+            assert due(project)
+        job.result(PATIENCE_SECONDS)
+
+    assert not due(project)
+
+
+def test_a_waiting_renewal_makes_way_for_a_run(project: Project) -> None:
+    with ThreadPoolExecutor(1) as pool, hold_vectors(project.id):
+        job = pool.submit(renew, project.id)
+        queue_run(project)
+        with pytest.raises(JobCancelled):
+            job.result(PATIENCE_SECONDS)
