@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.chores import Chores
 from app.database import reading
 from app.engine import Engine
-from app.errors import StorageFull, clear_disk_error
+from app.errors import StorageFull, Unreachable, clear_disk_error
 from app.exchange import importing
 from app.exchange.uploads import forget_old_files
 from app.installation import WrongFolder, check_folder, confirm_folder
@@ -111,6 +111,9 @@ class Dispatcher:
                 self.dispatch()
             except WrongFolder:
                 raise
+            except Unreachable as error:
+                log.warning("worker.database_unreachable", why=error.reason)
+                pause = AFTER_TROUBLE_SECONDS
             except Exception:  # The worker's edge: a restarting database must not end it.
                 log.exception("worker.dispatch_failed")
                 pause = AFTER_TROUBLE_SECONDS

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import schema
 from app.database import engine, is_wal_safe, reading, sqlite_module
-from app.errors import AppError
+from app.errors import AppError, Unreachable
 from app.html import ago
 from app.installation import confirm_folder
 from app.jobs import workers
@@ -55,6 +55,8 @@ def examine() -> list[Check]:
 def _safely(check: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
     try:
         return check()
+    except Unreachable as error:
+        return False, error.reason
     except AppError as error:
         return False, error.sentence
     except (OSError, SQLAlchemyError, ValueError) as error:
