@@ -47,12 +47,11 @@ def describe_fault(text: str) -> str | None:
 def _check(value: Any) -> None:
     for name, text in _texts_in(value):
         if fault := describe_fault(text):
-            where = name if describe_fault(name) is None else "a name"
-            raise Invalid(f"{where}: {fault}. Remove it.")
+            raise Invalid(f"{name}: {fault}. Remove it.")
 
 
 def _texts_in(value: Any) -> Iterator[tuple[str, str]]:
-    """Every text, names of values too, with the name that it is known by; however deep it lies."""
+    """Every text, however deep it lies, with the name of its value; a name before what it names."""
     waiting: list[tuple[str, Any]] = [("the request", value)]
     while waiting:
         name, each = waiting.pop()
