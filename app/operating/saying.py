@@ -62,7 +62,7 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         error = clear_disk_error(error)
     if isinstance(error, Unreachable):
-        return f"The database cannot be reached: {error.reason}."
+        return f"The database could not be used: {error.reason}."
     if isinstance(error, AppError):
         return error.sentence
     if isinstance(error, DBAPIError):

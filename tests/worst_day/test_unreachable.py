@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import select
 import socket
 import threading
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy.engine import make_url
 
 from app.accounts.tokens import create_token
 from app.database import engine_for, transaction
-from app.main import create_app
+from app.main import ROOMS, create_app
 from app.settings import settings
 from tests.conftest import client_of, make_user
 from tests.worst_day.sentences import in_shell, shown, told
@@ -125,7 +127,7 @@ def test_pages_and_programs_are_told_and_all_works_again_afterwards(
     assert {each.headers["Retry-After"] for each in [*answers, fragment]} == {"5"}
     assert len(lines) == 5
     assert not any(each.exc_info or "\n" in each.getMessage() for each in lines)
-    assert in_shell("runs", "before").startswith("The database cannot be reached: connection ")
+    assert in_shell("runs", "before").startswith("The database could not be used: connection ")
 
     line.mend()
 
@@ -133,6 +135,27 @@ def test_pages_and_programs_are_told_and_all_works_again_afterwards(
     assert browser.get("/").status_code == 200
     names = [each["name"] for each in program.get("/api/v1/projects").json()]
     assert sorted(names) == ["After", "Before"]
+
+
+def test_no_door_breaks(line: Forwarder) -> None:
+    browser = client_of(make_user())
+    line.cut()
+
+    answers = {
+        (method, route.path): browser.request(method, re.sub(r"{\w+(:\w+)?}", "1", route.path))
+        for room in ROOMS
+        for route in room.router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+
+    statuses = {door: answer.status_code for door, answer in answers.items()}
+    assert len(statuses) > 100
+    assert {door for door, status in statuses.items() if status == 500} == set()
+    # The others need no database before they see that a form is empty.
+    assert {door[1] for door, status in statuses.items() if status != 503} <= {
+        "/login", "/welcome/{token}",
+    }  # fmt: skip
 
 
 def test_a_connection_that_breaks_within_a_request_is_told_alike(line: Forwarder) -> None:
