@@ -7,11 +7,11 @@ from uuid import uuid4
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
-from app.database import clear_error
-from app.errors import AppError, Busy, LoginNeeded, clear_disk_error, fault_in_words
+from app.database_errors import clear_error
+from app.errors import AppError, LoginNeeded, Unreachable, clear_disk_error, fault_in_words
 from app.html import render, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -55,14 +55,21 @@ def on_app_error(request: Request, error: Exception) -> Response:
     answer = answer_error(request, error.status, error.sentence)
     if isinstance(error, LoginNeeded):
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, Busy):
-        answer.headers["Retry-After"] = "2"
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unreachable):
+        log.warning(
+            "%s %s: the database cannot be reached: %s",
+            request.method,
+            request.url.path,
+            error.reason,
+        )
     return answer
 
 
 def on_database_error(request: Request, error: Exception) -> Response:
-    """The database is full, busy, or not there."""
-    assert isinstance(error, OperationalError)
+    """The database is full, busy or not there, or refused a value."""
+    assert isinstance(error, DBAPIError)
     known = clear_error(error)
     return (
         on_app_error(request, known) if isinstance(known, AppError) else on_accident(request, error)
@@ -110,7 +117,7 @@ HANDLERS = {
     AppError: on_app_error,
     HTTPException: on_http_error,
     RequestValidationError: on_invalid,
-    OperationalError: on_database_error,
+    DBAPIError: on_database_error,
     OSError: on_system_error,
     Exception: on_accident,
 }

@@ -47,10 +47,25 @@ def worker(
 
 
 @app.command()
-def doctor(as_json: bool = AsJson) -> None:
+def doctor(
+    claim_folder: Annotated[
+        bool,
+        typer.Option(
+            "--claim-folder",
+            help="First tie this data folder to the database: every other folder is refused.",
+        ),
+    ] = False,
+    as_json: bool = AsJson,
+) -> None:
     """Check this installation; status 1 if something needs mending."""
     from app.operating.doctor import examine
 
+    if claim_folder:
+        from app.installation import claim_folder as claim
+        from app.operating.serving import prepare_database
+
+        prepare_database()
+        claim()
     found = examine()
     lines = [(("ok" if check.is_ok else "!!"), check.name, check.sentence) for check in found]
     tell([vars(check) for check in found], table(("", "what", "how it is"), lines), as_json)
@@ -83,9 +98,9 @@ def add_user(
     from app.accounts.invitations import invite
     from app.accounts.users import create_user
     from app.database import transaction
-    from app.operating.serving import base_url, prepare
+    from app.operating.serving import base_url, prepare_database
 
-    prepare()
+    prepare_database()
     password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
     with transaction() as db:
         user = create_user(db, name, role, password)
@@ -106,9 +121,9 @@ def create_token(
     from app.accounts import tokens as accounts_tokens
     from app.accounts.users import find_user
     from app.database import transaction
-    from app.operating.serving import prepare
+    from app.operating.serving import prepare_database
 
-    prepare()
+    prepare_database()
     with transaction() as db:
         token = accounts_tokens.create_token(db, find_user(db, name), purpose, days)
     tell({"token": token, "user": name, "days": days}, token, as_json)

@@ -25,18 +25,26 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
-from app.errors import Busy, NotFound, StorageFull
+from app.database_errors import clear_error, clear_value_error
+from app.errors import Busy
 from app.settings import settings
 from app.turns import Turn, Turns
 
 PATIENCE_SECONDS = 10
 """How long a request waits for a connection, its turn or the lock."""
 IDS_AT_ONCE = 500
-NUMBER_OUT_OF_RANGE = "22003"  # As SQL names it.
+# By libpq's names: when a host that no longer answers counts as gone.
+_PATIENT = {
+    "connect_timeout": PATIENCE_SECONDS,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def sqlite_module() -> ModuleType:
@@ -80,10 +88,9 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _on_error(context: ExceptionContext) -> None:
-    """A number beyond the database's integers can name no row: it reads like an unknown one."""
-    error = context.original_exception
-    if isinstance(error, OverflowError) or getattr(error, "sqlstate", "") == NUMBER_OUT_OF_RANGE:
-        raise NotFound("number") from error
+    known = clear_value_error(context.original_exception)
+    if known is not None:
+        raise known from context.original_exception
 
 
 def make_engine(url: str) -> Engine:
@@ -96,6 +103,8 @@ def make_engine(url: str) -> Engine:
             max_overflow=20,
             pool_timeout=PATIENCE_SECONDS,
             pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={key: value for key, value in _PATIENT.items() if key not in parsed.query},
         )
         event.listen(engine, "handle_error", _on_error)
         return engine
@@ -103,7 +112,7 @@ def make_engine(url: str) -> Engine:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         parsed, module=sqlite_module(), connect_args={"check_same_thread": False},
-        pool_size=20, max_overflow=30, pool_timeout=PATIENCE_SECONDS,
+        pool_size=20, max_overflow=30, pool_timeout=PATIENCE_SECONDS, hide_parameters=True,
     )  # fmt: skip
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
@@ -133,6 +142,8 @@ def reading() -> Iterator[Session]:
     try:
         with Session(engine(), expire_on_commit=False) as db:
             yield db
+    except (OperationalError, InterfaceError) as error:
+        raise clear_error(error) from error
     except NoConnection as error:
         raise Busy from error
 
@@ -146,7 +157,7 @@ def transaction() -> Iterator[Session]:
         with Session(options, expire_on_commit=False) as db:
             yield db
             db.commit()
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         raise clear_error(error) from error
     except NoConnection as error:
         raise Busy from error
@@ -169,16 +180,6 @@ def id_chunks(ids: Iterable[int]) -> list[list[int]]:
     # NumPy's int64 is no int to the database drivers.
     ordered = sorted({int(each) for each in ids})
     return [ordered[i : i + IDS_AT_ONCE] for i in range(0, len(ordered), IDS_AT_ONCE)]
-
-
-def clear_error(error: OperationalError) -> Exception:
-    """What a person can do about the engine's complaint, or the complaint itself."""
-    text = str(error.orig).lower()
-    if "is full" in text or "no space left" in text or "disk i/o error" in text:
-        return StorageFull()
-    if "locked" in text or "busy" in text:
-        return Busy()
-    return error
 
 
 def _request_reading() -> Iterator[Session]:

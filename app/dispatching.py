@@ -17,9 +17,10 @@ from sqlalchemy import select
 from app.chores import Chores
 from app.database import reading
 from app.engine import Engine
-from app.errors import StorageFull, clear_disk_error
+from app.errors import StorageFull, Unreachable, clear_disk_error
 from app.exchange import importing
 from app.exchange.uploads import forget_old_files
+from app.installation import WrongFolder, check_folder, confirm_folder
 from app.jobs import JobCancelled, Step
 from app.maps import drawing
 from app.models import Import, TrainingRun
@@ -85,7 +86,11 @@ class Dispatcher:
             self._engine.job(name, watched, queue=queue, on_failure=on_failure)
 
     def launch(self) -> None:
-        """Serve the queues, and look which files a crash or a bad disk has damaged."""
+        """Serve the queues, and look which files a crash or a bad disk has damaged.
+
+        Raises WrongFolder before any file is touched.
+        """
+        check_folder()
         self._engine.launch()
         upkeep.remove_orphans()
         self._chores.look_for_damage()
@@ -96,11 +101,19 @@ class Dispatcher:
         return self._engine.stop()
 
     def dispatch_on(self, done: Callable[[], bool]) -> None:
-        """Dispatch until `done` or stopped. Whatever goes wrong is logged, and tried again."""
+        """Dispatch until `done` or stopped. Whatever goes wrong is logged, and tried again.
+
+        Raises WrongFolder once the database was given another data folder.
+        """
         while not self._stop.is_set() and not done():
             pause = DISPATCH_SECONDS
             try:
                 self.dispatch()
+            except WrongFolder:
+                raise
+            except Unreachable as error:
+                log.warning("worker.database_unreachable", why=error.reason)
+                pause = AFTER_TROUBLE_SECONDS
             except Exception:  # The worker's edge: a restarting database must not end it.
                 log.exception("worker.dispatch_failed")
                 pause = AFTER_TROUBLE_SECONDS
@@ -118,7 +131,8 @@ class Dispatcher:
         return next(iter(self.troubles.values()), None)
 
     def dispatch(self) -> None:
-        """Compare rows with jobs once."""
+        """Compare rows with jobs once. Raises WrongFolder."""
+        confirm_folder()
         for kind in KINDS:
             for row_id, attempt in _moving(kind):
                 self._see_to(kind, row_id, attempt)

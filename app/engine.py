@@ -271,8 +271,12 @@ def _make_store(url: str) -> sqlalchemy.Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed, pool_size=10, max_overflow=10, pool_pre_ping=True)
-    store = create_engine(parsed, module=sqlite_module(), pool_size=10, max_overflow=10)
+        return create_engine(
+            parsed, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True
+        )
+    store = create_engine(
+        parsed, module=sqlite_module(), pool_size=10, max_overflow=10, hide_parameters=True
+    )
     event.listen(store, "connect", _on_connect)
     return store
 

@@ -12,6 +12,8 @@ class AppError(Exception):
     """An answer, not an accident: pages show the sentence, the API wraps it as problem+json."""
 
     status = 400
+    # After how many seconds a program may try again; None: that would change nothing.
+    retry_after: int | None = None
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -69,9 +71,21 @@ class Busy(AppError):
     """The database was locked for longer than we wait."""
 
     status = 503
+    retry_after = 2
 
     def __init__(self) -> None:
         super().__init__("The database is busy and did not take this. Try again in a few seconds.")
+
+
+class Unreachable(AppError):
+    """There is no connection to the database, or it broke; `reason` is for the log."""
+
+    status = 503
+    retry_after = 5
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The database cannot be reached. Try again in a few seconds.")
+        self.reason = reason
 
 
 def clear_disk_error(error: OSError) -> Exception:

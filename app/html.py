@@ -3,7 +3,6 @@
 import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -12,8 +11,9 @@ from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import RedirectResponse, Response
 
-ROOT = Path(__file__).resolve().parent.parent
-STATIC = ROOT / "static"
+from app.resources import resource_folder
+
+STATIC = resource_folder("static")
 
 
 @lru_cache(maxsize=256)
@@ -62,7 +62,7 @@ def thousands(n: int) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
+        loader=FileSystemLoader(resource_folder("templates")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

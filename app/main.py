@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from app.accounts import users_pages as users
 from app.answers import HANDLERS, HEADERS, SAFE_METHODS, answer_error, problem
 from app.browsing import api as browsing_api
 from app.browsing import pages as browsing
+from app.characters import check_characters
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
 from app.html import STATIC
@@ -167,8 +168,9 @@ def health() -> dict[str, str]:
 def create_app() -> FastAPI:
     """The web application; database and first admin are the caller's matter (app.cli serve)."""
     app = FastAPI(
-        title="Likewise", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
-    )
+        title="Likewise", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
+        dependencies=[Depends(check_characters)],
+    )  # fmt: skip
     app.add_middleware(Guard)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/health", health, include_in_schema=False)

@@ -1,7 +1,5 @@
 """The database's tables, brought to this version at start-up, by one process at a time."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -9,15 +7,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from app.database import engine
+from app.resources import resource_folder
 
-ROOT = Path(__file__).resolve().parent.parent
+MIGRATIONS = str(resource_folder("migrations"))
 # Any number will do, as long as all our processes ask for the same one.
 ADVISORY_LOCK = 7_140_221
 
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("script_location", MIGRATIONS)
     config.attributes["connection"] = connection
     return config
 
@@ -44,6 +43,6 @@ def downgrade(revision: str) -> None:
 
 def is_current() -> bool:
     """Whether the tables are at this version's newest revision."""
-    newest = ScriptDirectory(str(ROOT / "migrations")).get_current_head()
+    newest = ScriptDirectory(MIGRATIONS).get_current_head()
     with engine().connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() == newest

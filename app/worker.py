@@ -11,6 +11,7 @@ import structlog
 
 from app.dispatching import QUEUES, Dispatcher
 from app.errors import AppError
+from app.installation import WrongFolder
 from app.training.devices import note_device
 
 log = structlog.get_logger()
@@ -38,7 +39,12 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     dispatcher = Dispatcher(stop, listens_to, draws_maps=True)
     dispatcher.launch()
     log.info("worker.ready", queues=list(listens_to))
-    dispatcher.dispatch_on(lambda: False)
+    try:
+        dispatcher.dispatch_on(lambda: False)
+    except WrongFolder as error:
+        log.error("worker.wrong_folder", why=error.sentence)
+        dispatcher.stop()
+        raise
     if not dispatcher.stop():
         log.warning("worker.cut_off")
         sys.stdout.flush()

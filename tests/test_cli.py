@@ -237,8 +237,8 @@ def test_doctor_tells_how_things_are(database: str) -> None:
     checks = {check["name"]: check for check in told("doctor")}  # type: ignore[attr-defined]
 
     assert {name for name, check in checks.items() if check["is_ok"]} == {
-        "python", "data folder", "disk", "sqlite", "database", "base model", "device", "runtime",
-        "worker",
+        "python", "data folder", "disk", "sqlite", "database", "installation", "base model",
+        "device", "runtime", "worker",
     }  # fmt: skip
     assert "none at work" in checks["worker"]["sentence"]
     assert checks["runtime"]["sentence"] == "torch for new versions; versions: none yet"

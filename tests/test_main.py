@@ -5,8 +5,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from app.database import transaction
 from app.errors import AppError, Busy
 from app.main import ROOMS, create_app
 from app.settings import settings
@@ -195,6 +197,24 @@ def test_an_accident_has_a_number_that_the_log_knows(
     assert number is not None
     assert f"Incident {number[1]}" in caplog.text
     assert "SELECT password_hash" in caplog.text
+
+
+def test_the_log_holds_no_values_of_statements(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app()
+
+    @app.get("/broken")
+    def fail(name: str) -> None:
+        with transaction() as db:
+            db.execute(text("SELECT * FROM nowhere WHERE name = :name"), {"name": name})
+
+    assert (
+        TestClient(app, raise_server_exceptions=False).get("/broken?name=secret").status_code == 500
+    )
+
+    assert "FROM nowhere" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_no_documentation_pages_with_foreign_scripts(nobody: TestClient) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from app.artifacts import folder, sync
 from app.database import transaction
 from app.errors import AppError, Conflict, clear_disk_error
+from app.installation import confirm_folder
 from app.models import Import, utc_now
 from app.settings import settings
 
@@ -28,7 +29,11 @@ class TooLarge(AppError):
 
 
 def keep(source: BinaryIO | Path) -> Path:
-    """Copy the file under the data folder. Raises TooLarge, StorageFull; then nothing is kept."""
+    """Copy the file under the data folder.
+
+    Raises TooLarge, StorageFull, WrongFolder; then nothing is kept.
+    """
+    confirm_folder()
     path = folder("imports") / uuid.uuid4().hex
     try:
         if isinstance(source, Path):

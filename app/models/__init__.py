@@ -1,6 +1,7 @@
 """Every table: what one row asserts, and who writes it. The words are the README's glossary."""
 
 from app.models.base import Base, Json, UtcDateTime, utc_now
+from app.models.installation import Installation
 from app.models.labeling import (
     Act,
     Annotation,
@@ -33,6 +34,7 @@ __all__ = [
     "Evaluation",
     "Import",
     "ImportReject",
+    "Installation",
     "Invitation",
     "Json",
     "Label",

@@ -19,6 +19,7 @@ from app import schema
 from app.artifacts import sha256_of, sync
 from app.database import engine, make_engine
 from app.errors import Conflict, Invalid
+from app.installation import claim_folder
 from app.models import Artifact, Import, utc_now
 from app.settings import settings
 
@@ -45,7 +46,10 @@ def back_up(out: Path) -> Contents:
 
     Raises Conflict on Postgres, or if a file that the database names is missing.
     """
-    _require_sqlite("Back Postgres up with pg_dump, and archive the folder artifacts beside it.")
+    _require_sqlite(
+        "Back Postgres up with pg_dump, and archive the data folder beside it."
+        " Both carry the installation id."
+    )
     part = out.with_name(f"{out.name}.part")
     try:
         for _ in range(TRIES):
@@ -67,7 +71,10 @@ def bring_back(source: Path) -> Contents:
 
     Raises Conflict if something is there already, Invalid for a file that is no whole backup.
     """
-    _require_sqlite("Restore Postgres with pg_restore, and unpack the folder artifacts.")
+    _require_sqlite(
+        "Restore Postgres with pg_restore, and unpack the data folder beside it."
+        " Both carry the installation id."
+    )
     data_dir, database = settings().data_dir, _database_path()
     if database.exists() or (data_dir.is_dir() and any(data_dir.iterdir())):
         raise Conflict(f"{data_dir} is not empty. A backup is restored into an empty folder only.")
@@ -80,6 +87,8 @@ def bring_back(source: Path) -> Contents:
         for name in sorted({Path(file).parts[0] for file in manifest if file != DATABASE}):
             (place / name).rename(data_dir / name)
     schema.upgrade()
+    # What is restored is an installation of its own: the one it was made from may still be at work.
+    claim_folder()
     return Contents(str(source), len(manifest) - 1, source.stat().st_size)
 
 

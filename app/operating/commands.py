@@ -190,10 +190,10 @@ def webhook(
     """Tell an address how runs of the project end. Prints the secret that signs the messages."""
     from app.database import transaction
     from app.notices.webhooks import add_webhook
-    from app.operating.serving import prepare
+    from app.operating.serving import prepare_database
     from app.projects.projects import find_project
 
-    prepare()
+    prepare_database()
     with transaction() as db:
         added = add_webhook(db, find_project(db, project), url, by=None, is_private=private)
     told = {"project": project, "url": added.url, "secret": added.secret}

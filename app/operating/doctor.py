@@ -13,10 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import schema
 from app.database import engine, is_wal_safe, reading, sqlite_module
-from app.errors import AppError
+from app.errors import AppError, Unreachable
 from app.html import ago
+from app.installation import confirm_folder
 from app.jobs import workers
-from app.models import Encoder
+from app.models import Encoder, Installation
 from app.settings import settings
 from app.similarity.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.similarity.encoding.model_folder import check_folder, default_model_folder
@@ -42,6 +43,7 @@ def examine() -> list[Check]:
         "disk": _disk,
         "sqlite": _sqlite,
         "database": _database,
+        "installation": _installation,
         "base model": _base_model,
         "device": _device,
         "runtime": _runtime,
@@ -53,6 +55,8 @@ def examine() -> list[Check]:
 def _safely(check: Callable[[], tuple[bool, str]]) -> tuple[bool, str]:
     try:
         return check()
+    except Unreachable as error:
+        return False, error.reason
     except AppError as error:
         return False, error.sentence
     except (OSError, SQLAlchemyError, ValueError) as error:
@@ -89,6 +93,17 @@ def _database() -> tuple[bool, str]:
     if not schema.is_current():
         return False, f"{name} at {shown} is not up to date: start `likewise serve` once"
     return True, f"{name} at {shown}, up to date"
+
+
+def _installation() -> tuple[bool, str]:
+    if not schema.is_current():
+        return True, "no id yet: the first start writes it"
+    confirm_folder()
+    with reading() as db:
+        identifier = db.scalar(select(Installation.identifier))
+    if identifier is None:
+        return True, "no id yet: the first start writes it"
+    return True, f"{identifier}, in the database and in the data folder"
 
 
 def _base_model() -> tuple[bool, str]:

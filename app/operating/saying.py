@@ -12,7 +12,7 @@ import structlog
 import typer
 from typer.core import TyperGroup
 
-from app.errors import AppError, clear_disk_error, fault_in_words
+from app.errors import AppError, Unreachable, clear_disk_error, fault_in_words
 
 AsJson = typer.Option(False, "--json", help="Answer with one JSON value.")
 
@@ -53,14 +53,16 @@ class Commands(TyperGroup):
 def _sentence(error: Exception) -> str | None:
     # Loaded here, when something failed already: both take longer than most commands.
     from pydantic import ValidationError
-    from sqlalchemy.exc import DBAPIError, OperationalError
+    from sqlalchemy.exc import DBAPIError
 
-    from app.database import clear_error
+    from app.database_errors import clear_error
 
-    if isinstance(error, OperationalError):
+    if isinstance(error, DBAPIError):
         error = clear_error(error)
     if isinstance(error, OSError):
         error = clear_disk_error(error)
+    if isinstance(error, Unreachable):
+        return f"The database could not be used: {error.reason}."
     if isinstance(error, AppError):
         return error.sentence
     if isinstance(error, DBAPIError):

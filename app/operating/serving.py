@@ -30,6 +30,7 @@ from app import schema
 from app.accounts.invitations import first_admin_link
 from app.database import transaction
 from app.errors import Invalid
+from app.installation import check_folder
 from app.settings import settings
 
 PAUSE_SECONDS = 2.0
@@ -42,10 +43,19 @@ MOST_THREADS = 200
 THREADS = "OMP_NUM_THREADS"
 
 
-def prepare() -> None:
+def prepare_database() -> None:
     """Bring the tables up to date, if they are not."""
     if not schema.is_current():
         schema.upgrade()
+
+
+def prepare() -> None:
+    """Make ready for work on files: tables up to date, and the data folder is the database's.
+
+    Raises WrongFolder.
+    """
+    prepare_database()
+    check_folder()
 
 
 def log_as_set() -> None:

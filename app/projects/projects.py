@@ -2,18 +2,21 @@
 
 import re
 import unicodedata
+from contextlib import suppress
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import note
-from app.errors import Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.models import Project, User
 from app.settings import settings
 
 LONGEST_NAME = 120
 # Room below the column's 80 characters for a number that makes the slug unique.
 LONGEST_SLUG = 70
+_ATTEMPTS = 20
 
 
 def create_project(
@@ -32,16 +35,16 @@ def create_project(
     clean = " ".join(name.split())
     if not clean or len(clean) > LONGEST_NAME:
         raise Invalid(f"A project's name has 1 to {LONGEST_NAME} characters.")
-    project = Project(
-        name=clean,
-        slug=_free_slug(db, clean),
-        is_multi_label=is_multi_label,
-        is_sample=is_sample,
-        base_model=_checked_model(base_model),
-        min_labels=settings().min_labels,
+    project = _store(
+        db,
+        Project(
+            name=clean,
+            is_multi_label=is_multi_label,
+            is_sample=is_sample,
+            base_model=_checked_model(base_model),
+            min_labels=settings().min_labels,
+        ),
     )
-    db.add(project)
-    db.flush()
     note(db, "project created", user_id=by.id if by else None, project_id=project.id)
     return project
 
@@ -58,6 +61,17 @@ def slug_of(name: str) -> str:
     """The name as it can stand in a URL: plain small letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "project"
+
+
+def _store(db: Session, project: Project) -> Project:
+    """Store it under the first free slug, even if others make projects of that name meanwhile."""
+    for _ in range(_ATTEMPTS):
+        project.slug = _free_slug(db, project.name)
+        with suppress(IntegrityError), db.begin_nested():
+            db.add(project)
+            db.flush()
+            return project
+    raise Conflict("Many projects of this name are being made. Try again in a few seconds.")
 
 
 def _free_slug(db: Session, name: str) -> str:

@@ -5,6 +5,7 @@ that a hundred watchers hold neither a connection nor a thread. A stream ends af
 browser comes back by itself, and is asked anew who it is.
 """
 
+import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database import reading
+from app.errors import Busy, Unreachable
 from app.html import duration
 from app.models import RunEvent, TrainingRun
 from app.projects.access import InProject
@@ -25,6 +27,8 @@ from app.training.readiness import MOVING
 from app.training.runs import find_run
 
 router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
+
+log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0
 MOST_LOOKS = 600
@@ -45,7 +49,12 @@ async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
     """The run whenever it moved: event "run" while it does, "end" once it has ended."""
     told: dict[str, Any] = {}
     for _ in range(MOST_LOOKS):
-        now = await anyio.to_thread.run_sync(look, run_id)
+        try:
+            now = await anyio.to_thread.run_sync(look, run_id)
+        except (Busy, Unreachable) as error:
+            # The answer has begun: all that is left is to end it. The browser comes back by itself.
+            log.warning("Following run %d ended: %s", run_id, error)
+            return
         if now != told:
             yield ServerSentEvent(data=now, event="run" if now["is_moving"] else "end")
         if not now["is_moving"]:
