@@ -57,6 +57,8 @@ def on_app_error(request: Request, error: Exception) -> Response:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Busy):
         answer.headers["Retry-After"] = "2"
+    elif (seconds := getattr(error, "retry_after_seconds", None)) is not None:
+        answer.headers["Retry-After"] = str(seconds)
     return answer
 
 

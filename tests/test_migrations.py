@@ -8,9 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app import schema
+from app.accounts.devices import find_device, remember_device
+from app.accounts.users import create_user
 from app.database import engine, reading, transaction
 from app.labeling.annotations import Say, annotate
-from app.models import Act, Base
+from app.models import Act, Base, LoginAttempt
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records, make_desk
 
@@ -82,3 +84,21 @@ def test_a_migration_that_would_leave_rows_dangling_is_undone(desk: Desk) -> Non
         assert db.scalar(text("SELECT count(*) FROM labels")) == 3
     with pytest.raises(IntegrityError), transaction() as db:
         db.execute(text("DELETE FROM labels"))
+
+
+def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> None:
+    with transaction() as db:
+        ada = create_user(db, "Ada", "admin", "a sentence to remember")
+        device = remember_device(db, ada, "")
+        known = find_device(db, ada, device)
+        db.add(LoginAttempt(name_key="ada", address="10.0.0.1", device_id=known))
+        db.add(LoginAttempt(name_key="ada", address="10.0.0.2"))
+
+    schema.downgrade("0003")
+    schema.upgrade()
+
+    with transaction() as db:
+        assert find_device(db, ada, device) is None
+        tries = db.scalars(select(LoginAttempt)).all()
+        assert [(each.address, each.device_id) for each in tries] == [("10.0.0.2", None)]
+        assert find_device(db, ada, remember_device(db, ada, device)) is not None
