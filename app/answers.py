@@ -55,8 +55,8 @@ def on_app_error(request: Request, error: Exception) -> Response:
     answer = answer_error(request, error.status, error.sentence)
     if isinstance(error, LoginNeeded):
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
+    if error.retry_after_seconds is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, Unreachable):
         log.warning(
             "%s %s: the database cannot be reached: %s",

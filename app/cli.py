@@ -92,6 +92,9 @@ def add_user(
     name: str,
     role: Annotated[str, typer.Option(help="admin, reviewer or annotator")],
     password_stdin: Annotated[bool, typer.Option(help="Read the password from stdin.")] = False,
+    port: Annotated[
+        int, typer.Option(help="Port of `likewise serve`; LIKEWISE_PUBLIC_URL goes before it.")
+    ] = 8000,
     as_json: bool = AsJson,
 ) -> None:
     """Add a user: with a password from stdin, or with a one-time link to choose one."""
@@ -105,7 +108,7 @@ def add_user(
     with transaction() as db:
         user = create_user(db, name, role, password)
         token = None if password_stdin else invite(db, role, user=user)
-    link = f"{base_url()}/welcome/{token}" if token else None
+    link = f"{base_url(port=port)}/welcome/{token}" if token else None
     words = f"{user.name} is {role}." + (f" One-time link: {link}" if link else "")
     tell({"name": user.name, "role": role, "link": link}, words, as_json)
 
@@ -127,6 +130,43 @@ def create_token(
     with transaction() as db:
         token = accounts_tokens.create_token(db, find_user(db, name), purpose, days)
     tell({"token": token, "user": name, "days": days}, token, as_json)
+
+
+@tokens.command("list")
+def list_tokens(as_json: bool = AsJson) -> None:
+    """List everyone's API tokens that were not revoked."""
+    from app.accounts.tokens import every_token
+    from app.database import reading
+    from app.operating.serving import prepare
+
+    prepare()
+    with reading() as db:
+        found = every_token(db)
+    facts = [
+        {
+            "id": token.id, "user": owner.name, "for": token.name, "prefix": token.prefix,
+            "used_at": token.used_at, "expires_at": token.expires_at,
+        }
+        for token, owner in found
+    ]  # fmt: skip
+    columns = ("id", "user", "for", "begins with", "last used", "ends")
+    tell(facts, table(columns, [tuple(each.values()) for each in facts]), as_json)
+
+
+@tokens.command("revoke")
+def revoke_token(
+    token_id: Annotated[int, typer.Argument(help="As `likewise token list` tells it.")],
+    as_json: bool = AsJson,
+) -> None:
+    """End an API token, at once."""
+    from app.accounts.tokens import revoke_of_anyone
+    from app.database import transaction
+    from app.operating.serving import prepare
+
+    prepare()
+    with transaction() as db:
+        revoke_of_anyone(db, token_id, by=None)
+    tell({"revoked": token_id}, f"Token {token_id} is revoked.", as_json)
 
 
 @app.command()

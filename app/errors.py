@@ -13,7 +13,7 @@ class AppError(Exception):
 
     status = 400
     # After how many seconds a program may try again; None: that would change nothing.
-    retry_after: int | None = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -71,7 +71,7 @@ class Busy(AppError):
     """The database was locked for longer than we wait."""
 
     status = 503
-    retry_after = 2
+    retry_after_seconds = 2
 
     def __init__(self) -> None:
         super().__init__("The database is busy and did not take this. Try again in a few seconds.")
@@ -81,7 +81,7 @@ class Unreachable(AppError):
     """There is no connection to the database, or it broke; `reason` is for the log."""
 
     status = 503
-    retry_after = 5
+    retry_after_seconds = 5
 
     def __init__(self, reason: str) -> None:
         super().__init__("The database cannot be reached. Try again in a few seconds.")

@@ -156,8 +156,23 @@ def is_same_origin(request: Request) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return False
-    ours = urlsplit(settings().public_url).netloc or request.headers.get("Host", "")
-    return bool(ours) and urlsplit(origin).netloc == ours
+    ours, theirs = _origin(settings().public_url), _origin(origin)
+    if ours is not None:
+        return theirs == ours
+    host = request.headers.get("Host", "")
+    return theirs is not None and bool(host) and urlsplit(origin).netloc == host
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port, the usual port written out; None if the URL has no host."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def health() -> dict[str, str]:

@@ -1,5 +1,8 @@
 """The database's tables, brought to this version at start-up, by one process at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -27,16 +30,49 @@ def _alone(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
 
 
+@contextmanager
+def migrating() -> Iterator[Connection]:
+    """Open a write transaction in which SQLite may rebuild a table that others refer to.
+
+    Dropping the old table would otherwise delete the rows that refer to it. SQLite ignores the
+    switch inside a transaction, so it is set before; what is left dangling undoes everything.
+    """
+    with engine().execution_options(is_write=True).connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            _set_foreign_keys(connection, "OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if is_sqlite:
+                    _check_foreign_keys(connection)
+        finally:
+            if is_sqlite:
+                _set_foreign_keys(connection, "ON")
+
+
+def _set_foreign_keys(connection: Connection, value: str) -> None:
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA foreign_keys = {value}")
+    cursor.close()
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if dangling is not None:
+        raise ValueError(f"Table {dangling[0]}, row {dangling[1]}: the row it refers to is gone.")
+
+
 def upgrade(revision: str = "head") -> None:
     """Bring the tables to `revision`, all or nothing."""
-    with engine().execution_options(is_write=True).begin() as connection:
+    with migrating() as connection:
         _alone(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(revision: str) -> None:
     """Take the tables back to `revision`, all or nothing."""
-    with engine().execution_options(is_write=True).begin() as connection:
+    with migrating() as connection:
         _alone(connection)
         command.downgrade(_config(connection), revision)
 

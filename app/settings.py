@@ -1,10 +1,11 @@
 """What differs between machines, read from the environment once (prefix LIKEWISE_)."""
 
+import ipaddress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -20,6 +21,7 @@ class Settings(BaseSettings):
     database_url_file: Path | None = None
     public_url: str = ""
     is_https: bool = False
+    trusted_proxies: str = ""
     base_model: str = DEFAULT_MODEL
     allow_model_downloads: bool = False
     device: str = "auto"
@@ -30,6 +32,26 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=200, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @property
+    def proxy_networks(self) -> list[str]:
+        """The networks of the proxies whose X-Forwarded headers are believed.
+
+        An IPv4 one is also given as IPv6 writes it: so a socket for both sees its peers.
+        """
+        found = _networks(self.trusted_proxies)
+        mapped = [
+            f"::ffff:{each.network_address}/{96 + each.prefixlen}"
+            for each in found
+            if each.version == 4
+        ]
+        return [*map(str, found), *mapped]
+
     @model_validator(mode="after")
     def _find_database(self) -> Self:
         self.data_dir = self.data_dir.expanduser().resolve()
@@ -38,6 +60,17 @@ class Settings(BaseSettings):
         if not self.database_url:
             self.database_url = f"sqlite:///{self.data_dir / 'likewise.sqlite3'}"
         return self
+
+
+def _networks(written: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    parts = [each.strip() for each in written.split(",") if each.strip()]
+    try:
+        return [ipaddress.ip_network(each, strict=False) for each in parts]
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. Write addresses or networks such as 10.0.0.5 or 10.0.0.0/24, "
+            "with commas between them"
+        ) from error
 
 
 @lru_cache(maxsize=1)

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from app.database import engine
 from app.models import Base
+from app.schema import migrating
 
 # The job engine keeps its own tables, which are not ours to migrate.
 JOB_ENGINE_SCHEMA = "dbos"
@@ -21,9 +21,8 @@ def run() -> None:
     if lent is not None:
         _run_on(lent)
         return
-    with engine().execution_options(is_write=True).connect() as connection:
+    with migrating() as connection:
         _run_on(connection)
-        connection.commit()
 
 
 def _run_on(connection: object) -> None:

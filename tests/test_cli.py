@@ -218,6 +218,43 @@ def test_users_and_tokens_are_made_and_shown_once(database: str) -> None:
         assert db.scalars(select(Invitation.role)).all() == ["admin"]
 
 
+def test_the_link_of_a_new_user_leads_to_where_the_server_is(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = told("user", "add", "Ada", "--role", "admin")
+    there = told("user", "add", "Ben", "--role", "annotator", "--port", "8010")
+    monkeypatch.setenv("LIKEWISE_PUBLIC_URL", "https://lw.example/")
+    settings.cache_clear()
+    public = told("user", "add", "Cem", "--role", "annotator", "--port", "8010")
+
+    links = [str(each["link"]).rpartition("/")[0] for each in (usual, there, public)]  # type: ignore[index]
+    assert links == [
+        "http://127.0.0.1:8000/welcome", "http://127.0.0.1:8010/welcome",
+        "https://lw.example/welcome",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+def test_tokens_are_listed_and_revoked(database: str) -> None:
+    for name in ("Ada", "Ben"):
+        told("user", "add", name, "--role", "annotator")
+        told("token", "create", name, "--for", f"{name}'s import")
+
+    listed = told("token", "list")
+    assert isinstance(listed, list)
+    assert [(each["user"], each["for"]) for each in listed] == [
+        ("Ada", "Ada's import"), ("Ben", "Ben's import")
+    ]  # fmt: skip
+    revoked = likewise("token", "revoke", str(listed[0]["id"]))
+    unknown = likewise("token", "revoke", "999")
+
+    assert (revoked.exit_code, unknown.exit_code) == (0, 1)
+    assert "There is no such token here." in unknown.stderr
+    assert "Ada" not in likewise("token", "list").stdout
+    assert [each["user"] for each in told("token", "list")] == ["Ben"]  # type: ignore[attr-defined]
+
+
 def test_the_sample_is_loaded_once_without_its_intents(database: str) -> None:
     first = told("demo", "--no-wait")
     second = told("demo", "--no-wait")

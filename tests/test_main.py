@@ -67,6 +67,34 @@ def test_a_write_from_our_pages_is_taken(admin: TestClient, headers: dict[str, s
     assert answer.headers["location"] == "/projects/mail"
 
 
+@pytest.mark.parametrize(
+    ("public_url", "origin", "status"),
+    [
+        ("https://lw.example", "https://lw.example", 303),
+        ("https://lw.example/", "https://lw.example:443", 303),
+        ("https://lw.example", "http://lw.example", 403),
+        ("https://lw.example", "https://lw.example:8443", 403),
+        ("http://lw.example:8000", "https://lw.example:8000", 403),
+        ("https://lw.example", "https://testserver", 403),
+        ("https://lw.example", "http://[", 403),
+        ("", "http://[", 403),
+        ("", "http://testserver:x", 403),
+    ],
+)
+def test_where_the_public_address_is_set_scheme_host_and_port_must_be_its_own(
+    admin: TestClient, monkeypatch: pytest.MonkeyPatch, public_url: str, origin: str, status: int
+) -> None:
+    del admin.headers["Sec-Fetch-Site"]
+    monkeypatch.setenv("LIKEWISE_PUBLIC_URL", public_url)
+    settings.cache_clear()
+
+    answer = admin.post(WRITE[0], data=WRITE[1], headers={"Origin": origin})
+
+    assert answer.status_code == status
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
 def test_a_token_beside_a_cookie_opens_no_way_around_the_check(admin: TestClient) -> None:
     token = admin.post("/api/v1/tokens", json={"name": "x"}).json()["token"]
     program = TestClient(create_app(), headers={"Authorization": f"Bearer {token}"})

@@ -1,12 +1,25 @@
 """The tables can be brought up, taken down and brought up again, and are what the models say."""
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app import schema
-from app.database import engine
-from app.models import Base
+from app.accounts.devices import find_device, remember_device
+from app.accounts.users import create_user
+from app.database import engine, reading, transaction
+from app.labeling.annotations import Say, annotate
+from app.models import Act, Base, LoginAttempt
+from tests.conftest import make_project
+from tests.labeling.conftest import Desk, add_records, make_desk
+
+
+@pytest.fixture
+def desk(database: str) -> Desk:
+    return make_desk()
 
 
 def test_migrations_go_up_down_and_up_again(database: str) -> None:
@@ -25,3 +38,67 @@ def test_the_migrated_tables_are_what_the_models_say(database: str) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
     assert differences == []
+
+
+def test_keys_become_the_projects_own_and_go_back_with_all_that_refers_to_acts(desk: Desk) -> None:
+    first = desk.label(desk.ada, (0, 0), key="k")
+    second = desk.label(desk.ben, (0, 1), key="k")
+    other = make_project("mail")
+    says = [Say(add_records(other, ["a mail"])[0], "none")]
+    with transaction() as db:
+        third = annotate(db, other, desk.ada.id, says, key="k", request_hash="hash")
+        annotate(db, other, desk.ada.id, says, key="l")
+    with reading() as db:
+        before = annotations(db)
+    assert len(before) == 4
+
+    schema.downgrade("0002")
+    with reading() as db:
+        keys = {row.id: row.key for row in db.execute(text("SELECT id, key FROM acts"))}
+        assert annotations(db) == before
+    schema.upgrade()
+
+    assert [keys[act.id] for act in (first, second)] == ["k", "k"]
+    assert keys[third.id] == f"act-{third.id}-k"
+    with reading() as db:
+        assert annotations(db) == before
+        assert db.scalars(select(Act.request_hash)).all() == 4 * [None]
+        assert [act.key for act in db.scalars(select(Act).order_by(Act.id))][3] == "l"
+    assert desk.label(desk.ada, (0, 0), key="k").id == first.id
+    with transaction() as db:
+        assert annotate(db, other, desk.ada.id, says, key="k").id not in keys
+
+
+def annotations(db: Session) -> list[tuple[object, ...]]:
+    rows = db.execute(text("SELECT id, act_id, record_id, label_id FROM annotations ORDER BY id"))
+    return [tuple(row) for row in rows]
+
+
+def test_a_migration_that_would_leave_rows_dangling_is_undone(desk: Desk) -> None:
+    desk.label(desk.ada, (0, 0), key="k")
+
+    with pytest.raises((ValueError, IntegrityError)), schema.migrating() as connection:
+        connection.execute(text("DELETE FROM labels"))
+
+    with reading() as db:
+        assert db.scalar(text("SELECT count(*) FROM labels")) == 3
+    with pytest.raises(IntegrityError), transaction() as db:
+        db.execute(text("DELETE FROM labels"))
+
+
+def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> None:
+    with transaction() as db:
+        ada = create_user(db, "Ada", "admin", "a sentence to remember")
+        device = remember_device(db, ada, "")
+        known = find_device(db, ada, device)
+        db.add(LoginAttempt(name_key="ada", address="10.0.0.1", device_id=known))
+        db.add(LoginAttempt(name_key="ada", address="10.0.0.2"))
+
+    schema.downgrade("0003")
+    schema.upgrade()
+
+    with transaction() as db:
+        assert find_device(db, ada, device) is None
+        tries = db.scalars(select(LoginAttempt)).all()
+        assert [(each.address, each.device_id) for each in tries] == [("10.0.0.2", None)]
+        assert find_device(db, ada, remember_device(db, ada, device)) is not None

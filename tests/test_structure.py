@@ -3,6 +3,7 @@
 import re
 import tomllib
 from html.parser import HTMLParser
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,19 @@ def test_compose_requires_its_secret_and_defaults_none() -> None:
         assert services[name]["read_only"] is True
         assert services[name]["cap_drop"] == ["ALL"]
     assert "ports" not in services["db"]
+
+
+def test_compose_trusts_the_gateway_of_its_own_network_alone() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    [network] = compose["networks"]["default"]["ipam"]["config"]
+    [default] = re.findall(
+        r"\$\{LIKEWISE_TRUSTED_PROXIES-(.*)\}",
+        compose["services"]["web"]["environment"]["LIKEWISE_TRUSTED_PROXIES"],
+    )
+
+    assert default == network["gateway"]
+    assert ip_address(default) in ip_network(network["subnet"])
+    assert Settings(trusted_proxies=default).proxy_networks[0] == f"{default}/32"
 
 
 def test_the_image_runs_as_nobody_in_particular_and_is_watched() -> None:

@@ -5,8 +5,8 @@ no lock is held while a route thinks.
 """
 
 import hashlib
-from datetime import timedelta
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 from sqlalchemy import bindparam, select, update
@@ -28,12 +28,16 @@ _LOGGED_IN = select(User, Login.seen_at).join(Login, Login.user_id == User.id).w
     Login.created_at > bindparam("begun_since"),
     User.is_active,
 )  # fmt: skip
-_WITH_TOKEN = select(User, ApiToken.used_at).join(ApiToken, ApiToken.user_id == User.id).where(
-    ApiToken.token_hash == bindparam("hash"),
-    ApiToken.revoked_at.is_(None),
-    ApiToken.expires_at > bindparam("now"),
-    User.is_active,
-)  # fmt: skip
+_WITH_TOKEN = (
+    select(User, ApiToken.used_at, ApiToken.expires_at)
+    .join(ApiToken, ApiToken.user_id == User.id)
+    .where(
+        ApiToken.token_hash == bindparam("hash"),
+        ApiToken.revoked_at.is_(None),
+        ApiToken.expires_at > bindparam("now"),
+        User.is_active,
+    )
+)
 
 
 def cookie_name() -> str:
@@ -46,21 +50,28 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _by_cookie(db: Session, token: str) -> tuple[User | None, bool]:
+class _Found(NamedTuple):
+    user: User | None = None
+    is_stale: bool = False
+    token_ends_at: datetime | None = None
+
+
+def _by_cookie(db: Session, token: str) -> _Found:
     now = utc_now()
     since = {"seen_since": now - IDLE, "begun_since": now - LONGEST}
     row = db.execute(_LOGGED_IN, {"hash": hashed(token), **since}).first()
     if row is None:
-        return None, False
-    return row.User, row.seen_at < now - TOUCH_EVERY
+        return _Found()
+    return _Found(row.User, row.seen_at < now - TOUCH_EVERY)
 
 
-def _by_token(db: Session, token: str) -> tuple[User | None, bool]:
+def _by_token(db: Session, token: str) -> _Found:
     now = utc_now()
     row = db.execute(_WITH_TOKEN, {"hash": hashed(token), "now": now}).first()
     if row is None:
-        return None, False
-    return row.User, row.used_at is None or row.used_at < now - TOUCH_EVERY
+        return _Found()
+    is_stale = row.used_at is None or row.used_at < now - TOUCH_EVERY
+    return _Found(row.User, is_stale, row.expires_at)
 
 
 def _touch(token: str) -> None:
@@ -76,11 +87,12 @@ def maybe_user(request: Request) -> User | None:
     is_program = scheme.lower() == "bearer"
     token = bearer.strip() if is_program else request.cookies.get(cookie_name(), "")
     with reading() as db:
-        user, is_stale = (_by_token if is_program else _by_cookie)(db, token)
-    if is_stale:
+        found = (_by_token if is_program else _by_cookie)(db, token)
+    if found.is_stale:
         _touch(token)
-    request.state.user = user
-    return user
+    request.state.user = found.user
+    request.state.token_ends_at = found.token_ends_at
+    return found.user
 
 
 def require_user(request: Request) -> User:
@@ -98,5 +110,12 @@ def require_admin(user: Annotated[User, Depends(require_user)]) -> User:
     return user
 
 
+def token_end(request: Request, user: Annotated[User, Depends(require_user)]) -> datetime | None:
+    """When the token ends with which a program asks; None for a browser that is logged in."""
+    ends_at: datetime | None = request.state.token_ends_at
+    return ends_at
+
+
 CurrentUser = Annotated[User, Depends(require_user)]
+TokenEnd = Annotated[datetime | None, Depends(token_end)]
 Admin = Annotated[User, Depends(require_admin)]

@@ -6,8 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.accounts.access import Admin, CurrentUser
-from app.accounts.tokens import LONGEST_DAYS, create_token, revoke, tokens_of
+from app.accounts.access import Admin, CurrentUser, TokenEnd
+from app.accounts.tokens import (
+    LONGEST_DAYS,
+    create_token,
+    every_token,
+    revoke,
+    revoke_of_anyone,
+    tokens_of,
+)
 from app.accounts.users import every_user
 from app.database import Db, ReadDb
 
@@ -45,6 +52,13 @@ class TokenAnswer(BaseModel):
     used_at: datetime | None
 
 
+class OwnedTokenAnswer(TokenAnswer):
+    """A token, and whom a program acts as with it."""
+
+    user_id: int
+    user: str
+
+
 class TokenBody(BaseModel):
     """What a new token is for, and for how long."""
 
@@ -73,9 +87,9 @@ def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenAnswer]:
 
 
 @router.post("/tokens", status_code=201)
-def add_token(user: CurrentUser, db: Db, body: TokenBody) -> NewToken:
-    """A new token of mine, told this once."""
-    return NewToken(token=create_token(db, user, body.name, body.days))
+def add_token(user: CurrentUser, ends_by: TokenEnd, db: Db, body: TokenBody) -> NewToken:
+    """A new token of mine, told this once. Made with a token, it cannot end later than that one."""
+    return NewToken(token=create_token(db, user, body.name, body.days, ends_by))
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
@@ -88,3 +102,20 @@ def delete_token(user: CurrentUser, db: Db, token_id: int) -> None:
 def list_users(admin: Admin, db: ReadDb) -> list[UserAnswer]:
     """Everyone. For admins."""
     return [UserAnswer.model_validate(user) for user in every_user(db)]
+
+
+@router.get("/users/tokens")
+def list_users_tokens(admin: Admin, db: ReadDb) -> list[OwnedTokenAnswer]:
+    """Everyone's tokens that were not revoked. For admins."""
+    return [
+        OwnedTokenAnswer(
+            **TokenAnswer.model_validate(token).model_dump(), user_id=owner.id, user=owner.name
+        )
+        for token, owner in every_token(db)
+    ]
+
+
+@router.delete("/users/tokens/{token_id}", status_code=204)
+def delete_users_token(admin: Admin, db: Db, token_id: int) -> None:
+    """End anybody's token, at once. For admins."""
+    revoke_of_anyone(db, token_id, by=admin)

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.accounts.access import hashed
 from app.accounts.audit import note
-from app.accounts.passwords import checked, kept
-from app.accounts.users import add_user, checked_name, checked_role, end_logins, user_by_id
+from app.accounts.passwords import checked, hold_place, kept
+from app.accounts.users import add_user, checked_name, checked_role, end_access, user_by_id
+from app.database import reading
 from app.errors import Conflict, NotFound
 from app.models import Invitation, User, utc_now
 
@@ -23,6 +24,15 @@ class UsedUp(Conflict):
 
     def __init__(self) -> None:
         super().__init__("This link was used already or has expired. Ask an admin for a new one.")
+
+
+class AccountDisabled(Conflict):
+    """The link is for a user who may not come in now."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This account is disabled. Ask an admin to enable it, then open the link again."
+        )
 
 
 def invite(db: Session, role: str, by: User | None = None, user: User | None = None) -> str:
@@ -66,24 +76,36 @@ def has_users(db: Session) -> bool:
 
 
 def open_invitation(db: Session, token: str) -> Invitation:
-    """The invitation of this token. Raises NotFound or UsedUp."""
+    """The invitation of this token. Raises NotFound, UsedUp or AccountDisabled."""
     invitation = db.scalar(select(Invitation).where(Invitation.token_hash == hashed(token)))
     if invitation is None:
         raise NotFound("link")
     is_over = invitation.used_at is not None or invitation.expires_at <= utc_now()
     if is_over or (_is_for_first(invitation) and has_users(db)):
         raise UsedUp
+    if invitation.user_id is not None:
+        _check_active(user_by_id(db, invitation.user_id))
     return invitation
+
+
+def _check_active(user: User) -> None:
+    if not user.is_active:
+        raise AccountDisabled
 
 
 def accept(db: Session, token: str, name: str, password: str) -> User:
     """Use the link up: a new user of its role, or a new password for the user it was made for.
 
     `name` is ignored in the latter case. Of two browsers that race, one gets UsedUp.
-    Raises Invalid for an unusable name or password (the link stays good), NotFound, UsedUp.
+    Raises Invalid for an unusable name or password (the link stays good), NotFound, UsedUp,
+    AccountDisabled, LoginsBusy.
     """
+    # Before anything is hashed: that takes long, and anybody can send a link that is none.
+    with reading() as look:
+        open_invitation(look, token)
     # Hashed before the first statement, which takes the database's write lock.
-    password_hash = kept(checked(password, name))
+    with hold_place(is_known=False):
+        password_hash = kept(checked(password, name))
     now = utc_now()
     claimed = db.execute(
         update(Invitation)
@@ -104,8 +126,9 @@ def accept(db: Session, token: str, name: str, password: str) -> User:
 def _user_of(db: Session, invitation: Invitation, name: str, password_hash: str) -> User:
     if invitation.user_id is not None:
         user = user_by_id(db, invitation.user_id)
+        _check_active(user)
         user.password_hash = password_hash
-        end_logins(db, user)
+        end_access(db, user, user)
         note(db, "password set", user_id=user.id, of=user.id)
         return user
     if _is_for_first(invitation) and has_users(db):

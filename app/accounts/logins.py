@@ -1,28 +1,24 @@
-"""Logging in and out: passwords are checked, guessing is slowed down, cookies are made.
+"""Logging in and out: passwords are checked, cookies are made.
 
-Decision: a try is counted before the password is looked at and forgiven when it was right, so
-that many tries at once cannot slip under the limit. Unlike other verbs these open transactions of
-their own: the count must stand when the login is refused, and no lock is held while argon2 works.
+Decision: unlike other verbs those that check a password open transactions of their own, so that
+no lock is held while argon2 works.
 """
 
 import secrets
-from datetime import timedelta
+from typing import NamedTuple
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.accounts.access import LONGEST, hashed
 from app.accounts.audit import note
-from app.accounts.passwords import is_right
+from app.accounts.devices import find_device, remember_device
+from app.accounts.passwords import hold_place, is_right
+from app.accounts.throttling import begin_try, forgive_try
 from app.accounts.users import name_key
 from app.database import reading, transaction
 from app.errors import AppError
-from app.models import Login, LoginAttempt, User, utc_now
-
-WINDOW = timedelta(minutes=15)
-MAX_TRIES = 10
-# Trying one password on many names comes from one address too.
-MAX_TRIES_OF_ADDRESS = 100
+from app.models import Login, User, utc_now
 
 
 class WrongPassword(AppError):
@@ -34,39 +30,50 @@ class WrongPassword(AppError):
         super().__init__("Name or password is wrong.")
 
 
-class TooManyTries(AppError):
-    """Guessing is slowed down; the answer says when to come back."""
+class Entry(NamedTuple):
+    """The values of the two cookies of a browser that is let in."""
 
-    status = 429
-    retry_after_seconds = int(WINDOW.total_seconds())
-
-    def __init__(self) -> None:
-        super().__init__("Too many wrong passwords. Wait 15 minutes, then try again.")
+    login: str
+    device: str
 
 
-def log_in(name: str, password: str, address: str) -> str:
-    """The cookie's value for this user, a new one each time. Raises WrongPassword, TooManyTries."""
+def log_in(name: str, password: str, address: str, device_token: str = "") -> Entry:
+    """Log a browser in, with a new login each time.
+
+    Raises WrongPassword, TooManyTries, LoginsBusy.
+    """
     key = name_key(name)[:120]
     with reading() as db:
         user = db.scalar(select(User).where(User.name_key == key, User.is_active))
-    _check(key, user, password, address)
+        device_id = find_device(db, user, device_token)
+    _check(key, user, password, address, device_id)
     assert user is not None
     with transaction() as db:
-        return begin_login(db, user)
+        # Another password, or none at all, may have been set while this one was looked at.
+        same = (User.id == user.id, User.is_active, User.password_hash == user.password_hash)
+        if db.scalar(select(User.id).where(*same)) is None:
+            raise WrongPassword
+        return enter(db, user, device_token)
 
 
-def check_password(user: User, password: str, address: str) -> None:
-    """Nothing, if it is this user's password. Raises WrongPassword, TooManyTries."""
-    _check(user.name_key, user, password, address)
+def enter(db: Session, user: User, device_token: str) -> Entry:
+    """Let this browser in as the user, and know it from now on."""
+    return Entry(begin_login(db, user), remember_device(db, user, device_token))
 
 
-def _check(key: str, user: User | None, password: str, address: str) -> None:
-    attempt_id = _count_try(key, address)
-    if not is_right(user.password_hash if user else None, password):
-        raise WrongPassword
-    with transaction() as db:
-        # Only this try is forgiven: knowing one password must not reset the count of the others.
-        db.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
+def check_password(user: User, password: str, address: str, device_token: str = "") -> None:
+    """Nothing, if it is this user's password. Raises WrongPassword, TooManyTries, LoginsBusy."""
+    with reading() as db:
+        device_id = find_device(db, user, device_token)
+    _check(user.name_key, user, password, address, device_id)
+
+
+def _check(key: str, user: User | None, password: str, address: str, device_id: int | None) -> None:
+    with hold_place(is_known=device_id is not None):
+        attempt_id = begin_try(key, address, device_id)
+        if not is_right(user.password_hash if user else None, password):
+            raise WrongPassword
+        forgive_try(attempt_id)
 
 
 def begin_login(db: Session, user: User) -> str:
@@ -81,25 +88,3 @@ def begin_login(db: Session, user: User) -> str:
 def log_out(db: Session, token: str) -> None:
     """The cookie is worth nothing from now on, wherever it was copied to."""
     db.execute(delete(Login).where(Login.token_hash == hashed(token)))
-
-
-def _count_try(key: str, address: str) -> int:
-    with transaction() as db:
-        _one_at_a_time(db, key)
-        since = utc_now() - WINDOW
-        db.execute(delete(LoginAttempt).where(LoginAttempt.attempted_at < since))
-        of_address = LoginAttempt.address == address
-        n = db.scalar(select(func.count()).where(of_address, LoginAttempt.name_key == key)) or 0
-        n_of_address = db.scalar(select(func.count()).where(of_address)) or 0
-        if n >= MAX_TRIES or n_of_address >= MAX_TRIES_OF_ADDRESS:
-            raise TooManyTries
-        attempt = LoginAttempt(name_key=key, address=address[:64])
-        db.add(attempt)
-        db.flush()
-        return attempt.id
-
-
-def _one_at_a_time(db: Session, key: str) -> None:
-    """Two tries of one name wait for each other; SQLite's write lock does it alone."""
-    if db.get_bind().dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": key})

@@ -10,10 +10,10 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.access import CurrentUser
-from app.accounts.logins import begin_login, check_password
+from app.accounts.access import CurrentUser, TokenEnd
+from app.accounts.logins import check_password, enter
 from app.accounts.looks import DENSITIES, TEXT_SIZES, Look
-from app.accounts.pages import address_of, with_cookie
+from app.accounts.pages import address_of, device_of, with_cookies, with_retry_after
 from app.accounts.tokens import create_token, revoke, tokens_of
 from app.accounts.users import set_password, user_by_id
 from app.database import Db, ReadDb
@@ -38,21 +38,24 @@ def show_me(
 def change_my_password(
     request: Request, user: CurrentUser, db: Db, present: Text, password: Text
 ) -> Response:
-    """A new password: every other browser is logged out, this one gets a new login."""
+    """A new password: every other browser is logged out, this one gets a new login; API tokens
+    end."""
     try:
-        check_password(user, present, address_of(request))
+        check_password(user, present, address_of(request), device_of(request))
         set_password(db, user, password, by=user)
     except AppError as error:
-        return _page(request, db, user, error=error)
-    return with_cookie(RedirectResponse("/me?changed=true", 303), begin_login(db, user))
+        return with_retry_after(_page(request, db, user, error=error), error)
+    entry = enter(db, user, device_of(request))
+    return with_cookies(RedirectResponse("/me?changed=true", 303), entry)
 
 
 @router.post("/me/tokens")
 def create_my_token(
-    request: Request, user: CurrentUser, db: Db, name: Text, days: Annotated[int, Form()] = 90
-) -> Response:
+    request: Request, user: CurrentUser, ends_by: TokenEnd, db: Db, name: Text,
+    days: Annotated[int, Form()] = 90,
+) -> Response:  # fmt: skip
     """A new token, shown this once."""
-    token = create_token(db, user, name, days)
+    token = create_token(db, user, name, days, ends_by)
     return _page(request, db, user, token=token)
 
 

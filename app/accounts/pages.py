@@ -9,8 +9,12 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import LONGEST, cookie_name, maybe_user
+from app.accounts.devices import LASTS as DEVICE_LASTS
+from app.accounts.devices import device_cookie_name
 from app.accounts.invitations import accept, has_users, open_invitation
-from app.accounts.logins import TooManyTries, WrongPassword, begin_login, log_in, log_out
+from app.accounts.logins import Entry, WrongPassword, enter, log_in, log_out
+from app.accounts.passwords import LoginsBusy
+from app.accounts.throttling import TooManyTries
 from app.accounts.users import user_by_id
 from app.database import Db, ReadDb
 from app.errors import AppError, Conflict, Invalid
@@ -32,18 +36,35 @@ def local_path(path: str) -> str:
     return path if is_ours and not parts.scheme and not parts.netloc else "/"
 
 
-def with_cookie(response: Response, token: str) -> Response:
-    """The response, from which on this browser is logged in."""
-    response.set_cookie(
-        cookie_name(), token, max_age=int(LONGEST.total_seconds()), path="/",
-        secure=settings().is_https, httponly=True, samesite="lax",
-    )  # fmt: skip
+def with_cookies(response: Response, entry: Entry) -> Response:
+    """The response, from which on this browser is logged in, and known when it comes again."""
+    for name, value, lasts in (
+        (cookie_name(), entry.login, LONGEST),
+        (device_cookie_name(), entry.device, DEVICE_LASTS),
+    ):
+        response.set_cookie(
+            name, value, max_age=int(lasts.total_seconds()), path="/",
+            secure=settings().is_https, httponly=True, samesite="lax",
+        )  # fmt: skip
     return response
 
 
+def device_of(request: Request) -> str:
+    """The cookie by which a browser is known again; "" if it has none."""
+    return request.cookies.get(device_cookie_name(), "")
+
+
 def address_of(request: Request) -> str:
-    """The peer's address, as the server saw it; headers that anybody can write are not asked."""
+    """The client's address, as the server saw it; headers count only when a proxy that
+    LIKEWISE_TRUSTED_PROXIES names has sent them."""
     return request.client.host if request.client else ""
+
+
+def with_retry_after(response: Response, error: AppError | None) -> Response:
+    """The response, saying when to come back if the error does."""
+    if isinstance(error, TooManyTries | LoginsBusy):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
 
 
 @router.get("/login")
@@ -62,10 +83,10 @@ def log_in_here(
 ) -> Response:
     """Log in and go on, or show the form again with what is wrong."""
     try:
-        token = log_in(name, password, address_of(request))
-    except (WrongPassword, TooManyTries) as error:
+        entry = log_in(name, password, address_of(request), device_of(request))
+    except (WrongPassword, TooManyTries, LoginsBusy) as error:
         return _login_form(request, local_path(next_path), error=error, name=name)
-    return with_cookie(RedirectResponse(local_path(next_path), 303), token)
+    return with_cookies(RedirectResponse(local_path(next_path), 303), entry)
 
 
 def _login_form(
@@ -75,14 +96,12 @@ def _login_form(
     is_new: bool = False,
     error: AppError | None = None,
     name: str = "",
-) -> HTMLResponse:
+) -> Response:
     answer = render(
         request, "accounts/login.html", status=error.status if error else 200, next=next_path,
         is_new=is_new, error=error.sentence if error else None, name=name,
     )  # fmt: skip
-    if isinstance(error, TooManyTries):
-        answer.headers["Retry-After"] = str(error.retry_after_seconds)
-    return answer
+    return with_retry_after(answer, error)
 
 
 @router.post("/logout")
@@ -112,7 +131,7 @@ def accept_welcome(
     except (Invalid, Conflict) as error:
         db.rollback()  # The link stays good; it is looked up again, which says if it is not.
         return _welcome_form(request, db, token, error=error, name=name)
-    return with_cookie(RedirectResponse("/", 303), begin_login(db, user))
+    return with_cookies(RedirectResponse("/", 303), enter(db, user, device_of(request)))
 
 
 def _welcome_form(

@@ -2,18 +2,24 @@
 
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from app.errors import Invalid
+from app.errors import AppError, Invalid
 
 SHORTEST, LONGEST = 12, 128
 # Above the least that OWASP's password storage sheet asks for: argon2id, 19 MiB, t = 2, p = 1.
 _hasher = PasswordHasher(time_cost=2, memory_cost=32 * 1024, parallelism=1)
 # Each hash takes 32 MiB and a core: fifty logins at once must not starve the pages.
 _at_once = threading.BoundedSemaphore(2)
+# Whoever waits for that holds a thread of the server: a flood of logins must leave most of them to
+# other requests, and a flood of strangers' logins must leave places to known devices.
+PLACES = 16
+_places = {is_known: threading.BoundedSemaphore(PLACES) for is_known in (True, False)}
 # Long passwords that everybody tries; anything shorter is refused by its length.
 COMMON = {
     "123456789012", "1234567890123", "12345678901234", "123456789123", "1234567891011",
@@ -29,6 +35,30 @@ COMMON = {
     "football1234", "basketball12", "superman1234", "unknownunknown", "testtesttest",
     "test12345678", "secretsecret", "secret123456",
 }  # fmt: skip
+
+
+class LoginsBusy(AppError):
+    """More passwords are being checked than the server does at once."""
+
+    status = 503
+    retry_after_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are logging in right now. Try again in a few seconds.")
+
+
+@contextmanager
+def hold_place(*, is_known: bool) -> Iterator[None]:
+    """Hold one of the few places for a password that somebody without a login sends.
+
+    Raises LoginsBusy at once when all are taken.
+    """
+    if not _places[is_known].acquire(blocking=False):
+        raise LoginsBusy
+    try:
+        yield
+    finally:
+        _places[is_known].release()
 
 
 def checked(password: str, name: str = "") -> str:

@@ -8,7 +8,9 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.audit import note
+from app.accounts.devices import forget_devices
 from app.accounts.passwords import checked, kept
+from app.accounts.tokens import revoke_all
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Login, User
 
@@ -91,11 +93,12 @@ def last_seen(db: Session) -> dict[int, datetime]:
 
 
 def set_password(db: Session, user: User, password: str, by: User | None = None) -> None:
-    """From now on this password; every browser of the user is logged out. by=None: the operator."""
+    """From now on this password; every browser and program of the user is out. by=None: the
+    operator."""
     password_hash = kept(checked(password, user.name))
     user = user_by_id(db, user.id)
     user.password_hash = password_hash
-    end_logins(db, user)
+    end_access(db, user, by)
     note(db, "password set", user_id=by.id if by else None, of=user.id)
 
 
@@ -113,14 +116,21 @@ def disable(db: Session, user: User, by: User | None) -> None:
     """The user may no longer come in, at once; what they labeled stays."""
     _keep_an_admin(db, user)
     user.is_active = False
-    end_logins(db, user)
+    end_access(db, user, by)
+    forget_devices(db, user)
     note(db, "user disabled", user_id=by.id if by else None, of=user.id)
 
 
 def enable(db: Session, user: User, by: User | None) -> None:
-    """The user may come in again."""
+    """The user may come in again, with the password; the API tokens stay revoked."""
     user.is_active = True
     note(db, "user enabled", user_id=by.id if by else None, of=user.id)
+
+
+def end_access(db: Session, user: User, by: User | None) -> None:
+    """Log the user out everywhere and revoke all API tokens."""
+    end_logins(db, user)
+    revoke_all(db, user, by)
 
 
 def end_logins(db: Session, user: User) -> None:

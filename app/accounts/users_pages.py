@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.accounts.access import Admin
 from app.accounts.invitations import invite
+from app.accounts.tokens import every_token, revoke_of_anyone
 from app.accounts.users import (
     ROLES,
     change_role,
@@ -19,6 +20,7 @@ from app.accounts.users import (
 )
 from app.database import Db, ReadDb
 from app.html import render, see
+from app.models import utc_now
 from app.settings import settings
 
 router = APIRouter(include_in_schema=False)
@@ -71,6 +73,19 @@ def enable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Respons
     """In again."""
     enable(db, user_by_id(db, user_id), by=admin)
     return see(request, "show_users")
+
+
+@router.get("/users/tokens")
+def show_users_tokens(request: Request, admin: Admin, db: ReadDb) -> Response:
+    """Everyone's API tokens."""
+    return render(request, "accounts/tokens.html", tokens=every_token(db), now=utc_now())
+
+
+@router.post("/users/tokens/{token_id}/revoke")
+def revoke_users_token(request: Request, admin: Admin, db: Db, token_id: int) -> Response:
+    """The token ends at once."""
+    revoke_of_anyone(db, token_id, by=admin)
+    return see(request, "show_users_tokens")
 
 
 def _page(

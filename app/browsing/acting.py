@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.browsing.planning import Plan
 from app.database import transaction
-from app.errors import Conflict
-from app.labeling.acts import begin_act, find_act
+from app.labeling.acts import begin_act, find_replay, first_act
 from app.labeling.annotations import Say
 from app.labeling.consensus import settle
 from app.models import Act, Annotation, Project, Remark
@@ -24,29 +23,33 @@ from app.search.vectors import chunks
 PART = 500
 
 
-def carry_out(project: Project, user_id: int, planned: Plan, key: str) -> Act:
+def carry_out(
+    project: Project, user_id: int, planned: Plan, key: str, request_hash: str | None = None
+) -> Act:
     """Do what was planned, as one act of this user.
 
     With a key that was sent before, only what is missing of it is done. Raises Invalid for a bad
-    key.
+    key, KeyReused for one that was sent with another request.
     """
-    act = _begun(project, user_id, "remark" if planned.deed.kind == "flag" else "page", key)
+    kind = "remark" if planned.deed.kind == "flag" else "page"
+    act = _begun(project, user_id, kind, key, request_hash)
     about: Sequence[Say | int] = planned.says or planned.ids.tolist()
     for part in chunks(about, PART):
         with transaction() as db:
-            if db.get_one(Act, act.id).undone_at is not None:
+            # Locked: the same request sent twice at once must not store a part twice.
+            if db.get_one(Act, act.id, with_for_update=True).undone_at is not None:
                 break
             _store(db, act, part)
     return act
 
 
-def _begun(project: Project, user_id: int, kind: str, key: str) -> Act:
+def _begun(project: Project, user_id: int, kind: str, key: str, request_hash: str | None) -> Act:
     with transaction() as db:
-        act = find_act(db, user_id, key)
-        act = act or begin_act(db, project.id, user_id, kind=kind, key=key, session_id=None)
-    if act is None or act.project_id != project.id:
-        raise Conflict("Another request with the same key is under way. Try again.")
-    return act
+        act = find_replay(db, project.id, user_id, key, request_hash)
+        act = act or begin_act(
+            db, project.id, user_id, kind=kind, key=key, session_id=None, request_hash=request_hash
+        )
+        return act or first_act(db, project.id, user_id, key, request_hash)
 
 
 def _store(db: Session, act: Act, part: Sequence[Say | int]) -> None:

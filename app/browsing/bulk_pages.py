@@ -16,9 +16,9 @@ from app.browsing.planning import MOST_AT_ONCE, chosen_ids, plan, read_deed
 from app.database import Db, ReadDb, reading
 from app.errors import Invalid
 from app.html import render
-from app.labeling.acts import find_act
+from app.labeling.acts import find_replay, hash_request
 from app.labeling.titles import MOST_GIVEN
-from app.labeling.undoing import redo, undo
+from app.labeling.undoing import record_ids_of, redo, undo
 from app.models import Project
 from app.projects.access import InProject
 from app.projects.labels import every_label
@@ -78,14 +78,19 @@ def act_on_many(
 ) -> Response:  # fmt: skip
     """Do what was previewed, as one act; if it would be something else by now, preview it again."""
     ids = [int(each) for each in ticked.split(",") if each.isascii() and each.isdigit()]
+    request_hash = hash_request(
+        "records", do=do, fingerprint=fingerprint, n=n, scope=scope, query=query, ticked=ticked
+    )
     with reading() as db:
-        done = find_act(db, user.id, key)
+        done = find_replay(db, project.id, user.id, key, request_hash)
+        if done is not None and len(record_ids_of(db, done)) >= n:
+            return _back(project, query, done.id)
         deed = read_deed(db, project, do)
         chosen = chosen_ids(db, project, scope_of(query, ids, scope), ids, MOST_AT_ONCE)
         planned = plan(db, project, user.id, deed, chosen)
         if done is None and planned.fingerprint != fingerprint:
             return _preview(request, project, user.id, db, do, scope, query, ids, n)
-    act = carry_out(project, user.id, planned, key)
+    act = carry_out(project, user.id, planned, key, request_hash)
     return _back(project, query, act.id)
 
 

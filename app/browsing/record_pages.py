@@ -18,6 +18,7 @@ from app.browsing.ordering import ordered
 from app.database import Db, ReadDb
 from app.errors import AppError, Invalid
 from app.html import render
+from app.labeling.acts import hash_request
 from app.labeling.annotations import Say, Verdict, annotate
 from app.labeling.digits import keyed_labels
 from app.labeling.items import suggestions_of
@@ -104,7 +105,9 @@ def say_about_record(
     """Label it: label:ID, labels (those ticked), accept:ID ID (what was shown), none or skip."""
     find_record(db, project.id, record_id)
     said = _read_say(db, project, record_id, say, label_ids or [])
-    return _back(project, record_id, query, annotate(db, project, user.id, [said], key=key))
+    request_hash = hash_request("label record", record=record_id, say=say, labels=label_ids or [])
+    act = annotate(db, project, user.id, [said], key=key, request_hash=request_hash)
+    return _back(project, record_id, query, act)
 
 
 def _read_say(db: Session, project: Project, record_id: int, say: str, ticked: list[int]) -> Say:
@@ -135,6 +138,7 @@ def remark_on_record(
     act = remark(
         db, project, user.id, record_id, "flag" if kind == "flag" else "comment",
         key=key, body=body,
+        request_hash=hash_request("remark on record", record=record_id, kind=kind, body=body),
     )  # fmt: skip
     return _back(project, record_id, query, act)
 

@@ -1,5 +1,6 @@
 """One import, chunk by chunk: each is stored whole, with its counts, in one short transaction."""
 
+import uuid
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -104,7 +105,9 @@ def _n_rows(found: Import, path: Path, mapping: Mapping) -> int:
 
 
 def _open_act(db: Session, row: Import) -> Act:
-    act = Act(project_id=row.project_id, user_id=row.user_id, kind="import", key=f"import-{row.id}")
+    # With chance in it: a program's own keys may look like "import-1".
+    key = f"import-{row.id}-{uuid.uuid4().hex}"
+    act = Act(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
     db.add(act)
     db.flush()
     return act

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.labeling.acts import find_act
+from app.labeling.acts import find_replay
 from app.labeling.annotations import Say, annotate
 from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items
@@ -58,14 +58,14 @@ def n_sampled_done(db: Session, session: LabelingSession, user_id: int) -> int:
 
 def accept_session(
     db: Session, project: Project, session: LabelingSession, user_id: int, *, key: str,
-    target: float = USUAL_TARGET,
+    target: float = USUAL_TARGET, request_hash: str | None = None,
 ) -> Act:  # fmt: skip
     """Accept what is suggested for all rows that nobody decided, as one act.
 
     Raises Conflict while drawn rows are not labeled, NotSureEnough when the lower end of the 95 %
-    interval of agreement (Wilson 1927) is below the target.
+    interval of agreement (Wilson 1927) is below the target, KeyReused like annotate().
     """
-    if (done := find_act(db, user_id, key)) is not None:
+    if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
         return done
     if project.is_multi_label:
         raise Conflict("Only where a record carries one label can a whole session be accepted.")
@@ -75,7 +75,10 @@ def accept_session(
     if not says:
         raise Conflict("There is no open suggestion in this session to accept.")
     says = with_followers(db, session, user_id, says)
-    return annotate(db, project, user_id, says, key=key, source="page", session_id=session.id)
+    return annotate(
+        db, project, user_id, says, key=key, source="page", session_id=session.id,
+        request_hash=request_hash,
+    )  # fmt: skip
 
 
 def _check_agreement(db: Session, session: LabelingSession, user_id: int, target: float) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.database import answered, id_chunks
 from app.errors import Conflict, Invalid, NotFound
-from app.labeling.acts import begin_act, find_act, first_act
+from app.labeling.acts import begin_act, find_replay, first_act
 from app.labeling.consensus import settle
 from app.models import (
     Act,
@@ -68,21 +68,26 @@ def annotate(
     says: Sequence[Say],
     *,
     key: str,
+    request_hash: str | None = None,
     source: Literal["single", "page"] = "single",
     session_id: int | None = None,
 ) -> Act:
     """Store what a user says, as one act that undo takes back as one.
 
-    With a key that this user sent before, nothing is stored and the first act is returned.
-    Raises NotFound for records, labels and sessions that are not the project's, Conflict for a
-    retired label, Invalid for a say that makes no sense.
+    When this user sent the same request with this key before, nothing is stored and the first act
+    is returned; after another request the key is refused (KeyReused). Raises NotFound for records,
+    labels and sessions that are not the project's, Conflict for a retired label, Invalid for a say
+    that makes no sense.
     """
-    if (done := find_act(db, user_id, key)) is not None:
+    if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
         return done
     _check(db, project, says, session_id)
-    act = begin_act(db, project.id, user_id, kind=source, key=key, session_id=session_id)
+    act = begin_act(
+        db, project.id, user_id, kind=source, key=key, session_id=session_id,
+        request_hash=request_hash,
+    )  # fmt: skip
     if act is None:
-        return first_act(db, user_id, key)
+        return first_act(db, project.id, user_id, key, request_hash)
     rows = [row for say in says for row in _rows(act, say, source)]
     db.connection().execute(_INSERT, rows)
     settle(db, project.id, [say.record_id for say in says])

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, reading, transaction
-from app.labeling.acts import find_act
+from app.labeling.acts import find_act, hash_request
 from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate
 from app.labeling.answers import ActAnswer, Answer, act_answer
 from app.labeling.duplicates import with_followers
@@ -41,7 +41,8 @@ class SayBody(Answer):
 
 
 class AnnotateBody(Answer):
-    """What a user says at once. With the same key again, nothing more is stored."""
+    """What a user says at once. Sent again with the same key, it is stored once and answered as
+    before; another request with the same key is refused (409)."""
 
     key: Key
     session_id: Id | None = None
@@ -82,10 +83,15 @@ def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody) -
         if session is not None:
             says = with_followers(db, session, user.id, says)
         act = annotate(
-            db, project, user.id, says, key=body.key, source=body.source, session_id=body.session_id
-        )
+            db, project, user.id, says, key=body.key, source=body.source,
+            session_id=body.session_id, request_hash=_hash("annotations", body),
+        )  # fmt: skip
     with reading() as db:
         return act_answer(db, project, user.id, act, session)
+
+
+def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
+    return hash_request(operation, **body.model_dump(exclude={"key"}))
 
 
 def _say(body: SayBody, encoder_id: int | None) -> Say:
@@ -97,7 +103,7 @@ def _say(body: SayBody, encoder_id: int | None) -> Say:
 def undo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
     """Take back one's newest act, or the one named. Naming it makes the request safe to repeat."""
     session = _session(db, project, body.session_id)
-    if (named := _named(db, user.id, body)) == 0:
+    if (named := _named(db, project, user.id, body)) == 0:
         return act_answer(db, project, user.id, None, session)
     act = undo(db, project, user.id, act_id=named)
     return act_answer(db, project, user.id, act, session)
@@ -107,17 +113,17 @@ def undo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) 
 def redo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
     """Restore the act that was undone last, or the one named."""
     session = _session(db, project, body.session_id)
-    if (named := _named(db, user.id, body)) == 0:
+    if (named := _named(db, project, user.id, body)) == 0:
         return act_answer(db, project, user.id, None, session)
     act = redo(db, project, user.id, act_id=named)
     return act_answer(db, project, user.id, act, session)
 
 
-def _named(db: Db, user_id: int, body: TakeBackBody) -> int | None:
+def _named(db: Db, project: InProject, user_id: int, body: TakeBackBody) -> int | None:
     """The named act's id, None for "the next one", 0 where the key never became an act."""
     if body.act_key is None:
         return body.act_id
-    act = find_act(db, user_id, body.act_key)
+    act = find_act(db, project.id, user_id, body.act_key)
     return act.id if act else 0
 
 
@@ -128,5 +134,6 @@ def add_remark(project: InProject, user: CurrentUser, body: RemarkBody, db: Db) 
     act = remark(
         db, project, user.id, body.record_id, body.kind,
         key=body.key, body=body.body, session_id=body.session_id,
+        request_hash=_hash("remarks", body),
     )  # fmt: skip
     return act_answer(db, project, user.id, act, session)

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.accounts.access import CurrentUser
 from app.database import Db
 from app.errors import Conflict, Invalid
+from app.labeling.acts import find_replay, hash_request
 from app.labeling.annotations import Say, annotate
 from app.labeling.duplicates import with_followers
 from app.labeling.items import Item, items, position_of
@@ -44,7 +45,10 @@ def say_by_form(
         raise Conflict("This record was deleted meanwhile.")
     said = _said(found[0], session, say, label_ids or [])
     says = with_followers(db, session, user.id, [said])
-    annotate(db, project, user.id, says, key=key, session_id=session.id)
+    request_hash = hash_request(
+        "label by form", session=session.id, rank=rank, say=say, labels=label_ids or []
+    )
+    annotate(db, project, user.id, says, key=key, session_id=session.id, request_hash=request_hash)
     return _at(request, project, session, min(rank + 1, session.n_records - 1), view)
 
 
@@ -102,6 +106,9 @@ def accept_page(
     shown  RANK:ID ID, one for each row: what the page suggested
     """
     session = find_session(db, project.id, session_id)
+    request_hash = hash_request("accept page", session=session.id, start=start, shown=shown or [])
+    if find_replay(db, project.id, user.id, key, request_hash) is not None:
+        return _at(request, project, session, None, view)
     suggested = dict(_shown(each) for each in shown or [])
     page = items(db, project, session, user.id, start)
     still_open = [
@@ -111,7 +118,10 @@ def accept_page(
         raise Conflict("There is no open suggestion on this page to accept.")
     says = [accepted(item, session, suggested[item.rank]) for item in still_open]
     says = with_followers(db, session, user.id, says)
-    annotate(db, project, user.id, says, key=key, source="page", session_id=session.id)
+    annotate(
+        db, project, user.id, says, key=key, source="page", session_id=session.id,
+        request_hash=request_hash,
+    )  # fmt: skip
     return _at(request, project, session, None, view)
 
 
@@ -158,6 +168,9 @@ def remark_by_form(
     remark(
         db, project, user.id, found[0].record.id, kind,
         key=key, body=body, session_id=session.id,
+        request_hash=hash_request(
+            "remark by form", session=session.id, rank=rank, kind=kind, body=body
+        ),
     )  # fmt: skip
     return _at(request, project, session, rank, view)
 

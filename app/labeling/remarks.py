@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.labeling.acts import begin_act, find_act
+from app.labeling.acts import UNFLAG, begin_act, find_replay, first_act
 from app.labeling.annotations import check_records
 from app.labeling.undoing import undo
 from app.models import Act, Project, Remark
@@ -24,29 +24,35 @@ def remark(
     key: str,
     body: str = "",
     session_id: int | None = None,
+    request_hash: str | None = None,
 ) -> Act | None:
     """Flag a record or write about it; flagging what the user flagged takes the flag off again.
 
-    Idempotent by (user, key) like annotate(). Raises NotFound, Invalid.
+    Idempotent by key like annotate(). Raises NotFound, Invalid, KeyReused.
     """
-    if (done := find_act(db, user_id, key)) is not None:
-        return done
+    if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
+        return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
     check_records(db, project.id, [record_id])
     words = body.strip().replace("\0", "")
     if kind == "comment" and not 0 < len(words) <= LONGEST_COMMENT:
         raise Invalid(f"A comment has 1 to {LONGEST_COMMENT:,} characters.")
     flagged = _own_flag(db, user_id, record_id) if kind == "flag" else None
+    act = begin_act(
+        db, project.id, user_id, kind=UNFLAG if flagged else "remark", key=key,
+        session_id=session_id, request_hash=request_hash,
+    )  # fmt: skip
+    if act is None:
+        done = first_act(db, project.id, user_id, key, request_hash)
+        return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
     if flagged is not None:
         return undo(db, project, user_id, act_id=flagged)
-    act = begin_act(db, project.id, user_id, kind="remark", key=key, session_id=session_id)
-    if act is not None:
-        db.add(
-            Remark(
-                act_id=act.id, project_id=project.id, record_id=record_id, user_id=user_id,
-                kind=kind, body=words,
-            )
-        )  # fmt: skip
-    return act or find_act(db, user_id, key)
+    db.add(
+        Remark(
+            act_id=act.id, project_id=project.id, record_id=record_id, user_id=user_id,
+            kind=kind, body=words,
+        )
+    )  # fmt: skip
+    return act
 
 
 def _own_flag(db: Session, user_id: int, record_id: int) -> int | None:
@@ -57,3 +63,14 @@ def _own_flag(db: Session, user_id: int, record_id: int) -> int | None:
             Remark.withdrawn_at.is_(None),
         )
     )  # fmt: skip
+
+
+def _last_flag(db: Session, user_id: int, record_id: int) -> Act | None:
+    """The newest act with which this user flagged the record, whether or not the flag stands."""
+    return db.scalar(
+        select(Act)
+        .join(Remark, Remark.act_id == Act.id)
+        .where(Remark.record_id == record_id, Remark.user_id == user_id, Remark.kind == "flag")
+        .order_by(Act.id.desc())
+        .limit(1)
+    )

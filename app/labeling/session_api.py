@@ -9,6 +9,7 @@ from pydantic import Field
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb
 from app.labeling.accepting import USUAL_TARGET, accept_session, sampled_ranks
+from app.labeling.acts import hash_request
 from app.labeling.answers import (
     ActAnswer,
     Answer,
@@ -156,8 +157,8 @@ class SampleAnswer(Answer):
 
 
 class AcceptBody(Answer):
-    """target: the least share of right suggestions that is asked for. With the same key again,
-    nothing more is stored."""
+    """target: the least share of right suggestions that is asked for. Sent again with the same key,
+    nothing more is stored; another request with the same key is refused (409)."""
 
     key: Key
     target: float = Field(default=USUAL_TARGET, ge=0.5, le=0.99)
@@ -175,7 +176,10 @@ def accept_rest(
 ) -> ActAnswer:
     """Accept all that is suggested in a session whose audit went well; one undo takes it back."""
     session = find_session(db, project.id, session_id)
-    act = accept_session(db, project, session, user.id, key=body.key, target=body.target)
+    act = accept_session(
+        db, project, session, user.id, key=body.key, target=body.target,
+        request_hash=hash_request("accept session", session=session.id, target=body.target),
+    )  # fmt: skip
     return act_answer(db, project, user.id, act, session)
 
 

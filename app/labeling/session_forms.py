@@ -9,6 +9,7 @@ from app.accounts.access import CurrentUser
 from app.database import Db
 from app.html import see
 from app.labeling.accepting import accept_session
+from app.labeling.acts import hash_request
 from app.labeling.assignments import assign
 from app.labeling.listing import hide
 from app.labeling.overlap import set_overlap
@@ -32,7 +33,10 @@ def accept_audited_session(
 ) -> Response:  # fmt: skip
     """Accept all that is suggested in a session whose audit went well."""
     session = find_session(db, project.id, session_id)
-    accept_session(db, project, session, user.id, key=key)
+    accept_session(
+        db, project, session, user.id, key=key,
+        request_hash=hash_request("accept session by form", session=session.id),
+    )  # fmt: skip
     return see(request, "show_session", slug=project.slug, session_id=session.id)
 
 

@@ -12,7 +12,15 @@ from app.models.labeling import (
     SessionItem,
 )
 from app.models.notices import Delivery, Notice, Watch, Webhook
-from app.models.people import ApiToken, AuditEvent, Invitation, Login, LoginAttempt, User
+from app.models.people import (
+    ApiToken,
+    AuditEvent,
+    Invitation,
+    KnownDevice,
+    Login,
+    LoginAttempt,
+    User,
+)
 from app.models.projects import Label, LabelChange, Membership, Project
 from app.models.records import Import, ImportReject, Record, Slice
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
@@ -37,6 +45,7 @@ __all__ = [
     "Installation",
     "Invitation",
     "Json",
+    "KnownDevice",
     "Label",
     "LabelChange",
     "LabelingSession",

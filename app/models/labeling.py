@@ -78,13 +78,15 @@ class Act(Base):
     """One thing a person did at once, and can undo at once: a label, a page accept, an import.
 
     `key` is the idempotency key that the browser sent: a retry finds the first answer here.
+    `request_hash` tells a retry from another request with the same key; it is missing on imports
+    and on acts from before it was kept. kind: single, page, remark, unflag, import.
     `active_seconds` is how long it took since the same user's act or undo before it in the project;
     0 after a pause of more than two minutes.
     """
 
     __tablename__ = "acts"
     __table_args__ = (
-        UniqueConstraint("user_id", "key"),
+        UniqueConstraint("project_id", "user_id", "key"),
         Index("ix_acts_project_id_user_id_id", "project_id", "user_id", "id"),
         Index("ix_acts_project_id_acted_at", "project_id", "acted_at"),
     )
@@ -97,6 +99,7 @@ class Act(Base):
     )
     kind: Mapped[str] = mapped_column(String(20))
     key: Mapped[str] = mapped_column(String(80))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
     acted_at: Mapped[datetime] = mapped_column(default=utc_now)
     active_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     undone_at: Mapped[datetime | None]

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     ForeignKey,
     String,
+    UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -78,14 +79,36 @@ class ApiToken(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class KnownDevice(Base):
+    """A browser in which this user logged in before. Only the hash of its cookie is kept.
+
+    Wrong passwords that are tried elsewhere do not shut it out. Written by app.accounts.devices.
+    """
+
+    __tablename__ = "known_devices"
+    __table_args__ = (UniqueConstraint("token_hash", "user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class LoginAttempt(Base):
-    """A wrong password was tried; counted to slow guessing down, on every web process alike."""
+    """A wrong password was tried; counted to slow guessing down, on every web process alike.
+
+    `device_id` is set when it was tried from one of the user's own devices.
+    """
 
     __tablename__ = "login_attempts"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name_key: Mapped[str] = mapped_column(String(120), index=True)
     address: Mapped[str] = mapped_column(String(64), index=True)
+    device_id: Mapped[int | None] = mapped_column(
+        ForeignKey("known_devices.id", ondelete="CASCADE"), index=True
+    )
     attempted_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 

@@ -79,9 +79,12 @@ def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
     with transaction() as db:
         token = first_admin_link(db)
     link = f"{address}/welcome/{token}" if token else None
+    proxies = settings().proxy_networks
     config = uvicorn.Config(
         "app.main:create_app", factory=True, log_level="warning",
         timeout_graceful_shutdown=FAREWELL_SECONDS,
+        # Of themselves anybody can write them: uvicorn would believe whatever comes from loopback.
+        proxy_headers=bool(proxies), forwarded_allow_ips=proxies,
     )  # fmt: skip
     server = Server(config, lambda: _say_ready(address, link, as_json))
     # Uvicorn sends itself again the signal that ended it: by itself this one would end us at once.

@@ -12,6 +12,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.labeling.acts import UNFLAG
 from app.models import Act, Annotation
 
 # Shorter than this, what was done in it says nothing about pace.
@@ -92,7 +93,8 @@ def _acts(
     by = (Act.user_id, Act.session_id, Act.kind)
     rows = db.execute(
         select(*by, func.count(), func.count(Act.undone_at), func.sum(Act.active_seconds))
-        .where(Act.project_id == project_id)
+        # Taking a flag off is counted where the flag was set.
+        .where(Act.project_id == project_id, Act.kind != UNFLAG)
         .group_by(*by)
     )
     return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}

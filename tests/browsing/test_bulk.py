@@ -1,4 +1,5 @@
 import re
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -11,7 +12,17 @@ from app.database import reading, transaction
 from app.labeling.annotations import Say, annotate
 from app.labeling.consensus import settle
 from app.labeling.undoing import undo
-from app.models import Act, Annotation, Label, LabelingSession, Project, Remark, SessionItem, User
+from app.models import (
+    Act,
+    Annotation,
+    Label,
+    LabelingSession,
+    Project,
+    Record,
+    Remark,
+    SessionItem,
+    User,
+)
 from app.records.filters import Filters
 from app.records.matching import matching_ids
 from app.records.records import consensus_of
@@ -202,6 +213,57 @@ def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
         said = select(Annotation.record_id).where(Annotation.act_id == act.id)
         assert sorted(db.scalars(said)) == desk.records
     assert desk.consensus()[2:] == [[desk.world.id]] * 3
+
+
+def test_a_confirmation_sent_again_is_answered_as_before_and_another_is_refused(
+    desk: Desk,
+) -> None:
+    # Of what is done with, the search finds nothing any more.
+    page = desk.preview(do=f"label:{desk.sport.id}", scope="all", query="state=unlabeled")
+    first = desk.confirm(page)
+    with transaction() as db:
+        late = Record(
+            project_id=desk.project.id, external_id="late", text="late", content_hash="1" * 64
+        )
+        db.add(late)
+
+    again = desk.confirm(page)
+    other = desk.confirm(page.replace("state=unlabeled", "q=text"))
+
+    assert (first[0], again) == (303, first)
+    assert other[0] == 409
+    assert "This idempotency key was already used for another request." in plain(other[1])
+    with reading() as db:
+        assert late.id not in db.scalars(select(Annotation.record_id)).all()
+
+
+@pytest.mark.parametrize("do", ["label", "flag"])
+def test_a_double_click_stores_each_record_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, do: str
+) -> None:
+    monkeypatch.setattr(acting, "PART", 1)
+    with reading() as db:
+        deed = Deed("label", desk.world) if do == "label" else Deed("flag")
+        every = matching_ids(db, desk.project.id, Filters())
+        planned = plan(db, desk.project, desk.ada.id, deed, every)
+    start = threading.Barrier(4)
+    acts: list[int] = []
+
+    def press() -> None:
+        start.wait()
+        acts.append(carry_out(desk.project, desk.ada.id, planned, "key", "hash").id)
+
+    threads = [threading.Thread(target=press) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(set(acts)) == 1
+    table = Annotation if do == "label" else Remark
+    with reading() as db:
+        stored = db.scalars(select(table.record_id).where(table.act_id == acts[0])).all()
+    assert sorted(stored) == desk.records
 
 
 def _plan(project: Project, desk: Desk) -> Plan:

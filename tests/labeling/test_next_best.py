@@ -286,6 +286,9 @@ def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
         client.post(f"{accept}/accept", json={"key": "all"}).json()["act_id"]
         == (done.json()["act_id"])
     )
+    other = client.post(f"{accept}/accept", json={"key": "all", "target": 0.8})
+    assert other.status_code == 409
+    assert "already used for another request" in other.json()["title"]
     with transaction() as db:
         undo(db, desk.project, desk.ada.id)
     assert n_labeled(desk) == 40
