@@ -57,6 +57,7 @@ class PreviewAnswer(Answer):
     columns: list[str]
     left_out: list[str]
     problem: str
+    warnings: list[str]
     rows: list[dict[str, str]]
     rejects: list[RejectAnswer]
     mapping: Mapping | None
@@ -68,7 +69,7 @@ class PreviewAnswer(Answer):
         return cls(
             format=source.format, encoding=source.encoding, delimiter=source.delimiter,
             columns=source.columns, left_out=source.left_out, problem=seen.problem,
-            rows=seen.rows, mapping=seen.mapping,
+            warnings=seen.warnings, rows=seen.rows, mapping=seen.mapping,
             rejects=[RejectAnswer.model_validate(each) for each in seen.rejects],
         )  # fmt: skip
 

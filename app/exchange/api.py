@@ -18,7 +18,8 @@ from app.exchange.downloads import export_answer
 from app.exchange.finding import OurImport, imports_of, rejects_of
 from app.exchange.importing import cancel, find_import, receive, start
 from app.exchange.mapping import Mapping
-from app.exchange.preview import preview_file
+from app.exchange.preview import N_ROWS, SEARCHED_ROWS, preview_file
+from app.exchange.reading import Unreadable
 from app.exchange.receiving import Uploaded
 from app.exchange.uploads import keep
 from app.exchange.upserting import upsert
@@ -41,7 +42,11 @@ def create_import(
     if dry_run:
         return _preview(upload, chosen, is_multi_label=project.is_multi_label)
     with transaction() as db:
-        found = receive(db, project, user.id, upload.name, upload.file)
+        # Whoever sends a mapping may store what the suggested one cannot.
+        n_searched = 0 if chosen else N_ROWS
+        found = receive(db, project, user.id, upload.name, upload.file, n_searched=n_searched)
+    if found.error is not None:
+        raise Unreadable(found.error)
     with transaction() as db:
         return ImportAnswer.of(start(db, found, chosen or Mapping.model_validate(found.mapping)))
 
@@ -60,6 +65,7 @@ def _preview(upload: Uploaded, chosen: Mapping | None, *, is_multi_label: bool) 
             path, upload.name, is_multi_label=is_multi_label,
             encoding=chosen.encoding if chosen else "",
             delimiter=chosen.delimiter if chosen else "",
+            n_searched=SEARCHED_ROWS,
         )  # fmt: skip
     finally:
         path.unlink()

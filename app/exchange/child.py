@@ -9,43 +9,83 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from app.exchange.encodings import is_known
 from app.exchange.formats import rows, sniff
-from app.exchange.parquet_rows import n_parquet_rows
+from app.exchange.parquet_rows import check_size, n_parquet_rows
 from app.exchange.reading import Reject, Row, Source, Unreadable
+
+if TYPE_CHECKING:
+    from app.exchange.repeats import Repeats
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_BYTES = 1536 * 1024**2
-CPU_SECONDS = {"preview": 20, "rows": 900, "count": 20}
+CPU_SECONDS = {"preview": 30, "rows": 900, "count": 60}
+# How often a waiting reader asks whether the reading is still wanted.
+LOOK_SECONDS = 0.5
+# A preview stops looking for rows that do not agree after so long; the import looks at all.
+SEARCH_CPU_SECONDS = 10.0
 _REFUSED = 3
 # A cell of the preview is cut here: a page of 1 MB texts helps nobody.
 SHOWN = 500
 
 
-def preview_in_child(path: Path, name: str, encoding: str, delimiter: str, n: int) -> Any:
-    """{"source", "rows", "rejects"} of the file's first n rows. Raises Unreadable."""
-    arguments = ["preview", str(path), name, encoding, delimiter, str(n)]
-    with _child(arguments) as output:
+IsCancelled = Callable[[], bool]
+
+
+def preview_in_child(
+    path: Path,
+    name: str,
+    encoding: str,
+    delimiter: str,
+    n: int,
+    *,
+    is_multi_label: bool = False,
+    n_searched: int = 0,
+    is_cancelled: IsCancelled | None = None,
+) -> Any:
+    """{"source", "rows", "rejects", "warnings", "fault", "is_empty"} of the file's first n rows.
+
+    n_searched  so many rows are read as records by the suggested mapping: `warnings` tell which
+                do not agree with each other, and `fault` is the first reject of a file that was
+                read whole and holds no record; `is_empty`: it has no rows
+    Raises Unreadable, also for an encoding or a delimiter that cannot be one.
+    """
+    if encoding and not is_known(encoding):
+        shown = encoding[:40].encode("ascii", "replace").decode()
+        raise Unreadable(f"There is no encoding named {shown!r}.")
+    if delimiter == '"' or (delimiter not in {"", "\t"} and not delimiter.isprintable()):
+        raise Unreadable("Cells cannot be separated by this character.")
+    arguments = ["preview", str(path.resolve()), name, encoding, delimiter, str(n),
+                 "multi" if is_multi_label else "single", str(n_searched)]  # fmt: skip
+    with _child(arguments, is_cancelled) as output:
         said = output.read()
     return json.loads(said)
 
 
-def count_in_child(path: Path) -> int:
-    """Number of rows of a Parquet file. Raises Unreadable."""
-    with _child(["count", str(path)]) as output:
+def count_in_child(path: Path, most: int, is_cancelled: IsCancelled | None = None) -> int:
+    """Number of rows of a Parquet file. Raises Unreadable.
+
+    A file of no more than `most` rows is decoded once, to see that it does not unpack to too much.
+    """
+    with _child(["count", str(path.resolve()), str(most)], is_cancelled) as output:
         said = output.read()
-    return int(said)
+    return int(said or 0)
 
 
-def rows_in_child(path: Path, start: int) -> Iterator[Row | Reject]:
+def rows_in_child(
+    path: Path, start: int, is_cancelled: IsCancelled | None = None
+) -> Iterator[Row | Reject]:
     """The rows of a Parquet file from number `start` on. Raises Unreadable."""
-    with _child(["rows", str(path), str(start)]) as output:
+    with _child(["rows", str(path.resolve()), str(start)], is_cancelled) as output:
         for line in output:
             if line.endswith("\n"):  # Else the child died in the middle of it, as we shall see.
                 number, cells = json.loads(line)
@@ -53,7 +93,7 @@ def rows_in_child(path: Path, start: int) -> Iterator[Row | Reject]:
 
 
 @contextmanager
-def _child(arguments: list[str]) -> Iterator[IO[str]]:
+def _child(arguments: list[str], is_cancelled: IsCancelled | None = None) -> Iterator[IO[str]]:
     command = [sys.executable, "-m", "app.exchange.child", *arguments]
     # One thread and the plain allocator: others reserve address space that would count.
     small = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1",
@@ -65,13 +105,39 @@ def _child(arguments: list[str]) -> Iterator[IO[str]]:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            yield process.stdout
+            with _killed_when(is_cancelled, process):
+                yield process.stdout
+                complaint = process.stderr.read()
         except BaseException:
             process.kill()
             raise
-        complaint = process.stderr.read()
         if process.wait():
             raise Unreadable(_sentence(process.returncode, complaint))
+
+
+@contextmanager
+def _killed_when(
+    is_cancelled: IsCancelled | None, process: "subprocess.Popen[str]"
+) -> Iterator[None]:
+    """Whoever reads from the child waits for it, so that another thread has to look."""
+    if is_cancelled is None:
+        yield
+        return
+    is_done = threading.Event()
+
+    def look() -> None:
+        while not is_done.wait(LOOK_SECONDS):
+            if is_cancelled():
+                process.kill()
+                return
+
+    looking = threading.Thread(target=look, name="cancellation", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        looking.join()
 
 
 def _sentence(code: int, complaint: str) -> str:
@@ -86,14 +152,52 @@ def _limit(task: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _preview(path: Path, name: str, encoding: str, delimiter: str, n: int) -> dict[str, Any]:
+def _preview(
+    path: Path, name: str, encoding: str, delimiter: str, n: int, kind: str, n_searched: int
+) -> dict[str, Any]:
     source = sniff(path, name, encoding=encoding, delimiter=delimiter)
-    seen = list(islice(rows(path, source), n))
-    return {
+    following = rows(path, source)
+    seen = list(islice(following, n))
+    shown = [_shown(row) for row in seen if isinstance(row, Row)]
+    said = {
         "source": source.as_json(),
-        "rows": [_shown(row) for row in seen if isinstance(row, Row)],
+        "rows": shown,
         "rejects": [asdict(row) for row in seen if isinstance(row, Reject)],
     }
+    if not n_searched or not source.columns:
+        return said | {"warnings": [], "fault": None, "is_empty": False}
+    searched = islice(chain(seen, following), n_searched)
+    found = _search(source, shown, searched, is_multi_label=kind == "multi")
+    is_whole = next(following, None) is None
+    fault = asdict(found.first_reject) if found.first_reject else None
+    return said | {
+        "warnings": found.warnings,
+        "fault": fault if is_whole and not found.n_records else None,
+        "is_empty": is_whole and not found.n_rows,
+    }
+
+
+def _search(
+    source: Source,
+    shown: list[dict[str, Any]],
+    searched: Iterable[Row | Reject],
+    *,
+    is_multi_label: bool,
+) -> "Repeats":
+    # Loaded here: a preview without a search does without them.
+    from app.exchange.mapping import suggest
+    from app.exchange.repeats import Repeats, read_items
+
+    cells = [row["cells"] for row in shown]
+    mapping = suggest(source.columns, cells, is_multi_label=is_multi_label)
+    found = Repeats(mapping)
+    latest = time.process_time() + SEARCH_CPU_SECONDS
+    for line, item in read_items(searched, mapping, is_multi_label=is_multi_label):
+        found.add(line, item)
+        if time.process_time() > latest:
+            break
+    found.close()
+    return found
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -111,10 +215,14 @@ def main(task: str, path: Path, *rest: str) -> None:
     """Carry out one task under its limits and write the answer."""
     _limit(task)
     if task == "preview":
-        name, encoding, delimiter, n = rest
-        json.dump(_preview(path, name, encoding, delimiter, int(n)), sys.stdout)
+        name, encoding, delimiter, n, kind, n_searched = rest
+        said = _preview(path, name, encoding, delimiter, int(n), kind, int(n_searched))
+        json.dump(said, sys.stdout)
     elif task == "count":
-        json.dump(n_parquet_rows(path), sys.stdout)
+        n_rows = n_parquet_rows(path)
+        if n_rows <= int(rest[0]):
+            check_size(path)
+        json.dump(n_rows, sys.stdout)
     else:
         for row in rows(path, Source("parquet"), int(rest[0])):
             assert isinstance(row, Row)

@@ -1,5 +1,6 @@
 """One import, chunk by chunk: each is stored whole, with its counts, in one short transaction."""
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -9,14 +10,16 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.database import transaction
+from app.database import reading, transaction
 from app.exchange.child import count_in_child, rows_in_child
 from app.exchange.file_labels import Voice, ensure_labels
 from app.exchange.formats import rows, sniff
-from app.exchange.incoming import Incoming, read_row
+from app.exchange.incoming import Incoming
 from app.exchange.mapping import Mapping
 from app.exchange.pace import Pace
+from app.exchange.preview import NO_ROWS, fault_in_words
 from app.exchange.reading import Reject, Row, Unreadable
+from app.exchange.repeats import Repeats, read_items
 from app.exchange.storing import Tally, store
 from app.jobs import JobCancelled, failpoint
 from app.models import Act, Import, ImportReject, Project, utc_now
@@ -25,19 +28,40 @@ from app.models import Act, Import, ImportReject, Project, utc_now
 REJECTS_KEPT = 10_000
 MOST_ROWS = 2_000_000
 _ATTEMPTS = 3
+# How long rows are read between two looks whether the import was cancelled.
+LOOK_SECONDS = 0.5
+Items = list[Incoming | Reject]
 
 
-def begin(found: Import, path: Path, mapping: Mapping) -> Voice | None:
-    """Count the rows, mark the import running, and open the one act that its labels belong to."""
-    n_rows = _n_rows(found, path, mapping) if found.n_rows is None else found.n_rows
-    if n_rows == 0:
-        raise Unreadable("The file has no rows, so there is nothing to store.")
-    if n_rows > MOST_ROWS:
-        raise Unreadable(f"The file has {n_rows:,} rows; {MOST_ROWS:,} are allowed. Split it.")
+def search(found: Import, project: Project, path: Path, mapping: Mapping) -> Repeats:
+    """Read the whole file once: how many rows it has, and which do not agree with each other.
+
+    Raises Unreadable where it cannot be read to its end, or has no rows or too many.
+    """
+    if found.format == "parquet":
+        _check_number(count_in_child(path, MOST_ROWS, lambda: is_cancelled(found.id)))
+    repeats = Repeats(mapping)
+    for line, item in _items(found, project, path, mapping, 0):
+        repeats.add(line, item)
+        _check_number(repeats.n_rows)
+    _check_number(repeats.n_rows)
+    repeats.close()
+    return repeats
+
+
+def begin(import_id: int) -> None:
+    """Mark the import running. Raises JobCancelled where it was stopped before."""
     with transaction() as db:
-        row = _locked(db, found.id)
-        row.status, row.n_rows = "running", n_rows
+        row = _locked(db, import_id)
+        row.status = "running"
         row.started_at = row.started_at or utc_now()
+
+
+def open_voice(import_id: int, n_rows: int, mapping: Mapping) -> Voice | None:
+    """Note how many rows there are, and open the one act that the file's labels belong to."""
+    with transaction() as db:
+        row = _locked(db, import_id)
+        row.n_rows = n_rows
         if mapping.label_column is None:
             return None
         if row.act_id is None:
@@ -46,27 +70,35 @@ def begin(found: Import, path: Path, mapping: Mapping) -> Voice | None:
 
 
 def chunks_of(
-    found: Import, path: Path, mapping: Mapping, pace: Pace
-) -> Iterator[list[Row | Reject]]:
+    found: Import, project: Project, path: Path, mapping: Mapping, repeats: Repeats, pace: Pace
+) -> Iterator[Items]:
     """What is left of the file, from the first row that was not yet read."""
-    left = _rows(found, path, mapping, found.n_read)
-    while chunk := list(islice(left, pace.n_rows)):
+    left = enumerate(_items(found, project, path, mapping, found.n_read), found.n_read)
+    settled = (
+        repeats.settle(number, line, item) if isinstance(item, Incoming) else item
+        for number, (line, item) in left
+    )
+    while chunk := list(islice(settled, pace.n_rows)):
         yield chunk
+
+
+def is_cancelled(import_id: int) -> bool:
+    """Whether somebody stopped the import."""
+    with reading() as db:
+        return db.scalar(select(Import.status).where(Import.id == import_id)) == "cancelled"
 
 
 def store_chunk(
     found: Import,
     project: Project,
-    mapping: Mapping,
-    chunk: Sequence[Row | Reject],
+    chunk: Items,
     labels: dict[str, int],
     voice: Voice | None,
     pace: Pace,
 ) -> None:
     """Store these rows and count them, all or nothing. `labels` grows by the names they bring."""
-    read = [_read(row, mapping, project.is_multi_label) for row in chunk]
-    items = [item for item in read if isinstance(item, Incoming)]
-    rejects = [item for item in read if isinstance(item, Reject)]
+    items = [item for item in chunk if isinstance(item, Incoming)]
+    rejects = [item for item in chunk if isinstance(item, Reject)]
     if voice is not None:
         names = [name for item in items for name in item.labels or ()]
         ensure_labels(project.id, names, voice.user_id, labels)
@@ -85,23 +117,51 @@ def store_chunk(
 
 
 def finish(import_id: int) -> None:
-    """Mark the import as succeeded."""
+    """Mark the import as succeeded. Raises Unreadable where every row was rejected."""
     with transaction() as db:
         row = _locked(db, import_id)
+        if row.n_read == row.n_rejected:
+            raise Unreadable(_all_rejected(db, import_id))
         row.status, row.n_rows, row.finished_at = "succeeded", row.n_read, utc_now()
+
+
+def _all_rejected(db: Session, import_id: int) -> str:
+    ours = select(ImportReject).where(ImportReject.import_id == import_id)
+    first = db.scalars(ours.order_by(ImportReject.id).limit(1)).one()
+    return fault_in_words(Reject(first.line, first.column, first.reason))
+
+
+def _check_number(n_rows: int) -> None:
+    if n_rows == 0:
+        raise Unreadable(NO_ROWS)
+    if n_rows > MOST_ROWS:
+        raise Unreadable(f"The file has more than {MOST_ROWS:,} rows. Split it.")
+
+
+def _items(
+    found: Import, project: Project, path: Path, mapping: Mapping, start: int
+) -> Iterator[tuple[int, Incoming | Reject]]:
+    watched = _watched(found.id, _rows(found, path, mapping, start))
+    read = islice(watched, 0 if found.format == "parquet" else start, None)
+    return read_items(read, mapping, is_multi_label=project.is_multi_label)
 
 
 def _rows(found: Import, path: Path, mapping: Mapping, start: int) -> Iterator[Row | Reject]:
     if found.format == "parquet":
-        return rows_in_child(path, start)
+        return rows_in_child(path, start, lambda: is_cancelled(found.id))
     source = sniff(path, found.file_name, encoding=mapping.encoding, delimiter=mapping.delimiter)
-    return rows(path, source, start)
+    return rows(path, source)
 
 
-def _n_rows(found: Import, path: Path, mapping: Mapping) -> int:
-    if found.format == "parquet":
-        return count_in_child(path)
-    return sum(1 for _ in _rows(found, path, mapping, 0))
+def _watched(import_id: int, found: Iterator[Row | Reject]) -> Iterator[Row | Reject]:
+    """The rows. Raises JobCancelled soon after the import was cancelled."""
+    look_at = time.monotonic() + LOOK_SECONDS
+    for row in found:
+        if time.monotonic() >= look_at:
+            if is_cancelled(import_id):
+                raise JobCancelled
+            look_at = time.monotonic() + LOOK_SECONDS
+        yield row
 
 
 def _open_act(db: Session, row: Import) -> Act:
@@ -118,10 +178,6 @@ def _locked(db: Session, import_id: int) -> Import:
     if row.status == "cancelled":
         raise JobCancelled
     return row
-
-
-def _read(row: Row | Reject, mapping: Mapping, is_multi_label: bool) -> Incoming | Reject:
-    return row if isinstance(row, Reject) else read_row(row, mapping, is_multi_label=is_multi_label)
 
 
 def _count(

@@ -5,7 +5,14 @@ from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 
-from app.exchange.csv_rows import csv_cells, csv_rows, find_delimiter
+from app.exchange.csv_rows import (
+    csv_cells,
+    csv_rows,
+    find_delimiter,
+    is_own_export,
+    noted_delimiter,
+    without_quote,
+)
 from app.exchange.encodings import SAMPLE, Detected, detect, is_known, open_text
 from app.exchange.json_rows import WRAPPED, json_array, json_lines
 from app.exchange.parquet_rows import MAGIC, parquet_columns, parquet_rows
@@ -87,7 +94,7 @@ def _sniff_text(path: Path, name: str, encoding: str, delimiter: str) -> Source:
     kind = _kind_of(sample, name)
     if kind == "csv":
         tab = "\t" if name.endswith((".tsv", ".tab")) else ","
-        delimiter = delimiter or find_delimiter(sample, tab)
+        delimiter = delimiter or noted_delimiter(sample) or find_delimiter(sample, tab)
         columns = _csv_header(path, found.name, delimiter)
     else:
         delimiter, columns = "", _json_columns(path, Source(kind, found.name))
@@ -115,7 +122,8 @@ def _csv_header(path: Path, encoding: str, delimiter: str) -> list[str]:
         raise Unreadable("The file is empty.")
     if isinstance(header, Reject):
         raise Unreadable(f"The header cannot be read: {header.reason}.")
-    return column_names(header[1])
+    names = header[1]
+    return column_names(list(map(without_quote, names)) if is_own_export(names) else names)
 
 
 def _json_columns(path: Path, source: Source) -> list[str]:

@@ -14,13 +14,21 @@ from sqlalchemy.orm import Session
 
 from app.database import reading, transaction
 from app.errors import Conflict, NotFound
-from app.exchange.chunks import begin, chunks_of, finish, store_chunk
+from app.exchange.chunks import (
+    begin,
+    chunks_of,
+    finish,
+    is_cancelled,
+    open_voice,
+    search,
+    store_chunk,
+)
 from app.exchange.mapping import Mapping
 from app.exchange.pace import Pace
 from app.exchange.preview import Preview, preview_file
 from app.exchange.reading import Unreadable
-from app.exchange.uploads import keep, path_of
-from app.jobs import failpoint
+from app.exchange.uploads import clean_file_name, keep, path_of
+from app.jobs import JobCancelled, failpoint
 from app.models import Import, Project, utc_now
 
 UNFINISHED = ("uploaded", "queued", "running")
@@ -44,49 +52,76 @@ def find_import(db: Session, project_id: int, import_id: int) -> Import:
 
 
 def receive(
-    db: Session, project: Project, user_id: int | None, file_name: str, source: BinaryIO | Path
+    db: Session,
+    project: Project,
+    user_id: int | None,
+    file_name: str,
+    source: BinaryIO | Path,
+    *,
+    n_searched: int = 0,
 ) -> Import:
     """Keep a copy of the file under the data folder, to be mapped next; nothing is stored yet.
 
+    A file of which no row can be read makes a failed import. So does one whose first n_searched
+    rows are all of it, and none of them can be stored by the suggested mapping.
     Raises TooLarge, StorageFull, and Unreadable where the file is none of our formats.
     """
-    arrived = take_in(file_name, source, is_multi_label=project.is_multi_label)
+    is_multi = project.is_multi_label
+    arrived = take_in(file_name, source, is_multi_label=is_multi, n_searched=n_searched)
     # The database is first touched here, so no lock was held while the file came in.
     return note(db, project, user_id, arrived)
 
 
-def take_in(file_name: str, source: BinaryIO | Path, *, is_multi_label: bool) -> Arrived:
+def take_in(
+    file_name: str, source: BinaryIO | Path, *, is_multi_label: bool, n_searched: int = 0
+) -> Arrived:
     """Keep a copy of the file, and look into it; no row names it yet. Raises as receive() does."""
-    name = Path(file_name.replace("\\", "/").replace("\0", "")).name[-300:] or "file"
+    name = clean_file_name(file_name)
     path = keep(source)
     try:
-        return Arrived(path, name, preview_file(path, name, is_multi_label=is_multi_label))
+        seen = preview_file(path, name, is_multi_label=is_multi_label, n_searched=n_searched)
+        return Arrived(path, name, seen)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
 def note(db: Session, project: Project, user_id: int | None, arrived: Arrived) -> Import:
-    """The row of a file that was taken in."""
+    """The row of a file that was taken in: failed where nothing of it can be stored."""
     seen = arrived.seen
     found = Import(
         project_id=project.id, user_id=user_id, file_name=arrived.name,
         file=f"imports/{arrived.path.name}", format=seen.source.format,
         mapping=seen.mapping.model_dump() if seen.mapping else {},
     )  # fmt: skip
+    if seen.fault:
+        found.status, found.error, found.finished_at = "failed", seen.fault, utc_now()
+        arrived.path.unlink(missing_ok=True)
     db.add(found)
     db.flush()
     return found
 
 
 def preview(
-    found: Import, *, is_multi_label: bool = False, encoding: str = "", delimiter: str = ""
+    found: Import,
+    *,
+    is_multi_label: bool = False,
+    encoding: str = "",
+    delimiter: str = "",
+    n_searched: int = 0,
 ) -> Preview:
     """The first rows of the import's file. Raises Unreadable, or Conflict once the file is gone."""
-    return preview_file(
-        path_of(found), found.file_name,
-        is_multi_label=is_multi_label, encoding=encoding, delimiter=delimiter,
-    )  # fmt: skip
+    try:
+        return preview_file(
+            path_of(found), found.file_name,
+            is_multi_label=is_multi_label, encoding=encoding, delimiter=delimiter,
+            n_searched=n_searched, is_cancelled=lambda: is_cancelled(found.id),
+        )  # fmt: skip
+    except Unreadable:
+        # The child that read the file was ended because of it.
+        if is_cancelled(found.id):
+            raise Conflict("This import was cancelled.") from None
+        raise
 
 
 def start(db: Session, found: Import, mapping: Mapping) -> Import:
@@ -98,6 +133,10 @@ def start(db: Session, found: Import, mapping: Mapping) -> Import:
     mapping.checked(seen.source.columns)
     if seen.source.problem and not mapping.encoding:
         raise Unreadable(seen.source.problem)
+    if mapping.answer_column is None and seen.mapping is not None:
+        # An empty name is kept, too: whoever sees the mapping later sees that it was looked for.
+        found_column = seen.mapping.answer_column or ""
+        mapping = mapping.model_copy(update={"answer_column": found_column})
     queued = db.execute(
         update(Import)
         .where(Import.id == found.id, Import.status == "uploaded")
@@ -142,14 +181,26 @@ def carry_out(import_id: int) -> None:
     if found.status == "succeeded":
         return
     path, mapping = path_of(found), Mapping.model_validate(found.mapping)
-    voice = begin(found, path, mapping)
-    labels: dict[str, int] = {}
-    pace = Pace()
-    for chunk in chunks_of(found, path, mapping, pace):
-        store_chunk(found, project, mapping, chunk, labels, voice, pace)
-        failpoint("import.chunk.after_commit")
+    begin(import_id)
+    try:
+        _store_rows(found, project, path, mapping)
+    except Unreadable:
+        # A child process that reads for a cancelled import is ended, and the file seems unreadable.
+        if is_cancelled(import_id):
+            raise JobCancelled from None
+        raise
     finish(import_id)
     path.unlink(missing_ok=True)
+
+
+def _store_rows(found: Import, project: Project, path: Path, mapping: Mapping) -> None:
+    repeats = search(found, project, path, mapping)
+    voice = open_voice(found.id, repeats.n_rows, mapping)
+    labels: dict[str, int] = {}
+    pace = Pace()
+    for chunk in chunks_of(found, project, path, mapping, repeats, pace):
+        store_chunk(found, project, chunk, labels, voice, pace)
+        failpoint("import.chunk.after_commit")
 
 
 STEPS = (("store", carry_out),)

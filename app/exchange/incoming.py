@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import Invalid
 from app.exchange.mapping import Mapping
 from app.exchange.reading import DEEPEST, LONGEST_TEXT, Reject, Row
+from app.exchange.verdicts import is_refused
 from app.projects.labels import LONGEST_NAME, clean_name, name_key
 
 LONGEST_ID = 500
@@ -44,8 +45,9 @@ def read_row(row: Row, mapping: Mapping, *, is_multi_label: bool) -> Incoming | 
         parts = {name: _as_text(row.cells.get(name), name) for name in mapping.text_parts}
         text = mapping.text_of(parts)
         id_column, label_column = mapping.id_column, mapping.label_column
+        holds = not is_refused(mapping.answer_column, row.cells)
         labels = labels_of(row.cells.get(label_column), mapping.label_separator, label_column)\
-            if label_column else None  # fmt: skip
+            if label_column and holds else None  # fmt: skip
         kept = mapping.not_fields
         return make_incoming(
             _as_text(row.cells.get(id_column), id_column).strip() if id_column else None,

@@ -1,7 +1,8 @@
 """Rows of JSON files: one object a line, or one array of objects, read piece by piece.
 
-Python's json accepts NaN, keys given twice and lone surrogates; we store none of them. Whatever an
-object does wrong, it alone is rejected: its end is then found by matching brackets.
+Python's json accepts keys given twice and lone surrogates; we store neither. Whatever an object
+does wrong, it alone is rejected: its end is then found by matching brackets. NaN and Infinity,
+which JSON does not know and many programs write, are no value, as in Parquet.
 """
 
 import json
@@ -15,7 +16,9 @@ from typing import Any
 from app.exchange.reading import DEEPEST, LONGEST_PIECE, MOST_COLUMNS, Reject, Row, column_names
 
 BLOCK = 1024 * 1024
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string, even one whose end is not here yet, or a bracket. Possessive: no character twice.
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
+_REST_OF_STRING = re.compile(r'(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 _END_OF_PLAIN = re.compile(r"[,\]\s]")
 _SPACE = re.compile(r"[\s,]*")
 _ARRAY = re.compile(r'\s*(?:\{\s*"[^"\\]*"\s*:\s*)?\[')
@@ -36,8 +39,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _constant(name: str) -> Any:
-    raise _Refused(f"{name} is not a number that JSON knows")
+def _constant(_name: str) -> None:
+    """Read NaN and Infinity as no value."""
 
 
 def _float(digits: str) -> float:
@@ -81,12 +84,15 @@ def json_array(stream: TextIOWrapper) -> Iterator[Row | Reject]:
         buffer.skip_space()
         if buffer.is_at("]"):
             return
-        if (piece := buffer.next_piece()) is None:
-            yield Reject(buffer.line, None, "the file ends, or stops being JSON, in this object")
-            return
         line = buffer.line
-        buffer.take(len(piece))
-        yield _read(piece, line)
+        piece = buffer.take_piece()
+        if piece is None:
+            yield Reject(line, None, "the file ends, or stops being JSON, in this object")
+            return
+        if piece:
+            yield _read(piece, line)
+        else:
+            yield Reject(line, None, f"it is longer than {LONGEST_PIECE:,} characters")
 
 
 class _Buffer:
@@ -117,13 +123,25 @@ class _Buffer:
         if gap:
             self.take(gap.end() - self._at)
 
-    def next_piece(self) -> str | None:
-        """The text of the value that begins here, or None where it has no end."""
+    def take_piece(self) -> str | None:
+        """The text of the value that begins here: empty if too long, None where it has no end.
+
+        What is too long is let go as it is read.
+        """
+        value, is_too_long = _Value(self._whole[self._at : self._at + 1]), False
+        position = self._at
         while True:
-            end = self._end_of_value()
+            end = value.find_end(self._whole, position)
             if end is not None:
-                return self._whole[self._at : end]
-            if len(self._whole) - self._at > LONGEST_PIECE or not self._more():
+                piece = self._whole[self._at : end]
+                self.take(len(piece))
+                return "" if is_too_long or len(piece) > LONGEST_PIECE else piece
+            position = value.position
+            if position - self._at > LONGEST_PIECE:
+                is_too_long = True
+                self.take(position - self._at)
+            position -= self._at
+            if not self._more():
                 return None
 
     def _more(self) -> bool:
@@ -131,18 +149,48 @@ class _Buffer:
         self._whole, self._at = self._whole[self._at :] + block, 0
         return bool(block)
 
-    def _end_of_value(self) -> int | None:
-        if self._whole[self._at : self._at + 1] not in {"{", "["}:
-            end = _END_OF_PLAIN.search(self._whole, self._at)
-            return end.start() if end and end.start() > self._at else None
-        depth = 0
-        for token in _TOKEN.finditer(self._whole, self._at):
+
+class _Value:
+    """Looks for the end of one value, block by block: at every character once."""
+
+    def __init__(self, first: str) -> None:
+        self._is_plain = first not in {"{", "[", '"'}
+        self._is_in_string = False
+        self._depth = 0
+        self.position = 0
+
+    def find_end(self, text: str, start: int) -> int | None:
+        """Where the value ends in the text, looked at from `start` on.
+
+        None: not in here; then `position` is where to go on once there is more.
+        """
+        if self._is_plain:
+            end = _END_OF_PLAIN.search(text, start)
+            self.position = len(text)
+            return end.start() if end else None
+        if self._is_in_string:
+            rest = _REST_OF_STRING.match(text, start)
+            assert rest is not None  # It matches nothing, too.
+            start = self.position = rest.end()
+            if not rest[1]:
+                return None
+            self._is_in_string = False
+            if self._depth == 0:
+                return start
+        return self._find_bracket(text, start)
+
+    def _find_bracket(self, text: str, start: int) -> int | None:
+        for token in _TOKEN.finditer(text, start):
             if token[0] in "[{":
-                depth += 1
+                self._depth += 1
             elif token[0] in "]}":
-                depth -= 1
-                if depth == 0:
-                    return token.end()
+                self._depth -= 1
+            elif not token[1]:
+                self._is_in_string, self.position = True, token.end()
+                return None
+            if self._depth == 0:
+                return token.end()
+        self.position = len(text)
         return None
 
 

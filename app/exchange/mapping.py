@@ -5,12 +5,16 @@ from collections.abc import Mapping as Cells
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from app.errors import Invalid
+from app.exchange.verdicts import find_answer_column
 
 JOIN = ". "
 _HOLE = re.compile(r"\{([^{}]+)\}")
+# What stands between two parts of a template and is of no use beside an empty one.
+_JOINERS = " \t\r\n.,;:!?|/·•–—-"
+_CLOSING = ")]}>\"'”’»"
 # Names that say what a column is, the surest first; compared without case, spaces and underscores.
 _IDS = ("id", "externalid", "uuid", "guid", "recordid", "key")
 # Last words of a name, such as ticket_no, that say it where no two rows have the same value.
@@ -29,7 +33,10 @@ OWN_COLUMNS = ("label_source", "suggestion", "suggestion_score", "vector")
 class Mapping(BaseModel):
     """How a row becomes a record. Columns that are not named here are kept as fields.
 
-    text_template    such as "{Title}. {Description}"; empty: the text columns joined by ". "
+    text_template    such as "{Title}. {Description}"; empty: the text columns joined by ". ".
+                     What joins an empty part to the others is left out with it
+    answer_column    in which an annotation tool says whether the label holds, such as Prodigy's
+                     answer; None: found by its name and first values; empty: there is none
     label_separator  between the labels of one cell, in a multi-label project
     left_out         columns that are not kept
     encoding, delimiter  of the file, where a person chose them; empty: found out
@@ -41,15 +48,25 @@ class Mapping(BaseModel):
     text_template: str = Field(default="", max_length=2000)
     id_column: str | None = None
     label_column: str | None = None
+    answer_column: str | None = None
     label_separator: str = Field(default="", max_length=5)
     left_out: list[str] = []
     encoding: str = Field(default="", max_length=40)
     delimiter: str = Field(default="", max_length=1)
 
+    @field_validator("*")
+    @classmethod
+    def refuse_nul(cls, value: Any) -> Any:
+        """No database holds a NUL character in what is written down of an import."""
+        if any("\0" in each for each in (value if isinstance(value, list) else [value or ""])):
+            raise ValueError("a NUL character cannot be part of it")
+        return value
+
     def checked(self, columns: list[str]) -> Self:
         """Itself, if the file has all that it names. Raises Invalid."""
         holes = _HOLE.findall(self.text_template)
-        for name in [*self.text_columns, self.id_column, self.label_column, *holes]:
+        named = [*self.text_columns, self.id_column, self.label_column, *holes]
+        for name in [*named, self.answer_column or None]:
             if name is not None and name not in columns:
                 listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
                 raise Invalid(f"The file has no column {name[:200]!r}. It has: {listed}.")
@@ -62,10 +79,8 @@ class Mapping(BaseModel):
     def text_of(self, cells: Cells[str, str]) -> str:
         """The record's text; `cells` holds the text columns and those of the template."""
         if self.text_template:
-            # Only column names are put in: a template is data, never a format string.
-            filled = _HOLE.sub(lambda hole: cells.get(hole[1], ""), self.text_template)
             has_any = any(cells.get(name, "").strip() for name in self.text_parts)
-            return filled if has_any else ""
+            return _filled(self.text_template, cells) if has_any else ""
         if len(self.text_columns) == 1:
             return cells.get(self.text_columns[0], "")
         parts = (cells.get(name, "").strip() for name in self.text_columns)
@@ -81,6 +96,25 @@ class Mapping(BaseModel):
         """Columns that are something else than fields of the record."""
         named = {*self.text_parts, self.id_column, self.label_column, *self.left_out}
         return {name for name in named if name is not None}
+
+
+def _filled(template: str, cells: Cells[str, str]) -> str:
+    """The template with its columns' cells; an empty cell takes along what joins it to the next.
+
+    Only column names are put in: a template is data, never a format string.
+    """
+    pieces = _HOLE.split(template)
+    literals, values = pieces[::2], [cells.get(name, "") for name in pieces[1::2]]
+    present = [at for at, value in enumerate(values) if value.strip()]
+    text, last = "", -1
+    for at in present:
+        before = literals[at]
+        if at > last + 1:
+            before = before.lstrip(_CLOSING)
+            before = before if text else before.lstrip(_JOINERS)
+        text += before + values[at]
+        last = at
+    return text + literals[-1] if last == len(values) - 1 else text
 
 
 def suggest(columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: bool) -> Mapping:
@@ -99,6 +133,7 @@ def suggest(columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: b
         text_template=f"{{{title}}}{JOIN}{{{text}}}" if title and text else "",
         id_column=id_column,
         label_column=label_column,
+        answer_column=find_answer_column(columns, rows),
         label_separator="|" if is_multi_label and label_column else "",
         left_out=[name for name in OWN_COLUMNS if is_own and name in columns],
     )

@@ -4,17 +4,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb
-from app.errors import AppError, Invalid
+from app.errors import AppError, Invalid, fault_in_words
 from app.exchange.csv_rows import DELIMITERS
 from app.exchange.downloads import export_answer, rejects_answer
 from app.exchange.finding import SHOWN, OurImport, imports_of, rejects_of
 from app.exchange.importing import cancel, preview, receive, start, try_again
 from app.exchange.mapping import Mapping
+from app.exchange.preview import SEARCHED_ROWS
 from app.exchange.receiving import Uploaded
 from app.html import render, see, wants_fragment
 from app.labeling.counts import label_counts
@@ -82,8 +84,9 @@ def _show_mapping(
     sentence, seen = "", None
     try:
         seen = preview(
-            found, is_multi_label=project.is_multi_label, encoding=encoding, delimiter=delimiter
-        )
+            found, is_multi_label=project.is_multi_label, encoding=encoding, delimiter=delimiter,
+            n_searched=SEARCHED_ROWS,
+        )  # fmt: skip
     except AppError as error:
         # The choice of another encoding is on this very page.
         sentence = error.sentence
@@ -101,6 +104,7 @@ def start_import(
     text_template: Annotated[str, Form(max_length=2000)] = "",
     id_column: Annotated[str, Form()] = "",
     label_column: Annotated[str, Form()] = "",
+    answer_column: Annotated[str, Form()] = "",
     label_separator: Annotated[str, Form(max_length=5)] = "",
     left_out: Annotated[list[str] | None, Form()] = None,
     encoding: Annotated[str, Form(max_length=40)] = "",
@@ -109,11 +113,15 @@ def start_import(
     """Queue it with the mapping of the form."""
     if not text_columns:
         raise Invalid("Choose at least one column for the text.")
-    mapping = Mapping(
-        text_columns=text_columns, text_template=text_template, id_column=id_column or None,
-        label_column=label_column or None, label_separator=label_separator,
-        left_out=left_out or [], encoding=encoding, delimiter=delimiter,
-    )  # fmt: skip
+    try:
+        mapping = Mapping(
+            text_columns=text_columns, text_template=text_template, id_column=id_column or None,
+            label_column=label_column or None, answer_column=answer_column,
+            label_separator=label_separator, left_out=left_out or [],
+            encoding=encoding, delimiter=delimiter,
+        )  # fmt: skip
+    except ValidationError as error:
+        raise Invalid(fault_in_words(error.errors())) from error
     start(db, found, mapping)
     return see(request, "show_import", slug=project.slug, import_id=found.id)
 

@@ -7,7 +7,9 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +30,78 @@ def n_parquet_rows(path: Path) -> int:
     return int(_opened(path).metadata.num_rows)
 
 
+def check_size(path: Path) -> None:
+    """Decode the whole file, and raise Unreadable where that gives more than 2 GB."""
+    with _damage_reported():
+        for _ in _batches(_opened(path)):
+            pass
+
+
 def parquet_rows(path: Path) -> Iterator[Row | Reject]:
     """The rows, from 1. Raises Unreadable, also when more than 2 GB have been decoded."""
-    import pyarrow
-
     opened = _opened(path)
     schema = opened.schema_arrow
+    raw_names = list(schema.names)[:MOST_COLUMNS]
     names = column_names(list(schema.names))[:MOST_COLUMNS]
-    classes = _class_names(schema.metadata)
-    n_bytes, line = 0, 0
-    try:
-        for batch in opened.iter_batches(ROWS_AT_ONCE, columns=schema.names[:MOST_COLUMNS]):
-            n_bytes += batch.nbytes
-            if n_bytes > MOST_BYTES:
-                raise Unreadable("The file unpacks to more than 2 GB. Split it into smaller files.")
+    features = _features(schema.metadata)
+    readers = [partial(_plain, feature=features.get(name)) for name in raw_names]
+    line = 0
+    with _damage_reported():
+        for batch in _batches(opened):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 line += 1
-                named = zip(names, values, strict=True)
-                yield Row(line, {name: _plain(value, classes.get(name)) for name, value in named})
+                cells = zip(names, readers, values, strict=True)
+                yield Row(line, {name: read(value) for name, read, value in cells})
+
+
+def _batches(opened: Any) -> Iterator[Any]:
+    n_bytes = 0
+    for batch in opened.iter_batches(
+        ROWS_AT_ONCE, columns=opened.schema_arrow.names[:MOST_COLUMNS]
+    ):
+        n_bytes += sum(map(decoded_bytes, batch.columns))
+        if n_bytes > MOST_BYTES:
+            raise Unreadable("The file unpacks to more than 2 GB. Split it into smaller files.")
+        yield batch
+
+
+@contextmanager
+def _damage_reported() -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise Unreadable(f"The Parquet file is damaged after row {line:,}: {error}") from error
+        raise Unreadable(f"The Parquet file is damaged: {error}") from error
+
+
+def decoded_bytes(array: Any) -> int:
+    """Bytes of the values as rows hold them: a dictionary's value counts wherever it occurs."""
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_dictionary(kind):
+        return _dictionary_bytes(array)
+    if types.is_map(kind):
+        return decoded_bytes(array.keys) + decoded_bytes(array.items)
+    if types.is_struct(kind):
+        return sum(map(decoded_bytes, array.flatten()))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return decoded_bytes(array.flatten())
+    return int(array.nbytes)
+
+
+def _dictionary_bytes(array: Any) -> int:
+    from pyarrow import compute, types
+
+    values = array.dictionary
+    kinds = (types.is_string, types.is_binary, types.is_large_string, types.is_large_binary)
+    if any(is_kind(values.type) for is_kind in kinds):
+        lengths = compute.binary_length(values).take(array.indices)
+        return int(compute.sum(lengths).as_py() or 0)
+    found = array.indices.value_counts()
+    used = zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True)
+    return sum(n * decoded_bytes(values.slice(at, 1)) for at, n in used if at is not None)
 
 
 def _opened(path: Path) -> Any:
@@ -60,32 +114,66 @@ def _opened(path: Path) -> Any:
         raise Unreadable(f"This is not a Parquet file that can be read: {error}") from error
 
 
-def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Names of the integers in columns that the `datasets` library wrote as ClassLabel."""
+def _features(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
+    """What the `datasets` library wrote about each column, by the column's name."""
     try:
         written = json.loads((metadata or {}).get(b"huggingface", b"{}"))
         features = written.get("info", {}).get("features", {})
-        return {
-            name: [str(each) for each in feature["names"]]
-            for name, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
+    return features if isinstance(features, dict) else {}
 
 
-def _plain(value: Any, classes: list[str] | None = None) -> Any:
-    """The value as JSON can hold it. NaN is how many writers say that there is no value."""
-    if isinstance(value, int) and classes and 0 <= value < len(classes):
-        return classes[value]
+def _class_names(feature: Any) -> list[Any]:
+    """Names of the integers of a ClassLabel; empty for anything else."""
+    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+        return []
+    names = feature.get("names")
+    return names if isinstance(names, list) else []
+
+
+def _feature_within(feature: Any, name: str | None = None) -> Any:
+    """The feature of a list's elements, or with a name that of a value in an object.
+
+    The library writes lists as {"feature": ..., "_type": "Sequence" or "List"} or as [...]; objects
+    as {name: ...}; and a Sequence of objects is stored as an object of lists.
+    """
+    if isinstance(feature, list):
+        inner = feature[0] if feature else None
+    elif isinstance(feature, dict) and "_type" in feature and "feature" in feature:
+        inner = feature["feature"]
+    else:
+        inner = feature
+    if name is None:
+        return inner
+    return inner.get(name) if isinstance(inner, dict) else None
+
+
+def _class_name(number: int, names: list[Any]) -> str | int | None:
+    if not names:
+        return number
+    if number < 0:
+        return None
+    return str(names[number]) if number < len(names) else number
+
+
+def _plain(value: Any, feature: Any = None) -> Any:
+    """The value as JSON can hold it. NaN is how many writers say that there is no value.
+
+    A ClassLabel of -1, or any negative one, is how the `datasets` library says "no label".
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _class_name(value, _class_names(feature))
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if value is None or isinstance(value, str | bool | int | float):
+    if value is None or isinstance(value, str | bool | float):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        inner = _feature_within(feature)
+        return [_plain(each, inner) for each in value]
     if isinstance(value, dict):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): _plain(each, _feature_within(feature, name))
+                for name, each in value.items()}  # fmt: skip
     return _written(value)
 
 

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.exchange.child import preview_in_child
+from app.exchange.child import IsCancelled, preview_in_child
 from app.exchange.mapping import Mapping, suggest
 from app.exchange.reading import Reject, Source
 
 N_ROWS = 20
+NO_ROWS = "The file has no rows, so there is nothing to store."
+# So many rows are looked through before an import, which itself looks at all of them.
+SEARCHED_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Preview:
 
     rows      cells as they read, long ones cut; `lines` are where the rows begin in the file
     rejects   which of the first rows cannot be read, and why
+    warnings  sentences about rows that do not agree with each other, where they were searched for
+    fault     why no row can be stored, where that is known; else empty
     problem   a sentence that a person should read before going on, or empty
     """
 
@@ -24,6 +29,8 @@ class Preview:
     rows: list[dict[str, str]]
     rejects: list[Reject]
     mapping: Mapping | None
+    warnings: list[str]
+    fault: str
 
     @property
     def problem(self) -> str:
@@ -32,16 +39,39 @@ class Preview:
 
 
 def preview_file(
-    path: Path, name: str, *, is_multi_label: bool, encoding: str = "", delimiter: str = ""
+    path: Path,
+    name: str,
+    *,
+    is_multi_label: bool,
+    encoding: str = "",
+    delimiter: str = "",
+    n_searched: int = 0,
+    is_cancelled: IsCancelled | None = None,
 ) -> Preview:
-    """The first 20 rows, read in a child process with limits. Raises Unreadable."""
-    said = preview_in_child(path, name, encoding, delimiter, N_ROWS)
+    """The first 20 rows, read in a child process with limits. Raises Unreadable.
+
+    n_searched  rows that are looked at for repeated ids and contradictory labels
+    """
+    said = preview_in_child(
+        path, name, encoding, delimiter, N_ROWS,
+        is_multi_label=is_multi_label, n_searched=n_searched, is_cancelled=is_cancelled,
+    )  # fmt: skip
     source = Source.from_json(said["source"])
     cells = [row["cells"] for row in said["rows"]]
     mapping = (
         suggest(source.columns, cells, is_multi_label=is_multi_label) if source.columns else None
     )
+    rejects = [Reject(**reject) for reject in said["rejects"]]
+    first = Reject(**said["fault"]) if said["fault"] else None
+    if mapping is None:
+        first = rejects[0] if rejects else Reject(1, None, "no row has a named value")
+    fault = fault_in_words(first) if first else NO_ROWS if said["is_empty"] else ""
     return Preview(
-        source, [row["line"] for row in said["rows"]], cells,
-        [Reject(**reject) for reject in said["rejects"]], mapping,
+        source, [row["line"] for row in said["rows"]], cells, rejects, mapping,
+        said["warnings"], fault,
     )  # fmt: skip
+
+
+def fault_in_words(first: Reject) -> str:
+    """Why nothing of a file can be stored, by the first of its rejected rows."""
+    return f"No row of the file can be stored. Line {first.line:,}: {first.reason}."

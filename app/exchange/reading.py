@@ -74,7 +74,8 @@ def column_names(header: list[str]) -> list[str]:
     names: dict[str, None] = {}
     for number, given in enumerate(header, 1):
         clean = given.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-        plain = clean.strip()[:LONGEST_NAME] or f"column {number}"
+        # A byte order mark given twice leaves its second in the first name.
+        plain = clean.strip().strip("\ufeff").strip()[:LONGEST_NAME] or f"column {number}"
         name, n = plain, 1
         while name in names:
             n += 1

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from app.artifacts import folder
 from app.errors import Invalid, clear_disk_error
-from app.exchange.uploads import TooLarge
+from app.exchange.uploads import TooLarge, clean_file_name
 from app.projects.access import AdminsProject
 from app.settings import settings
 
@@ -42,7 +42,7 @@ async def receive_upload(request: Request, project: AdminsProject) -> AsyncItera
             sent = form.get("file")
             if not isinstance(sent, UploadFile) or not sent.filename:
                 raise Invalid("Choose a file to import.")
-            yield Upload(sent.filename, sent.file)
+            yield Upload(clean_file_name(sent.filename), sent.file)
         return
     with TemporaryFile(dir=folder("imports")) as kept:
         try:
@@ -51,7 +51,8 @@ async def receive_upload(request: Request, project: AdminsProject) -> AsyncItera
             kept.seek(0)
         except OSError as error:
             raise clear_disk_error(error) from error
-        yield Upload(request.query_params.get("file_name", "") or "upload", kept)
+        named = request.query_params.get("file_name", "") or "upload"
+        yield Upload(clean_file_name(named), kept)
 
 
 Uploaded = Annotated[Upload, Depends(receive_upload)]

@@ -16,6 +16,7 @@ from app.settings import settings
 
 # An upload that nobody mapped is forgotten after this time.
 WAITING = timedelta(hours=24)
+LONGEST_FILE_NAME = 300
 _BLOCK = 1024 * 1024
 
 
@@ -26,6 +27,12 @@ class TooLarge(AppError):
 
     def __init__(self) -> None:
         super().__init__(f"The file is larger than {settings().max_upload_mb} MB. Split it.")
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of the name, at most 300 characters long, of characters that can be stored."""
+    plain = name.replace("\\", "/").replace("\0", "").encode("utf-8", "replace").decode()
+    return Path(plain).name[-LONGEST_FILE_NAME:] or "file"
 
 
 def keep(source: BinaryIO | Path) -> Path:

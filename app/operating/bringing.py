@@ -12,7 +12,7 @@ from app.errors import AppError, Invalid, NotFound
 from app.exchange import importing
 from app.exchange.finding import SHOWN, rejects_of
 from app.exchange.mapping import Mapping
-from app.exchange.preview import preview_file
+from app.exchange.preview import SEARCHED_ROWS, preview_file
 from app.models import Import, Project
 from app.projects.projects import create_project, find_project, slug_of
 from app.search.embedding import n_missing
@@ -67,14 +67,16 @@ def look(slug: str, file: Path, wanted: Wanted, *, is_multi_label: bool) -> dict
     """What would be imported, and how: nothing is stored. Raises Unreadable, Invalid."""
     _check_file(file)
     is_multi_label = _is_multi_label(slug, is_multi_label)
-    seen = preview_file(file, file.name, is_multi_label=is_multi_label, encoding=wanted.encoding)
+    seen = preview_file(file, file.name, is_multi_label=is_multi_label, encoding=wanted.encoding,
+                        n_searched=SEARCHED_ROWS)  # fmt: skip
     if seen.mapping is None:
-        raise Invalid(seen.problem or "The file has no columns.")
+        raise Invalid(seen.problem or seen.fault)
     mapping = wanted.over(seen.mapping).checked(seen.source.columns)
     return {
         "columns": seen.source.columns,
         "mapping": mapping.model_dump(),
         "problem": seen.problem,
+        "warnings": seen.warnings,
         "rows": [mapping.text_of(row) for row in seen.rows],
         "rejects": [vars(reject) for reject in seen.rejects],
     }
@@ -95,6 +97,8 @@ def bring(
         # In one transaction: a mapping that does not fit leaves no empty project behind.
         project = _present(db, slug) or create_project(db, slug, is_multi_label=is_multi_label)
         found = importing.note(db, project, None, arrived)
+        if found.error is not None:
+            raise ImportFailed(found.error)
         importing.start(db, found, wanted.over(_guessed(project, found, wanted)))
     if is_waiting:
         work_until(lambda: _is_done(project, found.id))
@@ -115,7 +119,7 @@ def _guessed(project: Project, found: Import, wanted: Wanted) -> Mapping:
     is_multi = project.is_multi_label
     seen = importing.preview(found, is_multi_label=is_multi, encoding=wanted.encoding)
     if seen.mapping is None:
-        raise Invalid(seen.problem or "The file has no columns.")
+        raise Invalid(seen.problem or seen.fault)
     return seen.mapping
 
 

@@ -42,7 +42,8 @@ def import_file(
     if dry_run:
         facts = look(project, file, wanted, is_multi_label=multi_label)
         words = f"Text: {', '.join(facts['mapping']['text_columns'])}. " + _mapped(facts["mapping"])
-        tell(facts, words + f" First row: {str(facts['rows'][:1])[1:-1]}", as_json)
+        words += f" First row: {str(facts['rows'][:1])[1:-1]}"
+        tell(facts, "\n".join([words, *facts["warnings"]]), as_json)
         return
     facts = bring(project, file, wanted, is_multi_label=multi_label, is_waiting=wait)
     counted = (
@@ -216,4 +217,7 @@ def _settings(written: list[str]) -> dict[str, Any]:
 
 def _mapped(mapping: dict[str, Any]) -> str:
     id_column, label_column = mapping["id_column"], mapping["label_column"]
-    return f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."
+    words = f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."
+    if label_column and (answer_column := mapping["answer_column"]):
+        words += f" Labels that {answer_column} refuses are left out."
+    return words

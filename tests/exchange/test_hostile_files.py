@@ -40,7 +40,7 @@ def stored_and_rejected(
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
 def test_a_text_may_have_one_megabyte_and_no_more(database: str, name: str) -> None:
     write = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}[name]
-    rows = [{"id": "a", "text": "x" * LIMIT}, {"id": "b", "text": "y\n" * 5_000_000},
+    rows = [{"id": "a", "text": "x" * LIMIT}, {"id": "b", "text": ("y" * 99 + "\n") * 100_000},
             {"id": "c", "text": "after"}]  # fmt: skip
 
     texts_, rejected = stored_and_rejected(write(rows), f"file.{name}")
@@ -120,7 +120,7 @@ def test_with_utf8_chosen_only_the_damaged_rows_are_rejected(database: str) -> N
 
 JSON_FAULTS = [
     (r'{"id": 1, "text": "\ud800"}', "a lone surrogate, U+D800, is not a character"),
-    ('{"id": 2, "text": "x", "n": NaN}', "NaN is not a number that JSON knows"),
+    ('{"id": 2, "text": NaN}', "the text is empty"),
     ('{"id": 3, "text": "x", "n": 1e999}', "the number 1e999 is too large"),
     ('{"id": 4, "text": "x", "n": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested deeper"),
     ('{"id": 5, "text": "x", "n": ' + "9" * 5000 + "}", "a number of 5,000 digits is too long"),
@@ -223,7 +223,7 @@ def test_a_parquet_file_that_unpacks_to_gigabytes_is_stopped(database: str) -> N
 
     assert found.status == "failed"
     assert found.error is not None
-    assert "2,200,000 rows" in found.error
+    assert "more than 2,000,000 rows" in found.error
 
 
 def test_a_parquet_file_with_a_forged_size_is_refused(database: str) -> None:
