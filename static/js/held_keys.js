@@ -69,9 +69,9 @@
     else if (isPress(key) && place.matches(CONTROL)) place.click();
   };
 
-  // The page can act on keys now. As soon as one of them moves the focus, to a row, a field or a
+  // In their order. As soon as one of them moves the focus, to a row, a field or a
   // dialog, those after it are for that place; before, a browser has done its own part already.
-  const release = () => {
+  const act = () => {
     isHolding = false;
     const mine = document.activeElement;
     let hasMoved = false;
@@ -87,13 +87,24 @@
     if (mine?.matches(FIELD)) mine.focus();
   };
 
+  // The page can act on keys now: at once, or when htmx, too, has begun.
+  let isParsed = false;
+  document.addEventListener("DOMContentLoaded", () => (isParsed = true));
+  const release = () => {
+    if (isParsed) act();
+    else document.addEventListener("DOMContentLoaded", act);
+  };
+
   // What is pressed while this work is done waits for it.
   const during = async (work) => {
     nWaiting += 1;
     isHolding = true;
-    await work;
-    nWaiting -= 1;
-    if (nWaiting === 0 && next === null) release();
+    try {
+      await work;
+    } finally {
+      nWaiting -= 1;
+      if (nWaiting === 0 && next === null) release();
+    }
   };
 
   // --- from page to page -------------------------------------------------------------------------

@@ -44,4 +44,10 @@
     event.preventDefault();
   });
   window.likewise.heldKeys.release();
+
+  // What was typed before htmx listened is sought, too.
+  document.addEventListener("DOMContentLoaded", () => {
+    const words = document.getElementById("asking-words");
+    if (words.value !== words.defaultValue) words.form.requestSubmit();
+  });
 })();

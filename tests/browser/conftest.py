@@ -79,12 +79,17 @@ def requests_held(page: Page, pattern: str | re.Pattern[str]) -> Iterator[None]:
     """Requests for these addresses are answered only after this block."""
     held: list[Route] = []
 
+    is_over = False
+
     def hold(route: Route) -> None:
-        held.append(route)
+        if is_over:
+            route.continue_()
+        else:
+            held.append(route)
 
     page.route(pattern, hold)
     yield
-    page.unroute(pattern, hold)
+    is_over = True
     for route in held:
         route.continue_()
 

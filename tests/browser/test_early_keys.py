@@ -91,7 +91,7 @@ def test_who_writes_in_a_field_goes_on_writing(labeling: Labeling) -> None:
 
 def test_the_browsers_own_keys_do_what_they_always_do(labeling: Labeling) -> None:
     page = labeling.page
-    menu = page.locator("header details.menu")
+    menu = page.locator("header.top details.menu")
     with opened_without_scripts(page, labeling.url):
         labeling.press("Tab")
         expect(page.locator(".skip-link")).to_be_focused()
@@ -104,13 +104,13 @@ def test_the_browsers_own_keys_do_what_they_always_do(labeling: Labeling) -> Non
         labeling.press("Shift+Tab")
         expect(page.locator("[name=name]")).not_to_be_focused()
 
-    expect(labeling.row(0)).to_be_focused()
+    expect(page.locator("#session")).to_have_class("is-scripted")
     assert labeling.verdicts() == {}
 
     with opened_without_scripts(page, labeling.url):
         page.locator("form[data-do=redo] button").focus()
-        labeling.press("Enter")
-        page.wait_for_url("**/sessions/*")
+        with page.expect_navigation(wait_until="commit"):
+            labeling.press("Enter")
     expect(labeling.row(0)).to_be_focused()
     assert labeling.verdicts() == {}
 
@@ -168,6 +168,12 @@ def test_a_search_begins_before_its_scripts_are_there(page: Page, served: Served
     expect(page.locator("#results h2")).to_have_text("5 records")
     expect(page.get_by_role("searchbox")).to_have_value("kettle")
     expect(page.get_by_role("searchbox")).to_be_focused()
+
+    with opened_without_scripts(page, at(served)):
+        page.get_by_role("searchbox").click()
+        page.keyboard.type("kettle -late")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page).to_have_url(at(served, "?q=kettle+-late"))
 
 
 @pytest.mark.usefixtures("ada")
