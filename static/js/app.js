@@ -16,7 +16,7 @@
     box.append(words, close);
     place.replaceChildren(box);
   };
-  window.likewise = { notice };
+  Object.assign(window.likewise, { notice });
 
   const copy = async (button) => {
     await navigator.clipboard.writeText(button.dataset.copy);

@@ -41,6 +41,11 @@
     rows.focused()?.focus({ preventScroll: true });
   });
   deeds.palette = palette.open;
+  labelKeys.onShown(() => {
+    keys.paintCaps(document);
+    dialogs.repaint();
+    markLegend(rows.focused());
+  });
 
   // --- keys ------------------------------------------------------------------------------------
 
@@ -91,7 +96,7 @@
     } else if (row && !event.target.closest("a, summary, .whole-text, .fields")) onRowClick(event, row);
   });
 
-  root.addEventListener("submit", async (event) => {
+  root.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.do) {
       event.preventDefault();
@@ -99,8 +104,9 @@
       rows.focused()?.focus({ preventScroll: true });
     } else if (form.matches(".add-label")) {
       event.preventDefault();
-      await acts.whenSaved();
-      likewise.addLabel(root, form, rows.focused()?.dataset.rank ?? 0);
+      rows.focused()?.focus({ preventScroll: true });
+      // A key pressed next may be the new label's.
+      likewise.heldKeys.during(likewise.addLabel(root, form, labelKeys));
     } else if (form.matches(".jump")) {
       event.preventDefault();
       find("#look").open = false;
@@ -135,7 +141,10 @@
   // What an earlier page said and could not send is decided, too: begin after it.
   const isAsked = new URLSearchParams(location.search).has("at");
   const open = isAsked ? null : rows.page().find((row) => !paint.isDecided(row));
-  rows.focus(open ?? rows.focused());
+  // Who writes in a field already goes on writing.
+  const isWriting = document.activeElement?.matches("input, textarea, select");
+  rows.focus(open ?? rows.focused(), !isWriting);
   acts.sendNow();
   order.ask();
+  likewise.heldKeys.release();
 })();

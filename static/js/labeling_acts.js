@@ -6,7 +6,7 @@
     const sessionId = Number(session);
     const find = (selector) => root.querySelector(selector);
     const next = { undo: Number(root.dataset.undo) || null, redo: Number(root.dataset.redo) || null };
-    const SAVED = { label: "Saved", remark: "Saved", undo: "Undone", redo: "Done again" };
+    const SAVED = { label: "Saved", remark: "Saved", accept: "Accepted", undo: "Undone", redo: "Done again" };
     const done = [];
     const undone = [];
     const newKey = () =>
@@ -30,11 +30,13 @@
     const onSaved = (deed, answer) => {
       next.undo = answer.undo_id;
       next.redo = answer.redo_id;
-      if (deed.body.session_id === sessionId) progress.saved(answer.progress, deed.gained ?? 0);
+      const n = answer.records.length;
+      if ((deed.session ?? deed.body.session_id) === sessionId) progress.saved(answer.progress, deed.gained ?? 0, n);
       for (const record of answer.records) settle(record, deed.kind === "undo" ? "undone" : "saved");
       told.tell(SAVED[deed.kind] + (deed.words ? `: ${deed.words}.` : "."));
-      if (deed.kind !== "remark") progress.changed(answer.records.length);
-      if (deed.isNext && answer.records.length > 0) rows.comeBack(answer.records.map((each) => each.record_id));
+      if (deed.kind === "accept") told.toast(`Accepted ${n.toLocaleString("en")} ${n === 1 ? "suggestion" : "suggestions"}.`);
+      if (deed.kind !== "remark") progress.changed(n);
+      if (deed.isNext && n > 0) rows.comeBack(answer.records.map((each) => each.record_id));
     };
 
     const settle = (record, words) => {
@@ -47,6 +49,7 @@
     };
 
     const onRefused = (deed, sentence) => {
+      for (const acts of [done, undone]) acts.splice(0, acts.length, ...acts.filter((act) => act.key !== deed.id));
       for (const id of recordsOf(deed)) {
         const row = pool.ofRecord(id);
         if (!row) continue;
@@ -54,7 +57,7 @@
         if (before) paint.say(row, before.verdict, before.labels);
         paint.state(row, "refused");
       }
-      window.likewise.notice(`Not saved: ${sentence}`, "bad");
+      window.likewise.notice(`Not ${deed.kind === "accept" ? "accepted" : "saved"}: ${sentence}`, "bad");
     };
 
     const onTrouble = (what) => {
@@ -106,6 +109,17 @@
     const wordsOf = ([, verdict, labels]) =>
       verdict === "label" ? labels.map(paint.nameOf).join(", ") : verdict.replace("_", " ");
 
+    // All that is suggested in the session, after what was said before. The page stays: what is
+    // pressed next, an undo above all, follows in the same line.
+    const acceptSession = () => {
+      if (outbox.waiting.some((deed) => deed.kind === "accept")) return;
+      const key = newKey();
+      done.push({ key, before: {}, after: {} });
+      undone.length = 0;
+      const url = `${api}/sessions/${sessionId}/accept`;
+      outbox.add({ id: key, at: Date.now(), kind: "accept", url, body: { key }, session: sessionId });
+    };
+
     // --- taking it back --------------------------------------------------------------------------
 
     const takeBack = (kind) => {
@@ -124,7 +138,7 @@
         if (!act.remark) deed.was = was;
         for (const recordId of deed.records) repaint(recordId, was[recordId], act, kind);
         rows.clearSelection();
-        rows.comeBack(deed.records);
+        if (deed.records.length > 0) rows.comeBack(deed.records);
       } else {
         deed.isNext = true;
       }
@@ -184,10 +198,12 @@
       }
     });
 
+    // Answers whether all is saved: where it is not, the browser asks before the page is left.
     const whenSaved = async () => {
       for (let i = 0; i < 20 && !outbox.isEmpty; i += 1) await new Promise((resolve) => setTimeout(resolve, 75));
+      return outbox.isEmpty && !pool.isPending;
     };
 
-    return { say, takeBack, remark, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
+    return { say, acceptSession, takeBack, remark, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
   };
 })();

@@ -1,6 +1,6 @@
 // A new label, added without leaving the session.
 (() => {
-  window.likewise.addLabel = async (root, form, rank) => {
+  window.likewise.addLabel = async (root, form, labelKeys) => {
     const response = await fetch(`/api/v1/projects/${root.dataset.project}/labels`, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json" },
@@ -11,8 +11,7 @@
       window.likewise.notice(problem?.title ?? "The label was not added: the server cannot be reached.", "bad");
       return;
     }
-    const url = new URL(location.href);
-    url.searchParams.set("at", rank);
-    location.assign(url);
+    form.reset();
+    await labelKeys.renew();
   };
 })();

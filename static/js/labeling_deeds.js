@@ -130,10 +130,12 @@
       else rows.startRange(rows.focused());
     };
 
-    const search = () => {
-      const field = document.querySelector("input[type=search]");
-      if (field) field.focus();
-      else location.assign(`/projects/${project}/records`);
+    // The words that follow are sought for on the page of records, and no keys here.
+    const search = async () => {
+      const { heldKeys } = window.likewise;
+      heldKeys.carry("records", "/");
+      if (!(await acts.whenSaved())) heldKeys.stay();
+      location.assign(`/projects/${project}/records`);
     };
 
     const map = async () => {
@@ -145,6 +147,7 @@
       label,
       accept,
       accept_page: acceptPage,
+      accept_session: acts.acceptSession,
       none: () => sayAll("none", []),
       skip,
       not_similar: () => sayAll("not_similar", []),

@@ -88,14 +88,17 @@
       trouble.hidden = !sentence;
     };
 
-    const keep = async () => {
+    const post = async (choices) => {
       const response = await fetch("/me/preferences", {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
-        body: JSON.stringify({ keys: keys.own, ...labelKeys.choices }),
+        body: JSON.stringify({ keys: keys.own, ...choices }),
       }).catch(() => null);
       tell(response?.ok ? "" : "Your keys could not be stored; they hold until this page is left.");
     };
+
+    let kept = Promise.resolve();
+    const keep = (choices = labelKeys.choices) => (kept = post(choices));
 
     // Backspace and Delete take a label's letter away. Answers with why the key cannot be had.
     const give = (of, key) => {
@@ -126,12 +129,11 @@
     help.addEventListener("cancel", (event) => {
       if (changing !== null) event.preventDefault();
     });
-    help.addEventListener("close", labelKeys.redraw);
+    help.addEventListener("close", () => kept.then(labelKeys.redraw));
     help.querySelector("[data-close-dialog]").addEventListener("click", () => help.close());
     root.querySelector("#keys-reset").addEventListener("click", () => {
       for (const deed of Object.keys(keys.own)) delete keys.own[deed];
-      labelKeys.reset();
-      keep().then(labelKeys.redraw);
+      keep(labelKeys.usual).then(labelKeys.renew);
     });
 
     return {
@@ -140,6 +142,7 @@
         paint();
         help.showModal();
       },
+      repaint: () => help.open && paint(),
       get isOpen() {
         return root.querySelector("dialog[open]") !== null;
       },

@@ -4,13 +4,50 @@
 
   window.likewise.labelKeys = (root) => {
     const { projectId } = root.dataset;
-    const labels = JSON.parse(root.querySelector("#palette").dataset.labels);
-    const buttons = [...root.querySelectorAll("#legend [data-label]")];
-    const held = (name) =>
-      new Map(buttons.filter((each) => each.dataset[name]).map((each) => [each.dataset[name], Number(each.dataset.label)]));
-    const digits = held("key");
-    const letters = held("letter");
+    const find = (selector) => root.querySelector(selector);
+    const held = (name) => {
+      const buttons = [...root.querySelectorAll(`#legend [data-${name}]`)];
+      return new Map(buttons.map((each) => [each.dataset[name], Number(each.dataset.label)]));
+    };
+    let labels = [];
+    let digits = new Map();
+    let letters = new Map();
     let hasChanged = false;
+    let newest = 0;
+    let onShown = () => {};
+
+    const change = () => {
+      hasChanged = true;
+      newest += 1; // What is on its way from the server does not know of it.
+    };
+
+    const read = () => {
+      labels = JSON.parse(find("#palette").dataset.labels);
+      digits = held("key");
+      letters = held("letter");
+      hasChanged = false;
+    };
+    read();
+
+    const show = (page) => {
+      for (const part of ["#legend", "#chips"]) find(part).replaceWith(document.importNode(page.querySelector(part), true));
+      find("#palette").dataset.labels = page.querySelector("#palette").dataset.labels;
+      read();
+      for (const part of [".all-labels", "[data-most-used]"]) find(part).hidden = labels.length <= DIGITS.length;
+      find(".all-labels span").textContent = `All ${labels.length} labels`;
+      onShown();
+    };
+
+    // The labels and their keys as the server has them now. The page stays, and so does whatever is
+    // pressed meanwhile; the newest wish counts.
+    const renew = async () => {
+      const wish = (newest += 1);
+      const response = await fetch(location.href).catch(() => null);
+      const text = response?.ok ? await response.text().catch(() => null) : null;
+      if (wish !== newest) return;
+      if (text === null) window.likewise.notice("The labels could not be shown anew: the server cannot be reached. Reload the page.", "bad");
+      else show(new DOMParser().parseFromString(text, "text/html"));
+    };
 
     const keyIn = (keys, id) => [...keys].find(([, label]) => label === id)?.[0] ?? "";
     const nameOf = (id) => labels.find((each) => each.id === id)?.name ?? "";
@@ -27,7 +64,9 @@
     const takeLetter = (id) => letters.delete(keyIn(letters, id));
 
     return {
-      labels,
+      get labels() { return labels; },
+      renew,
+      onShown: (listener) => (onShown = listener),
       ofDigit: (digit) => digits.get(digit) ?? null,
       ofLetter: (letter) => letters.get(letter) ?? null,
       keysOf: (id) => [keyIn(letters, id), keyIn(digits, id)].filter(Boolean),
@@ -37,7 +76,7 @@
         return other && other !== id ? `It gives the label “${nameOf(other)}”.` : null;
       },
       give(id, key) {
-        hasChanged = true;
+        change();
         if (DIGITS.includes(key)) giveDigit(id, key);
         else {
           takeLetter(id);
@@ -45,15 +84,10 @@
         }
       },
       take(id) {
-        hasChanged = takeLetter(id) || hasChanged;
-      },
-      reset() {
-        hasChanged = true;
-        letters.clear();
-        digits.clear();
+        if (takeLetter(id)) change();
       },
       mostUsed() {
-        hasChanged = true;
+        change();
         digits.clear();
         const used = [...labels].sort((a, b) => b.n - a.n);
         used.slice(0, DIGITS.length).forEach((each, place) => digits.set(DIGITS[place], each.id));
@@ -65,12 +99,11 @@
           [`letters_${projectId}`]: Object.fromEntries([...letters].map(([key, id]) => [id, key])),
         };
       },
-      // The buttons are drawn anew, with their keys, where the user is.
+      // The same of somebody who chose nothing.
+      usual: { [`digits_${projectId}`]: null, [`letters_${projectId}`]: {} },
+      // Draws the buttons anew, with their keys.
       redraw() {
-        if (!hasChanged) return;
-        const url = new URL(location.href);
-        url.searchParams.set("at", root.querySelector(".say-row[data-focused]")?.dataset.rank ?? 0);
-        location.assign(url);
+        if (hasChanged) renew();
       },
     };
   };

@@ -3,15 +3,15 @@
   const STATES = { saving: "saving…", saved: "saved", unsaved: "not saved", refused: "refused", pending: "Enter saves" };
 
   window.likewise.paint = (root) => {
-    const chips = root.querySelector("#chips").content;
+    const chips = () => root.querySelector("#chips").content;
     const isDecided = (row) => row.dataset.verdict !== "";
     const labelsOf = (row) => row.dataset.labels.split(" ").filter(Boolean).map(Number);
     const pendingOf = (row) => row.dataset.pending?.split(" ").filter(Boolean).map(Number);
     const suggestionsOf = (row) =>
       row.dataset.suggestions.split(" ").filter(Boolean).map((each) => each.split(":").map(Number));
 
-    const chip = (id) => chips.querySelector(`[data-chip="${id}"]`)?.cloneNode(true) ?? document.createTextNode("?");
-    const nameOf = (id) => chips.querySelector(`[data-chip="${id}"] .name`)?.textContent ?? "";
+    const chip = (id) => chips().querySelector(`[data-chip="${id}"]`)?.cloneNode(true) ?? document.createTextNode("?");
+    const nameOf = (id) => chips().querySelector(`[data-chip="${id}"] .name`)?.textContent ?? "";
 
     const words = (text, className = "quietly") => {
       const span = document.createElement("span");

@@ -10,7 +10,7 @@
     const list = dialog.querySelector("[role=listbox]");
     const status = dialog.querySelector("[role=status]");
     const storage = `likewise-labels/${user}/${project}`;
-    const labels = labelKeys.labels.map((label) => ({ ...label, words: wordsOf(label.name) }));
+    let labels = [];
     let shown = [];
     let active = 0;
 
@@ -109,6 +109,7 @@
     };
 
     const keepKeys = async () => {
+      dialog.close();
       await look.keep(labelKeys.choices);
       labelKeys.redraw();
     };
@@ -139,7 +140,7 @@
       const here = event.target.closest("[role=option]");
       if (here) take(Number(here.dataset.label));
     });
-    dialog.querySelector("[data-most-used]")?.addEventListener("click", () => {
+    dialog.querySelector("[data-most-used]").addEventListener("click", () => {
       labelKeys.mostUsed();
       keepKeys();
     });
@@ -147,6 +148,7 @@
     return {
       remember,
       open() {
+        labels = labelKeys.labels.map((label) => ({ ...label, words: wordsOf(label.name) }));
         field.value = "";
         active = 0;
         dialog.showModal();

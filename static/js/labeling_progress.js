@@ -41,14 +41,14 @@
     return {
       every,
       // progress: as the server counted it, null where it did not; gained: how many more records
-      // than before are decided by this user.
-      saved(progress, gained) {
+      // than before are decided by this user; n: how many an act was about.
+      saved(progress, gained, n) {
         if (progress) {
           show(progress);
           return;
         }
         showDecided(nDecided + gained);
-        since += 1;
+        since += Math.max(n, 1);
         if (since >= every || nDecided === Number(records)) ask();
       },
       // n: records that were labeled, undone or redone.

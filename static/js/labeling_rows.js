@@ -13,7 +13,7 @@
 
     // --- focus -----------------------------------------------------------------------------------
 
-    const focus = (row) => {
+    const focus = (row, takesFocus = true) => {
       if (!row) return;
       if (!row.isConnected) {
         blocks.reveal(blocks.positionOf(row), focus);
@@ -26,7 +26,7 @@
       current = row;
       row.setAttribute("data-focused", "");
       row.tabIndex = 0;
-      row.focus({ preventScroll: true });
+      if (takesFocus) row.focus({ preventScroll: true });
       row.scrollIntoView({ block: "nearest" });
       blocks.lookAround(blocks.positionOf(row));
       if (anchor) selectRange(anchor, row);

@@ -13,6 +13,11 @@
   let selected = [];
   let version = Number(root.dataset.version);
 
+  // What is asked of the map before its points are there is done once they are.
+  const asked = [];
+  let isDrawn = false;
+  const whenDrawn = (run) => (isDrawn ? run() : asked.push(run));
+
   const fail = (sentence) => {
     at("#map-trouble").hidden = false;
     at("#map-trouble").textContent = sentence;
@@ -22,6 +27,7 @@
   const layer = map.layer(canvas);
   if (!layer) {
     fail("This browser cannot draw the map: it needs WebGL2. The records can be reached through the list.");
+    window.likewise.heldKeys.release();
     return;
   }
   const camera = map.camera(canvas);
@@ -81,9 +87,9 @@
     select(scene.inside(line, pane));
   };
   const pointer = map.pointer(canvas, camera, {
-    viewed, lassoed, pointed, chosen: (place) => choose(scene.at(place)),
+    viewed, lassoed, pointed, whenDrawn, chosen: (place) => choose(scene.at(place)),
   });
-  const search = map.search(root, base, tried, (ids) => {
+  const search = map.search(root, base, (deed) => whenDrawn(() => tried(deed)), (ids) => {
     scene.match(ids && ids.map(rowOf).filter((row) => row >= 0));
     listView();
   });
@@ -164,17 +170,22 @@
   const listen = () => {
     root.addEventListener("click", (event) => {
       const deed = event.target.closest("[data-map]")?.dataset.map;
-      DEEDS[deed]?.();
-      if (["in", "out", "fit"].includes(deed)) viewed();
+      if (!DEEDS[deed]) return;
+      whenDrawn(() => {
+        DEEDS[deed]();
+        if (["in", "out", "fit"].includes(deed)) viewed();
+      });
     });
-    root.addEventListener("change", (event) => CHANGES[event.target.id]?.(event.target.value));
+    root.addEventListener("change", ({ target: { id, value } }) => CHANGES[id] && whenDrawn(() => CHANGES[id](value)));
     side.listed.addEventListener("toggle", listView);
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      setLasso(false);
-      select([]);
+      whenDrawn(() => {
+        setLasso(false);
+        select([]);
+      });
     });
-    document.body.addEventListener("map-drawn", () => tried(load));
+    document.body.addEventListener("map-drawn", () => whenDrawn(() => tried(load)));
     new MutationObserver(dye).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dye);
     canvas.addEventListener("webglcontextlost", () => fail("The browser took the graphics away. Reload the page to see the map again."));
@@ -184,8 +195,9 @@
     for (const part of [at(".map-bar"), at(".map-stage"), at("#map-legend-card")]) part.hidden = false;
     size();
     dye();
-    await load();
     listen();
+    window.likewise.heldKeys.release();
+    await load();
     new ResizeObserver(size).observe(canvas);
     const row = map.rowOf(data.ids, Number(root.dataset.record));
     if (row >= 0) {
@@ -193,6 +205,8 @@
       choose(row);
       viewed();
     }
+    isDrawn = true;
+    for (const run of asked.splice(0)) run();
     root.dataset.state = "ready";
   };
   tried(begin);

@@ -76,8 +76,10 @@
     canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;
       event.preventDefault();
-      KEYS[event.key]();
-      told.viewed();
+      told.whenDrawn(() => {
+        KEYS[event.key]();
+        told.viewed();
+      });
     });
     // Not passive: the page must stay where it is while the map comes nearer.
     canvas.addEventListener("wheel", (event) => {

@@ -27,12 +27,27 @@
     last = box;
   });
 
+  // Once, however often the key is pressed: its records must be seen before any key is for them.
+  const startSession = () => {
+    const form = document.getElementById("open-session");
+    if (!form) return;
+    form.requestSubmit();
+    window.likewise.heldKeys.carry("");
+  };
+
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select");
     if (isTyping || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "s") document.getElementById("open-session")?.requestSubmit();
+    if (event.key === "s") startSession();
     else if (event.key === "/") document.getElementById("asking-words")?.focus();
     else return;
     event.preventDefault();
+  });
+  window.likewise.heldKeys.release();
+
+  // What was typed before htmx listened is sought, too.
+  document.addEventListener("DOMContentLoaded", () => {
+    const words = document.getElementById("asking-words");
+    if (words.value !== words.defaultValue) words.form.requestSubmit();
   });
 })();

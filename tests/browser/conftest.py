@@ -1,17 +1,19 @@
 """A served application and a Chromium beside it."""
 
 import os
+import re
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from app.accounts.access import cookie_name, hashed
 from app.database import transaction
@@ -70,6 +72,35 @@ def new_context(chromium: Browser, **options: Any) -> BrowserContext:
     context = chromium.new_context(**options)
     context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
     return context
+
+
+@contextmanager
+def requests_held(page: Page, pattern: str | re.Pattern[str]) -> Iterator[None]:
+    """Requests for these addresses are answered only after this block."""
+    held: list[Route] = []
+
+    is_over = False
+
+    def hold(route: Route) -> None:
+        if is_over:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(pattern, hold)
+    yield
+    is_over = True
+    for route in held:
+        route.continue_()
+
+
+@contextmanager
+def opened_without_scripts(page: Page, url: str) -> Iterator[None]:
+    """The page as it is seen while its scripts are on their way; they come after this block."""
+    with requests_held(page, re.compile("/static/js/(?!held_keys|theme)")):
+        page.goto(url, wait_until="commit")
+        expect(page.locator("#notice")).to_be_attached()
+        yield
 
 
 @pytest.fixture

@@ -34,12 +34,6 @@ def ada(context: BrowserContext, served: Served, library: Library) -> User:
     return user
 
 
-def press_there(page: Page, key: str) -> None:
-    """Press a key on a page that a click or a key led to: its scripts are there by then."""
-    page.wait_for_load_state()
-    page.keyboard.press(key)
-
-
 def at(served: Served, rest: str = "") -> str:
     return f"{served.url}/projects/letters/records{rest}"
 
@@ -87,7 +81,7 @@ def test_meaning_says_what_it_waits_for_and_both_says_why(page: Page, served: Se
     expect(page).to_have_url(at(served, "?q=my+lamp&mode=both"))
     page.get_by_label("Records similar to").first.click()
     expect(page.locator(".asking-seed")).to_contain_text("lamp")
-    press_there(page, "s")
+    page.keyboard.press("s")
     expect(page).to_have_url(re.compile("/sessions/1$"))
 
 
@@ -130,21 +124,21 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
     page.locator(".record-line").first.click()
     expect(page.locator(".around")).to_contain_text("1 of 5")
 
-    press_there(page, "1")
+    page.keyboard.press("1")
     expect(page.locator(".notice")).to_contain_text("1 record: Lamps.")
     expect(page.locator(".saying [aria-pressed=true]")).to_contain_text("Lamps")
     assert consensus(library, slice(29, 30)) == [[1]]
-    press_there(page, "z")
+    page.keyboard.press("z")
     expect(page.locator(".notice")).to_contain_text("Taken back")
-    press_there(page, "j")
+    page.keyboard.press("j")
     expect(page.locator(".around")).to_contain_text("2 of 5")
-    press_there(page, "c")
+    page.keyboard.press("c")
     page.keyboard.type("1 <i>odd</i>")
     page.get_by_role("button", name="Comment").click()
     expect(page.locator(".remarks li")).to_contain_text("1 <i>odd</i>")
-    press_there(page, "f")
+    page.keyboard.press("f")
     expect(page.get_by_role("button", name="Take my flag off")).to_be_visible()
-    press_there(page, "k")
+    page.keyboard.press("k")
     expect(page.locator(".around")).to_contain_text("1 of 5")
     expect(page.locator("#neighbours .rank")).to_have_count(10)
     page.set_viewport_size({"width": 390, "height": 800})

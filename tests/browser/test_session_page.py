@@ -1,6 +1,7 @@
 """The session page: long sessions, many labels, thresholds, re-ranking, any script, every eye."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -213,14 +214,30 @@ def test_one_of_many_labels_is_found_by_typing_and_digits_stay_where_they_were_p
 
     labeling.press("l")
     page.keyboard.type("return")
-    with page.expect_navigation():
-        labeling.press("Alt+2")
-    expect(labeling.row(2)).to_be_focused()
-    labeling.press("2", "3")
+    labeling.press("Alt+2", "2", "3")
     labeling.saved(3)
     assert labeling.verdicts() == {
         0: "Refund request", 1: "Élite club", 2: "Return label", 3: "Billing error",
     }  # fmt: skip
+
+
+def test_a_label_more_than_there_are_digits_is_found_by_typing_as_soon_as_it_is_added(
+    context: BrowserContext, page: Page, served: Served
+) -> None:
+    labeling = open_rows(context, page, served, ["one", "two", "three"], MANY_LABELS[:10])
+    every = page.locator(".all-labels")
+    expect(every).to_be_hidden()
+
+    page.locator(".add-label [name=name]").fill("Praise")
+    labeling.press("Enter", "l")
+    page.keyboard.type("prai")
+    labeling.press("Enter", "0")
+
+    labeling.saved(1)
+    expect(every).to_have_text(re.compile("All 11 labels"))
+    assert labeling.verdicts() == {0: "Praise", 1: MANY_LABELS[9]}
+    every.click()
+    expect(page.get_by_role("button", name="Digits for the most used")).to_be_visible()
 
 
 def test_texts_in_every_script_and_of_any_length_are_read_and_folded(

@@ -5,11 +5,13 @@ import re
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
 from app.database import reading
 from app.labeling.sessions import seed_of, start_session
+from app.models import Act
 from app.records.records import consensus_of
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, requests_held
 from tests.labeling.conftest import Desk, make_desk
 from tests.labeling.test_next_best import folded_session, start_long_session
 from tests.labeling.test_sessions import embed, suggest
@@ -111,15 +113,41 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     accept.click()
     expect(page.get_by_role("alert")).to_contain_text("First label the 40 rows drawn")
     page.get_by_role("button", name="Show the drawn rows").click()
-    page.wait_for_url("**audit=yes")  # With its scripts: keys follow.
     expect(page.locator(".say-row")).to_have_count(40)
+    # Refused again, it is nothing that an undo would take back: the label before it is.
+    page.keyboard.press("Enter")
+    accept.click()
+    expect(page.get_by_role("alert")).to_contain_text("1 are labeled")
+    page.keyboard.press("z")
+    expect(done).to_have_text("0")
     for n in range(40):
         page.keyboard.press("Enter")
         expect(done).to_have_text(str(n + 1))
     expect(page.locator("#n-sampled")).to_have_text("40")
+
+    # What is pressed while it is being accepted follows it, in its order.
+    with requests_held(page, "**/accept"):
+        accept.click()
+        for key in ("z", "z", "Enter"):
+            page.keyboard.press(key)
+    expect(page.locator('.say-row[data-state="saving"]')).to_have_count(0)
+    expect(done).to_have_text("40")
+    with reading() as db:
+        assert len(consensus_of(db, desk.records)) == 40
+        acts = db.execute(select(Act.kind, Act.undone_at.is_not(None)).order_by(Act.id)).all()
+    assert [tuple(each) for each in acts[-3:]] == [
+        ("single", True), ("page", True), ("single", False),
+    ]  # fmt: skip
+
+    # The rows that are shown say at once what was accepted for them, and that it was taken back.
+    page.get_by_role("button", name="Show all rows").click()
+    page.get_by_text("Accept the whole session after an audit").click()
     accept.click()
     expect(done).to_have_text("100")
+    expect(page.locator('.say-row[data-verdict="label"]')).to_have_count(100)
+    expect(page.locator("#toast")).to_contain_text("Accepted 60 suggestions.")
     page.keyboard.press("z")
     expect(done).to_have_text("40")
+    expect(page.locator('.say-row[data-verdict="label"]')).to_have_count(40)
     with reading() as db:
         assert len(consensus_of(db, desk.records)) == 40
