@@ -13,7 +13,7 @@ from app.models.labeling import (
 from app.models.notices import Delivery, Notice, Watch, Webhook
 from app.models.people import ApiToken, AuditEvent, Invitation, Login, LoginAttempt, User
 from app.models.projects import Label, LabelChange, Membership, Project
-from app.models.records import Import, ImportReject, Record, Slice
+from app.models.records import Import, ImportReject, Record, Slice, hash_normalized
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
 from app.models.vectors import Activation, Artifact, Embedding, Encoder
 
@@ -54,5 +54,6 @@ __all__ = [
     "UtcDateTime",
     "Watch",
     "Webhook",
+    "hash_normalized",
     "utc_now",
 ]
