@@ -83,8 +83,8 @@
       };
     };
 
-    // what: [[row, verdict, labels], …]; one act, whatever their number.
-    const say = (what, source, shownAt) => {
+    // what: [[row, verdict, labels], …]; one act, whatever their number. more: to send with them.
+    const say = (what, source, shownAt, more = {}) => {
       const key = newKey();
       const says = what.map(([row, verdict, labels]) => sayOf(row, verdict, labels, shownAt));
       const before = Object.fromEntries(what.map(([row]) => [row.dataset.record, standing(row)]));
@@ -95,7 +95,7 @@
       }
       done.push({ key, before, after: Object.fromEntries(what.map(([row, verdict, labels]) => [row.dataset.record, { verdict, labels }])) });
       undone.length = 0;
-      const body = { key, session_id: sessionId, source, says };
+      const body = { key, session_id: sessionId, source, says, ...more };
       const words = what.length === 1 ? wordsOf(what[0]) : `${what.length} records`;
       const gained = records.length - nDecided(before);
       outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, gained, words });
