@@ -12,7 +12,7 @@ from app.accounts.devices import find_device, remember_device
 from app.accounts.users import create_user
 from app.database import engine, reading, transaction
 from app.labeling.annotations import Say, annotate
-from app.models import Act, Base, LoginAttempt
+from app.models import Act, Base, LoginAttempt, Record, hash_normalized
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records, make_desk
 
@@ -102,3 +102,27 @@ def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> Non
         tries = db.scalars(select(LoginAttempt)).all()
         assert [(each.address, each.device_id) for each in tries] == [("10.0.0.2", None)]
         assert find_device(db, ada, remember_device(db, ada, device)) is not None
+
+
+def test_records_that_are_there_get_the_hash_of_their_normalized_text(database: str) -> None:
+    schema.downgrade("0002")
+    project_id = make_project().id
+    texts = ["Great fit", " GREAT\n fit ", "Great fit 😍", "", "Straße"]
+    row = text(
+        "INSERT INTO records (project_id, external_id, text, content_hash, fields, created_at, "
+        "updated_at) VALUES (:p, :id, :text, 'x', '{}', :now, :now)"
+    )
+    with engine().execution_options(is_write=True).begin() as connection:
+        for i, each in enumerate(texts):
+            given = {"p": project_id, "id": f"r{i}", "text": each, "now": "2026-01-01 00:00:00"}
+            connection.execute(row, given)
+
+    schema.upgrade()
+
+    with reading() as db:
+        stored = db.scalars(select(Record.normalized_hash).order_by(Record.id)).all()
+    assert stored == [hash_normalized(each) for each in texts]
+    assert stored[0] == stored[1]
+    assert len(set(stored)) == 4
+    schema.downgrade("0002")
+    schema.upgrade()

@@ -16,6 +16,7 @@ from app.browsing.planning import MOST_AT_ONCE, chosen_ids, plan, read_deed
 from app.database import Db, ReadDb, reading
 from app.errors import Invalid
 from app.html import render
+from app.labeling.acceptance import OFFERED_MIN_SCORES
 from app.labeling.acts import find_replay, hash_request
 from app.labeling.titles import MOST_GIVEN
 from app.labeling.undoing import record_ids_of, redo, undo
@@ -65,7 +66,8 @@ def _preview(
     return render(
         request, "browsing/bulk.html", status=200 if n_before is None else 409, project=project,
         plan=planned, scope=scope, query=query, ticked=ticked, n_before=n_before,
-        key=uuid.uuid4().hex, label_of={each.id: each for each in every_label(db, project.id)},
+        key=uuid.uuid4().hex, min_scores=OFFERED_MIN_SCORES,
+        label_of={each.id: each for each in every_label(db, project.id)},
     )  # fmt: skip
 
 

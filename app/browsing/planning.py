@@ -15,6 +15,7 @@ from app.browsing.asked import Asked
 from app.browsing.finding import find
 from app.browsing.ordering import ordered
 from app.errors import Conflict, Invalid
+from app.labeling.acceptance import MIN_SCORE, Acceptance, is_sure_enough, sum_up
 from app.labeling.annotations import Say
 from app.labeling.items import suggestions_of
 from app.models import Consensus, Label, Project, Record, Remark
@@ -27,19 +28,26 @@ DeedKind = Literal["label", "none", "accept", "withdraw", "flag"]
 # So many annotations are stored and taken back in some seconds; saves of others wait for none.
 MOST_AT_ONCE = 50_000
 NONE_OF_THESE = 0
-_DEED = re.compile(r"(none|accept|withdraw|flag)|label:(\d{1,9})")
+_DEED = re.compile(r"(none|accept|withdraw|flag)|label:(\d{1,9})|accept:([01](?:\.\d{1,4})?)")
 
 
 @dataclass(frozen=True)
 class Deed:
-    """What shall be done to each record; label: which one is given."""
+    """What shall be done to each record.
+
+    label      which one is given
+    min_score  suggestions below it are not accepted
+    """
 
     kind: DeedKind
     label: Label | None = None
+    min_score: float = MIN_SCORE
 
     @property
     def written(self) -> str:
         """As forms and addresses say it."""
+        if self.kind == "accept":
+            return f"accept:{self.min_score:g}"
         return self.kind if self.label is None else f"label:{self.label.id}"
 
 
@@ -53,6 +61,7 @@ class Plan:
     n_otherwise  those among `ids` that carry another label now, or several
     n_already    those that carry it already
     by_label     how many records get which label
+    acceptance   how many suggestions are accepted, and how sure they are; None for other deeds
     fingerprint  tells whether a plan made later does the same to the same records
     """
 
@@ -64,13 +73,19 @@ class Plan:
     n_already: int
     by_label: dict[int, int]
     fingerprint: str
+    acceptance: Acceptance | None = None
 
 
 def read_deed(db: Session, project: Project, written: str) -> Deed:
-    """label:ID, none, accept, withdraw or flag. Raises Invalid, Conflict for a label not given."""
+    """label:ID, none, accept, accept:SCORE, withdraw or flag.
+
+    Raises Invalid, Conflict for a label not given.
+    """
     found = _DEED.fullmatch(written)
-    if found is None:
+    if found is None or float(found[3] or 0) > 1:
         raise Invalid("Choose what to do with the records.")
+    if found[3] is not None:
+        return Deed("accept", min_score=float(found[3]))
     if found[2] is None:
         kinds: dict[str, DeedKind] = {
             "none": "none", "accept": "accept", "withdraw": "withdraw", "flag": "flag"
@@ -104,10 +119,13 @@ def chosen_ids(
 
 def plan(db: Session, project: Project, user_id: int, deed: Deed, ids: Ids) -> Plan:
     """What this user's deed does to these records."""
+    acceptance = None
     if deed.kind == "flag":
         changed, says = _not_flagged(db, project, user_id, ids), []
     elif deed.kind == "accept":
-        says = _accepting(db, project, ids)
+        found = _accepting(db, project, ids)
+        says = [say for say in found if is_sure_enough(say.suggestion_score, deed.min_score)]
+        acceptance = sum_up([say.suggestion_score or 0.0 for say in found], deed.min_score)
         changed = np.array([say.record_id for say in says], np.int64)
     else:
         changed = ids if deed.kind != "withdraw" else _said_by(db, project, user_id, ids)
@@ -116,7 +134,7 @@ def plan(db: Session, project: Project, user_id: int, deed: Deed, ids: Ids) -> P
     n_otherwise, n_already = _compared(db, project, says) if says else (0, 0)
     return Plan(
         deed, changed, says, len(ids), n_otherwise, n_already, dict(given.most_common()),
-        _fingerprint(deed, changed, says),
+        _fingerprint(deed, changed, says), acceptance,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.exchange.file_labels import Voice, said_before, say_of_new, say_of_old
 from app.exchange.incoming import Incoming
-from app.models import Base, Record, utc_now
+from app.models import Base, Record, hash_normalized, utc_now
 from app.projects.labels import name_key
 
 # Rows without objects: SQLAlchemy's unit of work would double the time that the lock is held.
@@ -121,6 +121,7 @@ def _content(state: _State) -> dict[str, Any]:
     return {
         "text": state.newest.text,
         "content_hash": state.content_hash,
+        "normalized_hash": hash_normalized(state.newest.text),
         "fields": state.fields,
     }
 

@@ -8,15 +8,23 @@ themselves.
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
+from app.labeling.acceptance import (
+    MIN_SCORE,
+    Acceptance,
+    check_session,
+    is_sure_enough,
+    sum_up,
+)
 from app.labeling.acts import find_replay
 from app.labeling.annotations import Say, annotate
 from app.labeling.duplicates import with_followers
-from app.labeling.items import Item, items
-from app.models import Act, Annotation, LabelingSession, Project, SessionItem
+from app.labeling.items import Item, items, suggestions_of
+from app.labeling.says import is_decided
+from app.models import Act, Annotation, Consensus, LabelingSession, Project, SessionItem
 from app.similarity.measuring.intervals import wilson
 
 N_SAMPLED = 40
@@ -58,27 +66,50 @@ def n_sampled_done(db: Session, session: LabelingSession, user_id: int) -> int:
 
 def accept_session(
     db: Session, project: Project, session: LabelingSession, user_id: int, *, key: str,
-    target: float = USUAL_TARGET, request_hash: str | None = None,
+    target: float = USUAL_TARGET, min_score: float = MIN_SCORE, request_hash: str | None = None,
 ) -> Act:  # fmt: skip
-    """Accept what is suggested for all rows that nobody decided, as one act.
+    """Accept what is suggested with at least min_score for rows that nobody decided, as one act.
 
-    Raises Conflict while drawn rows are not labeled, NotSureEnough when the lower end of the 95 %
-    interval of agreement (Wilson 1927) is below the target, KeyReused like annotate().
+    Raises Conflict while drawn rows are not labeled and in a first session, NotSureEnough when the
+    lower end of the 95 % interval of agreement (Wilson 1927) is below the target, KeyReused like
+    annotate().
     """
     if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
         return done
     if project.is_multi_label:
         raise Conflict("Only where a record carries one label can a whole session be accepted.")
+    check_session(db, session)
     _check_agreement(db, session, user_id, target)
     rows = items(db, project, session, user_id, limit=session.n_records)
-    says = [_accepted(item, session) for item in rows if _is_open(item)]
+    says = [
+        _accepted(item, session)
+        for item in rows
+        if _is_open(item) and is_sure_enough(item.suggestions[0].score, min_score)
+    ]
     if not says:
-        raise Conflict("There is no open suggestion in this session to accept.")
+        raise Conflict(sum_up([], min_score).sentence)
     says = with_followers(db, session, user_id, says)
     return annotate(
         db, project, user_id, says, key=key, source="page", session_id=session.id,
         request_hash=request_hash,
     )  # fmt: skip
+
+
+def sum_up_session(
+    db: Session, project: Project, session: LabelingSession, user_id: int,
+    min_score: float = MIN_SCORE,
+) -> Acceptance:  # fmt: skip
+    """Sum up what accepting the rest of the session comes to, once the drawn rows are labeled."""
+    drawn = sampled_ranks(session) if can_be_audited(project, session) else []
+    open_rows = select(SessionItem.record_id).where(
+        SessionItem.session_id == session.id,
+        SessionItem.rank.not_in(drawn),
+        ~is_decided(user_id),
+        ~exists().where(Consensus.record_id == SessionItem.record_id),
+    )
+    ids = [] if session.seed_kind == "audit" else list(db.scalars(open_rows))
+    suggested = suggestions_of(db, project, session.encoder_id, ids)
+    return sum_up([found[0].score for found in suggested.values()], min_score)
 
 
 def _check_agreement(db: Session, session: LabelingSession, user_id: int, target: float) -> None:

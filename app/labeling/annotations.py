@@ -46,7 +46,7 @@ class Say:
                       empty for every verdict but label
     rank, similarity  the record's place in the session
     milliseconds      time that the record was before the user's eyes
-    is_folded         nobody looked at this one: it follows a near-duplicate
+    is_folded         nobody looked at this one: it follows a row with an equal text
     """
 
     record_id: int

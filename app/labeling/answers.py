@@ -104,7 +104,7 @@ class ActAnswer(Answer):
 class ItemAnswer(Answer):
     """A row of a session. suggestions: label id and score, best first.
 
-    n_folded  near-duplicates that the row stands for: they follow its label
+    n_folded  copies that the row stands for: they follow its label
     """
 
     rank: int

@@ -1,5 +1,6 @@
 """The labeling room for programs, and for the labeling page's own script."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -7,6 +8,7 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, reading, transaction
+from app.labeling.acceptance import MinScore, check_says, check_session
 from app.labeling.acts import find_act, hash_request
 from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate
 from app.labeling.answers import ActAnswer, Answer, act_answer
@@ -42,12 +44,17 @@ class SayBody(Answer):
 
 class AnnotateBody(Answer):
     """What a user says at once. Sent again with the same key, it is stored once and answered as
-    before; another request with the same key is refused (409)."""
+    before; another request with the same key is refused (409).
+
+    min_score: the user accepts suggestions together. Each must have at least this score, and no
+    first session is accepted that way.
+    """
 
     key: Key
     session_id: Id | None = None
     source: Literal["single", "page"] = "single"
     says: list[SayBody] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    min_score: MinScore | None = None
 
 
 class TakeBackBody(Answer):
@@ -80,6 +87,8 @@ def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody) -
         session = _session(db, project, body.session_id)
         encoder_id = session.encoder_id if session else None
         says = [_say(say, encoder_id) for say in body.says]
+        if body.min_score is not None:
+            _check_acceptance(db, session, says, body.min_score)
         if session is not None:
             says = with_followers(db, session, user.id, says)
         act = annotate(
@@ -92,6 +101,14 @@ def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody) -
 
 def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
     return hash_request(operation, **body.model_dump(exclude={"key"}))
+
+
+def _check_acceptance(
+    db: Db, session: LabelingSession | None, says: Sequence[Say], min_score: float
+) -> None:
+    if session is not None:
+        check_session(db, session)
+    check_says(says, min_score)
 
 
 def _say(body: SayBody, encoder_id: int | None) -> Say:

@@ -24,8 +24,8 @@ from app.labeling.doubts import (
     suspects,
     uncovered,
 )
-from app.labeling.suggested import sure_pages
-from app.labeling.titles import UNLABELED, nothing_left
+from app.labeling.suggested import offered_pages, sure_pages
+from app.labeling.titles import TOO_FEW_LABELED, UNLABELED, nothing_left
 from app.models import Project
 from app.records.filters import Filters
 from app.records.matching import matching_ids
@@ -144,13 +144,19 @@ def _uncertain(db: Session, project: Project, k: int, filters: Filters) -> Chose
 def _suggested(
     db: Session, project: Project, seed: Seed | None, k: int, filters: Filters
 ) -> Chosen:
-    """The surest open records of one label; without a label, of the one that brings most."""
+    """The surest open records of one label; without a label, of the one that brings most among
+    those that are offered."""
     encoder = embedded(db, project)
     suggestions = suggested_by(db, project, encoder)
     open_ids = matching_ids(db, project.id, filters)
-    pages = sure_pages(certainty_of(db, project, suggestions, open_ids), k)
+    certainty = certainty_of(db, project, suggestions, open_ids)
+    every_page = sure_pages(certainty, k)
     if seed is not None:
-        pages = [page for page in pages if page.label_id == seed.label_id]
+        pages = [page for page in every_page if page.label_id == seed.label_id]
+    else:
+        pages = offered_pages(db, project, certainty, k)
+    if every_page and not pages and seed is None:
+        raise Conflict(TOO_FEW_LABELED)
     if not pages:
         return Chosen([], encoder.id)
     return Chosen(_without_similarity(pages[0].ids), encoder.id, pages[0].label_id)

@@ -1,80 +1,97 @@
-"""Near-duplicates folded: a session shows one of each group, and its label goes to all of them.
+"""Copies folded: a session shows one of several equal texts, and its label goes to all of them.
 
-Decision: a group is what is nearly equal to the record that stands for it, not whatever is linked
-through others: a chain of small steps would end in texts that have little in common.
+Decision: only what differs in capitals and white space at most is a copy. However near two vectors
+are, the texts may differ in what the base model does not read: an emoji, a script, a late word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 
-import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from app.database import id_chunks
-from app.labeling.annotations import Say
+from app.labeling.annotations import MOST_AT_ONCE, MOST_TOGETHER, Say
 from app.labeling.certainty import Ids
-from app.models import Annotation, LabelingSession
-from app.search.indexes import Version
+from app.models import Annotation, LabelingSession, Record
 
-# Two texts this alike say the same, apart from a name or a number: measured on flight queries,
-# 999 of 1,000 such pairs carry one label; of news, where 4 records in 1,000 have one, 85 of 100 do.
-NEARLY_EQUAL = 0.99
-MOST_FOLDED = 50
-# In larger projects a page would wait too long: there near-duplicates are sought in the session.
-MOST_SEARCHED = 50_000
+MOST_FOLDED = 1_000
+"""Copies that one row stands for; all rows of a session together still make one act."""
+HASHES_AT_ONCE = 500
 
 
-def fold(version: Version, ids: Sequence[int], among: Ids) -> dict[int, list[int]]:
-    """Of these records, in their order, those that stay, each with its near-duplicates.
+def fold(db: Session, project_id: int, ids: Sequence[int], among: Ids) -> dict[int, list[int]]:
+    """Return those of these records, in their order, that stay, each with the copies it stands for.
 
-    version  the raw one
-    among    the records that may be folded into one that stays: open ones, also outside `ids`
+    among  the records that may be folded into one that stays: open ones, also outside `ids`
     """
-    known = np.array(ids, np.int64)
-    known = known[np.isin(known, version.index.ids)]
-    near = _near(version, known, among)
+    hashes = _hashes_of(db, ids)
+    equal = {key: iter(found) for key, found in _ids_by_hash(db, project_id, hashes).items()}
     can_fold = set(among.tolist())
     folded: set[int] = set()
     groups: dict[int, list[int]] = {}
+    n_left = MOST_TOGETHER - MOST_AT_ONCE
     for record_id in ids:
         if record_id in folded:
             continue
-        near_it = near.get(record_id, [])
-        members = [i for i in near_it if i in can_fold and i not in folded and i not in groups]
-        groups[record_id] = members
-        folded.update(members)
+        groups[record_id] = []
+        same = equal.get(hashes.get(record_id, ""), iter(()))
+        rest = (i for i in same if i in can_fold and i not in groups)
+        groups[record_id] = list(islice(rest, min(MOST_FOLDED, n_left)))
+        n_left -= len(groups[record_id])
+        folded.update(groups[record_id])
     return groups
 
 
-def _near(version: Version, ids: Ids, among: Ids) -> dict[int, list[int]]:
-    if len(ids) == 0 or len(among) == 0:
-        return {}
-    rows = version.index.vectors(ids)
-    if version.index.n_records > MOST_SEARCHED:
-        cosines = rows @ rows.T
-        near = [ids[row >= NEARLY_EQUAL] for row in cosines]
-    else:
-        found, similarities = version.index.search(rows, MOST_FOLDED + 1)
-        near = [row[alike >= NEARLY_EQUAL] for row, alike in zip(found, similarities, strict=True)]
-    return {
-        int(record_id): [int(i) for i in row if i != record_id]
-        for record_id, row in zip(ids, near, strict=True)
-    }
+def _hashes_of(db: Session, ids: Iterable[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for chunk in id_chunks(ids):
+        hashes = select(Record.id, Record.normalized_hash).where(Record.id.in_(chunk))
+        found |= dict(db.execute(hashes).all())
+    return found
+
+
+def _ids_by_hash(db: Session, project_id: int, hashes: dict[int, str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    wanted = sorted(set(hashes.values()))
+    for start in range(0, len(wanted), HASHES_AT_ONCE):
+        equal = select(Record.normalized_hash, Record.id).where(
+            Record.project_id == project_id,
+            Record.normalized_hash.in_(wanted[start : start + HASHES_AT_ONCE]),
+        )
+        for key, record_id in db.execute(equal.order_by(Record.id)):
+            found.setdefault(key, []).append(record_id)
+    return found
 
 
 def followers(
     db: Session, session: LabelingSession, user_id: int, record_ids: Sequence[int]
 ) -> dict[int, list[int]]:
-    """The near-duplicates that these rows of a session stand for, as far as they follow.
+    """Return the copies that these rows of a session stand for, as far as they follow.
 
-    One that somebody judged by itself does not follow any more.
+    One that somebody judged by itself does not follow any more, nor one whose text is another by
+    now.
     """
     folded = session.seed.get("folded", {})
     groups = {i: folded[str(i)] for i in record_ids if str(i) in folded}
     members = [member for group in groups.values() for member in group]
+    if not members:
+        return {}
+    judged = _judged(db, session, user_id, members)
+    hashes = _hashes_of(db, [*groups, *members])
+    return {
+        i: [each for each in group if hashes.get(each) == hashes.get(i) and each not in judged]
+        for i, group in groups.items()
+    }
+
+
+def _judged(
+    db: Session, session: LabelingSession, user_id: int, record_ids: Sequence[int]
+) -> set[int]:
+    """Those of these records that somebody judged by themselves."""
     judged: set[int] = set()
-    for chunk in id_chunks(members):
+    for chunk in id_chunks(record_ids):
         own_way = select(Annotation.record_id).where(
             Annotation.record_id.in_(chunk),
             Annotation.withdrawn_at.is_(None),
@@ -85,13 +102,13 @@ def followers(
             ),
         )
         judged |= set(db.scalars(own_way))
-    return {i: [each for each in group if each not in judged] for i, group in groups.items()}
+    return judged
 
 
 def with_followers(
     db: Session, session: LabelingSession, user_id: int, says: Sequence[Say]
 ) -> list[Say]:
-    """These says, and the same about the near-duplicates that their rows stand for."""
+    """Return these says, and the same about the copies that their rows stand for."""
     heard = [say for say in says if say.verdict in ("label", "none")]
     following = followers(db, session, user_id, [say.record_id for say in heard])
     named = {say.record_id for say in says}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from app.labeling.availability import suggested_now
-from app.labeling.certainty import Ids, shares_of_every_label
+from app.labeling.certainty import Floats, Ids, shares_of_every_label
 from app.labeling.consensus import merge_targets
 from app.labeling.reliability import mistakes_for_one_expected
 from app.models import Project
@@ -55,6 +55,24 @@ class Forecast:
         return f"{words}; {labeled}" if labeled else f"{words}."
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of a session's records, and what is known.
+
+    labels      (K,) int64; shares (n, K) float32, their chances: 1 and 0 where they are known
+    n_labeled   rows that are known; is_unknown (n,) rows of which nothing is known or suggested
+    doubts      (K,) variance of each label's expected number beside that of the chances
+    is_kept     (n, K) chances that are not to be mended by how suggestions did elsewhere
+    """
+
+    labels: Ids
+    shares: Floats
+    n_labeled: int
+    is_unknown: NDArray[np.bool_]
+    doubts: NDArray[np.float64]
+    is_kept: NDArray[np.bool_]
+
+
 def forecast(
     db: Session, project: Project, suggestions: Suggestions, record_ids: Ids,
     about: int | None = None,
@@ -76,17 +94,28 @@ def forecast(
             carried = [targets.get(each, each) for each in said if each is not None]
             shares[row] = np.isin(labels, carried)
             is_unknown[row] = False
-    n_labeled, n = len(agreed), len(record_ids)
+    doubts, is_kept = np.zeros(len(labels)), np.zeros(shares.shape, bool)
+    chances = Expected(labels, shares, len(agreed), is_unknown, doubts, is_kept)
+    return sum_up(db, project, chances, about)
+
+
+def sum_up(db: Session, project: Project, chances: Expected, about: int | None = None) -> Forecast:
+    """Sum up the chances of a session's records as a forecast of its prevailing label."""
+    labels, shares = chances.labels, chances.shares
+    n, n_labeled, n_unknown = len(shares), chances.n_labeled, int(chances.is_unknown.sum())
     expected = shares.sum(axis=0, dtype=np.float64)
     if n == 0 or expected.size == 0 or expected.max() <= 0:
-        return Forecast(n, n_labeled, int(is_unknown.sum()), None, "", 0.0, 0.0, 0.0)
+        return Forecast(n, n_labeled, n_unknown, None, "", 0.0, 0.0, 0.0)
     column = int((labels == about).argmax() if about in labels else expected.argmax())
-    p = _mended(shares[:, column].astype(np.float64), mistakes_for_one_expected(db, project))
-    half = TWO_SIDED_95 * float(np.sqrt(CORRELATION * (p * (1 - p)).sum() + 1)) / n
+    p = shares[:, column].astype(np.float64)
+    mended = _mended(p, mistakes_for_one_expected(db, project))
+    p = np.where(chances.is_kept[:, column], p, mended)
+    variance = CORRELATION * (p * (1 - p)).sum() + 1 + chances.doubts[column]
+    half = TWO_SIDED_95 * float(np.sqrt(variance)) / n
     share = float(p.mean())
     name = {label.id: label.name for label in every_label(db, project.id)}[int(labels[column])]
     return Forecast(
-        n, n_labeled, int(is_unknown.sum()), int(labels[column]), name, share,
+        n, n_labeled, n_unknown, int(labels[column]), name, share,
         max(0.0, share - half), min(1.0, share + half), proposed_end(p) % n,
     )  # fmt: skip
 

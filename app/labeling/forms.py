@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.accounts.access import CurrentUser
 from app.database import Db
 from app.errors import Conflict, Invalid
+from app.labeling.acceptance import MIN_SCORE, check_session, is_sure_enough, sum_up
 from app.labeling.acts import find_replay, hash_request
 from app.labeling.annotations import Say, annotate
 from app.labeling.duplicates import with_followers
@@ -43,12 +44,17 @@ def say_by_form(
     found = items(db, project, session, user.id, rank, 1)
     if not found:
         raise Conflict("This record was deleted meanwhile.")
-    said = _said(found[0], session, say, label_ids or [])
-    says = with_followers(db, session, user.id, [said])
-    request_hash = hash_request(
-        "label by form", session=session.id, rank=rank, say=say, labels=label_ids or []
-    )
-    annotate(db, project, user.id, says, key=key, session_id=session.id, request_hash=request_hash)
+    # Whoever accepts a suggestion agrees; nobody changes a decision that way.
+    if not (say.startswith("accept:") and found[0].standing.own_verdict):
+        said = _said(found[0], session, say, label_ids or [])
+        says = with_followers(db, session, user.id, [said])
+        labels = label_ids or []
+        request_hash = hash_request(
+            "label by form", session=session.id, rank=rank, say=say, labels=labels
+        )
+        annotate(
+            db, project, user.id, says, key=key, session_id=session.id, request_hash=request_hash
+        )
     return _at(request, project, session, min(rank + 1, session.n_records - 1), view)
 
 
@@ -100,15 +106,19 @@ def _say(
 def accept_page(
     request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
     start: Rank, key: Key, shown: Annotated[list[str] | None, Form()] = None, view: View = "list",
+    min_score: Annotated[float, Form(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
 ) -> Response:  # fmt: skip
-    """Accept the suggestions of all rows of the page that the user said nothing about: one act.
+    """Accept, as one act, what is suggested for the undecided rows of the page with this score.
 
     shown  RANK:ID ID, one for each row: what the page suggested
     """
     session = find_session(db, project.id, session_id)
-    request_hash = hash_request("accept page", session=session.id, start=start, shown=shown or [])
+    request_hash = hash_request(
+        "accept page", session=session.id, start=start, shown=shown or [], min_score=min_score
+    )
     if find_replay(db, project.id, user.id, key, request_hash) is not None:
         return _at(request, project, session, None, view)
+    check_session(db, session)
     suggested = dict(_shown(each) for each in shown or [])
     page = items(db, project, session, user.id, start)
     still_open = [
@@ -117,6 +127,9 @@ def accept_page(
     if not still_open:
         raise Conflict("There is no open suggestion on this page to accept.")
     says = [accepted(item, session, suggested[item.rank]) for item in still_open]
+    says = [say for say in says if is_sure_enough(say.suggestion_score, min_score)]
+    if not says:
+        raise Conflict(sum_up([], min_score).sentence)
     says = with_followers(db, session, user.id, says)
     annotate(
         db, project, user.id, says, key=key, source="page", session_id=session.id,

@@ -10,6 +10,7 @@ from app.artifacts import Damaged
 from app.database import answered
 from app.labeling.certainty import LIKELY
 from app.labeling.consensus import merge_targets
+from app.labeling.duplicates import followers
 from app.labeling.says import is_decided
 from app.labeling.standing import Standing, standings
 from app.models import Consensus, LabelingSession, Project, Record, SessionItem
@@ -28,7 +29,7 @@ LONGEST_WHOLE = 1_500
 class Item:
     """One row. suggestions: best first; at most one in a single-label project.
 
-    n_folded  near-duplicates that the row stands for: they follow its label
+    n_folded  copies that the row stands for: they follow its label
     """
 
     rank: int
@@ -82,11 +83,12 @@ def _items(
     # An audit asks what people say without having read what the version would say.
     is_audit = session.seed_kind == "audit"
     suggested = {} if is_audit else suggestions_of(db, project, session.encoder_id, ids)
+    copies = followers(db, session, user_id, ids)
     return [
         Item(
             place.rank, place.similarity, records[place.record_id], standing[place.record_id],
             tuple(suggested.get(place.record_id, ())),
-            len(session.seed.get("folded", {}).get(str(place.record_id), ())),
+            len(copies.get(place.record_id, ())),
         )
         for place in places
         if place.record_id in records

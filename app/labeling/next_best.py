@@ -6,11 +6,11 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.labeling.certainty import Certainty, Ids, certainty_of
+from app.labeling.certainty import NO_LABEL, Certainty, Ids, certainty_of
 from app.labeling.counts import n_labeled
 from app.labeling.forecast import forecast
 from app.labeling.overlap import open_to
-from app.labeling.suggested import SurePage, sure_pages
+from app.labeling.suggested import LEAST_LABELED, SurePage, offered_pages
 from app.labeling.titles import UNLABELED, nothing_left
 from app.models import Project
 from app.records.matching import matching_ids
@@ -39,7 +39,8 @@ class Outlook:
 
     open_ids   (n,) int64, records that the user can label
     version    None before its first index
-    certainty  what is suggested for them, None where nothing is; pages  of it, the best first
+    certainty  what is suggested for them, None where nothing is
+    pages      of labels with enough labeled records, the best first
     """
 
     open_ids: Ids
@@ -55,7 +56,7 @@ def outlook(db: Session, project: Project, user_id: int) -> Outlook:
     if version is None or len(version.suggestions.ids) == 0 or len(open_ids) == 0:
         return Outlook(open_ids, version, None, [])
     certainty = certainty_of(db, project, version.suggestions, open_ids)
-    return Outlook(open_ids, version, certainty, sure_pages(certainty))
+    return Outlook(open_ids, version, certainty, offered_pages(db, project, certainty))
 
 
 def next_best(db: Session, project: Project, user_id: int) -> NextBest:
@@ -73,8 +74,11 @@ def best_of(db: Session, project: Project, there: Outlook) -> NextBest:
         return NextBest("random", project.min_labels, why)
     if (missing := project.min_labels - n_labeled(db, project.id)) > 0:
         return NextBest("cold_start", missing, _stands_for_all(missing))
-    if there.certainty is None or not there.pages:
+    if there.certainty is None or (there.certainty.best == NO_LABEL).all():
         return _without_suggestions(project, version)
+    if not there.pages:
+        n = min(N_TEACHING, len(there.certainty.ids))
+        return NextBest("uncertain", n, _teaches_untaught(n))
     best = there.pages[0]
     if best.per_action < LEAST_PER_ACTION and _is_worth_asking(there.certainty):
         return NextBest("uncertain", N_TEACHING, _teaches(best))
@@ -113,6 +117,11 @@ def _teaches(page: SurePage) -> str:
         f"No page of suggestions is sure enough to be accepted: the best is about "
         f"{100 * page.expected / len(page.ids):.0f} % right. These {N_TEACHING} teach most."
     )
+
+
+def _teaches_untaught(n: int) -> str:
+    these = "This one teaches" if n == 1 else f"These {n} teach"
+    return f"No label that is suggested has {LEAST_LABELED} labeled records yet. {these} most."
 
 
 def _page(db: Session, project: Project, version: Version, page: SurePage) -> NextBest:

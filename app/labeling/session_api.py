@@ -8,7 +8,8 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.database import Db, ReadDb
-from app.labeling.accepting import USUAL_TARGET, accept_session, sampled_ranks
+from app.labeling.acceptance import MIN_SCORE, MinScore, find_obstacle
+from app.labeling.accepting import USUAL_TARGET, accept_session, sampled_ranks, sum_up_session
 from app.labeling.acts import hash_request
 from app.labeling.answers import (
     ActAnswer,
@@ -25,10 +26,10 @@ from app.labeling.forecast import Forecast, forecast_of, label_of
 from app.labeling.items import items
 from app.labeling.listing import recent_sessions
 from app.labeling.reordering import order_of
+from app.labeling.session_forecast import forecast_session as forecast_session_of
 from app.labeling.sessions import (
     chosen_ids,
     find_session,
-    record_ids_in,
     seed_of,
     start_next,
     start_session,
@@ -92,10 +93,12 @@ def forecast_session(
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/forecast")
-def read_forecast(project: InProject, session_id: int, db: ReadDb) -> ForecastAnswer:
-    """What a session holds, by the labels and suggestions of now."""
+def read_forecast(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb
+) -> ForecastAnswer:
+    """What a session holds, by the suggestions of now and by what the user decided in it."""
     session = find_session(db, project.id, session_id)
-    return _answer(forecast_of(db, project, session.encoder_id, record_ids_in(db, session)))
+    return _answer(forecast_session_of(db, project, session, user.id))
 
 
 class OrderAnswer(Answer):
@@ -157,11 +160,27 @@ class SampleAnswer(Answer):
 
 
 class AcceptBody(Answer):
-    """target: the least share of right suggestions that is asked for. Sent again with the same key,
-    nothing more is stored; another request with the same key is refused (409)."""
+    """target: the least share of right suggestions that is asked for; min_score: suggestions below
+    it stay open. Sent again with the same key, nothing more is stored; another request with the
+    same key is refused (409)."""
 
     key: Key
     target: float = Field(default=USUAL_TARGET, ge=0.5, le=0.99)
+    min_score: MinScore = MIN_SCORE
+
+
+class AcceptanceAnswer(Answer):
+    """What accepting the rest of a session comes to, apart from the rows drawn for its audit.
+
+    obstacle  why it cannot be accepted; empty if it can
+    """
+
+    min_score: float
+    n_taken: int
+    mean_score: float | None
+    n_left: int
+    sentence: str
+    obstacle: str
 
 
 @router.post("/projects/{slug}/sessions/{session_id}/sample")
@@ -170,15 +189,31 @@ def sample_session(project: InProject, session_id: int, db: ReadDb) -> SampleAns
     return SampleAnswer(ranks=sampled_ranks(find_session(db, project.id, session_id)))
 
 
+@router.get("/projects/{slug}/sessions/{session_id}/accept")
+def read_acceptance(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb,
+    min_score: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
+) -> AcceptanceAnswer:  # fmt: skip
+    """Read what accepting the rest would come to: how many rows, and how sure. Stores nothing."""
+    session = find_session(db, project.id, session_id)
+    found = sum_up_session(db, project, session, user.id, min_score)
+    return AcceptanceAnswer(
+        **asdict(found), sentence=found.sentence, obstacle=find_obstacle(db, session)
+    )
+
+
 @router.post("/projects/{slug}/sessions/{session_id}/accept")
 def accept_rest(
     project: InProject, user: CurrentUser, session_id: int, body: AcceptBody, db: Db
 ) -> ActAnswer:
-    """Accept all that is suggested in a session whose audit went well; one undo takes it back."""
+    """Accept what is suggested with at least min_score in a session whose audit went well; one
+    undo takes it back."""
     session = find_session(db, project.id, session_id)
     act = accept_session(
-        db, project, session, user.id, key=body.key, target=body.target,
-        request_hash=hash_request("accept session", session=session.id, target=body.target),
+        db, project, session, user.id, key=body.key, target=body.target, min_score=body.min_score,
+        request_hash=hash_request(
+            "accept session", session=session.id, target=body.target, min_score=body.min_score
+        ),
     )  # fmt: skip
     return act_answer(db, project, user.id, act, session)
 

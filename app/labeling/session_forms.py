@@ -8,6 +8,7 @@ from starlette.responses import Response
 from app.accounts.access import CurrentUser
 from app.database import Db
 from app.html import see
+from app.labeling.acceptance import MIN_SCORE
 from app.labeling.accepting import accept_session
 from app.labeling.acts import hash_request
 from app.labeling.assignments import assign
@@ -30,12 +31,15 @@ def start_next_session(request: Request, project: InProject, user: CurrentUser) 
 def accept_audited_session(
     request: Request, project: InProject, user: CurrentUser, session_id: int, db: Db,
     key: Annotated[str, Form(min_length=1, max_length=80)],
+    min_score: Annotated[float, Form(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
 ) -> Response:  # fmt: skip
-    """Accept all that is suggested in a session whose audit went well."""
+    """Accept what is suggested with at least this score in a session whose audit went well."""
     session = find_session(db, project.id, session_id)
     accept_session(
-        db, project, session, user.id, key=key,
-        request_hash=hash_request("accept session by form", session=session.id),
+        db, project, session, user.id, key=key, min_score=min_score,
+        request_hash=hash_request(
+            "accept session by form", session=session.id, min_score=min_score
+        ),
     )  # fmt: skip
     return see(request, "show_session", slug=project.slug, session_id=session.id)
 

@@ -13,12 +13,25 @@ from app.database import ReadDb
 from app.errors import Invalid, NotFound
 from app.html import render
 from app.labeling import sessions
-from app.labeling.accepting import can_be_audited, n_sampled_done, sampled_ranks
+from app.labeling.acceptance import (
+    MIN_SCORE,
+    OFFERED_MIN_SCORES,
+    Acceptance,
+    find_obstacle,
+    sum_up,
+)
+from app.labeling.accepting import (
+    can_be_audited,
+    n_sampled_done,
+    sampled_ranks,
+    sum_up_session,
+)
 from app.labeling.counts import label_counts
 from app.labeling.digits import keyed_labels, letters_of
-from app.labeling.forecast import forecast_of
+from app.labeling.duplicates import followers
 from app.labeling.highlights import shown_texts
 from app.labeling.items import (
+    LONGEST_WHOLE,
     PAGE,
     Item,
     first_undecided,
@@ -31,10 +44,12 @@ from app.labeling.items import (
 from app.labeling.outline import Outline, outline_of
 from app.labeling.renewing import change_of
 from app.labeling.reordering import UNSUGGESTED
+from app.labeling.session_forecast import forecast_session
 from app.labeling.undoing import next_redo, next_undo
 from app.models import LabelingSession, Project, Record, User
 from app.projects.access import InProject
 from app.projects.labels import every_label, is_offered
+from app.records.records import openings_of
 from app.search.encoders import active_encoder, find_encoder
 
 router = APIRouter()
@@ -58,21 +73,65 @@ def show_session(
     place = first_undecided(db, session, user.id) if at is None else at
     place = min(place, max(session.n_records - 1, 0))
     start = place // PAGE * PAGE
-    sampled = sampled_ranks(session) if can_be_audited(project, session) else []
+    obstacle = find_obstacle(db, session)
+    sampled = sampled_ranks(session) if _can_accept_all(project, session, obstacle) else []
     if is_audited := audit and bool(sampled):
         rows = items_at(db, project, session, user.id, sampled)
         # Keys act on a row that is there.
         place = next((row.rank for row in rows if not row.standing.own_verdict), sampled[0])
     else:
         rows = items(db, project, session, user.id, start)
+    progress = session_progress(db, session, user.id)
     return render(
         request, "labeling/session.html", at=place, start=start, page_size=PAGE,
         view="card" if view == "card" else "list", sampled=sampled, is_audited=is_audited,
         n_sampled_done=n_sampled_done(db, session, user.id) if sampled else 0,
-        progress=session_progress(db, session, user.id), forecast=_forecast(db, project, session),
-        label_counts=label_counts(db, project.id), has_forms=True,
+        progress=progress, expectation=_expectation(db, project, session, user, progress.n_decided),
+        page_acceptance=_sum_up_page(rows), min_score=MIN_SCORE, min_scores=OFFERED_MIN_SCORES,
+        acceptance=sum_up_session(db, project, session, user.id) if sampled else None,
+        label_counts=label_counts(db, project.id), has_forms=True, obstacle=obstacle,
         **_rows(db, project, session, user, rows), **_about(db, project, session, user),
     )  # fmt: skip
+
+
+@router.get(SESSION + "/expectation")
+def show_expectation(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb
+) -> PlainTextResponse:
+    """Show what is expected of the session by what was decided in it so far, in a sentence."""
+    session = sessions.find_session(db, project.id, session_id)
+    return PlainTextResponse(_forecast(db, project, session, user))
+
+
+@router.get(SESSION + "/acceptance")
+def show_acceptance(
+    project: InProject, user: CurrentUser, session_id: int, db: ReadDb,
+    min_score: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
+) -> PlainTextResponse:  # fmt: skip
+    """Show how many rows accepting the rest of the session would take, and how sure they are."""
+    session = sessions.find_session(db, project.id, session_id)
+    return PlainTextResponse(sum_up_session(db, project, session, user.id, min_score).sentence)
+
+
+def _can_accept_all(project: Project, session: LabelingSession, obstacle: str) -> bool:
+    return not obstacle and can_be_audited(project, session)
+
+
+def _sum_up_page(rows: list[Item]) -> Acceptance:
+    still_open = [row for row in rows if row.suggestions and not row.standing.own_verdict]
+    return sum_up([row.suggestions[0].score for row in still_open])
+
+
+def _expectation(
+    db: Session, project: Project, session: LabelingSession, user: User, n_decided: int
+) -> str:
+    """Why the product chose the session, or its forecast; what was foretold ends with the first
+    decision."""
+    why: str = session.seed.get("why", "")
+    is_foretold = session.seed_kind == "suggested"
+    if why and (n_decided == 0 or not is_foretold):
+        return why
+    return _forecast(db, project, session, user)
 
 
 @router.get(SESSION + "/change")
@@ -132,6 +191,22 @@ def show_fields(
     return render(request, "labeling/_fields.html", project=project, record=record)
 
 
+@router.get(SESSION + "/copies/{rank}")
+def show_copies(
+    request: Request, project: InProject, user: CurrentUser, session_id: int, rank: Rank,
+    db: ReadDb,
+) -> HTMLResponse:  # fmt: skip
+    """Show the records that follow the label of a row."""
+    session = sessions.find_session(db, project.id, session_id)
+    record = _record_at(db, project, session_id, rank)
+    ids = followers(db, session, user.id, [record.id]).get(record.id, [])
+    found = openings_of(db, ids[:MOST_ROWS], LONGEST_WHOLE)
+    return render(
+        request, "labeling/copies.html", project=project, session=session, rank=rank,
+        copies=[found[each] for each in ids if each in found], n_copies=len(ids),
+    )  # fmt: skip
+
+
 def _record_at(db: Session, project: Project, session_id: int, rank: int) -> Record:
     session = sessions.find_session(db, project.id, session_id)
     record = record_at(db, session, rank)
@@ -140,12 +215,11 @@ def _record_at(db: Session, project: Project, session_id: int, rank: int) -> Rec
     return record
 
 
-def _forecast(db: Session, project: Project, session: LabelingSession) -> str:
+def _forecast(db: Session, project: Project, session: LabelingSession, user: User) -> str:
     """An audit asks without saying what is expected, and what is labeled needs no forecast."""
     if session.seed_kind in UNSUGGESTED:
         return ""
-    ids = sessions.record_ids_in(db, session)
-    found = forecast_of(db, project, session.encoder_id, ids)
+    found = forecast_session(db, project, session, user.id)
     return found.sentence if found.n_labeled < found.n_records else ""
 
 

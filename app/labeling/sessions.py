@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.database import reading, transaction
 from app.errors import Invalid, NotFound
 from app.labeling.audit import N_MORE
-from app.labeling.availability import raw_version
 from app.labeling.certainty import Ids
 from app.labeling.choosing import Chosen, audited, choose
 from app.labeling.duplicates import fold
@@ -98,12 +97,11 @@ def session_size(seed_kind: str, k: int | None) -> int:
 def _folded(
     db: Session, project: Project, seed_kind: str, chosen: Chosen
 ) -> tuple[Chosen, dict[str, list[int]]]:
-    """One record of each group of near-duplicates, and whom it stands for."""
-    version = raw_version(db, project)
-    if seed_kind not in FOLDED or version is None:
+    """One record of each group of equal texts, and whom it stands for."""
+    if seed_kind not in FOLDED:
         return chosen, {}
     open_ids = matching_ids(db, project.id, UNLABELED)
-    groups = fold(version, [record_id for record_id, _ in chosen.records], open_ids)
+    groups = fold(db, project.id, [record_id for record_id, _ in chosen.records], open_ids)
     kept = [each for each in chosen.records if each[0] in groups]
     folded = {str(record_id): members for record_id, members in groups.items() if members}
     return replace(chosen, records=kept), folded

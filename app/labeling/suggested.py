@@ -2,15 +2,22 @@
 
 Decision: a page goes on for as long as one more row is expected to cost less than a record costs
 on average so far. So sure pages are long and unsure ones short, and no threshold has to be chosen.
+Decision: a label is offered so once it has five labeled records. Before, a version that knows one
+record of it takes everything for it, and is sure of that.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from app.labeling.certainty import NO_LABEL, Certainty, Ids
+from app.labeling.counts import label_counts
+from app.models import Project
 
 USUAL_LENGTH = 50
+LEAST_LABELED = 5
+"""Labeled records of a label before a page of its suggestions is offered."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,15 @@ class SurePage:
     ids: Ids
     expected: float
     per_action: float
+
+
+def offered_pages(
+    db: Session, project: Project, certainty: Certainty, length: int = USUAL_LENGTH
+) -> list[SurePage]:
+    """Return the pages of labels with enough labeled records, the most profitable first."""
+    counts = label_counts(db, project.id)
+    pages = sure_pages(certainty, length)
+    return [page for page in pages if counts.get(page.label_id, 0) >= LEAST_LABELED]
 
 
 def sure_pages(certainty: Certainty, length: int = USUAL_LENGTH) -> list[SurePage]:

@@ -22,6 +22,10 @@ _TITLES = {
     "contradictions": "Alike, but labeled differently",
     "audit": "Audit: records drawn by chance",
 }
+TOO_FEW_LABELED = (
+    "No label that is suggested has 5 labeled records yet: label some representative or uncertain "
+    "records first, or choose a label."
+)
 _NOTHING = {
     "suggested": "Nothing more is suggested: label some representative or uncertain records first.",
     "suspects": "No label disagrees with its neighbours.",

@@ -22,7 +22,7 @@ from app.models.people import (
     User,
 )
 from app.models.projects import Label, LabelChange, Membership, Project
-from app.models.records import Import, ImportReject, Record, Slice
+from app.models.records import Import, ImportReject, Record, Slice, hash_normalized
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
 from app.models.vectors import Activation, Artifact, Embedding, Encoder
 
@@ -65,5 +65,6 @@ __all__ = [
     "UtcDateTime",
     "Watch",
     "Webhook",
+    "hash_normalized",
     "utc_now",
 ]

@@ -1,5 +1,7 @@
 """Records, and the imports that brought them."""
 
+import hashlib
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +13,33 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.models.base import Base, utc_now
+
+
+def hash_normalized(text: str) -> str:
+    """Return a hash that texts share if they differ in capitals and white space at most.
+
+    Compatibility forms stay apart: ² is no 2, and an emoji is no other emoji.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    words = " ".join(folded.split())
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _hash_inserted_text(context: DefaultExecutionContext) -> str:
+    row = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return hash_normalized(row["text"])
 
 
 class Record(Base):
     """One text to be labeled, with the fields it came with. Written by app.exchange.
 
-    `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone. `fields`
-    keep the order of the file, which JSONB would lose.
+    `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone, and
+    `normalized_hash` of the text without its capitals and extra white space. `fields` keep the
+    order of the file, which JSONB would lose.
     """
 
     __tablename__ = "records"
@@ -28,6 +47,7 @@ class Record(Base):
         UniqueConstraint("project_id", "external_id"),
         Index("ix_records_project_id_id", "project_id", "id"),
         Index("ix_records_project_id_content_hash", "project_id", "content_hash"),
+        Index("ix_records_project_id_normalized_hash", "project_id", "normalized_hash"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -35,9 +55,15 @@ class Record(Base):
     external_id: Mapped[str] = mapped_column(String(500))
     text: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(String(64))
+    normalized_hash: Mapped[str] = mapped_column(String(32), default=_hash_inserted_text)
     fields: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    @validates("text")
+    def _keep_hash(self, _name: str, text: str) -> str:
+        self.normalized_hash = hash_normalized(text)
+        return text
 
 
 class Import(Base):

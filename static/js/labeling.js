@@ -93,7 +93,7 @@
       if (row) rows.focus(row);
       deeds[button.dataset.do](Number(button.dataset.label));
       if (!dialogs.isOpen && button.dataset.do !== "threshold") rows.focused()?.focus({ preventScroll: true });
-    } else if (row && !event.target.closest("a, summary, .whole-text, .fields")) onRowClick(event, row);
+    } else if (row && !event.target.closest("a, summary, .whole-text, .fields, .copies")) onRowClick(event, row);
   });
 
   root.addEventListener("submit", (event) => {
@@ -133,6 +133,15 @@
   keys.paintCaps(document);
   pool.dress(keys.paintCaps);
   progress.onChange(order.changed);
+  // The forecast and what could be accepted follow; in a long session every so many labels.
+  const FOLLOWED = 500;
+  let nUnfollowed = 0;
+  progress.onChange((n) => {
+    nUnfollowed += n;
+    if (nUnfollowed < Number(root.dataset.records) / FOLLOWED) return;
+    nUnfollowed = 0;
+    root.dispatchEvent(new Event("labeled"));
+  });
   if (root.dataset.audited === "yes") {
     const isJudged = (row) => ["label", "none"].includes(row.dataset.verdict);
     progress.onChange(() => (find("#n-sampled").textContent = rows.page().filter(isJudged).length));

@@ -86,8 +86,8 @@
       };
     };
 
-    // what: [[row, verdict, labels], …]; one act, whatever their number.
-    const say = (what, source, shownAt) => {
+    // what: [[row, verdict, labels], …]; one act, whatever their number. more: to send with them.
+    const say = (what, source, shownAt, more = {}) => {
       const key = newKey();
       const says = what.map(([row, verdict, labels]) => sayOf(row, verdict, labels, shownAt));
       const before = Object.fromEntries(what.map(([row]) => [row.dataset.record, standing(row)]));
@@ -98,7 +98,7 @@
       }
       done.push({ key, before, after: Object.fromEntries(what.map(([row, verdict, labels]) => [row.dataset.record, { verdict, labels }])) });
       undone.length = 0;
-      const body = { key, session_id: sessionId, source, says };
+      const body = { key, session_id: sessionId, source, says, ...more };
       const words = what.length === 1 ? wordsOf(what[0]) : `${what.length} records`;
       const gained = records.length - nDecided(before);
       outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, gained, words });
@@ -117,7 +117,8 @@
       done.push({ key, before: {}, after: {} });
       undone.length = 0;
       const url = `${api}/sessions/${sessionId}/accept`;
-      outbox.add({ id: key, at: Date.now(), kind: "accept", url, body: { key }, session: sessionId });
+      const body = { key, min_score: Number(root.querySelector("#accept-all [name=min_score]").value) };
+      outbox.add({ id: key, at: Date.now(), kind: "accept", url, body, session: sessionId });
     };
 
     // --- taking it back --------------------------------------------------------------------------

@@ -61,38 +61,24 @@
       return [row, labels.length > 0 ? "label" : "none", labels];
     };
 
+    const acceptPage = window.likewise.accepting(root, { rows, paint, acts, threshold, told, clock, acceptedLabels });
+
+    // What was switched on is saved. A suggestion is accepted on open rows only, several together
+    // like the rest of the session.
     const accept = () => {
-      const chosen = meant().filter((row) => row.dataset.pending !== undefined || acceptedLabels(row).length > 0);
-      if (chosen.length === 0) told.toast("There is no suggestion to accept.", false);
-      say(chosen.map(acceptedSay));
+      const chosen = meant();
+      const switched = chosen.filter((row) => row.dataset.pending !== undefined);
+      if (switched.length > 0) say(switched.map(acceptedSay));
+      else if (chosen.length > 1) acceptPage();
+      else chosen.forEach(acceptOne);
     };
 
-    const isOpen = (row) => !paint.isDecided(row) && paint.suggestionsOf(row).length > 0;
-
-    // The selection; else the session: all of it, or what is around the focused row. null: neither.
-    const toAccept = async () => {
-      const chosen = rows.selected();
-      if (chosen.length > 0) return chosen.filter((row) => paint.suggestionsOf(row).length > 0);
-      const here = rows.page().filter(isOpen);
-      const isAllHere = root.dataset.audited === "yes" || Number(root.dataset.records) <= Number(root.dataset.page);
-      const ranks = isAllHere ? null : await threshold.suggested();
-      if (ranks === null || ranks.length <= here.length) return here;
-      const choice = await dialogs.howMany(ranks.length, here.length, rows.mostAtOnce);
-      if (choice === "all") return (await rows.load(ranks)).filter(isOpen);
-      return choice === "here" ? here : null;
-    };
-
-    const acceptPage = async () => {
-      const open = await toAccept();
-      if (open === null) return;
-      if (open.length === 0) {
-        told.toast("There is no open suggestion to accept.", false);
-        return;
-      }
-      acts.say(open.map((row) => [row, "label", acceptedLabels(row)]), "page", clock.shownAt);
-      rows.clearSelection();
-      threshold.refresh();
-      told.toast(`Accepted ${open.length.toLocaleString("en")} ${open.length === 1 ? "suggestion" : "suggestions"}.`);
+    const acceptOne = (row) => {
+      if (paint.isDecided(row)) {
+        told.toast("Nothing was saved: this row is decided. Press a label’s key to change it.", false);
+        rows.step(1);
+      } else if (acceptedLabels(row).length === 0) told.toast("There is no suggestion to accept.", false);
+      else say([acceptedSay(row)]);
     };
 
     const skip = () => {
@@ -166,6 +152,7 @@
       comment,
       whole: () => texts.whole(rows.focused()),
       fields: () => texts.fields(rows.focused()),
+      copies: () => texts.copies(rows.focused()),
       differences: look.differences,
       map,
       search,

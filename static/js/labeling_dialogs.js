@@ -2,7 +2,6 @@
 (() => {
   window.likewise.dialogs = (root, keys, labelKeys) => {
     const comment = root.querySelector("#comment");
-    const acceptRest = root.querySelector("#accept-rest");
     const help = root.querySelector("#help");
     const trouble = root.querySelector("#key-trouble");
     const list = root.querySelector("#key-list");
@@ -20,18 +19,6 @@
       const body = comment.querySelector("textarea");
       body.value = "";
       return (await answerOf(comment)) === "save" ? body.value.trim() : "";
-    };
-
-    // all: suggestions that are open in the session; here: those of them around the focused row.
-    const howMany = (all, here, most) => {
-      const n = Math.min(all, most).toLocaleString("en");
-      const rest = all > most ? ` One act takes at most ${n}: the others afterwards.` : "";
-      const words = `${all.toLocaleString("en")} undecided rows of this session have a suggestion.${rest} One undo takes it back.`;
-      acceptRest.querySelector("p").textContent = words;
-      acceptRest.querySelector("[value=all]").textContent = all > most ? `Accept the first ${n}` : `Accept all ${n}`;
-      acceptRest.querySelector("[value=here]").textContent = `Only the ${here} around this row`;
-      acceptRest.querySelector("[value=here]").hidden = here === 0;
-      return answerOf(acceptRest);
     };
 
     const element = (tag, text, className = "") => {
@@ -137,7 +124,7 @@
     });
 
     return {
-      ask, howMany,
+      ask,
       showHelp() {
         paint();
         help.showModal();

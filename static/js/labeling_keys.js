@@ -27,7 +27,7 @@
     help: ["?"],
   };
   const WORDS = {
-    accept: "Accept the suggestion, or save the labels switched on",
+    accept: "Accept the suggestion, or save the labels switched on (on a decided row: only move on)",
     none: "None of these",
     skip: "Skip (on a decided row: only move on)",
     not_similar: "Not similar to what the session started from",
@@ -40,7 +40,7 @@
     select: "Select rows: press here, move, press a label",
     invert: "Invert the selection among undecided rows",
     threshold: "Select by similarity or by the chance of the suggestion",
-    accept_page: "Accept the rest of the suggestions, or those of the selection",
+    accept_page: "Accept the sure ones of the other suggestions, or of the selection",
     palette: "Find a label by typing",
     similar: "Start a session from this row, or from the selection",
     flag: "Flag",

@@ -1,4 +1,4 @@
-// The whole of a long text, and a record's fields: fetched when they are asked for.
+// The whole of a long text, a record's fields and its copies: fetched when they are asked for.
 (() => {
   window.likewise.texts = (root, told) => {
     const { project, session } = root.dataset;
@@ -44,19 +44,20 @@
       row.scrollIntoView({ block: "nearest" });
     };
 
-    const fields = async (row) => {
-      const before = row?.querySelector(".fields");
+    // Below the text of the row, or gone again. name: its class, and its place at the server.
+    const toggle = async (row, name) => {
+      const before = row?.querySelector(`.${name}`);
       if (before) before.remove();
       if (before || !row) return;
-      const page = await read(`${base}/fields/${row.dataset.rank}`);
-      if (page === null || row.querySelector(".fields")) return;
+      const page = await read(`${base}/${name}/${row.dataset.rank}`);
+      if (page === null || row.querySelector(`.${name}`)) return;
       const parsed = new DOMParser().parseFromString(page, "text/html");
-      const shown = document.importNode(parsed.querySelector(".fields"), true);
+      const shown = document.importNode(parsed.querySelector(`.${name}`), true);
       row.querySelector(".what").append(shown);
       row.scrollIntoView({ block: "nearest" });
       told.tell(shown.textContent.replace(/\s+/g, " ").trim().slice(0, 300));
     };
 
-    return { whole, fields };
+    return { whole, fields: (row) => toggle(row, "fields"), copies: (row) => toggle(row, "copies") };
   };
 })();

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Route, expect
 from sqlalchemy import func, select
@@ -12,10 +13,9 @@ from app.labeling import items as shown_items
 from app.labeling.annotations import Say, annotate
 from app.labeling.sessions import start_session
 from app.models import Act, Annotation, Label, LabelingSession, Project, User
-from app.search.suggestions import Suggestion
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_project, make_user
-from tests.labeling.conftest import add_labels, add_records
+from tests.labeling.conftest import add_labels, add_records, publish_suggestions
 
 pytestmark = pytest.mark.browser
 
@@ -62,12 +62,18 @@ class Labeling:
 
 
 def open_session(
-    context: BrowserContext, page: Page, served: Served, *, n: int = 12, is_multi: bool = False
-) -> Labeling:
+    context: BrowserContext, page: Page, served: Served, *, n: int = 12, is_multi: bool = False,
+    score: float = 0.0,
+) -> Labeling:  # fmt: skip
+    """score: with it, a version suggests billing for even record ids and delivery for odd ones."""
     project = make_project(is_multi_label=is_multi)
-    add_records(project, [f"message number {i}" for i in range(n)])
+    ids = add_records(project, [f"message number {i}" for i in range(n)])
     labels = add_labels(project, ["billing", "delivery", MARKUP])
     user = make_user("ada", "admin")
+    if score:
+        chances = np.zeros((n, 3))
+        chances[np.arange(n), np.array(ids) % 2] = score
+        publish_suggestions(project, ids, labels, chances)
     session = start_session(project, user, "random", k=n)
     served.login(context, user)
     labeling = Labeling(page, served, project, session, user, labels)
@@ -82,20 +88,9 @@ def labeling(context: BrowserContext, page: Page, served: Served) -> Labeling:
 
 
 @pytest.fixture
-def suggesting(
-    context: BrowserContext, page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> Labeling:
-    """A session whose version suggests billing for even record ids and delivery for odd ones."""
-
-    def suggestions_of(*asked: object) -> dict[int, list[Suggestion]]:
-        record_ids = asked[-1]
-        assert isinstance(record_ids, list)
-        with reading() as db:
-            ids = list(db.scalars(select(Label.id).order_by(Label.id)))
-        return {i: [Suggestion(ids[i % 2], 0.9)] for i in record_ids}
-
-    monkeypatch.setattr(shown_items, "suggestions_of", suggestions_of)
-    return open_session(context, page, served)
+def suggesting(context: BrowserContext, page: Page, served: Served) -> Labeling:
+    """A session whose version suggests a label with a score of 0.9 for every row."""
+    return open_session(context, page, served, score=0.9)
 
 
 def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
@@ -197,13 +192,29 @@ def test_the_suggestion_is_accepted_by_one_key(suggesting: Labeling) -> None:
     with reading() as db:
         rows = db.scalars(select(Annotation)).all()
     assert [row.label_id == row.suggestion_id for row in rows] == [True, True]
-    assert [row.suggestion_score for row in rows] == [0.9, 0.9]
+    assert [row.suggestion_score for row in rows] == pytest.approx([0.9, 0.9], abs=1e-3)
     assert all(row.milliseconds is not None for row in rows)
 
 
 def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> None:
     suggesting.press("n", "Shift+A")
+    dialog = suggesting.page.get_by_role("dialog", name="Accept suggestions")
+    expect(dialog.get_by_role("status")).to_have_text(
+        "Takes 11 of 11 open suggestions: those with a score of at least 80 %, 90 % on average. "
+        "One undo takes it back."
+    )
+    expect(dialog.get_by_role("button", name="Accept 11")).to_be_focused()
+    dialog.get_by_label("Score at least").select_option("95 %")
+    expect(dialog.get_by_role("status")).to_have_text(
+        "No open suggestion has a score of at least 95 %."
+    )
+    expect(dialog.get_by_role("button", name="Accept 0")).to_be_disabled()
+    suggesting.press("Escape")
+    assert set(suggesting.verdicts()) == {0}
 
+    suggesting.press("Shift+A")
+    dialog.get_by_label("Score at least").select_option("80 %")
+    dialog.get_by_role("button", name="Accept 11").click()
     suggesting.saved(11)
     expect(suggesting.page.locator("#toast")).to_contain_text("Accepted 11 suggestions")
     assert len(suggesting.verdicts()) == 12
@@ -218,6 +229,49 @@ def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> No
     suggesting.press("Shift+Z")
     suggesting.saved(11)
     assert len(suggesting.verdicts()) == 12
+
+
+def test_enter_on_a_decided_row_writes_nothing(suggesting: Labeling) -> None:
+    suggesting.press("3", "Space", "n")
+    suggesting.saved(2)
+    before = suggesting.verdicts()
+
+    sent: list[str] = []
+    suggesting.page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    suggesting.press("Home", "Enter", "a", "Enter")
+    expect(suggesting.page.locator("#toast")).to_contain_text("this row is decided")
+    expect(suggesting.row(3)).to_be_focused()
+    suggesting.press("Enter")
+    suggesting.saved(3)
+
+    assert len([each for each in sent if each.endswith("/annotations")]) == 1
+    after = suggesting.verdicts()
+    assert {rank: after[rank] for rank in before} == before
+    assert set(after) == {0, 1, 2, 3}
+    with reading() as db:
+        assert db.scalar(select(func.count()).select_from(Act)) == 4
+        assert db.scalar(select(func.count()).select_from(Annotation)) == 4
+
+
+def test_several_rows_are_accepted_as_far_as_they_are_open_and_sure(
+    suggesting: Labeling,
+) -> None:
+    suggesting.press("3", "k", "v", "j", "j", "Enter")
+    dialog = suggesting.page.get_by_role("dialog", name="Accept suggestions")
+    expect(dialog.get_by_role("status")).to_contain_text("Takes 2 of 2 open suggestions")
+    suggesting.press("Enter")
+
+    suggesting.saved(2)
+    assert set(suggesting.verdicts()) == {0, 1, 2}
+    assert suggesting.verdicts()[0] == MARKUP
+
+
+def test_a_first_session_is_not_accepted_together(labeling: Labeling) -> None:
+    labeling.press("Shift+A")
+
+    expect(labeling.page.locator("#toast")).to_contain_text("label row by row")
+    expect(labeling.page.get_by_role("button", name="Accept the rest")).to_have_count(0)
+    assert labeling.verdicts() == {}
 
 
 def test_a_range_is_labeled_as_one_act(labeling: Labeling) -> None:

@@ -12,15 +12,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import func, select
 
 from app.database import reading, transaction
-from app.labeling import items as shown_items
-from app.labeling import outline as outlines
 from app.labeling.sessions import seed_of, start_session
-from app.models import Act, Annotation, Label, LabelingSession, Record, SessionItem, User
-from app.search.suggestions import Suggestion
+from app.models import Act, Annotation, LabelingSession, Record, SessionItem, User
 from tests.browser.conftest import Served, new_context
 from tests.browser.test_labeling import Labeling
 from tests.conftest import make_project, make_user
-from tests.labeling.conftest import add_labels, make_desk
+from tests.labeling.conftest import add_labels, make_desk, publish_suggestions
 from tests.labeling.test_sessions import embed
 
 pytestmark = pytest.mark.browser
@@ -43,9 +40,12 @@ MANY_LABELS = [
 
 def open_rows(
     context: BrowserContext, page: Page, served: Served, texts: Sequence[str],
-    labels: Sequence[str] = ("billing", "delivery"), **seed: object,
+    labels: Sequence[str] = ("billing", "delivery"), is_suggesting: bool = False, **seed: object,
 ) -> Labeling:  # fmt: skip
-    """A session of these texts in their order; the similarity falls, by a thousandth at most."""
+    """A session of these texts in their order; the similarity falls, by a thousandth at most.
+
+    is_suggesting  a version suggests a label for each, of every fourth record id with 0.9, else 0.5
+    """
     project = make_project()
     step = 1 / max(len(texts), 1_000)
     ids = add_labels(project, labels)
@@ -70,6 +70,13 @@ def open_rows(
             SessionItem(session_id=session.id, rank=i, record_id=each.id, similarity=1 - i * step)
             for i, each in enumerate(records)
         )
+    if is_suggesting:
+        record_ids = np.array([each.id for each in records])
+        chances = np.zeros((len(records), len(ids)))
+        chances[np.arange(len(records)), record_ids % 2] = np.where(record_ids % 4, 0.5, 0.9)
+        encoder = publish_suggestions(project, record_ids.tolist(), ids, chances)
+        with transaction() as db:
+            db.get_one(LabelingSession, session.id).encoder_id = encoder.id
     served.login(context, user)
     labeling = Labeling(page, served, project, session, user, ids)
     page.goto(labeling.url)
@@ -127,18 +134,11 @@ def test_ten_thousand_rows_stay_light_and_any_of_them_is_one_jump_away(
 
 
 def test_rows_are_selected_by_threshold_through_the_whole_session_as_one_act(
-    context: BrowserContext, page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
+    context: BrowserContext, page: Page, served: Served
 ) -> None:
-    def suggestions_of(*asked: object) -> dict[int, list[Suggestion]]:
-        record_ids = asked[-1]
-        assert isinstance(record_ids, list)
-        with reading() as db:
-            ids = list(db.scalars(select(Label.id).order_by(Label.id)))
-        return {i: [Suggestion(ids[i % 2], 0.9 if i % 4 == 0 else 0.5)] for i in record_ids}
-
-    for module in (shown_items, outlines):
-        monkeypatch.setattr(module, "suggestions_of", suggestions_of)
-    labeling = open_rows(context, page, served, [f"message number {i}" for i in range(260)])
+    labeling = open_rows(
+        context, page, served, [f"message number {i}" for i in range(260)], is_suggesting=True
+    )
     panel = page.locator("#threshold")
     words = panel.locator("output")
 
@@ -169,9 +169,14 @@ def test_rows_are_selected_by_threshold_through_the_whole_session_as_one_act(
     assert labeling.verdicts() == {0: "delivery"}
 
     labeling.press("Shift+A")
-    rest = page.get_by_role("dialog", name="Accept the rest")
-    expect(rest).to_contain_text("259 undecided rows of this session have a suggestion.")
-    rest.get_by_role("button", name="Accept all 259").click()
+    rest = page.get_by_role("dialog", name="Accept suggestions")
+    expect(rest.get_by_role("status")).to_contain_text(
+        "Takes 65 of 259 open suggestions: those with a score of at least 80 %, 90 % on average. "
+        "The other 194 stay open."
+    )
+    rest.get_by_label("Score at least").select_option("50 %")
+    expect(rest.get_by_role("status")).to_contain_text("Takes 259 of 259 open suggestions")
+    rest.get_by_role("button", name="Accept 259").click()
     expect(page.locator("#toast")).to_contain_text("Accepted 259 suggestions.")
     expect(page.locator("#progress")).to_have_attribute("value", "260")
     labeling.press("z")
@@ -243,8 +248,9 @@ def test_a_label_more_than_there_are_digits_is_found_by_typing_as_soon_as_it_is_
 def test_texts_in_every_script_and_of_any_length_are_read_and_folded(
     context: BrowserContext, page: Page, served: Served
 ) -> None:
-    seed = {"kind": "selection", "text": "parcel", "record_ids": []}
-    labeling = open_rows(context, page, served, SCRIPTS, **seed)
+    labeling = open_rows(
+        context, page, served, SCRIPTS, kind="selection", text="parcel", record_ids=[]
+    )
     with transaction() as db:
         session = db.get_one(LabelingSession, labeling.session.id)
         first = db.scalar(select(Record.id).where(Record.external_id == "r5"))

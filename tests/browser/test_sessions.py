@@ -74,7 +74,7 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     expect(page.locator(".say-row")).to_have_count(3)
 
 
-def test_near_duplicates_follow_the_row_that_stands_for_them(
+def test_copies_follow_the_row_that_stands_for_them(
     database: str, served: Served, page: Page
 ) -> None:
     desk = make_desk()
@@ -83,8 +83,12 @@ def test_near_duplicates_follow_the_row_that_stands_for_them(
     page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
 
     # One key labels the row and both that it stands for; one more takes all of it back.
-    row = page.locator(".say-row", has_text="stands for 3 alike")
-    row.click()
+    row = page.locator(".say-row", has_text="Also labels 2 identical copies")
+    row.get_by_text("Also labels 2 identical copies").click()
+    expect(row.locator(".copies li")).to_have_count(2)
+    expect(row.locator(".copies")).to_contain_text("message NUMBER 0")
+    row.get_by_text("Also labels 2 identical copies").click()
+    expect(row.locator(".copies")).to_have_count(0)
     page.keyboard.press("2")
     expect(row).to_have_attribute("data-verdict", "label")
     expect(page.locator('[data-progress="decided"]')).to_have_text("1")
@@ -96,6 +100,27 @@ def test_near_duplicates_follow_the_row_that_stands_for_them(
     expect(page.locator('[data-progress="decided"]')).to_have_text("0")
     with reading() as db:
         assert consensus_of(db, alike) == {}
+
+
+def test_the_forecast_in_the_header_follows_what_is_decided(
+    database: str, served: Served, page: Page
+) -> None:
+    desk = make_desk()
+    suggest(desk, embed(desk), np.tile([0.999, 0.001, 0.0], (12, 1)))
+    seed, why = seed_of("suggested", label_id=desk.labels[0]), "Nearly all of these are billing."
+    session = start_session(desk.project, desk.ada, "suggested", seed=seed, why=why)
+    served.login(page.context, desk.ada)
+    page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
+    forecast = page.locator("#forecast")
+    expect(forecast).to_have_text(why)
+
+    for _ in range(6):
+        page.keyboard.press("2")
+    expect(forecast).to_contain_text("delivery")
+    expect(forecast).to_contain_text("6 already labeled")
+    for _ in range(6):
+        page.keyboard.press("z")
+    expect(forecast).to_contain_text("About 100 % billing")
 
 
 def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
@@ -124,6 +149,15 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
         page.keyboard.press("Enter")
         expect(done).to_have_text(str(n + 1))
     expect(page.locator("#n-sampled")).to_have_text("40")
+    expect(page.locator("#acceptance")).to_have_text(
+        "Takes 60 of 60 open suggestions: those with a score of at least 80 %, 90 % on average."
+    )
+    page.locator("#accept-all").get_by_label("Score at least").select_option("95 %")
+    expect(page.locator("#acceptance")).to_have_text(
+        "No open suggestion has a score of at least 95 %."
+    )
+    page.locator("#accept-all").get_by_label("Score at least").select_option("80 %")
+    expect(page.locator("#acceptance")).to_contain_text("Takes 60 of 60")
 
     # What is pressed while it is being accepted follows it, in its order.
     with requests_held(page, "**/accept"):

@@ -2,6 +2,7 @@ import re
 import threading
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
@@ -27,6 +28,7 @@ from app.records.filters import Filters
 from app.records.matching import matching_ids
 from app.records.records import consensus_of
 from tests.conftest import client_of, make_project, make_user
+from tests.labeling.conftest import publish_suggestions
 from tests.records.test_filters import make_records
 
 PAGE = "/projects/letters/records"
@@ -171,6 +173,27 @@ def test_flags_are_set_once_and_taken_back_as_one(desk: Desk) -> None:
 
 def test_without_suggestions_there_is_nothing_to_accept(desk: Desk) -> None:
     assert "nothing to accept" in plain(desk.preview(do="accept", scope="all"))
+
+
+def test_only_sure_suggestions_are_accepted_and_the_page_says_how_sure(desk: Desk) -> None:
+    chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3], [0.04, 0.96]])
+    publish_suggestions(desk.project, desk.records, [desk.world.id, desk.sport.id], chances)
+
+    page = desk.preview(do="accept", scope="all")
+    assert (
+        "This accepts what is suggested for 4 records with a score of at least 80 %: 89 % on "
+        "average." in plain(page)
+    )
+    assert "1 of the 5 chosen stay as they are: nothing is suggested for them, or" in plain(page)
+    lower = desk.preview(do="accept:0.6", scope="all")
+    assert "for 5 records with a score of at least 60 %" in plain(lower)
+    none = desk.preview(do="accept:0.99", scope="all")
+    assert "No suggestion for these records has a score of at least 99 %." in plain(none)
+    assert desk.client.get(f"{PAGE}/bulk", params={"do": "accept:1.5", "scope": "all"}).is_error
+
+    assert desk.confirm(page)[0] == 303
+    w, s = desk.world.id, desk.sport.id
+    assert desk.consensus() == [[w], [s], [w], None, [s]]
 
 
 def test_what_was_found_opens_as_a_session_in_its_order(desk: Desk) -> None:

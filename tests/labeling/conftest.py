@@ -1,15 +1,22 @@
 """Records, labels and users to label with, made straight in the tables."""
 
 import hashlib
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from app.artifacts import store
 from app.database import reading, transaction
 from app.labeling.annotations import Say, annotate
-from app.models import Act, Label, Project, Record, User
+from app.models import Act, Encoder, Label, Project, Record, User
 from app.records.records import consensus_of
+from app.search.encoders import publish
+from app.search.suggestions import Suggestions, save_suggestions
+from app.similarity.index import VectorIndex
 from tests.conftest import make_project, make_user
 
 
@@ -59,6 +66,39 @@ def add_records(project: Project, texts: Sequence[str]) -> list[int]:
         db.add_all(rows)
         db.flush()
         return [row.id for row in rows]
+
+
+def teach(desk: Desk, position: int, n: int = 5) -> list[int]:
+    """n more records that ben gave this label."""
+    with transaction() as db:
+        rows = [
+            Record(
+                project_id=desk.project.id, external_id=f"known{uuid.uuid4().hex}",
+                text=f"known {position} {i}", content_hash=f"{position}{i}",
+            )
+            for i in range(n)
+        ]  # fmt: skip
+        db.add_all(rows)
+        db.flush()
+        ids = [row.id for row in rows]
+        says = [Say(each, "label", (desk.labels[position],)) for each in ids]
+        annotate(db, desk.project, desk.ben.id, says, key=f"teach-{position}-{ids[0]}")
+    return ids
+
+
+def publish_suggestions(
+    project: Project, ids: Sequence[int], labels: Sequence[int], chances: NDArray[np.float64]
+) -> Encoder:
+    """An active version that suggests these labels, (n, K), and holds no vector of the records, so
+    that no label that is given changes what is suggested."""
+    index = VectorIndex.build(np.array([10**9], np.int64), np.ones((1, 8), np.float32))
+    found = Suggestions(np.array(ids, np.int64), tuple(labels), chances.astype(np.float16))
+    files = {
+        "index": store("index", index.save),
+        "suggestions": store("suggestions", lambda path: save_suggestions(found, path)),
+    }
+    with transaction() as db:
+        return publish(db, project, kind="raw", raw_encoder=None, files=files, n_records=1)
 
 
 def add_labels(project: Project, names: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from app.artifacts import store
@@ -17,15 +18,13 @@ from app.labeling.next_best import NextBest, next_best
 from app.labeling.sessions import seed_of, start_next, start_session
 from app.labeling.suggested import sure_pages
 from app.labeling.undoing import undo
-from app.models import Encoder, Import, Label, LabelingSession, Project, Record, utc_now
+from app.models import Import, Label, LabelingSession, Project, Record, utc_now
 from app.records.records import consensus_of
 from app.search.encoders import publish
-from app.search.indexes import Version
-from app.search.suggestions import NONE, Suggestions, save_suggestions
-from app.similarity.head import RawHead
+from app.search.suggestions import Suggestions, save_suggestions
 from app.similarity.index import VectorIndex
 from tests.conftest import client_of
-from tests.labeling.conftest import Desk, make_desk
+from tests.labeling.conftest import Desk, make_desk, teach
 from tests.labeling.test_sessions import embed, order, suggest, vectors
 
 
@@ -83,6 +82,9 @@ def test_a_suggested_session_holds_one_label_the_surest_first(desk: Desk) -> Non
 
     assert order(session) == [desk.records[i] for i in (8, 7, 9, 6)]
     assert session.title == "Suggested: delivery"
+    with pytest.raises(Conflict, match="5 labeled records yet"):
+        start_session(desk.project, desk.ada, "suggested")
+    teach(desk, 1)
     best = start_session(desk.project, desk.ada, "suggested")
     assert best.title == "Suggested: delivery", "4 records for 1.1 actions; billing: 4 for 1.2"
 
@@ -133,7 +135,11 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     assert chosen(desk).kind == "coverage", "no suggestions yet"
 
     suggest(desk, raw, shares(*SURE))
+    assert chosen(desk) == NextBest(
+        "uncertain", 9, "No label that is suggested has 5 labeled records yet. These 9 teach most."
+    )
 
+    teach(desk, 0)
     session = start_next(desk.project, desk.ada)
     assert order(session) == [desk.records[i] for i in (0, 1, 2, 3, 4)]
     assert session.seed["why"] == (
@@ -150,6 +156,11 @@ def test_the_api_starts_the_next_best_session_and_says_why(desk: Desk) -> None:
     require_labels(desk, 1)
     desk.label(desk.ada, (11, 1), key="first")
     client = client_of(desk.ben)
+    early = client.post("/api/v1/projects/letters/sessions/next").json()
+    assert (early["seed_kind"], "Or the surest of" in offered_page(client)) == ("uncertain", False)
+    teach(desk, 0, 4)
+    assert "Or the surest of" not in offered_page(client)
+    teach(desk, 0, 1)
 
     started = client.post("/api/v1/projects/letters/sessions/next")
 
@@ -159,6 +170,10 @@ def test_the_api_starts_the_next_best_session_and_says_why(desk: Desk) -> None:
     assert "About 96 % of these 5 are billing" in page
     shown = client.post("/projects/letters/sessions/next")
     assert "About 96 % of these 5 are billing" in client.get(shown.headers["location"]).text
+
+
+def offered_page(client: TestClient) -> str:
+    return client.get("/projects/letters/sessions").text
 
 
 # --- the forecast --------------------------------------------------------------------------------
@@ -245,7 +260,8 @@ def start_long_session(desk: Desk) -> LabelingSession:
     }
     with transaction() as db:
         publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
-    return start_session(desk.project, desk.ada, "suggested", k=100)
+    seed = seed_of("suggested", label_id=desk.labels[0])
+    return start_session(desk.project, desk.ada, "suggested", seed=seed, k=100)
 
 
 def label_ranks(desk: Desk, session: LabelingSession, ranks: Sequence[int], label: int) -> None:
@@ -327,7 +343,7 @@ def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession])
     assert (refused.status_code, n_labeled(desk)) == (409, 3)
 
 
-# --- near-duplicates -----------------------------------------------------------------------------
+# --- copies -----------------------------------------------------------------------------
 
 
 def alike(desk: Desk) -> VectorIndex:
@@ -341,7 +357,14 @@ def alike(desk: Desk) -> VectorIndex:
 
 
 def folded_session(desk: Desk) -> LabelingSession:
+    """Records 3 and 6 are copies of 0, and 4 is one of 1, apart from capitals and blanks."""
     with transaction() as db:
+        for copy, text in (
+            (3, "Message  number 0"),
+            (6, " message NUMBER 0\n"),
+            (4, "MESSAGE number 1"),
+        ):
+            db.get_one(Record, desk.records[copy]).text = text
         stored = store("index", alike(desk).save)
         publish(
             db, desk.project, kind="raw", raw_encoder=None, files={"index": stored}, n_records=12
@@ -349,7 +372,7 @@ def folded_session(desk: Desk) -> LabelingSession:
     return start_session(desk.project, desk.ada, "coverage", k=12)
 
 
-def test_near_duplicates_are_shown_once_and_follow_the_label(desk: Desk) -> None:
+def test_copies_are_shown_once_and_follow_the_label(desk: Desk) -> None:
     session = folded_session(desk)
     shown = [desk.records.index(record_id) for record_id in order(session)]
     assert len(shown) == 9
@@ -361,18 +384,22 @@ def test_near_duplicates_are_shown_once_and_follow_the_label(desk: Desk) -> None
         "says": [{"record_id": desk.records[stands], "verdict": "label",
                   "label_ids": [desk.labels[2]], "rank": shown.index(stands)}],
     }  # fmt: skip
-    done = client_of(desk.ada).post("/api/v1/projects/letters/annotations", json=body).json()
+    client, page = client_of(desk.ada), f"/projects/letters/sessions/{session.id}"
+    assert "Also labels 2 identical copies" in client.get(page).text
+    copies = client.get(f"{page}/copies/{shown.index(stands)}").text
+    others = {0, 3, 6} - {stands}
+    assert [f"/records/{desk.records[i]}" in copies for i in sorted(others)] == [True, True]
+    done = client.post("/api/v1/projects/letters/annotations", json=body).json()
 
     assert {each["record_id"] for each in done["records"]} == {desk.records[i] for i in (0, 3, 6)}
     assert [desk.consensus(i) for i in (0, 3, 6)] == [[2]] * 3
-    page = client_of(desk.ada).get(f"/projects/letters/sessions/{session.id}").text
-    assert "stands for 3 alike" in page
+    assert "Also labels 2 identical copies" in client.get(page).text
     with transaction() as db:
         undo(db, desk.project, desk.ada.id)
     assert [desk.consensus(i) for i in (0, 3, 6)] == [None] * 3
 
 
-def test_a_near_duplicate_that_somebody_judged_by_itself_does_not_follow(desk: Desk) -> None:
+def test_a_copy_that_somebody_judged_by_itself_does_not_follow(desk: Desk) -> None:
     session = folded_session(desk)
     stands = next(i for i in (0, 3, 6) if desk.records[i] in order(session))
     other = next(i for i in (0, 3, 6) if i != stands)
@@ -383,15 +410,19 @@ def test_a_near_duplicate_that_somebody_judged_by_itself_does_not_follow(desk: D
 
     assert desk.records[other] not in {each.record_id for each in says}
     assert len(says) == 2
+    page = client_of(desk.ada).get(f"/projects/letters/sessions/{session.id}").text
+    assert page.count("Also labels 1 identical copy<") == 2
 
 
 def test_only_open_records_are_folded(desk: Desk) -> None:
-    version = Version(Encoder(), 1, alike(desk), RawHead(8), NONE)
+    folded_session(desk)
 
-    groups = fold(version, desk.records, np.array(desk.records[1:]))
+    def groups(among: Sequence[int]) -> dict[int, list[int]]:
+        with reading() as db:
+            return fold(db, desk.project.id, desk.records, np.array(among))
 
-    assert groups[desk.records[0]] == [desk.records[3], desk.records[6]]
-    assert fold(version, desk.records, np.array(desk.records[7:]))[desk.records[0]] == []
+    assert groups(desk.records[1:])[desk.records[0]] == [desk.records[3], desk.records[6]]
+    assert groups(desk.records[7:])[desk.records[0]] == []
 
 
 # --- second looks --------------------------------------------------------------------------------
@@ -443,7 +474,12 @@ def test_new_records_are_those_of_the_last_import_that_brought_any(desk: Desk) -
                 )
             )  # fmt: skip
         late = [
-            Record(project_id=desk.project.id, external_id=f"late{i}", text="t", content_hash="0")
+            Record(
+                project_id=desk.project.id,
+                external_id=f"late{i}",
+                text=f"late {i}",
+                content_hash="0",
+            )
             for i in range(2)
         ]
         db.add_all(late)
