@@ -117,7 +117,8 @@
       done.push({ key, before: {}, after: {} });
       undone.length = 0;
       const url = `${api}/sessions/${sessionId}/accept`;
-      outbox.add({ id: key, at: Date.now(), kind: "accept", url, body: { key }, session: sessionId });
+      const fields = Object.fromEntries(new FormData(find("form[data-do=accept_session]")));
+      outbox.add({ id: key, at: Date.now(), kind: "accept", url, body: { ...fields, key }, session: sessionId });
     };
 
     // --- taking it back --------------------------------------------------------------------------
