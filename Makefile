@@ -43,7 +43,7 @@ test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
 	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not once"
 
 .PHONY: check
-check: $(VENV)/.installed-dev  ## Style, types, the stairs between rooms, dependencies
+check: $(VENV)/.installed-dev  ## Style, types, layers, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

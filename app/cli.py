@@ -9,18 +9,22 @@ from typing import Annotated
 
 import typer
 
-from app.operating import commands
-from app.operating.saying import AsJson, Commands, table, tell
+from app.commands import project as commands
+from app.commands.output import AsJson, CommandGroup, emit, format_table
 
 app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
-    pretty_exceptions_enable=False, help="Label one record, and likewise the ones like it.",
-)  # fmt: skip
+    cls=CommandGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Label one record, and likewise the ones like it.",
+)
 users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People.")
 tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API tokens.")
 app.add_typer(users, name="user")
 app.add_typer(tokens, name="token")
-commands.add_to(app)
+commands.add_commands(app)
 
 
 @app.command()
@@ -31,7 +35,7 @@ def serve(
     as_json: bool = AsJson,
 ) -> None:
     """Bring the tables up to date, then serve pages, with a worker beside them."""
-    from app.operating.serving import serve as serve_pages
+    from app.commands.serve import serve as serve_pages
 
     serve_pages(host, port, has_worker=not no_worker, as_json=as_json)
 
@@ -41,9 +45,9 @@ def worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Embed, import and train until stopped. As many may run as you like."""
-    from app.operating.serving import work
+    from app.commands.serve import run_worker_process
 
-    work(ends_with_stdin=with_parent)
+    run_worker_process(ends_with_stdin=with_parent)
 
 
 @app.command()
@@ -58,17 +62,17 @@ def doctor(
     as_json: bool = AsJson,
 ) -> None:
     """Check this installation; status 1 if something needs mending."""
-    from app.operating.doctor import examine
+    from app.commands.doctor import run_checks
 
     if claim_folder:
+        from app.commands.serve import prepare_database
         from app.installation import claim_folder as claim
-        from app.operating.serving import prepare_database
 
         prepare_database()
         claim()
-    found = examine()
+    found = run_checks()
     lines = [(("ok" if check.is_ok else "!!"), check.name, check.sentence) for check in found]
-    tell([vars(check) for check in found], table(("", "what", "how it is"), lines), as_json)
+    emit([vars(check) for check in found], format_table(("", "what", "how it is"), lines), as_json)
     if not all(check.is_ok for check in found):
         raise typer.Exit(1)
 
@@ -79,12 +83,12 @@ def demo(
     as_json: bool = AsJson,
 ) -> None:
     """Load the sample project: 3,200 customer messages, unlabeled. Nothing happens twice."""
-    from app.operating.demo import load_sample
+    from app.commands.demo import load_sample
 
     sample = load_sample(is_waiting=wait)
-    words = f"The sample project is /projects/{sample.slug}: {sample.n_records:,} records, "
-    words += f"{sample.n_embedded:,} with vectors."
-    tell(vars(sample), words, as_json)
+    message = f"The sample project is /projects/{sample.slug}: {sample.n_records:,} records, "
+    message += f"{sample.n_embedded:,} with vectors."
+    emit(vars(sample), message, as_json)
 
 
 @users.command("add")
@@ -100,17 +104,17 @@ def add_user(
     """Add a user: with a password from stdin, or with a one-time link to choose one."""
     from app.accounts.invitations import invite
     from app.accounts.users import create_user
-    from app.database import transaction
-    from app.operating.serving import base_url, prepare_database
+    from app.commands.serve import base_url, prepare_database
+    from app.db.session import write_session
 
     prepare_database()
     password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
-    with transaction() as db:
+    with write_session() as db:
         user = create_user(db, name, role, password)
         token = None if password_stdin else invite(db, role, user=user)
     link = f"{base_url(port=port)}/welcome/{token}" if token else None
-    words = f"{user.name} is {role}." + (f" One-time link: {link}" if link else "")
-    tell({"name": user.name, "role": role, "link": link}, words, as_json)
+    message = f"{user.name} is {role}." + (f" One-time link: {link}" if link else "")
+    emit({"name": user.name, "role": role, "link": link}, message, as_json)
 
 
 @tokens.command("create")
@@ -123,34 +127,38 @@ def create_token(
     """Create an API token of this user. It is shown once."""
     from app.accounts import tokens as accounts_tokens
     from app.accounts.users import find_user
-    from app.database import transaction
-    from app.operating.serving import prepare_database
+    from app.commands.serve import prepare_database
+    from app.db.session import write_session
 
     prepare_database()
-    with transaction() as db:
+    with write_session() as db:
         token = accounts_tokens.create_token(db, find_user(db, name), purpose, days)
-    tell({"token": token, "user": name, "days": days}, token, as_json)
+    emit({"token": token, "user": name, "days": days}, token, as_json)
 
 
 @tokens.command("list")
 def list_tokens(as_json: bool = AsJson) -> None:
     """List everyone's API tokens that were not revoked."""
     from app.accounts.tokens import every_token
-    from app.database import reading
-    from app.operating.serving import prepare
+    from app.commands.serve import ensure_schema
+    from app.db.session import read_session
 
-    prepare()
-    with reading() as db:
+    ensure_schema()
+    with read_session() as db:
         found = every_token(db)
     facts = [
         {
-            "id": token.id, "user": owner.name, "for": token.name, "prefix": token.prefix,
-            "used_at": token.used_at, "expires_at": token.expires_at,
+            "id": token.id,
+            "user": owner.name,
+            "for": token.name,
+            "prefix": token.prefix,
+            "used_at": token.used_at,
+            "expires_at": token.expires_at,
         }
         for token, owner in found
-    ]  # fmt: skip
+    ]
     columns = ("id", "user", "for", "begins with", "last used", "ends")
-    tell(facts, table(columns, [tuple(each.values()) for each in facts]), as_json)
+    emit(facts, format_table(columns, [tuple(each.values()) for each in facts]), as_json)
 
 
 @tokens.command("revoke")
@@ -160,52 +168,57 @@ def revoke_token(
 ) -> None:
     """End an API token, at once."""
     from app.accounts.tokens import revoke_of_anyone
-    from app.database import transaction
-    from app.operating.serving import prepare
+    from app.commands.serve import ensure_schema
+    from app.db.session import write_session
 
-    prepare()
-    with transaction() as db:
+    ensure_schema()
+    with write_session() as db:
         revoke_of_anyone(db, token_id, by=None)
-    tell({"revoked": token_id}, f"Token {token_id} is revoked.", as_json)
+    emit({"revoked": token_id}, f"Token {token_id} is revoked.", as_json)
 
 
 @app.command()
 def backup(out: Path, as_json: bool = AsJson) -> None:
     """Write database and files to one tar file, while others work."""
-    from app.operating.backup import back_up
-    from app.operating.serving import prepare
+    from app.commands.backup import create_backup
+    from app.commands.serve import ensure_schema
 
-    prepare()
-    made = back_up(out)
-    words = f"{out}: the database and {made.n_files:,} files, {made.n_bytes / 1e6:,.1f} MB."
-    tell(vars(made), words, as_json)
+    ensure_schema()
+    contents = create_backup(out)
+    message = (
+        f"{out}: the database and {contents.n_files:,} files, {contents.n_bytes / 1e6:,.1f} MB."
+    )
+    emit(vars(contents), message, as_json)
 
 
 @app.command()
 def restore(source: Path, as_json: bool = AsJson) -> None:
     """Bring a backup back, into an empty data folder."""
-    from app.operating.backup import bring_back
+    from app.commands.backup import restore_backup
 
-    brought = bring_back(source)
-    words = (
-        f"Restored {brought.n_files:,} files. `likewise verify` checks them against the database."
+    contents = restore_backup(source)
+    message = (
+        f"Restored {contents.n_files:,} files. `likewise verify` checks them against the database."
     )
-    tell(vars(brought), words, as_json)
+    emit(vars(contents), message, as_json)
 
 
 @app.command()
 def verify(as_json: bool = AsJson) -> None:
     """Compare every file and every consensus with what the database says."""
-    from app.operating.serving import prepare
-    from app.operating.verification import examine
+    from app.commands.serve import ensure_schema
+    from app.commands.verify import run_checks
 
-    prepare()
-    found = examine()
-    words = "\n".join(
-        [*found.problems, f"{found.n_files:,} files, {found.n_records:,} records, "
-         f"{found.n_labeled:,} labeled: {len(found.problems) or 'no'} problem(s)."]
-    )  # fmt: skip
-    tell(vars(found), words, as_json)
+    ensure_schema()
+    found = run_checks()
+    message = "\n".join(
+        [
+            *found.problems,
+            f"{found.n_files:,} files, {found.n_records:,} records, "
+            f"{found.n_labeled:,} labeled: {len(found.problems) or 'no'} problem(s).",
+        ]
+    )
+    emit(vars(found), message, as_json)
     if found.problems:
         raise typer.Exit(1)
 

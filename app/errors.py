@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # What the system says when nothing more can be written: no space, no quota, no larger files.
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class AppError(Exception):
@@ -35,7 +35,7 @@ class NotAllowed(AppError):
     status = 403
 
 
-class LoginNeeded(AppError):
+class LoginRequired(AppError):
     """Nobody is logged in, or the login has expired."""
 
     status = 401
@@ -88,13 +88,13 @@ class Unreachable(AppError):
         self.reason = reason
 
 
-def clear_disk_error(error: OSError) -> Exception:
+def translate_disk_error(error: OSError) -> Exception:
     """What a person can do about a disk that takes nothing more, or the error itself."""
-    return StorageFull() if error.errno in NO_ROOM else error
+    return StorageFull() if error.errno in DISK_FULL_ERRNOS else error
 
 
 # By pydantic's name of the fault, or the first word of it; filled with the fault's own numbers.
-_FAULTS = {
+_VALIDATION_MESSAGES = {
     "missing": "it is missing",
     "extra": "nothing of this name is known",
     "int": "a whole number is needed",
@@ -119,16 +119,18 @@ _FAULTS = {
 }
 
 
-def fault_in_words(faults: Sequence[Mapping[str, Any]], *, skip: int = 0) -> str:
+def validation_message(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> str:
     """One sentence about the first fault that pydantic found: which value, and what it should be.
 
     skip  leading parts of a value's place that say nothing to a person, such as "body"
     """
-    first = faults[0]
+    first = errors[0]
     kind = str(first["type"])
-    words = _FAULTS.get(kind) or _FAULTS.get(kind.partition("_")[0], "this cannot be used")
-    where = ".".join(str(part) for part in first["loc"][skip:])
-    if not where or kind == "json_invalid":
-        where = "the request"
-    said = words.format(**first.get("ctx", {})).rstrip(".")
-    return f"{where}: {said}."
+    words = _VALIDATION_MESSAGES.get(kind) or _VALIDATION_MESSAGES.get(
+        kind.partition("_")[0], "this cannot be used"
+    )
+    location = ".".join(str(part) for part in first["loc"][skip:])
+    if not location or kind == "json_invalid":
+        location = "the request"
+    explanation = words.format(**first.get("ctx", {})).rstrip(".")
+    return f"{location}: {explanation}."

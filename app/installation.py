@@ -12,11 +12,11 @@ from uuid import uuid4
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from app.artifacts import sync
-from app.database import engine, reading, transaction
+from app.db.session import engine, read_session, write_session
 from app.errors import AppError
 from app.models import Artifact, Import, Installation
 from app.settings import settings
+from app.storage import sync
 
 FILE = "installation_id"
 CLAIM = "likewise doctor --claim-folder"
@@ -42,11 +42,11 @@ def check_folder() -> str:
 
     Raises WrongFolder.
     """
-    with reading() as db:
+    with read_session() as db:
         known = _stored_id(db)
     if known is not None and _folder_id(known) == known:
         return known
-    with transaction() as db:
+    with write_session() as db:
         _lock(db)
         known = _stored_id(db)
         found = _folder_id(known)
@@ -60,7 +60,7 @@ def check_folder() -> str:
 
 def confirm_folder() -> None:
     """Raise WrongFolder if the database has an id and the folder does not carry it (any more)."""
-    with reading() as db:
+    with read_session() as db:
         known = _stored_id(db)
     if known is not None and (found := _folder_id(known)) != known:
         raise WrongFolder(_describe(found))
@@ -68,7 +68,7 @@ def confirm_folder() -> None:
 
 def claim_folder() -> str:
     """Tie this folder to the database by a new id: every other folder is refused from now on."""
-    with transaction() as db:
+    with write_session() as db:
         _lock(db)
         new = _write_id(db)
     _complete(new)

@@ -12,57 +12,83 @@ from app.accounts import api as accounts_api
 from app.accounts import me_pages as me
 from app.accounts import pages as accounts
 from app.accounts import users_pages as users
-from app.answers import HANDLERS, HEADERS, SAFE_METHODS, answer_error, problem
-from app.browsing import api as browsing_api
-from app.browsing import pages as browsing
-from app.characters import check_characters
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
-from app.html import STATIC
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling
 from app.maps import api as maps_api
 from app.maps import pages as maps
-from app.notices import api as notices_api
-from app.notices import pages as notices
+from app.notifications import api as notices_api
+from app.notifications import pages as notices
 from app.overview import api as overview_api
 from app.overview import pages as overview
 from app.progress import api as progress_api
 from app.progress import pages as progress
+from app.record_search import api as browsing_api
+from app.record_search import pages as browsing
 from app.records import api as records_api
 from app.search import api as search_api
 from app.settings import settings
 from app.training import api as training_api
 from app.training import pages as training
-from app.training import policy_pages
+from app.training.runs import trigger_policy_pages as policy_pages
 from app.versions import api as versions_api
 from app.versions import pages as versions
+from app.web.characters import check_characters
+from app.web.errors import (
+    ERROR_HANDLERS,
+    SAFE_METHODS,
+    SECURITY_HEADERS,
+    error_response,
+    problem_response,
+)
+from app.web.templating import STATIC
 
 # Routes are looked through in this order: the one that keeps a label comes first.
-ROOMS = (
+ROUTER_MODULES = (
     labeling_api,
-    accounts, me, users, overview, browsing, labeling, training, policy_pages, exchange,
-    progress, notices, versions,
-    accounts_api, overview_api, browsing_api, records_api, search_api,
-    training_api, exchange_api, progress_api, notices_api, versions_api, maps, maps_api,
-)  # fmt: skip
+    accounts,
+    me,
+    users,
+    overview,
+    browsing,
+    labeling,
+    training,
+    policy_pages,
+    exchange,
+    progress,
+    notices,
+    versions,
+    accounts_api,
+    overview_api,
+    browsing_api,
+    records_api,
+    search_api,
+    training_api,
+    exchange_api,
+    progress_api,
+    notices_api,
+    versions_api,
+    maps,
+    maps_api,
+)
 MEGABYTE = 1024**2
-MOST_MB = 2
+MAX_BODY_MB = 2
 # A thousand records at once.
-MOST_MB_OF_RECORDS = 32
-RECORDS = re.compile(r"/api/v1/projects/[^/]+/records")
+MAX_RECORDS_BODY_MB = 32
+RECORDS_PATH = re.compile(r"/api/v1/projects/[^/]+/records")
 # The exchange room counts these against its own setting, once it knows who sends.
-UPLOADS = re.compile(r"(/api/v1)?/projects/[^/]+/imports")
+UPLOAD_PATH = re.compile(r"(/api/v1)?/projects/[^/]+/imports")
 
 
 class BodyTooLarge(HTTPException):
     """More bytes than this address takes. FastAPI lets this kind through while it reads a body."""
 
-    def __init__(self, most_mb: int) -> None:
-        super().__init__(413, f"This is larger than {most_mb} MB. Send less at once.")
+    def __init__(self, max_mb: int) -> None:
+        super().__init__(413, f"This is larger than {max_mb} MB. Send less at once.")
 
 
-class Guard:
+class RequestGuard:
     """Refuses writes that another site sends in a user's name and bodies that are too large, and
     puts our headers on answers.
 
@@ -80,7 +106,7 @@ class Guard:
             return
         request = Request(scope)
         if request.method not in SAFE_METHODS and not is_same_origin(request):
-            refusal = problem(403, "This write came from another site and was refused.")
+            refusal = problem_response(403, "This write came from another site and was refused.")
             await refusal(scope, receive, send)
             return
 
@@ -89,21 +115,21 @@ class Guard:
                 add_headers(message, request)
             await send(message)
 
-        most_mb = most_mb_of(request.url.path)
-        if most_mb is None:
+        max_mb = max_body_mb(request.url.path)
+        if max_mb is None:
             await self.app(scope, receive, with_headers)
-        elif _declared_bytes(request) > most_mb * MEGABYTE:
-            too_large = answer_error(request, 413, BodyTooLarge(most_mb).detail)
+        elif _declared_bytes(request) > max_mb * MEGABYTE:
+            too_large = error_response(request, 413, BodyTooLarge(max_mb).detail)
             await too_large(scope, receive, with_headers)
         else:
-            await self.app(scope, _counted(receive, most_mb), with_headers)
+            await self.app(scope, _limit_body(receive, max_mb), with_headers)
 
 
-def most_mb_of(path: str) -> int | None:
+def max_body_mb(path: str) -> int | None:
     """How many megabytes a body sent to this address may have; None: the room counts itself."""
-    if UPLOADS.fullmatch(path):
+    if UPLOAD_PATH.fullmatch(path):
         return None
-    return MOST_MB_OF_RECORDS if RECORDS.fullmatch(path) else MOST_MB
+    return MAX_RECORDS_BODY_MB if RECORDS_PATH.fullmatch(path) else MAX_BODY_MB
 
 
 def _declared_bytes(request: Request) -> int:
@@ -111,16 +137,16 @@ def _declared_bytes(request: Request) -> int:
     return int(declared) if declared.isascii() and declared.isdigit() else 0
 
 
-def _counted(receive: Receive, most_mb: int) -> Receive:
+def _limit_body(receive: Receive, max_mb: int) -> Receive:
     """The request's messages; BodyTooLarge as soon as they hold more, whatever was declared."""
-    n_left = most_mb * MEGABYTE
+    n_left = max_mb * MEGABYTE
 
     async def next_message() -> Message:
         nonlocal n_left
         message = await receive()
         n_left -= len(message.get("body", b""))
         if n_left < 0:
-            raise BodyTooLarge(most_mb)
+            raise BodyTooLarge(max_mb)
         return message
 
     return next_message
@@ -129,7 +155,7 @@ def _counted(receive: Receive, most_mb: int) -> Receive:
 def add_headers(message: Message, request: Request) -> None:
     """Our security headers, and caching for what never changes under its URL."""
     present = {name.lower() for name, _ in message["headers"]}
-    wanted = {**HEADERS, "Cache-Control": _cache_of(request)}
+    wanted = {**SECURITY_HEADERS, "Cache-Control": _cache_control(request)}
     if settings().is_https:
         wanted["Strict-Transport-Security"] = "max-age=31536000"
     for name, value in wanted.items():
@@ -137,7 +163,7 @@ def add_headers(message: Message, request: Request) -> None:
             message["headers"].append((name.lower().encode(), value.encode()))
 
 
-def _cache_of(request: Request) -> str:
+def _cache_control(request: Request) -> str:
     path = request.url.path
     if not path.startswith("/static/"):
         return "no-store"
@@ -156,9 +182,9 @@ def is_same_origin(request: Request) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return False
-    ours, theirs = _origin(settings().public_url), _origin(origin)
-    if ours is not None:
-        return theirs == ours
+    own_host, theirs = _origin(settings().public_url), _origin(origin)
+    if own_host is not None:
+        return theirs == own_host
     host = request.headers.get("Host", "")
     return theirs is not None and bool(host) and urlsplit(origin).netloc == host
 
@@ -183,14 +209,17 @@ def health() -> dict[str, str]:
 def create_app() -> FastAPI:
     """The web application; database and first admin are the caller's matter (app.cli serve)."""
     app = FastAPI(
-        title="Likewise", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
+        title="Likewise",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
         dependencies=[Depends(check_characters)],
-    )  # fmt: skip
-    app.add_middleware(Guard)
+    )
+    app.add_middleware(RequestGuard)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_api_route("/health", health, include_in_schema=False)
-    for room in ROOMS:
-        app.include_router(room.router)
-    for kind, handler in HANDLERS.items():
+    for module in ROUTER_MODULES:
+        app.include_router(module.router)
+    for kind, handler in ERROR_HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return app

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         return [*map(str, found), *mapped]
 
     @model_validator(mode="after")
-    def _find_database(self) -> Self:
+    def _resolve_database_url(self) -> Self:
         self.data_dir = self.data_dir.expanduser().resolve()
         if self.database_url_file is not None:
             self.database_url = self.database_url_file.read_text().strip()

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import faiss
 import structlog
 
-from app.dispatching import QUEUES, Dispatcher
 from app.errors import AppError
 from app.installation import WrongFolder
-from app.training.devices import note_device
+from app.jobs.dispatcher import QUEUES, Dispatcher
+from app.training.runs.devices import write_device
 
 log = structlog.get_logger()
 
@@ -31,8 +31,8 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     A step that does not end within 10 seconds is cut off with this process; another worker, or
     the next start, repeats it.
     """
-    _make_room_for_pages()
-    note_device()
+    _lower_priority()
+    write_device()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -40,7 +40,7 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     dispatcher.launch()
     log.info("worker.ready", queues=list(listens_to))
     try:
-        dispatcher.dispatch_on(lambda: False)
+        dispatcher.dispatch_until(lambda: False)
     except WrongFolder as error:
         log.error("worker.wrong_folder", why=error.sentence)
         dispatcher.stop()
@@ -52,7 +52,7 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     log.info("worker.stopped")
 
 
-def work_until(done: Callable[[], bool], project_id: int | None = None) -> None:
+def work_until(is_done: Callable[[], bool], project_id: int | None = None) -> None:
     """Work in this process, beside whatever workers there are, until `done` says so.
 
     Raises WorkFailed when the records of that project, or of any if None, cannot be embedded or
@@ -61,11 +61,13 @@ def work_until(done: Callable[[], bool], project_id: int | None = None) -> None:
     dispatcher = Dispatcher(threading.Event())
     dispatcher.launch()
     try:
-        dispatcher.dispatch_on(lambda: dispatcher.trouble_of(project_id) is not None or done())
+        dispatcher.dispatch_until(
+            lambda: dispatcher.find_trouble(project_id) is not None or is_done()
+        )
     finally:
         has_ended = dispatcher.stop()
-    trouble = dispatcher.trouble_of(project_id)
-    if trouble is None or done():
+    trouble = dispatcher.find_trouble(project_id)
+    if trouble is None or is_done():
         return
     if not has_ended:
         # The engine waits for room to write in, and would keep this process from its end.
@@ -75,7 +77,7 @@ def work_until(done: Callable[[], bool], project_id: int | None = None) -> None:
     raise WorkFailed(trouble)
 
 
-def _make_room_for_pages() -> None:
+def _lower_priority() -> None:
     """Leave one core to the web process, and yield the others whenever it wants them."""
     n_threads = max(1, (os.cpu_count() or 1) - 1)
     os.environ["OMP_NUM_THREADS"] = str(n_threads)  # Torch reads it when it is loaded.

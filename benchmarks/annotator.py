@@ -42,9 +42,12 @@ class Served:
         self._address = f"http://127.0.0.1:{port}/api/v1/projects/{PROJECT}"
         with self.log.open("wb") as out:
             self._process = subprocess.Popen(
-                [*LIKEWISE, "serve", "--port", str(port), *self._options], stdout=out,
-                stderr=subprocess.STDOUT, cwd=ROOT, env=self._environment,
-            )  # fmt: skip
+                [*LIKEWISE, "serve", "--port", str(port), *self._options],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                env=self._environment,
+            )
         while not self._answers():
             time.sleep(0.2)
         return self
@@ -65,18 +68,23 @@ class Served:
     def cli(self, *words: str) -> Any:
         """What a command answers, as JSON."""
         done = subprocess.run(
-            [*LIKEWISE, *words, "--json"], env=self._environment, cwd=ROOT, check=True,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [*LIKEWISE, *words, "--json"],
+            env=self._environment,
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         return json.loads(done.stdout)
 
     def ask(self, method: str, path: str, body: Json | None = None) -> Any:
         """What the API answers. Raises Refused for its own errors."""
         request = urllib.request.Request(
-            self._address + path, None if body is None else json.dumps(body).encode(),
+            self._address + path,
+            None if body is None else json.dumps(body).encode(),
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
             method=method,
-        )  # fmt: skip
+        )
         try:
             with urllib.request.urlopen(request) as answer:
                 return json.load(answer)
@@ -154,13 +162,15 @@ class Annotator:
         or what each of them is suggested."""
         says = [
             {
-                "record_id": row.record_id, "verdict": "label", "rank": row.rank,
+                "record_id": row.record_id,
+                "verdict": "label",
+                "rank": row.rank,
                 "label_ids": [self._ids[self.truth[row.external_id]]],
                 "suggestion_id": row.suggestion[0] if row.suggestion else None,
                 "suggestion_score": row.suggestion[1] if row.suggestion else None,
             }
             for row in rows
-        ]  # fmt: skip
+        ]
         body = {"key": uuid.uuid4().hex, "session_id": session["id"], "source": source}
         done = self.server.ask("POST", "/annotations", body | {"says": says})
         self.actions[source] += 1
@@ -192,7 +202,7 @@ class Annotator:
         kept = self._forecasts
         return round(sum(kept) / len(kept), 3) if kept else None
 
-    def standing(self) -> Json:
+    def state(self) -> Json:
         """How much is labeled, how much of it rightly, and how it would be with the rest as
         suggested: read off an export."""
         out = self.server.folder / "standing.csv"
@@ -205,7 +215,8 @@ class Annotator:
             row["suggestion"] == self.truth[row["id"]] for row in rows if not row["label"]
         )
         return {
-            "labeled": len(labeled), "actions": sum(self.actions.values()),
+            "labeled": len(labeled),
+            "actions": sum(self.actions.values()),
             "labeled_accuracy": right / max(1, len(labeled)),
             "accuracy": round((right + guessed) / len(rows), 4),
-        }  # fmt: skip
+        }

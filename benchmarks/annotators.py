@@ -63,9 +63,13 @@ class Annotator(FastHttpUser):
     def _label(self, row: dict[str, Any]) -> None:
         label = self.labels[row["record_id"] % len(self.labels)]
         say = {
-            "record_id": row["record_id"], "verdict": "label", "label_ids": [label],
-            "rank": row["rank"], "similarity": row["similarity"], "milliseconds": 900,
-        }  # fmt: skip
+            "record_id": row["record_id"],
+            "verdict": "label",
+            "label_ids": [label],
+            "rank": row["rank"],
+            "similarity": row["similarity"],
+            "milliseconds": 900,
+        }
         body = {"key": uuid.uuid4().hex, "session_id": self.session_id, "says": [say]}
         self._json("POST", "/annotations", "save", json=body)
 
@@ -91,8 +95,10 @@ def _write(environment: Environment, **_more: Any) -> None:
     kept = {name: [ms for start, ms in each if start >= began] for name, each in _times.items()}
     last = max(start for each in _times.values() for start, _ in each)
     found = {
-        "times": kept, "seconds": last - began, "failures": _failures,
+        "times": kept,
+        "seconds": last - began,
+        "failures": _failures,
         "n_warm_up": sum(start < began for each in _times.values() for start, _ in each),
         "generator_cpu_seconds": time.process_time(),
-    }  # fmt: skip
+    }
     Path(ASKED["out"]).write_text(json.dumps(found))

@@ -19,11 +19,11 @@ import numpy as np
 from kept import AGNEWS, SHARED
 from numpy.typing import NDArray
 
-from app.similarity.encoding.encoder import DEFAULT_MODEL, load_encoder
-from app.similarity.examples import Examples
-from app.similarity.sampling import representatives
-from app.similarity.vectors import Vectors
-from app.similarity.words import Words, words_of
+from app.ml.encoding.encoder import DEFAULT_MODEL, load_encoder
+from app.ml.examples import Examples
+from app.ml.label_inference.naive_bayes import WordFeatures, build_word_features
+from app.ml.query_strategies import select_representatives
+from app.ml.vectors import Vectors
 
 ATIS = SHARED / "data" / "atis" / "intents.csv"
 CACHE = Path(tempfile.gettempdir()) / "likewise-purity"
@@ -54,9 +54,9 @@ class Corpus:
         return self.classes[: self.n_test]
 
     @cached_property
-    def words(self) -> Words | None:
+    def words(self) -> WordFeatures | None:
         """What a run reads of the texts."""
-        return words_of(self.texts)
+        return build_word_features(self.texts)
 
 
 def agnews(cache: Path) -> Corpus:
@@ -125,7 +125,7 @@ def random_rows(corpus: Corpus, n: int, draw: int) -> Rows:
 
 def cold_rows(corpus: Corpus, n: int, draw: int) -> Rows:
     """The rows of a first session of n records, over all records."""
-    return representatives(corpus.vectors, n, seed=draw)
+    return select_representatives(corpus.vectors, n, seed=draw)
 
 
 def all_rows(corpus: Corpus, n: int, draw: int) -> Rows:

@@ -33,18 +33,18 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of, rightness
 
-from app.similarity.deep.estimate import seconds_to_learn
-from app.similarity.deep.recipe import CPU_SUBSET, DeepRecipe
-from app.similarity.deep.trainer import computes_bf16
-from app.similarity.deep.tuning import MODEL, Lesson, tune_deep
-from app.similarity.encoding.encoder import Encoder, load_encoder, pick_device
-from app.similarity.encoding.model_folder import default_model_folder
-from app.similarity.graph import neighbour_graph
-from app.similarity.head import Head
-from app.similarity.recipe import Recipe
-from app.similarity.suggesting import lessons_of_all
-from app.similarity.tuning import tune
-from app.similarity.vectors import Vectors
+from app.ml.deep.estimate import estimate_seconds
+from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe
+from app.ml.deep.trainer import computes_bf16
+from app.ml.deep.tuning import MODEL, Lesson, tune_deep
+from app.ml.encoding.encoder import Encoder, load_encoder, pick_device
+from app.ml.encoding.model_folder import find_default_model_folder
+from app.ml.graph import build_neighbour_graph
+from app.ml.heads.head import Head
+from app.ml.heads.tuning import tune
+from app.ml.label_inference.infer import infer_soft_targets
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors
 
 N_TIMED = 128
 MOST_COLD = 100
@@ -143,14 +143,18 @@ def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
     if kept.exists() and (place / MODEL).is_dir():
         return Spent(*json.loads(kept.read_text()))
     watch, vectors = Stopwatch(), what.corpus.vectors
-    graph = neighbour_graph(vectors, recipe.head.neighbours)
+    graph = build_neighbour_graph(vectors, recipe.head.neighbours)
     examples = examples_of(what.corpus, what.rows)
-    soft = lessons_of_all(graph, vectors, examples, recipe.head, what.corpus.words)
+    soft = infer_soft_targets(graph, vectors, examples, recipe.head, what.corpus.words)
     lesson = Lesson(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
     learned = tune_deep(
-        default_model_folder(), lesson, recipe, place, report=told_sometimes(),
-        told=lambda point: print(f"  {point}", flush=True) if point.validation_loss else None,
-    )  # fmt: skip
+        find_default_model_folder(),
+        lesson,
+        recipe,
+        place,
+        report=told_sometimes(),
+        on_loss=lambda point: print(f"  {point}", flush=True) if point.validation_loss else None,
+    )
     print(f"{learned.sentence} Learned {learned.n_learned}, validated {learned.n_validated}.")
     spent = watch.lap()
     kept.write_text(json.dumps(spent))
@@ -184,7 +188,7 @@ def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
     device = pick_device()
     pace = measured_pace(texts[:: len(texts) // N_TIMED])
     wanted = recipe.subset or (CPU_SUBSET if device == "cpu" else len(texts))
-    expected = seconds_to_learn(replace(recipe, subset=wanted), wanted, pace) / 60
+    expected = estimate_seconds(replace(recipe, subset=wanted), wanted, pace) / 60
     subset = int(wanted * min(1.0, asked.minutes / expected))
     print(f"{wanted} records would take {expected:.0f} minutes; learning from {subset}.")
     return replace(recipe, subset=subset)
@@ -192,7 +196,7 @@ def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
 
 def measured_pace(texts: list[str]) -> float:
     """Texts that this machine embeds in a second, of texts like these."""
-    encoder = load_encoder(str(default_model_folder()))
+    encoder = load_encoder(str(find_default_model_folder()))
     encoder.encode(texts[:8])  # The first batch pays for what the others find ready.
     start = time.perf_counter()
     encoder.encode(texts)

@@ -28,17 +28,17 @@ from kept import AGNEWS, ROOT
 from scale import grown
 from sqlalchemy import insert, select
 
-from app import schema
-from app.accounts.access import hashed
+from app.accounts.access import hash_token
 from app.accounts.tokens import create_token
-from app.database import engine, reading, transaction
-from app.labeling.annotations import Say, annotate
+from app.db import schema
+from app.db.session import engine, read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.ml.vectors import unit_rows
 from app.models import Label, Login, Project, Record, User
-from app.search.encoders import raw_encoder
-from app.search.revisions import write_index
+from app.search.index_revisions import write_index
 from app.search.vectors import as_bytes, store_vectors
+from app.search.versions import raw_encoder
 from app.settings import DEFAULT_MODEL, settings
-from app.similarity.vectors import unit_rows
 
 SLUG = "desk"
 N_ANNOTATORS = 50
@@ -90,16 +90,20 @@ def _invented(n: int) -> Corpus:
 
 
 def make_desk(
-    folder: Path, n: int, *, n_labeled: int = N_LABELED, database_url: str = "",
+    folder: Path,
+    n: int,
+    *,
+    n_labeled: int = N_LABELED,
+    database_url: str = "",
     cache: Path = CACHE,
-) -> Desk:  # fmt: skip
+) -> Desk:
     """The project in a new data folder; this process' settings name it from now on."""
     desk = Desk(folder, n, database_url)
     os.environ |= desk.environment
     settings.cache_clear()
     schema.upgrade()
     data, texts = corpus(n, cache)
-    with transaction() as db:
+    with write_session() as db:
         project = Project(
             slug=SLUG, name="Desk", base_model=DEFAULT_MODEL, min_labels=25, trains_itself=False
         )
@@ -111,7 +115,7 @@ def make_desk(
         db.add_all([project, *users])
         db.flush()
         desk.tokens.extend(create_token(db, user, "benchmark") for user in users)
-        db.add(Login(token_hash=hashed(COOKIE), user_id=users[0].id))
+        db.add(Login(token_hash=hash_token(COOKIE), user_id=users[0].id))
     ids = _records(project, texts)
     _vectors(project, ids, data)
     _labels(project, users[0], ids, data, n_labeled)
@@ -121,26 +125,28 @@ def make_desk(
 
 def _records(project: Project, texts: list[str]) -> list[int]:
     for start in range(0, len(texts), AT_ONCE):
-        with transaction() as db:
+        with write_session() as db:
             db.execute(
                 insert(Record),
                 [
                     {
-                        "project_id": project.id, "external_id": f"r-{start + i}", "text": text,
+                        "project_id": project.id,
+                        "external_id": f"r-{start + i}",
+                        "text": text,
                         "content_hash": sha256(text.encode()).hexdigest(),
                     }
                     for i, text in enumerate(texts[start : start + AT_ONCE])
                 ],
-            )  # fmt: skip
-    with reading() as db:
+            )
+    with read_session() as db:
         ours = select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         return list(db.scalars(ours))
 
 
 def _vectors(project: Project, ids: list[int], data: Corpus) -> None:
-    with transaction() as db:
+    with write_session() as db:
         encoder = raw_encoder(db, project)
-    with reading() as db:
+    with read_session() as db:
         ours = select(Record.content_hash).where(Record.project_id == project.id)
         hashes = list(db.scalars(ours.order_by(Record.id)))
     for start in range(0, len(ids), AT_ONCE):
@@ -155,11 +161,11 @@ def _labels(project: Project, user: User, ids: list[int], data: Corpus, n_labele
         Label(project_id=project.id, name=name, name_key=name.casefold(), colour=i, position=i)
         for i, name in enumerate(data.names)
     ]
-    with transaction() as db:
+    with write_session() as db:
         db.add_all(labels)
     rows = np.random.default_rng(0).permutation(len(ids))[:n_labeled].tolist()
-    says = [Say(ids[row], "label", (labels[data.classes[row]].id,)) for row in rows]
-    with transaction() as db:
+    says = [AnnotationInput(ids[row], "label", (labels[data.classes[row]].id,)) for row in rows]
+    with write_session() as db:
         # One by one: what was accepted as one page is not taken apart by an evaluation.
         annotate(db, project, user.id, says, key="before", source="single")
 
@@ -181,9 +187,12 @@ class Serving:
         command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)]
         with (self.desk.folder / "server.log").open("wb") as log:
             process = self._process = subprocess.Popen(
-                [*command, *self._options], cwd=ROOT, env=self.desk.environment, stdout=log,
+                [*command, *self._options],
+                cwd=ROOT,
+                env=self.desk.environment,
+                stdout=log,
                 stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            )
         asking = threading.Thread(target=self._keep_busy, daemon=True)
         try:
             self._wait(process)

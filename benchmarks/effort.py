@@ -53,7 +53,7 @@ def in_sessions(
         time.sleep(look)
         if annotator.n_labeled >= checked + CHECKED_EVERY:
             checked = annotator.n_labeled
-            marks.append(annotator.standing())
+            marks.append(annotator.state())
             print_mark(marks[-1])
     return marks
 
@@ -116,27 +116,35 @@ def measured(data: Truth, way: str, look: float, base: Path) -> Figures:
 
 
 def figures(annotator: Annotator, data: Truth, way: str, marks: list[Figures]) -> Figures:
-    standing = annotator.standing()
+    standing = annotator.state()
     n = len(data.labels)
     enough = next((mark for mark in marks if mark["accuracy"] >= GOOD_ENOUGH), standing)
     return {
-        "data": data.name, "way": way, "records": n, "labels": len(set(data.labels.values())),
-        "actions": sum(annotator.actions.values()), "of": dict(annotator.actions),
-        "moves": annotator.moves, "sessions": annotator.n_sessions,
+        "data": data.name,
+        "way": way,
+        "records": n,
+        "labels": len(set(data.labels.values())),
+        "actions": sum(annotator.actions.values()),
+        "of": dict(annotator.actions),
+        "moves": annotator.moves,
+        "sessions": annotator.n_sessions,
         "correct": round(standing["labeled_accuracy"], 4),
         "per_correct_record": round(
             sum(annotator.actions.values()) / (standing["labeled_accuracy"] * n), 4
         ),
-        "until_95": round(enough["actions"] / n, 4), "labeled_at_95": enough["labeled"],
-        "forecasts_kept": annotator.forecasts_kept(), "marks": marks,
-    }  # fmt: skip
+        "until_95": round(enough["actions"] / n, 4),
+        "labeled_at_95": enough["labeled"],
+        "forecasts_kept": annotator.forecasts_kept(),
+        "marks": marks,
+    }
 
 
 def print_mark(mark: Figures) -> None:
     print(
         f"  {mark['labeled']:6,} labeled with {mark['actions']:5,} actions; "
-        f"all records, the rest as suggested: {mark['accuracy']:.3f} right", flush=True,
-    )  # fmt: skip
+        f"all records, the rest as suggested: {mark['accuracy']:.3f} right",
+        flush=True,
+    )
 
 
 def show(line: Figures) -> None:

@@ -33,12 +33,12 @@ from numpy.typing import NDArray
 from scores import purity, queries_of
 from sentence_transformers import SentenceTransformer
 
-from app.similarity.encoding.agreement import agreement
-from app.similarity.encoding.encoder import SentenceEncoder
-from app.similarity.encoding.model_folder import DEFAULT_MODEL, default_model_folder
-from app.similarity.encoding.runtime import load_runtime
-from app.similarity.encoding.runtime_export import write_runtime
-from app.similarity.vectors import Vectors
+from app.ml.encoding.agreement import agreement
+from app.ml.encoding.encoder import SentenceEncoder
+from app.ml.encoding.model_folder import DEFAULT_MODEL, find_default_model_folder
+from app.ml.encoding.runtime import load_runtime
+from app.ml.encoding.runtime_export import write_runtime
+from app.ml.vectors import Vectors
 
 AT_ONCE = 500
 N_CALIBRATED = 100
@@ -85,7 +85,7 @@ def main() -> None:
         return
     torch.set_num_threads(asked.threads)
     os.environ["OMP_NUM_THREADS"] = str(asked.threads)  # By which the product's runtime goes.
-    model = SentenceTransformer(str(default_model_folder()), device="cpu")
+    model = SentenceTransformer(str(find_default_model_folder()), device="cpu")
     lines = []
     for texts in (news(asked.texts), queries(asked.texts)):
         lines += measured(model, texts, ["plain", *(w for w in asked.ways if w != "plain")])

@@ -23,11 +23,11 @@ from kept import AGNEWS, keep
 from pyarrow import parquet
 from sqlalchemy import Connection, event
 
-from app import schema
-from app.database import engine, transaction
-from app.exchange.exporting import write_export
-from app.exchange.importing import carry_out, receive, start
-from app.exchange.mapping import Mapping
+from app.db import schema
+from app.db.session import engine, write_session
+from app.exchange.exports.export import write_export
+from app.exchange.imports.imports import queue_import, receive_import, run_import
+from app.exchange.imports.mapping import Mapping
 from app.models import Project
 from app.projects.sample import sample_messages
 from app.settings import settings
@@ -44,11 +44,15 @@ def agnews(n: int) -> list[dict[str, str]]:
 def sample(n: int) -> list[dict[str, str]]:
     messages = sample_messages(min(n, 3200))
     return [
-        {"id": f"{k}", "text": f"{message.text} ({k})", "label": message.intent,
-         "channel": message.channel}
+        {
+            "id": f"{k}",
+            "text": f"{message.text} ({k})",
+            "label": message.intent,
+            "channel": message.channel,
+        }
         for k in range(n)
         for message in [messages[k % len(messages)]]
-    ]  # fmt: skip
+    ]
 
 
 def write_files(rows: list[dict[str, str]], folder: Path) -> dict[str, Path]:
@@ -85,7 +89,7 @@ def lock_holds() -> Iterator[list[float]]:
 
 
 def new_project(slug: str) -> Project:
-    with transaction() as db:
+    with write_session() as db:
         project = Project(slug=slug, name=slug, base_model="none", min_labels=25)
         db.add(project)
     return project
@@ -94,11 +98,11 @@ def new_project(slug: str) -> Project:
 def time_import(project: Project, path: Path) -> dict[str, float]:
     with lock_holds() as held:
         began = time.perf_counter()
-        with transaction() as db:
-            found = receive(db, project, None, path.name, path)
-        with transaction() as db:
-            start(db, found, Mapping.model_validate(found.mapping))
-        carry_out(found.id)
+        with write_session() as db:
+            found = receive_import(db, project, None, path.name, path)
+        with write_session() as db:
+            queue_import(db, found, Mapping.model_validate(found.mapping))
+        run_import(found.id)
         seconds = time.perf_counter() - began
     held.sort()
     return {

@@ -97,9 +97,10 @@ def take_pictures(port: int) -> list[str]:
         for size, scheme in ((size, scheme) for size in SIZES for scheme in SCHEMES):
             width, height = SIZES[size]
             context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme,
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
                 reduced_motion="reduce",
-            )  # fmt: skip
+            )
             page = context.new_page()
             page.goto(f"{address}/login")
             keep(page, "Log in", size, scheme)
@@ -114,13 +115,13 @@ def take_pictures(port: int) -> list[str]:
 
 def logged_in(user_id: int) -> str:
     """The cookie of a new login."""
-    from app.accounts.access import hashed
-    from app.database import transaction
+    from app.accounts.access import hash_token
+    from app.db.session import write_session
     from app.models import Login
 
     token = uuid.uuid4().hex
-    with transaction() as db:
-        db.add(Login(token_hash=hashed(token), user_id=user_id))
+    with write_session() as db:
+        db.add(Login(token_hash=hash_token(token), user_id=user_id))
     return token
 
 

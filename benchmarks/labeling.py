@@ -90,22 +90,43 @@ def _drive(
     """Locust writes times.json into the desk's folder."""
     folder = serving.desk.folder
     asked = {
-        "slug": SLUG, "tokens": serving.desk.tokens, "annotators": annotators,
-        "per_second": per_second, "searching": searching, "warm_up_seconds": WARM_UP_SECONDS,
+        "slug": SLUG,
+        "tokens": serving.desk.tokens,
+        "annotators": annotators,
+        "per_second": per_second,
+        "searching": searching,
+        "warm_up_seconds": WARM_UP_SECONDS,
         "out": str(folder / "times.json"),
-    }  # fmt: skip
+    }
     (folder / "asked.json").write_text(json.dumps(asked))
     command = [
-        sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "annotators.py"),
-        "--headless", "--host", serving.address, "-u", str(annotators), "-r", str(annotators),
-        "-t", f"{seconds + WARM_UP_SECONDS}s", "--only-summary", "--loglevel", "ERROR",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(ROOT / "benchmarks" / "annotators.py"),
+        "--headless",
+        "--host",
+        serving.address,
+        "-u",
+        str(annotators),
+        "-r",
+        str(annotators),
+        "-t",
+        f"{seconds + WARM_UP_SECONDS}s",
+        "--only-summary",
+        "--loglevel",
+        "ERROR",
+    ]
     environment = serving.desk.environment | {"LABELING_ASKED": str(folder / "asked.json")}
     # Its exit status tells of failed requests; they are in what it wrote.
     subprocess.run(
-        command, env=environment, check=False,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        command,
+        env=environment,
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def keys(desk: Desk, seconds: int) -> Figures:
@@ -162,8 +183,12 @@ def postgres_desk(n: int, cache: Path) -> Iterator[Desk]:
 
 
 PARTS: dict[str, Callable[[Desk, int], Figures]] = {
-    "keys": keys, "paced": paced, "flat": flat, "postgres": flat, "large": large,
-}  # fmt: skip
+    "keys": keys,
+    "paced": paced,
+    "flat": flat,
+    "postgres": flat,
+    "large": large,
+}
 
 
 def show(part: str, found: Figures) -> None:

@@ -34,9 +34,15 @@ class Line:
 
     @classmethod
     def of(
-        cls, corpus: str, recipe: str, picked: str, labels: int,
-        scores: list[dict[str, float]], spent: Spent, memory_mb: float,
-    ) -> Self:  # fmt: skip
+        cls,
+        corpus: str,
+        recipe: str,
+        picked: str,
+        labels: int,
+        scores: list[dict[str, float]],
+        spent: Spent,
+        memory_mb: float,
+    ) -> Self:
         """A line of today, from the scores of each draw."""
         mean = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
         spread = {name: float(np.std([each[name] for each in scores])) for name in scores[0]}

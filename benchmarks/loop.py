@@ -37,8 +37,11 @@ def likewise(folder: Path, *words: str) -> Any:
     done = subprocess.run(
         [*LIKEWISE, *words, "--json"],
         env=environment | {"LIKEWISE_DATA_DIR": str(folder)},
-        cwd=ROOT, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         sys.exit(f"likewise {' '.join(words)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
@@ -66,8 +69,9 @@ def embedded(folder: Path, rows: list[Row], place: Path) -> float:
         return 0.0
     file = write(place / "records.csv", ["id", "Title", "Description"], rows)
     start = time.perf_counter()
-    likewise(folder, "import", "agnews", str(file), "--text", "Title,Description", "--id", "id",
-             "--wait")  # fmt: skip
+    likewise(
+        folder, "import", "agnews", str(file), "--text", "Title,Description", "--id", "id", "--wait"
+    )
     return time.perf_counter() - start
 
 
@@ -91,8 +95,19 @@ def draw(base: Path, rows: list[Row], gold: Path, seed: int, place: Path) -> dic
     )
     columns = ["id", "Title", "Description", "label"]
     file = write(place / f"labels-{seed}.csv", columns, labeled)
-    likewise(folder, "import", "agnews", str(file), "--text", "Title,Description", "--id", "id",
-             "--label", "label", "--wait")  # fmt: skip
+    likewise(
+        folder,
+        "import",
+        "agnews",
+        str(file),
+        "--text",
+        "Title,Description",
+        "--id",
+        "id",
+        "--label",
+        "label",
+        "--wait",
+    )
     run = likewise(folder, "train", "agnews", "--method", "head", "--wait")
     told = scores(folder, gold, place)
     shutil.rmtree(folder)

@@ -28,10 +28,10 @@ from kept import AGNEWS, SHARED, Stopwatch, keep_among, most_memory_mb
 from map_opening import OPENED, opened
 from scale import grown
 
-from app.similarity.map import Points, layout, sketch
-from app.similarity.recipe import Recipe
-from app.similarity.tuning import tune
-from app.similarity.vectors import Vectors
+from app.ml.heads.tuning import tune
+from app.ml.map import Points, compute_layout, compute_sketch
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors
 
 LABELS = 100
 TRIED = 4_000
@@ -58,12 +58,16 @@ def laid_out(cache: Path, n: int) -> list[Line]:
     """The four maps of n records."""
     data = grown(agnews(cache), n)
     rows = np.random.default_rng(0).choice(n, LABELS, replace=False)
-    layout(data.vectors[:200])  # Compiles what the first map of a worker compiles.
+    compute_layout(data.vectors[:200])  # Compiles what the first map of a worker compiles.
     lines: list[Line] = []
 
     def draw(name: str, method: str, vectors: Vectors, before: Points | None) -> Points:
         watch = Stopwatch()
-        points = sketch(vectors) if method == "components" else layout(vectors, before=before)
+        points = (
+            compute_sketch(vectors)
+            if method == "components"
+            else compute_layout(vectors, before=before)
+        )
         spent = watch.lap()
         moved = None
         if before is not None:

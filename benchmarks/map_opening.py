@@ -45,23 +45,23 @@ def furnish(n: int) -> str:
     """A project of n records on a map, half of them labeled; returns the token of a login."""
     from sqlalchemy import insert
 
-    from app import schema
-    from app.accounts.access import hashed
-    from app.database import transaction
-    from app.maps.stored import MAP, Map, publish_map
+    from app.accounts.access import hash_token
+    from app.db import schema
+    from app.db.session import write_session
+    from app.maps.map_files import MAP, Map, publish_map
     from app.models import Act, Consensus, Embedding, Login, Record, User, utc_now
     from app.projects.labels import add_label
     from app.projects.projects import create_project
-    from app.search.encoders import raw_encoder
+    from app.search.versions import raw_encoder
 
     schema.upgrade()
     rng = np.random.default_rng(0)
     ids = np.arange(1, n + 1)
-    with transaction() as db:
+    with write_session() as db:
         user = User(name="ada", name_key="ada", role="admin")
         db.add(user)
         db.flush()
-        db.add(Login(token_hash=hashed("bench"), user_id=user.id))
+        db.add(Login(token_hash=hash_token("bench"), user_id=user.id))
         project = create_project(db, "Map", by=user)
         encoder = raw_encoder(db, project)
         labels = [add_label(db, project.id, f"label {i}", None).id for i in range(8)]
@@ -69,15 +69,26 @@ def furnish(n: int) -> str:
         db.add(act)
         db.flush()
         of_record = [
-            {"project_id": project.id, "external_id": f"r{i}", "content_hash": f"{i:064x}",
-             "text": f"Record {i} of a large project.", "fields": {}} for i in ids.tolist()
-        ]  # fmt: skip
+            {
+                "project_id": project.id,
+                "external_id": f"r{i}",
+                "content_hash": f"{i:064x}",
+                "text": f"Record {i} of a large project.",
+                "fields": {},
+            }
+            for i in ids.tolist()
+        ]
         db.execute(insert(Record), of_record)
         vector = np.ones(8, "<f4").tobytes()
         of_vector = [
-            {"encoder_id": encoder.id, "record_id": i, "content_hash": f"{i:064x}",
-             "vector": vector} for i in ids.tolist()
-        ]  # fmt: skip
+            {
+                "encoder_id": encoder.id,
+                "record_id": i,
+                "content_hash": f"{i:064x}",
+                "vector": vector,
+            }
+            for i in ids.tolist()
+        ]
         db.execute(insert(Embedding), of_vector)
         of_label = [
             {"project_id": project.id, "record_id": i, "label_id": labels[i % 8], "act_id": act.id}
@@ -117,11 +128,14 @@ def opened(n: int) -> dict[str, Any]:
             server.wait(60)
     frames = [each for _, times in shown for each in times]
     return {
-        "records": n, "vectors": "-", "method": "open", "n": OPENED,
+        "records": n,
+        "vectors": "-",
+        "method": "open",
+        "n": OPENED,
         "open_seconds": round(statistics.median(seconds for seconds, _ in shown), 2),
         "frame_ms_p50": round(statistics.median(frames), 1),
         "frame_ms_p95": round(statistics.quantiles(frames, n=20)[18], 1),
-    }  # fmt: skip
+    }
 
 
 def open_once(browser: Any, port: int, token: str) -> tuple[float, list[float]]:

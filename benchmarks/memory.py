@@ -21,16 +21,16 @@ import numpy as np
 from kept import Stopwatch, keep_among, most_memory_mb
 from sqlalchemy import insert
 
-from app import schema
-from app.database import reading, transaction
+from app.db import schema
+from app.db.session import read_session, write_session
 from app.maps.drawing import draw_sketch
+from app.ml.vectors import unit_rows
 from app.models import Project, Record
-from app.search.embedding import raw_vectors
-from app.search.encoders import raw_encoder
-from app.search.revisions import write_index
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import write_index
 from app.search.vectors import as_bytes, store_vectors
+from app.search.versions import raw_encoder
 from app.settings import DEFAULT_MODEL, settings
-from app.similarity.vectors import unit_rows
 
 AT_ONCE = 10_000
 
@@ -84,7 +84,7 @@ def _use(folder: str) -> None:
 def make_records(n: int, dimensions: int) -> int:
     """The id of the raw encoder of a new project with so many records and their vectors."""
     schema.upgrade()
-    with transaction() as db:
+    with write_session() as db:
         project = Project(slug="memory", name="Memory", base_model=DEFAULT_MODEL, min_labels=25)
         db.add(project)
         db.flush()
@@ -94,11 +94,16 @@ def make_records(n: int, dimensions: int) -> int:
         numbers = range(start, min(n, start + AT_ONCE))
         hashes = [f"{number:064x}" for number in numbers]
         records = [
-            {"project_id": project_id, "external_id": f"r{number}", "text": f"text {number}",
-             "content_hash": content_hash, "fields": {}}
+            {
+                "project_id": project_id,
+                "external_id": f"r{number}",
+                "text": f"text {number}",
+                "content_hash": content_hash,
+                "fields": {},
+            }
             for number, content_hash in zip(numbers, hashes, strict=True)
-        ]  # fmt: skip
-        with transaction() as db:
+        ]
+        with write_session() as db:
             ids = db.scalars(
                 insert(Record).returning(Record.id, sort_by_parameter_order=True), records
             )
@@ -118,8 +123,8 @@ def measure(name: str, encoder_id: int, n: int, dimensions: int) -> Line:
 
 def read_all(encoder_id: int) -> None:
     """What a run, a renewal of suggestions and a map begin with."""
-    with reading() as db:
-        raw_vectors(db, encoder_id)
+    with read_session() as db:
+        load_all_vectors(db, encoder_id)
 
 
 STEPS: dict[str, Callable[[int], None]] = {

@@ -62,8 +62,13 @@ def _by_labels(axes: Axes, lines: list[Line], metric: str) -> None:
                 [line.labels for line in own],
                 [line.scores[metric] for line in own],
                 [line.spread[metric] for line in own],
-                label=name, color=colour, marker=mark, markersize=4, linewidth=1.4, capsize=2,
-            )  # fmt: skip
+                label=name,
+                color=colour,
+                marker=mark,
+                markersize=4,
+                linewidth=1.4,
+                capsize=2,
+            )
     for line in lines:
         if metric in line.scores and (line.recipe == "raw" or line.picked == "all true"):
             name = "raw" if line.recipe == "raw" else "ceiling: a head on all true labels"

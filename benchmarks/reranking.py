@@ -20,12 +20,12 @@ from corpora import CACHE, CORPORA, Corpus
 from kept import keep
 from numpy.typing import NDArray
 
-from app.similarity.examples import Examples
-from app.similarity.graph import neighbour_graph
-from app.similarity.recipe import Recipe
-from app.similarity.reranking import learned_chances, proposed_end, usual_shares
-from app.similarity.suggesting import chances_of_all
-from app.similarity.vectors import unit_rows
+from app.ml.examples import Examples
+from app.ml.graph import build_neighbour_graph
+from app.ml.label_inference.infer import infer_probabilities
+from app.ml.recipe import Recipe
+from app.ml.reranking import compute_posterior, compute_prior_shares, propose_cutoff
+from app.ml.vectors import unit_rows
 
 LENGTH, NEXT = 200, 20
 DECIDED = (10, 30, 60)
@@ -46,7 +46,7 @@ def main() -> None:
     rows: list[Row] = []
     for name in words.datasets.split(","):
         corpus = tested(CORPORA[name](words.cache))
-        graph = neighbour_graph(corpus.vectors, Recipe().neighbours)
+        graph = build_neighbour_graph(corpus.vectors, Recipe().neighbours)
         for n_labels in map(int, words.labels.split(",")):
             found: dict[int, list[tuple[float, ...]]] = {n: [] for n in DECIDED}
             for draw in range(words.draws):
@@ -85,14 +85,17 @@ def suggestions(corpus: Corpus, graph: sp.csr_matrix, rows: NDArray[np.int64]) -
     if len(rows) == 0:
         return None
     examples = Examples(
-        rows=rows, classes=corpus.classes[rows], label_ids=tuple(range(len(corpus.names))),
-        groups=np.arange(len(rows)), weights=np.ones(len(rows), np.float32),
-    )  # fmt: skip
-    return chances_of_all(graph, corpus.vectors, examples, Recipe())
+        rows=rows,
+        classes=corpus.classes[rows],
+        label_ids=tuple(range(len(corpus.names))),
+        groups=np.arange(len(rows)),
+        weights=np.ones(len(rows), np.float32),
+    )
+    return infer_probabilities(graph, corpus.vectors, examples, Recipe())
 
 
 def tuned(vectors: Floats, chances: Floats) -> Floats:
-    """As app.similarity.head does it, with these chances in place of a network's."""
+    """As app.ml.heads.head does it, with these chances in place of a network's."""
     evidence = chances - chances.mean(axis=0)
     length = np.minimum(1, (evidence**2).sum(axis=1, keepdims=True))
     parts = [np.sqrt(1 - STRENGTH * length) * vectors, np.sqrt(STRENGTH) * evidence]
@@ -104,12 +107,12 @@ def judged(
 ) -> tuple[float, ...]:
     """Shares of the leading label: frozen, suggested, learned; rows kept, and right among them."""
     said = np.eye(len(corpus.names), dtype=np.float32)[corpus.classes[near[:n]]]
-    before = usual_shares(said, len(near)) if expected is None else expected
-    chances = learned_chances(corpus.vectors[near], before, np.arange(n), said)[n:, lead]
+    before = compute_prior_shares(said, len(near)) if expected is None else expected
+    chances = compute_posterior(corpus.vectors[near], before, np.arange(n), said)[n:, lead]
     is_lead = corpus.classes[near[n:]] == lead
     best = np.argsort(-chances, kind="stable")
     by_suggestion = np.argsort(-before[n:, lead], kind="stable")
-    end = proposed_end(chances[best])
+    end = propose_cutoff(chances[best])
     right = is_lead[best[:end]].mean() if end else float("nan")
     nexts = [is_lead[order[:NEXT]].mean() for order in (np.arange(len(best)), by_suggestion, best)]
     return (*nexts, end / len(best), right)

@@ -20,12 +20,12 @@ from corpora import CACHE, Corpus, agnews, examples_of, silent
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
 
-from app.similarity.graph import nearest_others, neighbour_graph
-from app.similarity.index import VectorIndex
-from app.similarity.measuring.validation import compare
-from app.similarity.recipe import Recipe
-from app.similarity.tuning import tune
-from app.similarity.vectors import Vectors, unit_rows
+from app.ml.evaluation.cross_validation import cross_validate
+from app.ml.graph import build_neighbour_graph, find_nearest_others
+from app.ml.heads.tuning import tune
+from app.ml.index import VectorIndex
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors, unit_rows
 
 MOVED = (0.3, 0.7)
 AT_ONCE = 10_000
@@ -90,12 +90,12 @@ def measured(cache: Path, n: int, n_labels: int) -> Line:
     rows = np.random.default_rng(0).choice(n, n_labels, replace=False)
     examples, recipe, stages = examples_of(data, rows), Recipe(), Stages()
     stages.begin("Building the graph")
-    graph = neighbour_graph(data.vectors, recipe.neighbours)
+    graph = build_neighbour_graph(data.vectors, recipe.neighbours)
     stages.begin("Reading the words")
     words = data.words
     head = tune(data.vectors, examples, recipe, stages, graph, words)
     stages.begin("Comparing raw and tuned")
-    compare(data.vectors, examples, recipe, silent, graph, words=words)
+    cross_validate(data.vectors, examples, recipe, silent, graph, words=words)
     stages.begin("Indexing")
     VectorIndex.build(np.arange(n), head.tune(data.vectors))
     stages.begin("Done")
@@ -110,7 +110,7 @@ def grown(data: Corpus, n: int) -> Corpus:
     real = len(data.vectors)
     if n <= real:
         return _of(data, data.vectors[:n], np.arange(n))
-    _, near = nearest_others(data.vectors, 15)
+    _, near = find_nearest_others(data.vectors, 15)
     origin = np.arange(n - real) % real
     towards = near[origin, rng.integers(0, 15, n - real)]
     part = rng.uniform(*MOVED, (n - real, 1)).astype(np.float32)

@@ -1,13 +1,13 @@
 """What every figure is: the same queries each time, by true classes.
 
-Written apart from `app.similarity.measuring`, so that the two check each other.
+Written apart from `app.ml.evaluation`, so that the two check each other.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from app.similarity.vectors import Vectors
+from app.ml.vectors import Vectors
 
 Rows = NDArray[np.int64]
 DEPTHS = (5, 10, 25, 50, 100, 250, 500, 1000)

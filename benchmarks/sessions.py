@@ -26,31 +26,21 @@ from numpy.typing import NDArray
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app import schema
-from app.artifacts import store
-from app.database import reading, transaction
+from app.db import schema
+from app.db.session import read_session, write_session
 from app.errors import Conflict
-from app.labeling.forecast import forecast_of
-from app.labeling.listing import lists
-from app.labeling.reordering import order_of
-from app.labeling.sessions import record_ids_in, seed_of, start_next, start_session
-from app.labeling.ways import offers
-from app.models import (
-    Act,
-    Annotation,
-    Consensus,
-    Import,
-    Label,
-    Project,
-    Record,
-    User,
-    utc_now,
-)
-from app.search.encoders import activate, publish
+from app.labeling.sessions.forecast import forecast_by_version
+from app.labeling.sessions.kinds import load_offers
+from app.labeling.sessions.reranking import compute_order
+from app.labeling.sessions.session_list import load_session_lists
+from app.labeling.sessions.sessions import build_seed, load_record_ids, start_next, start_session
+from app.ml.index import VectorIndex
+from app.models import Act, Annotation, Consensus, Import, Label, Project, Record, User, utc_now
 from app.search.similar import Seed
 from app.search.suggestions import Suggestions, save_suggestions
+from app.search.versions import activate, publish
 from app.settings import settings
-from app.similarity.index import VectorIndex
+from app.storage import store_file
 
 N_CLUSTERS, N_LABELS, DIMENSION = 400, 8, 384
 AT_ONCE = 10_000
@@ -84,17 +74,22 @@ def make(n: int, n_labeled: int) -> None:
     centres = rng.normal(size=(N_CLUSTERS, DIMENSION)).astype(np.float32)
     vectors = centres[clusters] + rng.normal(size=(n, DIMENSION)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    with transaction() as db:
+    with write_session() as db:
         db.add(User(name="ada", name_key="ada", role="admin"))
         project = Project(slug="large", name="Large", base_model="none", min_labels=25)
         db.add(project)
         db.flush()
         add_records(db.connection().execute, project, n)
         labels = [
-            Label(project_id=project.id, name=f"label {i}", name_key=f"label {i}", colour=i,
-                  position=i)
+            Label(
+                project_id=project.id,
+                name=f"label {i}",
+                name_key=f"label {i}",
+                colour=i,
+                position=i,
+            )
             for i in range(N_LABELS)
-        ]  # fmt: skip
+        ]
         db.add_all(labels)
         db.flush()
         label_ids = [label.id for label in labels]
@@ -112,37 +107,53 @@ def add_records(execute: Callable[..., object], project: Project, n: int) -> Non
             insert(Record),
             [
                 {
-                    "project_id": project.id, "external_id": f"r{start + i}", "text": text,
-                    "content_hash": hashlib.sha256(text.encode()).hexdigest(), "fields": {},
-                    "created_at": now, "updated_at": now,
+                    "project_id": project.id,
+                    "external_id": f"r{start + i}",
+                    "text": text,
+                    "content_hash": hashlib.sha256(text.encode()).hexdigest(),
+                    "fields": {},
+                    "created_at": now,
+                    "updated_at": now,
                 }
                 for i, text in enumerate(texts[: n - start])
             ],
-        )  # fmt: skip
+        )
     execute(
         insert(Import).values(
-            project_id=project.id, file_name="m.csv", file="imports/1", format="csv", mapping={},
-            status="succeeded", attempt=1, n_stored=n, n_read=n, created_at=now, started_at=now,
+            project_id=project.id,
+            file_name="m.csv",
+            file="imports/1",
+            format="csv",
+            mapping={},
+            status="succeeded",
+            attempt=1,
+            n_stored=n,
+            n_read=n,
+            created_at=now,
+            started_at=now,
         )
-    )  # fmt: skip
+    )
 
 
 def publish_versions(
-    project: Project, ids: NDArray[np.int64], vectors: Floats, classes: NDArray[np.int64],
+    project: Project,
+    ids: NDArray[np.int64],
+    vectors: Floats,
+    classes: NDArray[np.int64],
     label_ids: list[int],
-) -> None:  # fmt: skip
+) -> None:
     """A raw version, and an active one that suggests rightly nine times in ten."""
     rng = np.random.default_rng(1)
     odds = rng.gumbel(size=(len(ids), N_LABELS)) + 4 * np.eye(N_LABELS)[classes]
     chances = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
     tuned = np.concatenate([vectors, chances], axis=1)
     found = Suggestions(ids, tuple(label_ids), chances.astype(np.float16))
-    raw_files = {"index": store("index", VectorIndex.build(ids, vectors).save)}
+    raw_files = {"index": store_file("index", VectorIndex.build(ids, vectors).save)}
     files = {
-        "index": store("index", VectorIndex.build(ids, tuned.astype(np.float32)).save),
-        "suggestions": store("suggestions", lambda path: save_suggestions(found, path)),
+        "index": store_file("index", VectorIndex.build(ids, tuned.astype(np.float32)).save),
+        "suggestions": store_file("suggestions", lambda path: save_suggestions(found, path)),
     }
-    with transaction() as db:
+    with write_session() as db:
         raw = publish(
             db, project, kind="raw", raw_encoder=None, files=raw_files, n_records=len(ids)
         )
@@ -154,11 +165,14 @@ def publish_versions(
 
 
 def say(
-    project: Project, ids: NDArray[np.int64], classes: NDArray[np.int64], label_ids: list[int],
+    project: Project,
+    ids: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    label_ids: list[int],
     rows: NDArray[np.int64],
-) -> None:  # fmt: skip
+) -> None:
     """One act that labels these rows; one in a hundred of them wrongly."""
-    with transaction() as db:
+    with write_session() as db:
         act = Act(project_id=project.id, user_id=1, kind="page", key="all")
         db.add(act)
         db.flush()
@@ -170,11 +184,17 @@ def say(
         db.execute(
             insert(Annotation),
             [
-                {"record_id": record_id, "label_id": label_id, "user_id": 1, "source": "page",
-                 "verdict": "label", **shared}
+                {
+                    "record_id": record_id,
+                    "label_id": label_id,
+                    "user_id": 1,
+                    "source": "page",
+                    "verdict": "label",
+                    **shared,
+                }
                 for record_id, label_id in each
             ],
-        )  # fmt: skip
+        )
         db.execute(
             insert(Consensus),
             [
@@ -186,7 +206,7 @@ def say(
 
 def measured(rounds: int) -> list[dict[str, object]]:
     """Each kind of session, then the pages about them."""
-    with reading() as db:
+    with read_session() as db:
         project = db.scalars(select(Project)).one()
         user = db.scalars(select(User).where(User.name == "ada")).one()
         first = db.scalars(select(Record.id).order_by(Record.id).limit(5)).all()
@@ -200,12 +220,12 @@ def measured(rounds: int) -> list[dict[str, object]]:
     rows.append(row_of("next best", rounds, lambda: start_next(project, user)))
 
     def expected(db: Session) -> object:
-        return forecast_of(db, project, session.encoder_id, record_ids_in(db, session))
+        return forecast_by_version(db, project, session.encoder_id, load_record_ids(db, session))
 
     asked: dict[str, Callable[[Session], object]] = {
-        "offers": lambda db: offers(db, project, user.id),
-        "lists": lambda db: lists(db, project, user),
-        "order of 1,000": lambda db: order_of(db, project, session, user.id),
+        "offers": lambda db: load_offers(db, project, user.id),
+        "lists": lambda db: load_session_lists(db, project, user),
+        "order of 1,000": lambda db: compute_order(db, project, session, user.id),
         "forecast of 1,000": expected,
     }
     return rows + [row_of(name, rounds, partial(read, verb)) for name, verb in asked.items()]
@@ -214,12 +234,22 @@ def measured(rounds: int) -> list[dict[str, object]]:
 def seeds_of(first: Sequence[int], label_id: int) -> dict[str, Seed | None]:
     """Every kind of session, with what it is asked for."""
     seeds: dict[str, Seed | None] = {
-        "record": seed_of("record", first[:1]), "selection": seed_of("selection", first),
-        "label": seed_of("label", label_id=label_id), "given": seed_of("given", first),
-        "suggested": seed_of("suggested", label_id=label_id),
-    }  # fmt: skip
-    plain = ("cold_start", "uncertain", "coverage", "recent", "suspects", "contradictions",
-             "random", "audit")  # fmt: skip
+        "record": build_seed("record", first[:1]),
+        "selection": build_seed("selection", first),
+        "label": build_seed("label", label_id=label_id),
+        "given": build_seed("given", first),
+        "suggested": build_seed("suggested", label_id=label_id),
+    }
+    plain = (
+        "cold_start",
+        "uncertain",
+        "coverage",
+        "recent",
+        "suspects",
+        "contradictions",
+        "random",
+        "audit",
+    )
     return seeds | dict.fromkeys(plain)
 
 
@@ -231,7 +261,7 @@ def start_or_none(project: Project, user: User, kind: str, seed: Seed | None) ->
 
 def read(verb: Callable[[Session], object]) -> object:
     """What a page reads."""
-    with reading() as db:
+    with read_session() as db:
         return verb(db)
 
 
@@ -245,9 +275,10 @@ def row_of(name: str, rounds: int, verb: Callable[[], object]) -> dict[str, obje
         cpu.append(1000 * (time.process_time() - began))
         clock.append(1000 * (time.perf_counter() - at))
     return {
-        "what": name, "cpu_ms": round(statistics.median(cpu), 1),
+        "what": name,
+        "cpu_ms": round(statistics.median(cpu), 1),
         "ms": round(statistics.median(clock), 1),
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

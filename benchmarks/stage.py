@@ -10,22 +10,22 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, func, select, update
 
 from app.accounts.users import create_user
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
-from app.labeling.items import Item, items
-from app.labeling.remarks import remark
-from app.labeling.sessions import start_session
-from app.labeling.undoing import undo
-from app.maps.drawing import due_maps
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.undo import undo
+from app.labeling.sessions.rows import Item, load_items
+from app.labeling.sessions.sessions import start_session
+from app.maps.drawing import list_due_maps
 from app.models import Act, Annotation, LabelingSession, Project, TrainingRun, User, utc_now
 from app.progress.goals import set_goal
 from app.projects.labels import label_set
 from app.projects.sample import sample_messages
-from app.search.embedding import n_missing
-from app.search.encoders import active_encoder
-from app.search.revisions import needs_index
+from app.search.embedding import count_missing
+from app.search.index_revisions import needs_index
 from app.search.similar import Seed
-from app.training.runs import request_run
+from app.search.versions import find_active_version
+from app.training.runs.runs import request_run
 
 DAYS = 9
 PEOPLE = (("ada", "admin"), ("eve", "reviewer"), ("ben", "annotator"))
@@ -44,7 +44,7 @@ class Stage:
 
 def set_stage() -> Stage:
     """Label, let the worker that is running tune twice and draw the maps, label on."""
-    with transaction() as db:
+    with write_session() as db:
         project = db.scalars(select(Project).where(Project.is_sample)).one()
         people = {name: create_user(db, name, role, uuid.uuid4().hex) for name, role in PEOPLE}
         project.trains_itself = False
@@ -60,11 +60,13 @@ def set_stage() -> Stage:
     near = Seed("record", (first[0].record.id,))
     work.label(eve, start_session(project, eve, "record", seed=near, k=25))
     work.judge_too(ada, first[:25])
-    with transaction() as db:
+    with write_session() as db:
         undo(db, project, ada.id)
-        remark(db, project, ben.id, first[1].record.id, "flag", key=uuid.uuid4().hex)
+        store_remark(db, project, ben.id, first[1].record.id, "flag", key=uuid.uuid4().hex)
         words = "Two questions in one: which of them counts?"
-        remark(db, project, ben.id, first[1].record.id, "comment", body=words, key=uuid.uuid4().hex)
+        store_remark(
+            db, project, ben.id, first[1].record.id, "comment", body=words, key=uuid.uuid4().hex
+        )
     train(project, eve)
     until(lambda: not _maps_to_draw())
     session = start_session(project, ada, "suggested")
@@ -79,7 +81,7 @@ class Work:
     def __init__(self, project: Project, dice: random.Random) -> None:
         self.project, self.dice = project, dice
         self.intents = {each.external_id: each.intent for each in sample_messages()}
-        with reading() as db:
+        with read_session() as db:
             self.labels = {label.name: label.id for label in label_set(db, project.id)}
 
     def label(self, user: User, session: LabelingSession, at_most: int | None = None) -> list[Item]:
@@ -102,12 +104,14 @@ class Work:
         """The same records again, by somebody who sees some of them otherwise."""
         for item in rows:
             label_id = self._truth(item) if self.dice.random() > 0.12 else self._any_label()
-            say = Say(item.record.id, "label", (label_id,), milliseconds=self._milliseconds())
+            say = AnnotationInput(
+                item.record.id, "label", (label_id,), milliseconds=self._milliseconds()
+            )
             self._act(user, [say], "single", None)
 
     def _rows(self, user: User, session: LabelingSession) -> list[Item]:
-        with reading() as db:
-            return items(db, self.project, session, user.id, limit=session.n_records)
+        with read_session() as db:
+            return load_items(db, self.project, session, user.id, limit=session.n_records)
 
     def _truth(self, item: Item) -> int:
         return self.labels[self.intents[item.record.external_id]]
@@ -121,28 +125,39 @@ class Work:
     def _is_right(self, item: Item) -> bool:
         return bool(item.suggestions) and item.suggestions[0].label_id == self._truth(item)
 
-    def _say(self, item: Item) -> Say:
+    def _say(self, item: Item) -> AnnotationInput:
         best = item.suggestions[0] if item.suggestions else None
-        return Say(
-            item.record.id, "label", (self._truth(item),), rank=item.rank,
-            similarity=item.similarity, milliseconds=self._milliseconds(),
+        return AnnotationInput(
+            item.record.id,
+            "label",
+            (self._truth(item),),
+            rank=item.rank,
+            similarity=item.similarity,
+            milliseconds=self._milliseconds(),
             suggestion_id=best.label_id if best else None,
             suggestion_score=best.score if best else None,
-        )  # fmt: skip
+        )
 
-    def _act(self, user: User, says: list[Say], source: str, session_id: int | None) -> None:
-        with transaction() as db:
+    def _act(
+        self, user: User, says: list[AnnotationInput], source: str, session_id: int | None
+    ) -> None:
+        with write_session() as db:
             act = annotate(
-                db, self.project, user.id, says, key=uuid.uuid4().hex,
-                source="page" if source == "page" else "single", session_id=session_id,
-            )  # fmt: skip
+                db,
+                self.project,
+                user.id,
+                says,
+                key=uuid.uuid4().hex,
+                source="page" if source == "page" else "single",
+                session_id=session_id,
+            )
             seconds = self.dice.uniform(9, 18) if source == "page" else self._milliseconds() / 800
             db.execute(update(Act).where(Act.id == act.id).values(active_seconds=seconds))
 
 
 def train(project: Project, by: User) -> None:
     """Ask for a run, and wait until the worker has carried it out."""
-    with transaction() as db:
+    with write_session() as db:
         request_run(db, project, by=by)
     until(lambda: not _count(TrainingRun.status.in_(("queued", "running"))))
     if _count(TrainingRun.status != "succeeded"):
@@ -151,7 +166,7 @@ def train(project: Project, by: User) -> None:
 
 def spread_over_days(project: Project) -> None:
     """All this took minutes; let it look like the days that it stands for."""
-    with transaction() as db:
+    with write_session() as db:
         acts = db.scalars(select(Act).where(Act.project_id == project.id).order_by(Act.id)).all()
         end = utc_now()
         for n, act in enumerate(acts, 1):
@@ -172,16 +187,16 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def _is_waiting_for_vectors(project: Project) -> bool:
-    with reading() as db:
-        encoder = active_encoder(db, project.id)
-        return encoder is None or n_missing(db, project) > 0 or needs_index(db, encoder)
+    with read_session() as db:
+        encoder = find_active_version(db, project.id)
+        return encoder is None or count_missing(db, project) > 0 or needs_index(db, encoder)
 
 
 def _count(condition: ColumnElement[bool]) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(TrainingRun).where(condition)) or 0
 
 
 def _maps_to_draw() -> list[int]:
-    with reading() as db:
-        return due_maps(db)
+    with read_session() as db:
+        return list_due_maps(db)

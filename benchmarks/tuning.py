@@ -31,10 +31,10 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of, rightness
 
-from app.similarity.graph import neighbour_graph
-from app.similarity.head import Head
-from app.similarity.recipe import Method, Recipe
-from app.similarity.tuning import tune
+from app.ml.graph import build_neighbour_graph
+from app.ml.heads.head import Head
+from app.ml.heads.tuning import tune
+from app.ml.recipe import Method, Recipe
 
 LABELS = {"agnews": (25, 50, 100, 261, 1000, 8140), "atis": (25, 50, 100, 261, 1000, 3374)}
 COLD = (25, 100)
@@ -104,7 +104,7 @@ def measured(cell: Cell, cache: Path) -> Line:
         scores = scored(corpus, None, np.empty(0, np.int64), cell.picked)
         return Line.of(cell.corpus, "raw", "-", 0, [scores], Spent(0.0, 0.0), most_memory_mb())
     watch = Stopwatch()
-    graph = neighbour_graph(corpus.vectors) if cell.recipe == "head" else None
+    graph = build_neighbour_graph(corpus.vectors) if cell.recipe == "head" else None
     assert corpus.words is not None  # Read here, as a run does.
     once = watch.lap()
     each, laps, memory = [], [], 0.0

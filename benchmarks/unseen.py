@@ -18,12 +18,12 @@ from kept import AGNEWS, SHARED, keep_among
 from scores import purity, queries_of, rightness
 from variety import SETS
 
-from app.similarity.examples import Examples
-from app.similarity.graph import neighbour_graph
-from app.similarity.head import Head
-from app.similarity.recipe import Recipe
-from app.similarity.tuning import tune
-from app.similarity.vectors import Vectors
+from app.ml.examples import Examples
+from app.ml.graph import build_neighbour_graph
+from app.ml.heads.head import Head
+from app.ml.heads.tuning import tune
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors
 
 METRICS = ("r_precision", "macro_r_precision", "top_10", "top_100", "accuracy", "macro_f1")
 
@@ -54,7 +54,7 @@ def main() -> None:
         return
     for name in asked.only:
         data = SETS[name](asked.cache)
-        graph = neighbour_graph(data.vectors)
+        graph = build_neighbour_graph(data.vectors)
         for n in asked.labels:
             line = measured(data, graph, n, asked.draws)
             show(line)

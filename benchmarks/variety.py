@@ -14,8 +14,8 @@ import faiss
 import numpy as np
 from corpora import Corpus, agnews, atis, embedded
 
+from app.ml.vectors import Vectors, unit_rows
 from app.projects.sample import sample_messages
-from app.similarity.vectors import Vectors, unit_rows
 
 
 def _part(data: Corpus, name: str, rows: np.ndarray, classes: np.ndarray | None = None) -> Corpus:

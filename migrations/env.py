@@ -1,9 +1,9 @@
-"""Alembic's door to our tables. Run through app.schema, or by the alembic command."""
+"""Alembic's door to our tables. Run through app.db.schema, or by the alembic command."""
 
 from alembic import context
 
+from app.db.schema import migrating
 from app.models import Base
-from app.schema import migrating
 
 # The job engine keeps its own tables, which are not ours to migrate.
 JOB_ENGINE_SCHEMA = "dbos"
@@ -16,7 +16,7 @@ def _is_ours(name: str | None, type_: str, parents: object) -> bool:
 
 
 def run() -> None:
-    """Migrate on the connection that app.schema lends, or on one of our own."""
+    """Migrate on the connection that app.db.schema lends, or on one of our own."""
     lent = context.config.attributes.get("connection")
     if lent is not None:
         _run_on(lent)

@@ -20,9 +20,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
-from app import schema
-from app.accounts.access import cookie_name, hashed
-from app.database import engine_for, transaction
+from app.accounts.access import cookie_name, hash_token
+from app.db import schema
+from app.db.session import engine_for, write_session
 from app.main import create_app
 from app.models import Login, Project, User
 from app.settings import settings
@@ -172,7 +172,7 @@ def free_port() -> int:
 
 def make_user(name: str = "ada", role: str = "admin") -> User:
     """A user who has no password: tests log in through `client_of`."""
-    with transaction() as db:
+    with write_session() as db:
         user = User(name=name, name_key=name.casefold(), role=role)
         db.add(user)
     return user
@@ -186,7 +186,7 @@ def ada(database: str) -> User:
 
 def make_project(slug: str = "letters", *, is_multi_label: bool = False) -> Project:
     """An open project without records."""
-    with transaction() as db:
+    with write_session() as db:
         project = Project(
             slug=slug,
             name=slug.title(),
@@ -205,8 +205,8 @@ def client_of(user: User | None) -> TestClient:
     )
     if user is not None:
         token = uuid.uuid4().hex
-        with transaction() as db:
-            db.add(Login(token_hash=hashed(token), user_id=user.id))
+        with write_session() as db:
+            db.add(Login(token_hash=hash_token(token), user_id=user.id))
         client.cookies.set(cookie_name(), token)
     return client
 

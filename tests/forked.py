@@ -24,7 +24,7 @@ def process(
     """A process that does `work`, in the environment of here; it does not outlive the block.
 
     work       a function of a module, called with what follows it
-    failpoint  where it is killed, as app.jobs.failpoint reads it
+    failpoint  where it is killed, as app.jobs.steps.failpoint reads it
     """
     environment = os.environ | {"LIKEWISE_FAILPOINT": failpoint}
     begun = _forks.Process(target=_do, args=(environment, work, about))
@@ -63,11 +63,11 @@ def serve_queues() -> None:
 
 def carry_on(run_id: int) -> list[str]:
     """Carry a run on from the step it is at; the names of the steps taken."""
-    from app.database import reading
+    from app.db.session import read_session
     from app.models import TrainingRun
-    from app.training import loop
+    from app.training.pipeline import steps as loop
 
-    with reading() as db:
+    with read_session() as db:
         stage = db.get_one(TrainingRun, run_id).stage
     left = loop.STEPS[[name for name, _ in loop.STEPS].index(stage) :]
     for _, step in left:

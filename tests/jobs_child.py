@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
-from app import engine as engines
-from app.jobs import Step
+from app.jobs import engine as engines
+from app.jobs.steps import Step
 
 
 def work_on(database_url: str, folder: str, *wanted: str) -> None:
@@ -23,7 +23,7 @@ def work_on(database_url: str, folder: str, *wanted: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     engines.POLL_SECONDS = 0.1
-    engine = engines.Engine(database_url, data_dir, listens_to=("light", "train"))
+    engine = engines.JobEngine(database_url, data_dir, listens_to=("light", "train"))
 
     def note(line: str) -> None:
         with (data_dir / "journal.txt").open("a") as journal:
@@ -41,9 +41,9 @@ def work_on(database_url: str, folder: str, *wanted: str) -> None:
         note(f"failed {subject_id} {sentence}")
 
     three = [step("first"), step("second"), step("third")]
-    engine.job("three", three, queue="light", on_failure=fail)
+    engine.register_job("three", three, queue="light", on_failure=fail)
     waiting = [step("first"), ("held", held), step("third")]
-    engine.job("waiting", waiting, queue="train", on_failure=fail)
+    engine.register_job("waiting", waiting, queue="train", on_failure=fail)
     engine.launch()
     for kind, subject_id in (job.split(":") for job in wanted):
         engine.start(kind, int(subject_id))

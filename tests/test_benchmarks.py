@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.similarity.measuring.classification import agreement, counts
-from app.similarity.measuring.ranking import r_precision_each, ranked_hits, top_k_each
-from app.similarity.vectors import unit_rows
+from app.ml.evaluation.classification import count_matches, score_agreement
+from app.ml.evaluation.ranking import r_precision_each, rank_hits, top_k_each
+from app.ml.vectors import unit_rows
 
 pytestmark = pytest.mark.once
 
@@ -28,7 +28,7 @@ def test_benchmarks_score_as_the_product_does() -> None:
 
     found = purity(vectors, classes, np.arange(120))
 
-    hits = ranked_hits(vectors, classes)
+    hits = rank_hits(vectors, classes)
     assert found["top_10"] == pytest.approx(top_k_each(hits, 10).mean())
     assert found["top_100"] == pytest.approx(top_k_each(hits, 100).mean())
     assert found["r_precision"] == pytest.approx(r_precision_each(hits).mean())
@@ -43,8 +43,8 @@ def test_benchmarks_judge_suggestions_as_the_product_does() -> None:
     found = rightness(true, suggested)
 
     marks = np.eye(7, dtype=bool)
-    product = counts(marks[suggested], marks[true])
-    assert found["accuracy"] == pytest.approx(agreement(marks[suggested], marks[true]).mean())
+    product = count_matches(marks[suggested], marks[true])
+    assert found["accuracy"] == pytest.approx(score_agreement(marks[suggested], marks[true]).mean())
     assert found["macro_f1"] == pytest.approx(float(product.macro(product.f1)))
 
 

@@ -21,7 +21,8 @@ from sqlalchemy import func, select, update
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.database import reading, transaction
+from app.commands import backup
+from app.db.session import read_session, write_session
 from app.models import (
     Artifact,
     Consensus,
@@ -33,9 +34,8 @@ from app.models import (
     User,
     Webhook,
 )
-from app.operating import backup
 from app.settings import settings
-from app.training import loop
+from app.training.pipeline import steps as loop
 from tests.conftest import PATIENCE_SECONDS
 from tests.training.conftest import embedded_project, label
 
@@ -74,9 +74,14 @@ def tickets(tmp_path: Path) -> Path:
 
 def test_every_verb_fails_with_one_sentence_for_an_unknown_project(database: str) -> None:
     for words in (
-        ("train",), ("train", "--wait"), ("runs",), ("rollback",), ("activate", "1"),
-        ("similar", "--record", "1"), ("export", "out.csv"),
-    ):  # fmt: skip
+        ("train",),
+        ("train", "--wait"),
+        ("runs",),
+        ("rollback",),
+        ("activate", "1"),
+        ("similar", "--record", "1"),
+        ("export", "out.csv"),
+    ):
         result = likewise(words[0], "nope", *words[1:])
         assert result.exit_code == 1, words
         assert result.stderr.strip() == "There is no such project here.", words
@@ -89,7 +94,7 @@ def test_a_dry_run_shows_the_mapping_and_stores_nothing(database: str, tickets: 
     assert shown["columns"] == ["no", "body", "topic", "channel"]
     assert (shown["mapping"]["id_column"], shown["mapping"]["label_column"]) == ("no", None)
     assert shown["rows"][0] == "ticket 0 is late"
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Project)) == 0
 
 
@@ -99,7 +104,7 @@ def test_an_unknown_column_is_named_and_no_project_is_left(database: str, ticket
     assert result.exit_code == 1
     assert "no column 'title'" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Project)) == 0
 
 
@@ -111,7 +116,7 @@ def test_an_import_is_queued_for_the_worker(database: str, tickets: Path) -> Non
     assert isinstance(again, dict)
     assert (queued["project"], queued["status"]) == ("my-tickets", "queued")
     assert again["project"] == "my-tickets"
-    with reading() as db:
+    with read_session() as db:
         mappings = db.scalars(select(Import.mapping).order_by(Import.id)).all()
         assert db.scalars(select(Project.name)).all() == ["My tickets"]
     assert [m["label_column"] for m in mappings] == ["topic", None]
@@ -146,7 +151,7 @@ def test_the_operator_may_tell_an_address_in_a_private_network(project: Project)
     assert isinstance(added, dict)
     assert added["secret"].startswith("whsec_")
     assert (again.exit_code, again.stderr.strip()) == (1, "This address is told already.")
-    with reading() as db:
+    with read_session() as db:
         [webhook] = db.query(Webhook)
     assert (webhook.url, webhook.is_private) == ("http://10.0.0.7/hook", True)
 
@@ -175,8 +180,9 @@ def test_versions_are_found_activated_rolled_back_and_searched(project: Project)
     assert (back, forth) == ({"version": 1, "kind": "raw"}, {"version": 2, "kind": "head"})
     assert (missing.exit_code, missing.stderr.strip()) == (1, "There is no such version here.")
     assert (unknown.exit_code, unknown.stderr.strip()) == (
-        1, "There is no such record 'nobody' here.",
-    )  # fmt: skip
+        1,
+        "There is no such record 'nobody' here.",
+    )
 
 
 def test_export_with_vectors_holds_what_score_needs(project: Project, tmp_path: Path) -> None:
@@ -191,8 +197,14 @@ def test_export_with_vectors_holds_what_score_needs(project: Project, tmp_path: 
     assert isinstance(facts, dict)
     assert facts["n_bytes"] == (tmp_path / "out.parquet").stat().st_size
     assert table.column_names == [
-        "id", "text", "label", "label_source", "suggestion", "suggestion_score", "vector",
-    ]  # fmt: skip
+        "id",
+        "text",
+        "label",
+        "label_source",
+        "suggestion",
+        "suggestion_score",
+        "vector",
+    ]
     assert (table.num_rows, len(table["vector"][0])) == (320, 28)
     assert wrong.exit_code == 1
     assert "csv" in wrong.stderr
@@ -202,9 +214,14 @@ def test_users_and_tokens_are_made_and_shown_once(database: str) -> None:
     invited = told("user", "add", "Ada", "--role", "admin")
     twice = likewise("user", "add", "ada", "--role", "admin")
     direct = likewise(
-        "user", "add", "Ben", "--role", "annotator", "--password-stdin",
+        "user",
+        "add",
+        "Ben",
+        "--role",
+        "annotator",
+        "--password-stdin",
         stdin="a rather long password\n",
-    )  # fmt: skip
+    )
     token = told("token", "create", "ben", "--for", "nightly export")
     nobody = likewise("token", "create", "cleo")
 
@@ -214,7 +231,7 @@ def test_users_and_tokens_are_made_and_shown_once(database: str) -> None:
     assert (twice.exit_code, nobody.exit_code, direct.exit_code) == (1, 1, 0)
     assert token["token"].startswith("lw_")
     assert "password" not in direct.output
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(Invitation.role)).all() == ["admin"]
 
 
@@ -229,9 +246,10 @@ def test_the_link_of_a_new_user_leads_to_where_the_server_is(
 
     links = [str(each["link"]).rpartition("/")[0] for each in (usual, there, public)]  # type: ignore[index]
     assert links == [
-        "http://127.0.0.1:8000/welcome", "http://127.0.0.1:8010/welcome",
+        "http://127.0.0.1:8000/welcome",
+        "http://127.0.0.1:8010/welcome",
         "https://lw.example/welcome",
-    ]  # fmt: skip
+    ]
     monkeypatch.undo()
     settings.cache_clear()
 
@@ -244,8 +262,9 @@ def test_tokens_are_listed_and_revoked(database: str) -> None:
     listed = told("token", "list")
     assert isinstance(listed, list)
     assert [(each["user"], each["for"]) for each in listed] == [
-        ("Ada", "Ada's import"), ("Ben", "Ben's import")
-    ]  # fmt: skip
+        ("Ada", "Ada's import"),
+        ("Ben", "Ben's import"),
+    ]
     revoked = likewise("token", "revoke", str(listed[0]["id"]))
     unknown = likewise("token", "revoke", "999")
 
@@ -262,7 +281,7 @@ def test_the_sample_is_loaded_once_without_its_intents(database: str) -> None:
     assert first == second
     assert isinstance(first, dict)
     assert (first["n_records"], first["n_embedded"]) == (3200, 0)
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Record)) == 3200
         assert db.scalar(select(func.count()).select_from(Label)) == 8
         assert db.scalar(select(func.count()).select_from(Consensus)) == 0
@@ -274,9 +293,17 @@ def test_doctor_tells_how_things_are(database: str) -> None:
     checks = {check["name"]: check for check in told("doctor")}  # type: ignore[attr-defined]
 
     assert {name for name, check in checks.items() if check["is_ok"]} == {
-        "python", "data folder", "disk", "sqlite", "database", "installation", "base model",
-        "device", "runtime", "worker",
-    }  # fmt: skip
+        "python",
+        "data folder",
+        "disk",
+        "sqlite",
+        "database",
+        "installation",
+        "base model",
+        "device",
+        "runtime",
+        "worker",
+    }
     assert "none at work" in checks["worker"]["sentence"]
     assert checks["runtime"]["sentence"] == "torch for new versions; versions: none yet"
 
@@ -303,7 +330,7 @@ def test_verify_names_a_damaged_file_and_a_wrong_consensus(project: Project) -> 
     for _, step in loop.STEPS:
         step(1)
     sound = told("verify")
-    with transaction() as db:
+    with write_session() as db:
         damaged = db.scalars(select(Artifact.file).where(Artifact.kind == "index")).all()[-1]
         lone = db.scalars(select(Consensus.id).limit(1)).one()
         db.execute(update(Consensus).where(Consensus.id == lone).values(label_id=None))
@@ -460,8 +487,12 @@ def test_the_command_starts_quickly(database: str) -> None:
 def test_train_waits_for_the_run_and_does_it_here(project: Project) -> None:
     done = subprocess.run(
         [*LIKEWISE, "train", "letters", "--wait", "--json"],
-        cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
     assert done.returncode == 0, done.stderr
     run = json.loads(done.stdout)
@@ -471,8 +502,11 @@ def test_train_waits_for_the_run_and_does_it_here(project: Project) -> None:
 def test_serve_prints_the_first_admins_link_and_ends_with_its_worker(database: str) -> None:
     server = subprocess.Popen(
         [*LIKEWISE, "serve", "--port", "0", "--json"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert server.stdout is not None
     ready = json.loads(server.stdout.readline())
     with urllib.request.urlopen(f"{ready['url']}/health") as answer:

@@ -4,7 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.html import STATIC, ago, duration, share, static_url, templates, thousands
+from app.web.templating import (
+    STATIC,
+    format_age,
+    format_duration,
+    format_share,
+    format_thousands,
+    static_url,
+    templates,
+)
 
 pytestmark = pytest.mark.once
 
@@ -79,14 +87,19 @@ def test_a_static_url_changes_with_the_content() -> None:
 def test_numbers_and_times_read_like_words() -> None:
     now = datetime.now(UTC)
 
-    assert share(0.6584) == "65.8 %"
-    assert share(None) == "–"
-    assert thousands(20000) == "20,000"
-    assert [duration(s) for s in (None, 9.6, 95, 3725)] == ["–", "10 s", "1 min 35 s", "1 h 02 min"]
-    assert ago(None) == "never"
-    assert ago(now) == "just now"
-    assert ago(now - timedelta(minutes=61)) == "1 hour ago"
-    assert ago(now - timedelta(days=3)) == "3 days ago"
+    assert format_share(0.6584) == "65.8 %"
+    assert format_share(None) == "–"
+    assert format_thousands(20000) == "20,000"
+    assert [format_duration(s) for s in (None, 9.6, 95, 3725)] == [
+        "–",
+        "10 s",
+        "1 min 35 s",
+        "1 h 02 min",
+    ]
+    assert format_age(None) == "never"
+    assert format_age(now) == "just now"
+    assert format_age(now - timedelta(minutes=61)) == "1 hour ago"
+    assert format_age(now - timedelta(days=3)) == "3 days ago"
 
 
 def parts(call: str) -> str:

@@ -19,11 +19,12 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 
-from app import engine, jobs, leases
-from app.database import engine_for, make_engine
-from app.engine import Engine
+from app.db.session import engine_for, make_engine
 from app.errors import AppError
-from app.jobs import JobCancelled, workers
+from app.jobs import engine, leases
+from app.jobs import steps as jobs
+from app.jobs.engine import JobEngine
+from app.jobs.steps import JobCancelled, list_workers
 from tests.conftest import PATIENCE_SECONDS
 from tests.forked import process, status_of
 from tests.jobs_child import work_on
@@ -127,8 +128,13 @@ def test_another_worker_finishes_what_a_killed_one_began(
 
     counts = {line: journal(tmp_path).count(line) for line in journal(tmp_path)}
     assert counts == {
-        "first 1": 1, "held 1": 2, "third 1": 1, "first 2": 1, "held 2": 1, "third 2": 1,
-    }  # fmt: skip
+        "first 1": 1,
+        "held 1": 2,
+        "third 1": 1,
+        "first 2": 1,
+        "held 2": 1,
+        "third 2": 1,
+    }
 
 
 def test_a_worker_that_is_stopped_leaves_its_long_step_to_the_next(
@@ -140,7 +146,7 @@ def test_a_worker_that_is_stopped_leaves_its_long_step_to_the_next(
 
     stopped.terminate()
     assert status_of(stopped) == 3
-    assert [worker.is_serving for worker in workers(url, tmp_path)] == [False]
+    assert [worker.is_serving for worker in list_workers(url, tmp_path)] == [False]
     (tmp_path / "hold").unlink()
     start_worker()
     wait_until(lambda: "third 1" in journal(tmp_path))
@@ -158,7 +164,7 @@ class Shop:
         self.failures: list[tuple[int, str]] = []
         self.overlaps: list[int] = []
         self._busy = threading.Lock()
-        self.engine = Engine(url, data_dir, listens_to=("light", "train"))
+        self.engine = JobEngine(url, data_dir, listens_to=("light", "train"))
         self._add("plain", self._note("one"))
         self._add("cancelled", self._note("begun"), self._cancel, self._note("never"))
         self._add("wrong file", self._refuse, self._note("never"))
@@ -167,7 +173,7 @@ class Shop:
 
     def _add(self, kind: str, *steps: jobs.Step, queue: str = "light") -> None:
         named = [(f"step{number}", step) for number, step in enumerate(steps)]
-        self.engine.job(kind, named, queue=queue, on_failure=self._fail)
+        self.engine.register_job(kind, named, queue=queue, on_failure=self._fail)
 
     def _note(self, name: str) -> jobs.Step:
         return lambda subject_id: self.done.append((name, subject_id))
@@ -207,18 +213,18 @@ def shop(
         shop.engine.launch()
     yield shop
     assert shop.engine.stop()
-    assert not [worker for worker in workers(shop.url, data_dir) if worker.is_serving]
+    assert not [worker for worker in list_workers(shop.url, data_dir) if worker.is_serving]
 
 
 @pytest.fixture
 def job_tables(shop: Shop) -> Iterator[Database]:
-    store = make_engine(jobs.jobs_url(shop.url, shop.data_dir))
+    store = make_engine(jobs.jobs_database_url(shop.url, shop.data_dir))
     yield store
     store.dispose()
 
 
 def test_pages_see_who_serves(shop: Shop) -> None:
-    (worker,) = workers(shop.url, shop.data_dir)
+    (worker,) = list_workers(shop.url, shop.data_dir)
 
     assert worker.is_serving
     assert worker.name.endswith(f":{os.getpid()}")
@@ -310,8 +316,8 @@ def test_old_jobs_are_forgotten(shop: Shop) -> None:
     assert not shop.engine.start("plain", 30)
     time.sleep(1.1)  # SQLite's clock, as the engine reads it, counts whole seconds.
 
-    assert shop.engine.forget_before(days=1) == 0
-    assert shop.engine.forget_before(days=0) > 0
+    assert shop.engine.delete_ended_before(days=1) == 0
+    assert shop.engine.delete_ended_before(days=0) > 0
 
     assert shop.engine.start("plain", 30)
     wait_until(lambda: shop.done.count(("one", 30)) == 2)
@@ -321,14 +327,14 @@ def test_a_worker_elsewhere_is_dead_only_after_long_silence(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not the shop's tables: its reaper would bury the worker before the test looks.
-    store = make_engine(jobs.jobs_url(url, tmp_path))
+    store = make_engine(jobs.jobs_database_url(url, tmp_path))
     leases.create_lease_table(store)
     table = leases.lease_table(store)
     far = {"host": "far", "machine": "another kernel", "pid": 1, "queues": "train"}
     seen = {"beats": 4, "last_seen_at": datetime(2001, 1, 1, tzinfo=UTC)}
     with store.execution_options(is_write=True).begin() as db:
         db.execute(table.insert().values(executor_id="far", **far, **seen))
-    watch = leases.Watch(store, tmp_path, own_id="me")
+    watch = leases.PeerMonitor(store, tmp_path, own_id="me")
 
     assert watch.find_dead([]) == []
     monkeypatch.setattr(leases, "SILENCE_SECONDS", 0.2)
@@ -345,7 +351,7 @@ def test_a_worker_elsewhere_is_dead_only_after_long_silence(
 
 
 def test_before_any_worker_there_is_none(url: str, tmp_path: Path) -> None:
-    assert workers(url, tmp_path) == []
+    assert list_workers(url, tmp_path) == []
 
 
 def test_pages_do_not_load_the_job_engine() -> None:

@@ -19,9 +19,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.accounts.tokens import create_token
-from app.database import reading, transaction
-from app.exchange.importing import STEPS as IMPORT_STEPS
-from app.models import (  # fmt: skip
+from app.db.session import read_session, write_session
+from app.exchange.imports.imports import STEPS as IMPORT_STEPS
+from app.models import (
     Activation,
     Annotation,
     Consensus,
@@ -33,7 +33,7 @@ from app.models import (  # fmt: skip
     Record,
     TrainingRun,
 )
-from app.training.loop import STEPS as RUN_STEPS
+from app.training.pipeline.steps import STEPS as RUN_STEPS
 from tests.conftest import PATIENCE_SECONDS, free_port, make_user
 from tests.forked import process, serve_queues
 from tests.tiny_encoder import save_tiny_encoder
@@ -110,17 +110,17 @@ def work(failpoint: str | None, until: Callable[[], bool]) -> int | None:
 
 
 def count(table: type[Any]) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
 def is_tuned() -> bool:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(Encoder.id).where(Encoder.kind == "head")) is not None
 
 
 def trains_itself(does: bool) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Project).values(trains_itself=does))
 
 
@@ -129,8 +129,17 @@ def test_a_worker_killed_at_every_named_step_finishes_the_loop_once(
 ) -> None:
     texts = write_file(tmp_path / "records.csv")
     monkeypatch.setenv("LIKEWISE_BASE_MODEL", str(save_tiny_encoder(tmp_path / "tiny", texts)))
-    likewise("import", "kinds", str(tmp_path / "records.csv"), "--text", "text", "--id", "id",
-             "--label", "label")  # fmt: skip
+    likewise(
+        "import",
+        "kinds",
+        str(tmp_path / "records.csv"),
+        "--text",
+        "text",
+        "--id",
+        "id",
+        "--label",
+        "label",
+    )
 
     # On Postgres a killed job waits some seconds for its reaper: the run must not overtake it.
     trains_itself(False)
@@ -144,7 +153,7 @@ def test_a_worker_killed_at_every_named_step_finishes_the_loop_once(
     assert survived == []
     assert count(Record) == count(Embedding) == N
     assert count(Annotation) == count(Consensus) == N_LABELED
-    with reading() as db:
+    with read_session() as db:
         import_ = db.scalars(select(Import)).one()
         run = db.scalars(select(TrainingRun)).one()
         heads = db.scalars(select(Encoder).where(Encoder.kind == "head")).all()
@@ -166,8 +175,9 @@ class Server:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [LIKEWISE, "serve", "--no-worker", "--port", str(self.port)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -209,10 +219,19 @@ def test_labels_that_were_answered_survive_a_killed_server_exactly_once(
     database: str, tmp_path: Path
 ) -> None:
     write_file(tmp_path / "records.csv")
-    likewise("import", "kinds", str(tmp_path / "records.csv"), "--text", "text", "--id", "id",
-             "--wait", "--json")  # fmt: skip
+    likewise(
+        "import",
+        "kinds",
+        str(tmp_path / "records.csv"),
+        "--text",
+        "text",
+        "--id",
+        "id",
+        "--wait",
+        "--json",
+    )
     user = make_user("ben", "annotator")
-    with transaction() as db:
+    with write_session() as db:
         token = create_token(db, user, "test")
         project = db.scalars(select(Project)).one()
         label = Label(project_id=project.id, name="a", name_key="a", colour=0, position=0)
@@ -242,7 +261,7 @@ def test_labels_that_were_answered_survive_a_killed_server_exactly_once(
     server.kill()
 
     assert answered == ids
-    with reading() as db:
+    with read_session() as db:
         said = db.scalars(select(Annotation.record_id)).all()
     assert sorted(said) == sorted(ids)
     assert count(Consensus) == len(ids)

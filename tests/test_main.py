@@ -8,9 +8,9 @@ from httpx2 import Response
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.database import transaction
+from app.db.session import write_session
 from app.errors import AppError, Busy
-from app.main import ROOMS, create_app
+from app.main import ROUTER_MODULES, create_app
 from app.settings import settings
 from tests.conftest import make_project
 
@@ -149,8 +149,10 @@ def test_unknown_pages_and_ids_give_one_sentence(admin: TestClient) -> None:
     assert "There is no such page." in admin.get("/nowhere").text
     assert "There is no such project here." in admin.get("/projects/nowhere").text
     assert admin.get("/api/v1/nowhere").json() == {
-        "type": "about:blank", "title": "There is no such page.", "status": 404,
-    }  # fmt: skip
+        "type": "about:blank",
+        "title": "There is no such page.",
+        "status": 404,
+    }
     assert admin.put("/me").status_code == 405
 
 
@@ -234,7 +236,7 @@ def test_the_log_holds_no_values_of_statements(
 
     @app.get("/broken")
     def fail(name: str) -> None:
-        with transaction() as db:
+        with write_session() as db:
             db.execute(text("SELECT * FROM nowhere WHERE name = :name"), {"name": name})
 
     assert (
@@ -258,7 +260,7 @@ def doors(slug: str) -> list[tuple[str, str]]:
     """Every method and address of every room that is not open to strangers."""
     return [
         (method, re.sub(r"{\w+(:\w+)?}", "1", route.path.replace("{slug}", slug)))
-        for room in ROOMS
+        for room in ROUTER_MODULES
         for route in room.router.routes
         if isinstance(route, APIRoute) and route.path not in PUBLIC
         for method in sorted(route.methods or ())

@@ -7,11 +7,11 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app import schema
 from app.accounts.devices import find_device, remember_device
 from app.accounts.users import create_user
-from app.database import engine, reading, transaction
-from app.labeling.annotations import Say, annotate
+from app.db import schema
+from app.db.session import engine, read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import Act, Base, LoginAttempt, Record, hash_normalized
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records, make_desk
@@ -44,28 +44,28 @@ def test_keys_become_the_projects_own_and_go_back_with_all_that_refers_to_acts(d
     first = desk.label(desk.ada, (0, 0), key="k")
     second = desk.label(desk.ben, (0, 1), key="k")
     other = make_project("mail")
-    says = [Say(add_records(other, ["a mail"])[0], "none")]
-    with transaction() as db:
+    says = [AnnotationInput(add_records(other, ["a mail"])[0], "none")]
+    with write_session() as db:
         third = annotate(db, other, desk.ada.id, says, key="k", request_hash="hash")
         annotate(db, other, desk.ada.id, says, key="l")
-    with reading() as db:
+    with read_session() as db:
         before = annotations(db)
     assert len(before) == 4
 
     schema.downgrade("0002")
-    with reading() as db:
+    with read_session() as db:
         keys = {row.id: row.key for row in db.execute(text("SELECT id, key FROM acts"))}
         assert annotations(db) == before
     schema.upgrade()
 
     assert [keys[act.id] for act in (first, second)] == ["k", "k"]
     assert keys[third.id] == f"act-{third.id}-k"
-    with reading() as db:
+    with read_session() as db:
         assert annotations(db) == before
         assert db.scalars(select(Act.request_hash)).all() == 4 * [None]
         assert [act.key for act in db.scalars(select(Act).order_by(Act.id))][3] == "l"
     assert desk.label(desk.ada, (0, 0), key="k").id == first.id
-    with transaction() as db:
+    with write_session() as db:
         assert annotate(db, other, desk.ada.id, says, key="k").id not in keys
 
 
@@ -80,14 +80,14 @@ def test_a_migration_that_would_leave_rows_dangling_is_undone(desk: Desk) -> Non
     with pytest.raises((ValueError, IntegrityError)), schema.migrating() as connection:
         connection.execute(text("DELETE FROM labels"))
 
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(text("SELECT count(*) FROM labels")) == 3
-    with pytest.raises(IntegrityError), transaction() as db:
+    with pytest.raises(IntegrityError), write_session() as db:
         db.execute(text("DELETE FROM labels"))
 
 
 def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         ada = create_user(db, "Ada", "admin", "a sentence to remember")
         device = remember_device(db, ada, "")
         known = find_device(db, ada, device)
@@ -97,7 +97,7 @@ def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> Non
     schema.downgrade("0003")
     schema.upgrade()
 
-    with transaction() as db:
+    with write_session() as db:
         assert find_device(db, ada, device) is None
         tries = db.scalars(select(LoginAttempt)).all()
         assert [(each.address, each.device_id) for each in tries] == [("10.0.0.2", None)]
@@ -119,7 +119,7 @@ def test_records_that_are_there_get_the_hash_of_their_normalized_text(database: 
 
     schema.upgrade()
 
-    with reading() as db:
+    with read_session() as db:
         stored = db.scalars(select(Record.normalized_hash).order_by(Record.id)).all()
     assert stored == [hash_normalized(each) for each in texts]
     assert stored[0] == stored[1]

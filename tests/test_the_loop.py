@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from fastapi.testclient import TestClient
 
-from app.search import base_models
+from app.search import model_cache as base_models
 from app.settings import settings
 from app.worker import work_until
 from tests.conftest import client_of, make_user

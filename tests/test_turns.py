@@ -7,25 +7,25 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from app.database import engine, reading, transaction
+from app.db.session import engine, read_session, write_session
+from app.db.write_queue import FairLock, TransactionLock
 from app.errors import Busy
 from app.models import User
-from app.turns import Turn, Turns
 from tests.conftest import PATIENCE_SECONDS, make_user
 
 
 @contextmanager
-def asking(turns: Turns, name: str, served: list[str]) -> Iterator[Turn]:
+def asking(turns: FairLock, name: str, served: list[str]) -> Iterator[TransactionLock]:
     """Somebody who waits for a turn in a thread of their own."""
-    turn = Turn(turns)
+    turn = TransactionLock(turns)
 
-    def take() -> None:
-        turn.take()
+    def acquire() -> None:
+        turn.acquire()
         served.append(name)
-        turn.end()
+        turn.release()
 
     before = turns.n_waiting
-    thread = threading.Thread(target=take)
+    thread = threading.Thread(target=acquire)
     thread.start()
     while turns.n_waiting == before and thread.is_alive():
         time.sleep(0.001)
@@ -34,28 +34,28 @@ def asking(turns: Turns, name: str, served: list[str]) -> Iterator[Turn]:
 
 
 def test_who_asked_first_is_next() -> None:
-    turns, served = Turns(PATIENCE_SECONDS), list[str]()
-    first = Turn(turns)
-    first.take()
+    turns, served = FairLock(PATIENCE_SECONDS), list[str]()
+    first = TransactionLock(turns)
+    first.acquire()
 
     with asking(turns, "a", served), asking(turns, "b", served), asking(turns, "c", served):
         assert served == []
-        first.end()
+        first.release()
 
     assert served == ["a", "b", "c"]
 
 
 def test_who_waits_too_long_is_told_and_nobody_behind_waits_for_them() -> None:
-    turns = Turns(0.01)
-    first, second, third = Turn(turns), Turn(turns), Turn(turns)
-    first.take()
+    turns = FairLock(0.01)
+    first, second, third = TransactionLock(turns), TransactionLock(turns), TransactionLock(turns)
+    first.acquire()
 
     with pytest.raises(Busy):
-        second.take()
-    second.end()
-    first.end()
-    third.take()
-    third.end()
+        second.acquire()
+    second.release()
+    first.release()
+    third.acquire()
+    third.release()
 
     assert turns.n_waiting == 0
 
@@ -68,23 +68,23 @@ def test_a_transaction_that_failed_lets_the_next_one_in(database: str) -> None:
 
     make_user("eve")
 
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(User.name).order_by(User.id)).all() == ["ada", "eve"]
 
 
 def test_a_transaction_may_roll_back_and_begin_again(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(User(name="ben", name_key="ben", role="admin"))
         db.flush()
         db.rollback()
         db.add(User(name="ada", name_key="ada", role="admin"))
 
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(User.name)).all() == ["ada"]
 
 
 def add_and_fail() -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(User(name="ben", name_key="ben", role="admin"))
         db.flush()
         raise ZeroDivisionError
@@ -98,7 +98,7 @@ def test_who_finds_no_connection_is_told_that_the_database_is_busy(
         with suppress(NoConnection):
             while True:
                 held.enter_context(engine().connect())
-        for way in (reading, transaction):
+        for way in (read_session, write_session):
             with pytest.raises(Busy), way() as db:
                 db.scalars(select(User.id)).all()
 

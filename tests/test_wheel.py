@@ -88,20 +88,26 @@ def test_every_vendored_part_is_named_in_the_notice() -> None:
     licenses = sorted((ROOT / "static/vendor/licenses").iterdir())
 
     assert len(licenses) >= 3
-    assert [each.name for each in licenses if f"static/vendor/licenses/{each.name}" not in notice] \
-        == []  # fmt: skip
+    assert [
+        each.name for each in licenses if f"static/vendor/licenses/{each.name}" not in notice
+    ] == []
 
 
 def test_an_installed_wheel_is_sound_and_serves(elsewhere: tuple[Path, dict[str, str]]) -> None:
     folder, environment = elsewhere
     where = subprocess.check_output(
         [sys.executable, "-c", "import app; print(app.__file__)"],
-        cwd=folder, env=environment, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        text=True,
+    )
     server = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "serve", "--no-worker", "--port", "0", "--json"],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert server.stdout is not None
     try:
         url = json.loads(server.stdout.readline())["url"]
@@ -117,8 +123,12 @@ def test_an_installed_wheel_is_sound_and_serves(elsewhere: tuple[Path, dict[str,
         server.stdout.close()
     checked = subprocess.run(
         [sys.executable, "-m", "app.cli", "doctor", "--json"],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert where.startswith(environment["PYTHONPATH"])
     assert served == (ROOT / "static/app.css").read_bytes()

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app import chores, dispatching
-from app.database import reading, transaction
-from app.engine import Engine
-from app.exchange import importing
-from app.exchange.mapping import Mapping
+from app.db.session import read_session, write_session
+from app.exchange.imports import imports as importing
+from app.exchange.imports.mapping import Mapping
+from app.jobs import dispatcher as dispatching
+from app.jobs import scheduler as chores
+from app.jobs.engine import JobEngine
 from app.models import (
     Act,
     Activation,
@@ -30,13 +31,15 @@ from app.models import (
     Record,
     TrainingRun,
 )
-from app.search import base_models, embedding, upkeep
-from app.search.embedding import progress
-from app.search.encoders import active_encoder, find_raw_encoder
-from app.search.revisions import needs_index
-from app.search.similar import Seed, similar
+from app.search import embedding
+from app.search import index_maintenance as upkeep
+from app.search import model_cache as base_models
+from app.search.embedding import load_embedding_progress
+from app.search.index_revisions import needs_index
+from app.search.similar import Seed, find_neighbours
+from app.search.versions import find_active_version, find_raw_version
 from app.settings import settings
-from app.training.readiness import due_projects
+from app.training.runs.readiness import due_projects
 from app.worker import WorkFailed, work_until
 from tests.conftest import PATIENCE_SECONDS, make_project
 from tests.forked import process, serve_queues, status_of
@@ -58,7 +61,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(database: str, tiny_model: Path) -> Iterator[Project]:
     made = make_project()
-    with transaction() as db:
+    with write_session() as db:
         stored = db.get_one(Project, made.id)
         stored.base_model, stored.min_labels = str(tiny_model), 20
     yield stored
@@ -71,17 +74,17 @@ def queue_import(project: Project, folder: Path, texts: list[str] = TEXTS) -> in
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
         writer.writerows((f"m{i}", text) for i, text in enumerate(texts))
-    with transaction() as db:
-        found = importing.receive(db, project, None, path.name, path)
-    with transaction() as db:
-        importing.start(
+    with write_session() as db:
+        found = importing.receive_import(db, project, None, path.name, path)
+    with write_session() as db:
+        importing.queue_import(
             db, db.get_one(Import, found.id), Mapping(text_columns=["text"], id_column="id")
         )
     return found.id
 
 
 def add_records(project: Project, texts: list[str]) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add_all(
             Record(
                 project_id=project.id,
@@ -95,10 +98,10 @@ def add_records(project: Project, texts: list[str]) -> None:
 
 def is_searchable(project: Project) -> bool:
     """Whether every record is embedded and in the index."""
-    with reading() as db:
-        encoder = active_encoder(db, project.id)
+    with read_session() as db:
+        encoder = find_active_version(db, project.id)
         return (
-            progress(db, project).is_done
+            load_embedding_progress(db, project).is_done
             and encoder is not None
             and not needs_index(db, encoder)
             and count(Record) > 0
@@ -106,7 +109,7 @@ def is_searchable(project: Project) -> bool:
 
 
 def count(table: type[Record] | type[Embedding] | type[Activation]) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
@@ -124,10 +127,10 @@ def test_an_import_is_stored_embedded_and_searchable(project: Project, tmp_path:
 
     work_until(lambda: is_searchable(project))
 
-    with reading() as db:
+    with read_session() as db:
         imported = db.get_one(Import, import_id)
         assert (imported.status, imported.n_stored) == ("succeeded", len(TEXTS))
-        hits = similar(db, project, Seed("text", text=TEXTS[5]), 3)
+        hits = find_neighbours(db, project, Seed("text", text=TEXTS[5]), 3)
         nearest = db.get_one(Record, hits[0].record_id)
     assert nearest.text == TEXTS[5]
     assert hits[0].similarity == pytest.approx(1, abs=2e-3)
@@ -157,7 +160,7 @@ def test_enough_labels_start_a_run_by_themselves(project: Project) -> None:
 
 
 def label_by_first_word(project: Project, n: int) -> None:
-    with transaction() as db:
+    with write_session() as db:
         act = Act(project_id=project.id, kind="label", key="k")
         labels = [
             Label(project_id=project.id, name=word, name_key=word, colour=i, position=i)
@@ -169,15 +172,19 @@ def label_by_first_word(project: Project, n: int) -> None:
             alike = select(Record.id).where(Record.text.startswith(f"my {WORDS[i]}"))
             ids = db.scalars(alike.order_by(Record.id).limit(n // 2)).all()
             rows = [
-                {"project_id": project.id, "record_id": each, "label_id": label.id,
-                 "act_id": act.id}
+                {
+                    "project_id": project.id,
+                    "record_id": each,
+                    "label_id": label.id,
+                    "act_id": act.id,
+                }
                 for each in ids
-            ]  # fmt: skip
+            ]
             db.execute(insert(Consensus), rows)
 
 
 def ended_runs(project: Project) -> list[TrainingRun]:
-    with reading() as db:
+    with read_session() as db:
         ours = select(TrainingRun).where(TrainingRun.project_id == project.id)
         return [run for run in db.scalars(ours) if run.finished_at is not None]
 
@@ -189,13 +196,13 @@ def test_an_import_that_fails_says_why(project: Project, tmp_path: Path) -> None
 
     work_until(lambda: bool(import_error(import_id)))
 
-    with reading() as db:
+    with read_session() as db:
         assert db.get_one(Import, import_id).status == "failed"
     assert "\n" not in (import_error(import_id) or "")
 
 
 def import_error(import_id: int) -> str | None:
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(Import, import_id).error
 
 
@@ -204,7 +211,7 @@ def test_a_row_whose_job_ended_without_finishing_it_is_marked_failed(
 ) -> None:
     import_id = queue_import(project, tmp_path, TEXTS[:5])
     work_until(lambda: import_status(import_id) == "succeeded")
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Import).values(status="running", finished_at=None))
 
     work_until(lambda: import_status(import_id) != "running")
@@ -214,23 +221,23 @@ def test_a_row_whose_job_ended_without_finishing_it_is_marked_failed(
 
 
 def import_status(import_id: int) -> str:
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(Import, import_id).status
 
 
 def test_a_base_model_that_is_not_there_is_told_and_tried_again_later(project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).base_model = "nobody/nothing"
-    with reading() as db:
+    with read_session() as db:
         stored = db.get_one(Project, project.id)
     add_records(stored, TEXTS[:3])
 
     with pytest.raises(WorkFailed, match="nobody/nothing"):
         work_until(lambda: is_searchable(stored), stored.id)
 
-    with reading() as db:
-        assert "nobody/nothing" in (progress(db, stored).error or "")
-        assert not upkeep.needs_upkeep(db, stored)
+    with read_session() as db:
+        assert "nobody/nothing" in (load_embedding_progress(db, stored).error or "")
+        assert not upkeep.needs_maintenance(db, stored)
 
 
 def test_a_flipped_bit_in_an_index_is_mended_at_the_next_start(project: Project) -> None:
@@ -243,8 +250,8 @@ def test_a_flipped_bit_in_an_index_is_mended_at_the_next_start(project: Project)
     path.write_bytes(content)
 
     def is_mended() -> bool:
-        with reading() as db:
-            return not upkeep.damaged_projects(db)
+        with read_session() as db:
+            return not upkeep.list_damaged_projects(db)
 
     assert not is_mended()
     work_until(is_mended)
@@ -274,10 +281,14 @@ def test_dispatching_goes_on_after_an_error(
 @pytest.mark.parametrize(
     "failpoint",
     [
-        "embed.before_store:kill:1", "embed.after_store:kill:1", "embed.embed.after:kill:1",
-        "index.before_store:kill:1", "index.after_store:kill:1", "index.after_publish:kill:1",
+        "embed.before_store:kill:1",
+        "embed.after_store:kill:1",
+        "embed.embed.after:kill:1",
+        "index.before_store:kill:1",
+        "index.after_store:kill:1",
+        "index.after_publish:kill:1",
     ],
-)  # fmt: skip
+)
 def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: str) -> None:
     add_records(project, TEXTS)
 
@@ -287,11 +298,11 @@ def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: 
 
     assert count(Embedding) == len(TEXTS)
     assert count(Activation) == 1
-    with reading() as db:
-        raw = find_raw_encoder(db, project)
+    with read_session() as db:
+        raw = find_raw_version(db, project)
         assert raw is not None
         seed = db.scalar(select(Record.id).where(Record.text == TEXTS[0])) or 0
-        hits = similar(db, project, Seed("record", record_ids=(seed,)), 1000)
+        hits = find_neighbours(db, project, Seed("record", record_ids=(seed,)), 1000)
     assert len({hit.record_id for hit in hits}) == len(TEXTS) - 1
 
 
@@ -308,19 +319,19 @@ def test_stopping_ends_embedding_after_the_present_slice(
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 4)
     is_told = threading.Event()
-    embed_slice, stop = embedding._embed, Engine.stop
+    embed_slice, stop = embedding._embed, JobEngine.stop
 
     def embed_and_wait(encoder: Encoder, some: Sequence[embedding.Missing]) -> int:
         n_stored = embed_slice(encoder, some)
         is_told.wait(PATIENCE_SECONDS)
         return n_stored
 
-    def stop_and_tell(engine: Engine) -> bool:
+    def stop_and_tell(engine: JobEngine) -> bool:
         is_told.set()
         return stop(engine)
 
     monkeypatch.setattr(embedding, "_embed", embed_and_wait)
-    monkeypatch.setattr(Engine, "stop", stop_and_tell)
+    monkeypatch.setattr(JobEngine, "stop", stop_and_tell)
     add_records(project, TEXTS)
 
     work_until(lambda: count(Embedding) >= 4)

@@ -12,8 +12,8 @@ from fastapi import Depends, Request
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
-from app.errors import LoginNeeded, NotAllowed
+from app.db.session import read_session, write_session
+from app.errors import LoginRequired, NotAllowed
 from app.models import ApiToken, Login, User, utc_now
 from app.settings import settings
 
@@ -22,13 +22,17 @@ LONGEST = timedelta(days=7)
 # The login's last use is written at most this often, so that looking at pages hardly ever writes.
 TOUCH_EVERY = timedelta(minutes=10)
 # Every request asks one of these: they are built once.
-_LOGGED_IN = select(User, Login.seen_at).join(Login, Login.user_id == User.id).where(
-    Login.token_hash == bindparam("hash"),
-    Login.seen_at > bindparam("seen_since"),
-    Login.created_at > bindparam("begun_since"),
-    User.is_active,
-)  # fmt: skip
-_WITH_TOKEN = (
+_USER_OF_LOGIN = (
+    select(User, Login.seen_at)
+    .join(Login, Login.user_id == User.id)
+    .where(
+        Login.token_hash == bindparam("hash"),
+        Login.seen_at > bindparam("seen_since"),
+        Login.created_at > bindparam("begun_since"),
+        User.is_active,
+    )
+)
+_USER_OF_TOKEN = (
     select(User, ApiToken.used_at, ApiToken.expires_at)
     .join(ApiToken, ApiToken.user_id == User.id)
     .where(
@@ -45,7 +49,7 @@ def cookie_name() -> str:
     return "__Host-likewise" if settings().is_https else "likewise"
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What the database keeps of a secret: enough to recognise it, too little to use it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -56,18 +60,18 @@ class _Found(NamedTuple):
     token_ends_at: datetime | None = None
 
 
-def _by_cookie(db: Session, token: str) -> _Found:
+def _find_by_cookie(db: Session, token: str) -> _Found:
     now = utc_now()
     since = {"seen_since": now - IDLE, "begun_since": now - LONGEST}
-    row = db.execute(_LOGGED_IN, {"hash": hashed(token), **since}).first()
+    row = db.execute(_USER_OF_LOGIN, {"hash": hash_token(token), **since}).first()
     if row is None:
         return _Found()
     return _Found(row.User, row.seen_at < now - TOUCH_EVERY)
 
 
-def _by_token(db: Session, token: str) -> _Found:
+def _find_by_token(db: Session, token: str) -> _Found:
     now = utc_now()
-    row = db.execute(_WITH_TOKEN, {"hash": hashed(token), "now": now}).first()
+    row = db.execute(_USER_OF_TOKEN, {"hash": hash_token(token), "now": now}).first()
     if row is None:
         return _Found()
     is_stale = row.used_at is None or row.used_at < now - TOUCH_EVERY
@@ -75,19 +79,19 @@ def _by_token(db: Session, token: str) -> _Found:
 
 
 def _touch(token: str) -> None:
-    now, it = utc_now(), hashed(token)
-    with transaction() as db:
-        db.execute(update(Login).where(Login.token_hash == it).values(seen_at=now))
-        db.execute(update(ApiToken).where(ApiToken.token_hash == it).values(used_at=now))
+    now, token_hash = utc_now(), hash_token(token)
+    with write_session() as db:
+        db.execute(update(Login).where(Login.token_hash == token_hash).values(seen_at=now))
+        db.execute(update(ApiToken).where(ApiToken.token_hash == token_hash).values(used_at=now))
 
 
-def maybe_user(request: Request) -> User | None:
+def find_current_user(request: Request) -> User | None:
     """The user who asks, or None."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     is_program = scheme.lower() == "bearer"
     token = bearer.strip() if is_program else request.cookies.get(cookie_name(), "")
-    with reading() as db:
-        found = (_by_token if is_program else _by_cookie)(db, token)
+    with read_session() as db:
+        found = (_find_by_token if is_program else _find_by_cookie)(db, token)
     if found.is_stale:
         _touch(token)
     request.state.user = found.user
@@ -97,9 +101,9 @@ def maybe_user(request: Request) -> User | None:
 
 def require_user(request: Request) -> User:
     """The user who asks. Raises LoginNeeded."""
-    user = maybe_user(request)
+    user = find_current_user(request)
     if user is None:
-        raise LoginNeeded
+        raise LoginRequired
     return user
 
 

@@ -11,12 +11,12 @@ from app.accounts.tokens import (
     LONGEST_DAYS,
     create_token,
     every_token,
-    revoke,
+    load_tokens,
     revoke_of_anyone,
-    tokens_of,
+    revoke_token,
 )
-from app.accounts.users import every_user
-from app.database import Db, ReadDb
+from app.accounts.users import load_users
+from app.db.session import Db, ReadDb
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
@@ -83,7 +83,7 @@ def read_me(user: CurrentUser) -> MeAnswer:
 @router.get("/tokens")
 def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenAnswer]:
     """My tokens that were not revoked."""
-    return [TokenAnswer.model_validate(token) for token in tokens_of(db, user)]
+    return [TokenAnswer.model_validate(token) for token in load_tokens(db, user)]
 
 
 @router.post("/tokens", status_code=201)
@@ -95,13 +95,13 @@ def add_token(user: CurrentUser, ends_by: TokenEnd, db: Db, body: TokenBody) -> 
 @router.delete("/tokens/{token_id}", status_code=204)
 def delete_token(user: CurrentUser, db: Db, token_id: int) -> None:
     """End a token of mine, at once."""
-    revoke(db, user, token_id)
+    revoke_token(db, user, token_id)
 
 
 @router.get("/users")
 def list_users(admin: Admin, db: ReadDb) -> list[UserAnswer]:
     """Everyone. For admins."""
-    return [UserAnswer.model_validate(user) for user in every_user(db)]
+    return [UserAnswer.model_validate(user) for user in load_users(db)]
 
 
 @router.get("/users/tokens")

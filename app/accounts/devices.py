@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.accounts.access import hashed
+from app.accounts.access import hash_token
 from app.models import KnownDevice, User, utc_now
 from app.settings import settings
 
@@ -30,10 +30,11 @@ def find_device(db: Session, user: User | None, token: str) -> int | None:
         return None
     return db.scalar(
         select(KnownDevice.id).where(
-            KnownDevice.user_id == user.id, KnownDevice.token_hash == hashed(token),
+            KnownDevice.user_id == user.id,
+            KnownDevice.token_hash == hash_token(token),
             KnownDevice.seen_at > utc_now() - LASTS,
         )
-    )  # fmt: skip
+    )
 
 
 def remember_device(db: Session, user: User, token: str) -> str:
@@ -41,11 +42,11 @@ def remember_device(db: Session, user: User, token: str) -> str:
 
     A cookie that we gave out stays, so that several users of one browser keep theirs.
     """
-    now, token_hash = utc_now(), hashed(token)
+    now, token_hash = utc_now(), hash_token(token)
     known = db.scalars(select(KnownDevice).where(KnownDevice.token_hash == token_hash)).all()
     if not known:
         token = secrets.token_urlsafe(32)
-        token_hash = hashed(token)
+        token_hash = hash_token(token)
     own = next((each for each in known if each.user_id == user.id), None)
     if own is not None:
         own.seen_at = now

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.accounts.access import LONGEST, hashed
-from app.accounts.audit import note
+from app.accounts.access import LONGEST, hash_token
+from app.accounts.audit_log import log_event
 from app.accounts.devices import find_device, remember_device
-from app.accounts.passwords import hold_place, is_right
+from app.accounts.passwords import hold_place, verify_password
 from app.accounts.throttling import begin_try, forgive_try
 from app.accounts.users import name_key
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import AppError
 from app.models import Login, User, utc_now
 
@@ -43,12 +43,12 @@ def log_in(name: str, password: str, address: str, device_token: str = "") -> En
     Raises WrongPassword, TooManyTries, LoginsBusy.
     """
     key = name_key(name)[:120]
-    with reading() as db:
+    with read_session() as db:
         user = db.scalar(select(User).where(User.name_key == key, User.is_active))
         device_id = find_device(db, user, device_token)
-    _check(key, user, password, address, device_id)
+    _check_attempt(key, user, password, address, device_id)
     assert user is not None
-    with transaction() as db:
+    with write_session() as db:
         # Another password, or none at all, may have been set while this one was looked at.
         same = (User.id == user.id, User.is_active, User.password_hash == user.password_hash)
         if db.scalar(select(User.id).where(*same)) is None:
@@ -63,15 +63,17 @@ def enter(db: Session, user: User, device_token: str) -> Entry:
 
 def check_password(user: User, password: str, address: str, device_token: str = "") -> None:
     """Nothing, if it is this user's password. Raises WrongPassword, TooManyTries, LoginsBusy."""
-    with reading() as db:
+    with read_session() as db:
         device_id = find_device(db, user, device_token)
-    _check(user.name_key, user, password, address, device_id)
+    _check_attempt(user.name_key, user, password, address, device_id)
 
 
-def _check(key: str, user: User | None, password: str, address: str, device_id: int | None) -> None:
+def _check_attempt(
+    key: str, user: User | None, password: str, address: str, device_id: int | None
+) -> None:
     with hold_place(is_known=device_id is not None):
         attempt_id = begin_try(key, address, device_id)
-        if not is_right(user.password_hash if user else None, password):
+        if not verify_password(user.password_hash if user else None, password):
             raise WrongPassword
         forgive_try(attempt_id)
 
@@ -80,11 +82,11 @@ def begin_login(db: Session, user: User) -> str:
     """A new login of this user; the token goes into the cookie, only its hash is kept."""
     token = secrets.token_urlsafe(32)
     db.execute(delete(Login).where(Login.created_at < utc_now() - LONGEST))
-    db.add(Login(token_hash=hashed(token), user_id=user.id))
-    note(db, "logged in", user_id=user.id)
+    db.add(Login(token_hash=hash_token(token), user_id=user.id))
+    log_event(db, "logged in", user_id=user.id)
     return token
 
 
 def log_out(db: Session, token: str) -> None:
     """The cookie is worth nothing from now on, wherever it was copied to."""
-    db.execute(delete(Login).where(Login.token_hash == hashed(token)))
+    db.execute(delete(Login).where(Login.token_hash == hash_token(token)))

@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import CurrentUser, TokenEnd
+from app.accounts.display_preferences import DENSITIES, TEXT_SIZES, DisplayPreferences
 from app.accounts.logins import check_password, enter
-from app.accounts.looks import DENSITIES, TEXT_SIZES, Look
-from app.accounts.pages import address_of, device_of, with_cookies, with_retry_after
-from app.accounts.tokens import create_token, revoke, tokens_of
-from app.accounts.users import set_password, user_by_id
-from app.database import Db, ReadDb
+from app.accounts.pages import client_address, device_of, with_cookies, with_retry_after
+from app.accounts.tokens import create_token, load_tokens, revoke_token
+from app.accounts.users import get_user, set_password
+from app.db.session import Db, ReadDb
 from app.errors import AppError, Invalid
-from app.html import render, see
 from app.models import User
+from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form()]
@@ -41,7 +41,7 @@ def change_my_password(
     """A new password: every other browser is logged out, this one gets a new login; API tokens
     end."""
     try:
-        check_password(user, present, address_of(request), device_of(request))
+        check_password(user, present, client_address(request), device_of(request))
         set_password(db, user, password, by=user)
     except AppError as error:
         return with_retry_after(_page(request, db, user, error=error), error)
@@ -51,9 +51,13 @@ def change_my_password(
 
 @router.post("/me/tokens")
 def create_my_token(
-    request: Request, user: CurrentUser, ends_by: TokenEnd, db: Db, name: Text,
+    request: Request,
+    user: CurrentUser,
+    ends_by: TokenEnd,
+    db: Db,
+    name: Text,
     days: Annotated[int, Form()] = 90,
-) -> Response:  # fmt: skip
+) -> Response:
     """A new token, shown this once."""
     token = create_token(db, user, name, days, ends_by)
     return _page(request, db, user, token=token)
@@ -62,20 +66,23 @@ def create_my_token(
 @router.post("/me/tokens/{token_id}/revoke")
 def revoke_my_token(request: Request, user: CurrentUser, db: Db, token_id: int) -> Response:
     """The token ends at once."""
-    revoke(db, user, token_id)
-    return see(request, "show_me")
+    revoke_token(db, user, token_id)
+    return redirect_to(request, "show_me")
 
 
 @router.post("/me/look")
 def choose_my_look(
-    user: CurrentUser, db: Db, density: Text, text_size: Text,
+    user: CurrentUser,
+    db: Db,
+    density: Text,
+    text_size: Text,
     shows_differences: Annotated[bool, Form()] = False,
     is_reranked: Annotated[bool, Form()] = False,
-) -> Response:  # fmt: skip
+) -> Response:
     """How the labeling page looks and behaves for me."""
     if density not in DENSITIES or text_size not in TEXT_SIZES:
         raise Invalid("Choose one of the densities and text sizes that are offered.")
-    chosen = Look(density, text_size, shows_differences, is_reranked)
+    chosen = DisplayPreferences(density, text_size, shows_differences, is_reranked)
     _merge(db, user, asdict(chosen))
     return RedirectResponse("/me?kept=true#look", 303)
 
@@ -91,7 +98,7 @@ def keep_my_preferences(
 
 
 def _merge(db: Session, user: User, changes: dict[str, Any]) -> dict[str, Any]:
-    row = user_by_id(db, user.id)
+    row = get_user(db, user.id)
     merged = {k: v for k, v in {**row.preferences, **changes}.items() if v is not None}
     if len(json.dumps(merged)) > MOST_PREFERENCES:
         raise Invalid(f"Preferences take at most {MOST_PREFERENCES} bytes.")
@@ -110,8 +117,15 @@ def _page(
     has_kept: bool = False,
 ) -> Response:
     return render(
-        request, "accounts/me.html", status=error.status if error else 200,
-        error=error.sentence if error else None, token=token, tokens=tokens_of(db, user),
-        has_changed=has_changed, has_kept=has_kept, look=Look.of(user), densities=DENSITIES,
+        request,
+        "accounts/me.html",
+        status=error.status if error else 200,
+        error=error.sentence if error else None,
+        token=token,
+        tokens=load_tokens(db, user),
+        has_changed=has_changed,
+        has_kept=has_kept,
+        look=DisplayPreferences.from_user(user),
+        densities=DENSITIES,
         text_sizes=TEXT_SIZES,
-    )  # fmt: skip
+    )

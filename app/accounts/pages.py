@@ -8,22 +8,22 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.accounts.access import LONGEST, cookie_name, maybe_user
+from app.accounts.access import LONGEST, cookie_name, find_current_user
 from app.accounts.devices import LASTS as DEVICE_LASTS
 from app.accounts.devices import device_cookie_name
-from app.accounts.invitations import accept, has_users, open_invitation
+from app.accounts.invitations import accept_invitation, has_users, require_open_invitation
 from app.accounts.logins import Entry, WrongPassword, enter, log_in, log_out
 from app.accounts.passwords import LoginsBusy
 from app.accounts.throttling import TooManyTries
-from app.accounts.users import user_by_id
-from app.database import Db, ReadDb
+from app.accounts.users import get_user
+from app.db.session import Db, ReadDb
 from app.errors import AppError, Conflict, Invalid
-from app.html import render
 from app.models import User
 from app.settings import settings
+from app.web.templating import render
 
 router = APIRouter(include_in_schema=False)
-MaybeUser = Annotated[User | None, Depends(maybe_user)]
+MaybeUser = Annotated[User | None, Depends(find_current_user)]
 Text = Annotated[str, Form()]
 NextOfQuery = Annotated[str, Query(alias="next")]
 NextOfForm = Annotated[str, Form(alias="next")]
@@ -43,9 +43,14 @@ def with_cookies(response: Response, entry: Entry) -> Response:
         (device_cookie_name(), entry.device, DEVICE_LASTS),
     ):
         response.set_cookie(
-            name, value, max_age=int(lasts.total_seconds()), path="/",
-            secure=settings().is_https, httponly=True, samesite="lax",
-        )  # fmt: skip
+            name,
+            value,
+            max_age=int(lasts.total_seconds()),
+            path="/",
+            secure=settings().is_https,
+            httponly=True,
+            samesite="lax",
+        )
     return response
 
 
@@ -54,7 +59,7 @@ def device_of(request: Request) -> str:
     return request.cookies.get(device_cookie_name(), "")
 
 
-def address_of(request: Request) -> str:
+def client_address(request: Request) -> str:
     """The client's address, as the server saw it; headers count only when a proxy that
     LIKEWISE_TRUSTED_PROXIES names has sent them."""
     return request.client.host if request.client else ""
@@ -83,7 +88,7 @@ def log_in_here(
 ) -> Response:
     """Log in and go on, or show the form again with what is wrong."""
     try:
-        entry = log_in(name, password, address_of(request), device_of(request))
+        entry = log_in(name, password, client_address(request), device_of(request))
     except (WrongPassword, TooManyTries, LoginsBusy) as error:
         return _login_form(request, local_path(next_path), error=error, name=name)
     return with_cookies(RedirectResponse(local_path(next_path), 303), entry)
@@ -98,9 +103,14 @@ def _login_form(
     name: str = "",
 ) -> Response:
     answer = render(
-        request, "accounts/login.html", status=error.status if error else 200, next=next_path,
-        is_new=is_new, error=error.sentence if error else None, name=name,
-    )  # fmt: skip
+        request,
+        "accounts/login.html",
+        status=error.status if error else 200,
+        next=next_path,
+        is_new=is_new,
+        error=error.sentence if error else None,
+        name=name,
+    )
     return with_retry_after(answer, error)
 
 
@@ -127,7 +137,7 @@ def accept_welcome(
 ) -> Response:
     """Use the link up and come in."""
     try:
-        user = accept(db, token, name, password)
+        user = accept_invitation(db, token, name, password)
     except (Invalid, Conflict) as error:
         db.rollback()  # The link stays good; it is looked up again, which says if it is not.
         return _welcome_form(request, db, token, error=error, name=name)
@@ -137,10 +147,16 @@ def accept_welcome(
 def _welcome_form(
     request: Request, db: Session, token: str, error: AppError | None = None, name: str = ""
 ) -> HTMLResponse:
-    invitation = open_invitation(db, token)
-    invited = user_by_id(db, invitation.user_id) if invitation.user_id else None
+    invitation = require_open_invitation(db, token)
+    invited = get_user(db, invitation.user_id) if invitation.user_id else None
     return render(
-        request, "accounts/welcome.html", status=error.status if error else 200, token=token,
-        role=invitation.role, invited=invited, is_first=not has_users(db),
-        error=error.sentence if error else None, name=name,
-    )  # fmt: skip
+        request,
+        "accounts/welcome.html",
+        status=error.status if error else 200,
+        token=token,
+        role=invitation.role,
+        invited=invited,
+        is_first=not has_users(db),
+        error=error.sentence if error else None,
+        name=name,
+    )

@@ -15,26 +15,71 @@ SHORTEST, LONGEST = 12, 128
 # Above the least that OWASP's password storage sheet asks for: argon2id, 19 MiB, t = 2, p = 1.
 _hasher = PasswordHasher(time_cost=2, memory_cost=32 * 1024, parallelism=1)
 # Each hash takes 32 MiB and a core: fifty logins at once must not starve the pages.
-_at_once = threading.BoundedSemaphore(2)
+_hash_slots = threading.BoundedSemaphore(2)
 # Whoever waits for that holds a thread of the server: a flood of logins must leave most of them to
 # other requests, and a flood of strangers' logins must leave places to known devices.
 PLACES = 16
 _places = {is_known: threading.BoundedSemaphore(PLACES) for is_known in (True, False)}
 # Long passwords that everybody tries; anything shorter is refused by its length.
 COMMON = {
-    "123456789012", "1234567890123", "12345678901234", "123456789123", "1234567891011",
-    "012345678910", "0123456789ab", "111111111111", "000000000000", "123123123123",
-    "1q2w3e4r5t6y", "1qaz2wsx3edc", "1q2w3e4r5t6y7u", "qazwsxedcrfv", "qwertyuiop12",
-    "qwertyuiop123", "qwertyuiop1234", "qwertyuiopas", "qwertyuiopasdf", "qwertyuiop[]",
-    "qwerty123456", "qwerty1234567", "qwerty12345678", "asdfghjkl123", "asdfghjkl1234",
-    "zxcvbnm12345", "abcdefghijkl", "abcdefgh1234", "password1234", "password12345",
-    "password123456", "passwordpassword", "passw0rd1234", "p@ssw0rd1234", "adminadminadmin",
-    "administrator", "administrator1", "admin1234567", "admin12345678", "welcome12345",
-    "welcome123456", "changeme1234", "changemechangeme", "letmeinletmein", "letmein12345",
-    "iloveyou1234", "iloveyouiloveyou", "correcthorsebatterystaple", "trustno1trustno1",
-    "football1234", "basketball12", "superman1234", "unknownunknown", "testtesttest",
-    "test12345678", "secretsecret", "secret123456",
-}  # fmt: skip
+    "123456789012",
+    "1234567890123",
+    "12345678901234",
+    "123456789123",
+    "1234567891011",
+    "012345678910",
+    "0123456789ab",
+    "111111111111",
+    "000000000000",
+    "123123123123",
+    "1q2w3e4r5t6y",
+    "1qaz2wsx3edc",
+    "1q2w3e4r5t6y7u",
+    "qazwsxedcrfv",
+    "qwertyuiop12",
+    "qwertyuiop123",
+    "qwertyuiop1234",
+    "qwertyuiopas",
+    "qwertyuiopasdf",
+    "qwertyuiop[]",
+    "qwerty123456",
+    "qwerty1234567",
+    "qwerty12345678",
+    "asdfghjkl123",
+    "asdfghjkl1234",
+    "zxcvbnm12345",
+    "abcdefghijkl",
+    "abcdefgh1234",
+    "password1234",
+    "password12345",
+    "password123456",
+    "passwordpassword",
+    "passw0rd1234",
+    "p@ssw0rd1234",
+    "adminadminadmin",
+    "administrator",
+    "administrator1",
+    "admin1234567",
+    "admin12345678",
+    "welcome12345",
+    "welcome123456",
+    "changeme1234",
+    "changemechangeme",
+    "letmeinletmein",
+    "letmein12345",
+    "iloveyou1234",
+    "iloveyouiloveyou",
+    "correcthorsebatterystaple",
+    "trustno1trustno1",
+    "football1234",
+    "basketball12",
+    "superman1234",
+    "unknownunknown",
+    "testtesttest",
+    "test12345678",
+    "secretsecret",
+    "secret123456",
+}
 
 
 class LoginsBusy(AppError):
@@ -61,7 +106,7 @@ def hold_place(*, is_known: bool) -> Iterator[None]:
         _places[is_known].release()
 
 
-def checked(password: str, name: str = "") -> str:
+def validate_password(password: str, name: str = "") -> str:
     """The password, if it may be used. Raises Invalid with the one thing that is wrong with it.
 
     12 to 128 characters of any kind; not one that everybody tries, nor the product's or the
@@ -79,18 +124,18 @@ def checked(password: str, name: str = "") -> str:
     return password
 
 
-def kept(password: str) -> str:
+def hash_password(password: str) -> str:
     """What the database keeps of a password: its argon2id hash with its own salt."""
-    with _at_once:
+    with _hash_slots:
         return _hasher.hash(unicodedata.normalize("NFC", password))
 
 
-def is_right(password_hash: str | None, password: str) -> bool:
+def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether the password is the one that was kept; takes equally long when none was."""
-    with _at_once:
+    with _hash_slots:
         try:
             _hasher.verify(
-                password_hash or _nobodys(), unicodedata.normalize("NFC", password[:1024])
+                password_hash or _dummy_hash(), unicodedata.normalize("NFC", password[:1024])
             )
         except (VerificationError, InvalidHashError):
             return False
@@ -98,5 +143,5 @@ def is_right(password_hash: str | None, password: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     return _hasher.hash("the password of a user who does not exist")

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select, text
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import AppError
 from app.models import LoginAttempt, utc_now
 
@@ -43,9 +43,9 @@ def begin_try(name_key: str, address: str, device_id: int | None) -> int:
     """Count a try and return its id. Raises TooManyTries, and then it does not count."""
     source = network_of(address)
     # Looked at first without the write lock: refusing must cost next to nothing.
-    with reading() as db:
+    with read_session() as db:
         _check(db, name_key, source, device_id)
-    with transaction() as db:
+    with write_session() as db:
         _one_at_a_time(db, name_key)
         db.execute(delete(LoginAttempt).where(LoginAttempt.attempted_at < utc_now() - WINDOW))
         _check(db, name_key, source, device_id)
@@ -57,7 +57,7 @@ def begin_try(name_key: str, address: str, device_id: int | None) -> int:
 
 def forgive_try(attempt_id: int) -> None:
     """Count this try no more: knowing one password must not reset the count of the others."""
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(LoginAttempt).where(LoginAttempt.id == attempt_id))
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.access import hashed
-from app.accounts.audit import note
+from app.accounts.access import hash_token
+from app.accounts.audit_log import log_event
 from app.errors import Invalid, NotFound
 from app.models import ApiToken, User, utc_now
 
@@ -40,15 +40,15 @@ def create_token(
             user_id=user.id,
             name=clean,
             prefix=token[:10],
-            token_hash=hashed(token),
+            token_hash=hash_token(token),
             expires_at=expires_at,
         )
     )
-    note(db, "token created", user_id=user.id, name=clean)
+    log_event(db, "token created", user_id=user.id, name=clean)
     return token
 
 
-def tokens_of(db: Session, user: User) -> Sequence[ApiToken]:
+def load_tokens(db: Session, user: User) -> Sequence[ApiToken]:
     """The user's tokens that were not revoked, the newest first; expired ones are among them."""
     return db.scalars(
         select(ApiToken)
@@ -68,7 +68,7 @@ def every_token(db: Session) -> Sequence[tuple[ApiToken, User]]:
     return [(row[0], row[1]) for row in found]
 
 
-def revoke(db: Session, user: User, token_id: int) -> None:
+def revoke_token(db: Session, user: User, token_id: int) -> None:
     """The token is worth nothing from now on. Raises NotFound for anybody else's."""
     _revoke(db, db.get(ApiToken, token_id), user.id, by=user)
 
@@ -85,11 +85,11 @@ def revoke_all(db: Session, user: User, by: User | None) -> None:
     n = db.scalar(select(func.count()).where(*standing)) or 0
     if n:
         db.execute(update(ApiToken).where(*standing).values(revoked_at=utc_now()))
-        note(db, "tokens revoked", user_id=by.id if by else None, of=user.id, n=n)
+        log_event(db, "tokens revoked", user_id=by.id if by else None, of=user.id, n=n)
 
 
 def _revoke(db: Session, token: ApiToken | None, owner_id: int, by: User | None) -> None:
     if token is None or token.user_id != owner_id:
         raise NotFound("token")
     token.revoked_at = token.revoked_at or utc_now()
-    note(db, "token revoked", user_id=by.id if by else None, of=token.user_id, name=token.name)
+    log_event(db, "token revoked", user_id=by.id if by else None, of=token.user_id, name=token.name)

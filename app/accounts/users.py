@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.audit import note
+from app.accounts.audit_log import log_event
 from app.accounts.devices import forget_devices
-from app.accounts.passwords import checked, kept
+from app.accounts.passwords import hash_password, validate_password
 from app.accounts.tokens import revoke_all
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Login, User
@@ -24,7 +24,7 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFKC", name.replace("\0", "")).casefold().strip()
 
 
-def checked_name(name: str) -> str:
+def validate_name(name: str) -> str:
     """The name, tidied. Raises Invalid when nobody could read or type it."""
     clean = unicodedata.normalize("NFC", name).strip()
     if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
@@ -32,7 +32,7 @@ def checked_name(name: str) -> str:
     return clean
 
 
-def checked_role(role: str) -> str:
+def validate_role(role: str) -> str:
     """The role, if there is one of that name. Raises Invalid."""
     if role not in ROLES:
         raise Invalid(f"A role is one of {', '.join(ROLES)}.")
@@ -46,9 +46,11 @@ def create_user(
 
     Raises Invalid for an unusable name, role or password; Conflict when the name is taken.
     """
-    clean = checked_name(name)
+    clean = validate_name(name)
     # Hashed before the first statement, which takes the database's write lock.
-    password_hash = kept(checked(password, clean)) if password is not None else None
+    password_hash = (
+        hash_password(validate_password(password, clean)) if password is not None else None
+    )
     return add_user(db, clean, role, password_hash, by)
 
 
@@ -57,11 +59,11 @@ def add_user(db: Session, name: str, role: str, password_hash: str | None, by: U
     if db.scalar(select(User.id).where(User.name_key == name_key(name))) is not None:
         raise Conflict(f"There is a user named “{name}” already.")
     user = User(
-        name=name, name_key=name_key(name), role=checked_role(role), password_hash=password_hash
+        name=name, name_key=name_key(name), role=validate_role(role), password_hash=password_hash
     )
     db.add(user)
     db.flush()
-    note(db, "user created", user_id=by.id if by else None, of=user.id, role=role)
+    log_event(db, "user created", user_id=by.id if by else None, of=user.id, role=role)
     return user
 
 
@@ -73,7 +75,7 @@ def find_user(db: Session, name: str) -> User:
     return user
 
 
-def user_by_id(db: Session, user_id: int) -> User:
+def get_user(db: Session, user_id: int) -> User:
     """The user of that id. Raises NotFound."""
     user = db.get(User, user_id)
     if user is None:
@@ -81,12 +83,12 @@ def user_by_id(db: Session, user_id: int) -> User:
     return user
 
 
-def every_user(db: Session) -> Sequence[User]:
+def load_users(db: Session) -> Sequence[User]:
     """All users, the active ones first, by name."""
     return db.scalars(select(User).order_by(User.is_active.desc(), User.name_key)).all()
 
 
-def last_seen(db: Session) -> dict[int, datetime]:
+def load_last_seen(db: Session) -> dict[int, datetime]:
     """When each user who is logged in somewhere was last seen (UTC), by user id."""
     seen = select(Login.user_id, func.max(Login.seen_at)).group_by(Login.user_id)
     return {row[0]: row[1] for row in db.execute(seen)}
@@ -95,36 +97,36 @@ def last_seen(db: Session) -> dict[int, datetime]:
 def set_password(db: Session, user: User, password: str, by: User | None = None) -> None:
     """From now on this password; every browser and program of the user is out. by=None: the
     operator."""
-    password_hash = kept(checked(password, user.name))
-    user = user_by_id(db, user.id)
+    password_hash = hash_password(validate_password(password, user.name))
+    user = get_user(db, user.id)
     user.password_hash = password_hash
     end_access(db, user, by)
-    note(db, "password set", user_id=by.id if by else None, of=user.id)
+    log_event(db, "password set", user_id=by.id if by else None, of=user.id)
 
 
 def change_role(db: Session, user: User, role: str, by: User | None) -> None:
     """From now on this role; every browser of the user is logged out."""
-    if user.role == checked_role(role):
+    if user.role == validate_role(role):
         return
-    _keep_an_admin(db, user)
+    _require_another_admin(db, user)
     user.role = role
     end_logins(db, user)
-    note(db, "role changed", user_id=by.id if by else None, of=user.id, role=role)
+    log_event(db, "role changed", user_id=by.id if by else None, of=user.id, role=role)
 
 
 def disable(db: Session, user: User, by: User | None) -> None:
     """The user may no longer come in, at once; what they labeled stays."""
-    _keep_an_admin(db, user)
+    _require_another_admin(db, user)
     user.is_active = False
     end_access(db, user, by)
     forget_devices(db, user)
-    note(db, "user disabled", user_id=by.id if by else None, of=user.id)
+    log_event(db, "user disabled", user_id=by.id if by else None, of=user.id)
 
 
 def enable(db: Session, user: User, by: User | None) -> None:
     """The user may come in again, with the password; the API tokens stay revoked."""
     user.is_active = True
-    note(db, "user enabled", user_id=by.id if by else None, of=user.id)
+    log_event(db, "user enabled", user_id=by.id if by else None, of=user.id)
 
 
 def end_access(db: Session, user: User, by: User | None) -> None:
@@ -138,12 +140,14 @@ def end_logins(db: Session, user: User) -> None:
     db.execute(delete(Login).where(Login.user_id == user.id))
 
 
-def _keep_an_admin(db: Session, user: User) -> None:
+def _require_another_admin(db: Session, user: User) -> None:
     others = db.scalar(
         select(func.count()).where(
-            User.role == "admin", User.is_active, User.password_hash.is_not(None),
+            User.role == "admin",
+            User.is_active,
+            User.password_hash.is_not(None),
             User.id != user.id,
         )
-    )  # fmt: skip
+    )
     if user.role == "admin" and not others:
         raise Conflict("This is the last admin; make somebody else an admin first.")

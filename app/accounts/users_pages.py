@@ -14,14 +14,14 @@ from app.accounts.users import (
     change_role,
     disable,
     enable,
-    every_user,
-    last_seen,
-    user_by_id,
+    get_user,
+    load_last_seen,
+    load_users,
 )
-from app.database import Db, ReadDb
-from app.html import render, see
+from app.db.session import Db, ReadDb
 from app.models import utc_now
 from app.settings import settings
+from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
 Text = Annotated[str, Form()]
@@ -49,7 +49,7 @@ def invite_user(request: Request, admin: Admin, db: Db, role: Text) -> Response:
 @router.post("/users/{user_id}/invitation")
 def invite_to_reset(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
     """A link with which this user chooses a new password, shown this once."""
-    user = user_by_id(db, user_id)
+    user = get_user(db, user_id)
     link = welcome_url(request, invite(db, user.role, by=admin, user=user))
     return _page(request, db, link=link, link_is_for=user.name)
 
@@ -57,22 +57,22 @@ def invite_to_reset(request: Request, admin: Admin, db: Db, user_id: int) -> Res
 @router.post("/users/{user_id}/role")
 def set_users_role(request: Request, admin: Admin, db: Db, user_id: int, role: Text) -> Response:
     """From now on this role."""
-    change_role(db, user_by_id(db, user_id), role, by=admin)
-    return see(request, "show_users")
+    change_role(db, get_user(db, user_id), role, by=admin)
+    return redirect_to(request, "show_users")
 
 
 @router.post("/users/{user_id}/disable")
 def disable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
     """Out, at once."""
-    disable(db, user_by_id(db, user_id), by=admin)
-    return see(request, "show_users")
+    disable(db, get_user(db, user_id), by=admin)
+    return redirect_to(request, "show_users")
 
 
 @router.post("/users/{user_id}/enable")
 def enable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
     """In again."""
-    enable(db, user_by_id(db, user_id), by=admin)
-    return see(request, "show_users")
+    enable(db, get_user(db, user_id), by=admin)
+    return redirect_to(request, "show_users")
 
 
 @router.get("/users/tokens")
@@ -85,13 +85,18 @@ def show_users_tokens(request: Request, admin: Admin, db: ReadDb) -> Response:
 def revoke_users_token(request: Request, admin: Admin, db: Db, token_id: int) -> Response:
     """The token ends at once."""
     revoke_of_anyone(db, token_id, by=admin)
-    return see(request, "show_users_tokens")
+    return redirect_to(request, "show_users_tokens")
 
 
 def _page(
     request: Request, db: Session, link: str | None = None, link_is_for: str = ""
 ) -> Response:
     return render(
-        request, "accounts/users.html", users=every_user(db), seen=last_seen(db), roles=ROLES,
-        link=link, link_is_for=link_is_for,
-    )  # fmt: skip
+        request,
+        "accounts/users.html",
+        users=load_users(db),
+        seen=load_last_seen(db),
+        roles=ROLES,
+        link=link,
+        link_is_for=link_is_for,
+    )

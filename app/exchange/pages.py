@@ -9,71 +9,93 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
-from app.database import Db, ReadDb
-from app.errors import AppError, Invalid, fault_in_words
-from app.exchange.csv_rows import DELIMITERS
-from app.exchange.downloads import export_answer, rejects_answer
-from app.exchange.finding import SHOWN, OurImport, imports_of, rejects_of
-from app.exchange.importing import cancel, preview, receive, start, try_again
-from app.exchange.mapping import Mapping
-from app.exchange.preview import SEARCHED_ROWS
-from app.exchange.receiving import Uploaded
-from app.html import render, see, wants_fragment
-from app.labeling.counts import label_counts
+from app.db.session import Db, ReadDb
+from app.errors import AppError, Invalid, validation_message
+from app.exchange.exports.downloads import export_response, rejects_response
+from app.exchange.imports.csv_rows import DELIMITERS
+from app.exchange.imports.import_list import (
+    MAX_SHOWN_REJECTS,
+    CurrentImport,
+    load_imports,
+    load_rejects,
+)
+from app.exchange.imports.imports import (
+    cancel,
+    preview_import,
+    queue_import,
+    receive_import,
+    retry_import,
+)
+from app.exchange.imports.mapping import Mapping
+from app.exchange.imports.preview import SEARCHED_ROWS
+from app.exchange.imports.upload_stream import IncomingUpload
+from app.labeling.annotations.counts import count_by_label
 from app.models import Import, Label, Project
-from app.projects.access import AdminsProject, InProject
+from app.projects.access import AdminProject, CurrentProject
 from app.projects.labels import label_set
 from app.records.filters import STATES, Filters
-from app.records.records import count
-from app.search.narrowing import narrowed
+from app.records.records import count_records
+from app.search.suggestion_filters import resolve_suggestion_filters
 from app.settings import settings
+from app.web.templating import redirect_to, render, wants_fragment
 
 router = APIRouter(include_in_schema=False)
 FEW = 5
-"""A label with fewer records is too rare to be learned well and to be measured; app.training.advice
-says why."""
+"""A label with fewer records is too rare to be learned well and to be measured: see
+app.training.reports.advice."""
 DELIMITER_NAMES = dict(zip(DELIMITERS, ("comma", "semicolon", "tab", "bar"), strict=True))
 
 
 @router.get("/projects/{slug}/imports")
-def show_imports(request: Request, project: AdminsProject, db: ReadDb) -> HTMLResponse:
+def show_imports(request: Request, project: AdminProject, db: ReadDb) -> HTMLResponse:
     """Upload a file, and what became of the earlier ones."""
     return render(
-        request, "exchange/imports.html", project=project,
-        imports=imports_of(db, project.id), max_upload_mb=settings().max_upload_mb,
-    )  # fmt: skip
+        request,
+        "exchange/imports.html",
+        project=project,
+        imports=load_imports(db, project.id),
+        max_upload_mb=settings().max_upload_mb,
+    )
 
 
 @router.post("/projects/{slug}/imports")
 def upload_import(
-    request: Request, project: AdminsProject, user: CurrentUser, upload: Uploaded, db: Db
+    request: Request, project: AdminProject, user: CurrentUser, upload: IncomingUpload, db: Db
 ) -> Response:
     """Keep the file, then show what is in it."""
-    found = receive(db, project, user.id, upload.name, upload.file)
-    return see(request, "show_import", slug=project.slug, import_id=found.id)
+    found = receive_import(db, project, user.id, upload.name, upload.file)
+    return redirect_to(request, "show_import", slug=project.slug, import_id=found.id)
 
 
 @router.get("/projects/{slug}/imports/{import_id}")
 def show_import(
-    request: Request, project: AdminsProject, found: OurImport, db: ReadDb,
+    request: Request,
+    project: AdminProject,
+    found: CurrentImport,
+    db: ReadDb,
     encoding: Annotated[str, Query(max_length=40)] = "",
     delimiter: Annotated[str, Query(max_length=1)] = "",
-) -> HTMLResponse:  # fmt: skip
+) -> HTMLResponse:
     """Map the columns; once it is started, its progress and its result."""
     if found.status == "uploaded":
         return _show_mapping(request, project, found, encoding, delimiter)
     template = "exchange/_import.html" if wants_fragment(request) else "exchange/import.html"
-    rejects = rejects_of(db, found.id, SHOWN)
+    rejects = load_rejects(db, found.id, MAX_SHOWN_REJECTS)
     has_labels = found.status == "succeeded" and bool(found.mapping.get("label_column"))
     return render(
-        request, template, project=project, found=found, rejects=rejects, few=FEW,
+        request,
+        template,
+        project=project,
+        found=found,
+        rejects=rejects,
+        few=FEW,
         label_counts=_label_counts(db, project) if has_labels else [],
-    )  # fmt: skip
+    )
 
 
 def _label_counts(db: Session, project: Project) -> list[tuple[Label, int]]:
     """The project's labels with their records, the most frequent first."""
-    counts = label_counts(db, project.id)
+    counts = count_by_label(db, project.id)
     found = [(label, counts.get(label.id, 0)) for label in label_set(db, project.id)]
     return sorted(found, key=lambda each: -each[1])
 
@@ -83,23 +105,36 @@ def _show_mapping(
 ) -> HTMLResponse:
     sentence, seen = "", None
     try:
-        seen = preview(
-            found, is_multi_label=project.is_multi_label, encoding=encoding, delimiter=delimiter,
+        seen = preview_import(
+            found,
+            is_multi_label=project.is_multi_label,
+            encoding=encoding,
+            delimiter=delimiter,
             n_searched=SEARCHED_ROWS,
-        )  # fmt: skip
+        )
     except AppError as error:
         # The choice of another encoding is on this very page.
         sentence = error.sentence
     return render(
-        request, "exchange/mapping.html", project=project, found=found, seen=seen,
-        sentence=sentence, encoding=encoding, delimiter=delimiter,
-        delimiters=DELIMITER_NAMES, status=422 if sentence else 200,
-    )  # fmt: skip
+        request,
+        "exchange/mapping.html",
+        project=project,
+        found=found,
+        seen=seen,
+        sentence=sentence,
+        encoding=encoding,
+        delimiter=delimiter,
+        delimiters=DELIMITER_NAMES,
+        status=422 if sentence else 200,
+    )
 
 
 @router.post("/projects/{slug}/imports/{import_id}/start")
 def start_import(
-    request: Request, project: AdminsProject, found: OurImport, db: Db,
+    request: Request,
+    project: AdminProject,
+    found: CurrentImport,
+    db: Db,
     text_columns: Annotated[list[str] | None, Form()] = None,
     text_template: Annotated[str, Form(max_length=2000)] = "",
     id_column: Annotated[str, Form()] = "",
@@ -109,62 +144,76 @@ def start_import(
     left_out: Annotated[list[str] | None, Form()] = None,
     encoding: Annotated[str, Form(max_length=40)] = "",
     delimiter: Annotated[str, Form(max_length=1)] = "",
-) -> Response:  # fmt: skip
+) -> Response:
     """Queue it with the mapping of the form."""
     if not text_columns:
         raise Invalid("Choose at least one column for the text.")
     try:
         mapping = Mapping(
-            text_columns=text_columns, text_template=text_template, id_column=id_column or None,
-            label_column=label_column or None, answer_column=answer_column,
-            label_separator=label_separator, left_out=left_out or [],
-            encoding=encoding, delimiter=delimiter,
-        )  # fmt: skip
+            text_columns=text_columns,
+            text_template=text_template,
+            id_column=id_column or None,
+            label_column=label_column or None,
+            answer_column=answer_column,
+            label_separator=label_separator,
+            left_out=left_out or [],
+            encoding=encoding,
+            delimiter=delimiter,
+        )
     except ValidationError as error:
-        raise Invalid(fault_in_words(error.errors())) from error
-    start(db, found, mapping)
-    return see(request, "show_import", slug=project.slug, import_id=found.id)
+        raise Invalid(validation_message(error.errors())) from error
+    queue_import(db, found, mapping)
+    return redirect_to(request, "show_import", slug=project.slug, import_id=found.id)
 
 
 @router.post("/projects/{slug}/imports/{import_id}/cancel")
-def cancel_import(request: Request, project: AdminsProject, found: OurImport, db: Db) -> Response:
+def cancel_import(
+    request: Request, project: AdminProject, found: CurrentImport, db: Db
+) -> Response:
     """Stop it after the rows that are stored."""
     cancel(db, found)
-    return see(request, "show_import", slug=project.slug, import_id=found.id)
+    return redirect_to(request, "show_import", slug=project.slug, import_id=found.id)
 
 
 @router.post("/projects/{slug}/imports/{import_id}/again")
 def try_import_again(
-    request: Request, project: AdminsProject, found: OurImport, db: Db
+    request: Request, project: AdminProject, found: CurrentImport, db: Db
 ) -> Response:
     """Go on after the last stored row."""
-    try_again(db, found)
-    return see(request, "show_import", slug=project.slug, import_id=found.id)
+    retry_import(db, found)
+    return redirect_to(request, "show_import", slug=project.slug, import_id=found.id)
 
 
 @router.get("/projects/{slug}/imports/{import_id}/rejects.csv")
-def download_rejects(found: OurImport, db: ReadDb) -> Response:
+def download_rejects(found: CurrentImport, db: ReadDb) -> Response:
     """Line, column and reason of every rejected row."""
-    return rejects_answer(rejects_of(db, found.id), found.id)
+    return rejects_response(load_rejects(db, found.id), found.id)
 
 
 @router.get("/projects/{slug}/exports")
-def show_exports(request: Request, project: InProject, db: ReadDb) -> HTMLResponse:
+def show_exports(request: Request, project: CurrentProject, db: ReadDb) -> HTMLResponse:
     """Choose what to take away."""
     filters = Filters.from_query(request.query_params)
     return render(
-        request, "exchange/exports.html", project=project, filters=filters, states=STATES,
+        request,
+        "exchange/exports.html",
+        project=project,
+        filters=filters,
+        states=STATES,
         labels=label_set(db, project.id),
-        n_records=count(db, project.id, narrowed(db, project, filters)),
-        n_labeled=count(db, project.id, Filters(state="labeled")),
-    )  # fmt: skip
+        n_records=count_records(db, project.id, resolve_suggestion_filters(db, project, filters)),
+        n_labeled=count_records(db, project.id, Filters(state="labeled")),
+    )
 
 
 @router.get("/projects/{slug}/exports/file")
 def download_export(
-    request: Request, project: InProject,
-    format: str = "csv", rows: str = "records", vectors: bool = False,  # noqa: A002
-) -> Response:  # fmt: skip
+    request: Request,
+    project: CurrentProject,
+    format: str = "csv",  # noqa: A002 - the field's name in the form
+    rows: str = "records",
+    vectors: bool = False,
+) -> Response:
     """The file."""
     filters = Filters.from_query(request.query_params)
-    return export_answer(project, format, rows, filters, with_vectors=vectors)
+    return export_response(project, format, rows, filters, with_vectors=vectors)

@@ -7,20 +7,20 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.accounts.access import CurrentUser
-from app.database import Db, reading, transaction
-from app.labeling.acceptance import MinScore, check_says, check_session
-from app.labeling.acts import find_act, hash_request
-from app.labeling.annotations import MOST_AT_ONCE, Say, Verdict, annotate
-from app.labeling.answers import ActAnswer, Answer, act_answer
-from app.labeling.duplicates import with_followers
-from app.labeling.label_api import router as label_router
-from app.labeling.remarks import remark
-from app.labeling.session_api import router as session_router
-from app.labeling.sessions import find_session
-from app.labeling.undoing import redo, undo
+from app.db.session import Db, read_session, write_session
+from app.labeling.annotations.actions import find_act, hash_request
+from app.labeling.annotations.annotate import MAX_PER_REQUEST, AnnotationInput, Verdict, annotate
+from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.undo import redo, undo
+from app.labeling.labels.api import router as label_router
+from app.labeling.schemas import ActAnswer, Answer, build_act_answer
+from app.labeling.sessions.acceptance import MinScore, check_says, check_session
+from app.labeling.sessions.api import router as session_router
+from app.labeling.sessions.duplicates import add_followers
+from app.labeling.sessions.sessions import find_session
 from app.models import LabelingSession
-from app.projects.access import InProject
-from app.records.bodies import Id
+from app.projects.access import CurrentProject
+from app.records.schemas import Id
 
 router = APIRouter(prefix="/api/v1", tags=["labeling"])
 router.include_router(label_router)
@@ -29,8 +29,8 @@ router.include_router(session_router)
 Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 
-class SayBody(Answer):
-    """One judgement; see app.labeling.annotations.Say."""
+class AnnotationBody(Answer):
+    """One judgement; see app.labeling.annotations.annotate.AnnotationInput."""
 
     record_id: Id
     verdict: Verdict
@@ -53,7 +53,7 @@ class AnnotateBody(Answer):
     key: Key
     session_id: Id | None = None
     source: Literal["single", "page"] = "single"
-    says: list[SayBody] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    says: list[AnnotationBody] = Field(min_length=1, max_length=MAX_PER_REQUEST)
     min_score: MinScore | None = None
 
 
@@ -75,28 +75,36 @@ class RemarkBody(Answer):
     session_id: Id | None = None
 
 
-def _session(db: Db, project: InProject, session_id: int | None) -> LabelingSession | None:
+def _find_session(
+    db: Db, project: CurrentProject, session_id: int | None
+) -> LabelingSession | None:
     return find_session(db, project.id, session_id) if session_id else None
 
 
 @router.post("/projects/{slug}/annotations")
-def add_annotations(project: InProject, user: CurrentUser, body: AnnotateBody) -> ActAnswer:
+def add_annotations(project: CurrentProject, user: CurrentUser, body: AnnotateBody) -> ActAnswer:
     """Say something about records, as one act."""
     # Not Db: who waits for the answer holds no lock, and the turn of the next one begins sooner.
-    with transaction() as db:
-        session = _session(db, project, body.session_id)
+    with write_session() as db:
+        session = _find_session(db, project, body.session_id)
         encoder_id = session.encoder_id if session else None
-        says = [_say(say, encoder_id) for say in body.says]
+        says = [_build_annotation(annotation, encoder_id) for annotation in body.says]
         if body.min_score is not None:
             _check_acceptance(db, session, says, body.min_score)
         if session is not None:
-            says = with_followers(db, session, user.id, says)
+            says = add_followers(db, session, user.id, says)
         act = annotate(
-            db, project, user.id, says, key=body.key, source=body.source,
-            session_id=body.session_id, request_hash=_hash("annotations", body),
-        )  # fmt: skip
-    with reading() as db:
-        return act_answer(db, project, user.id, act, session)
+            db,
+            project,
+            user.id,
+            says,
+            key=body.key,
+            source=body.source,
+            session_id=body.session_id,
+            request_hash=_hash("annotations", body),
+        )
+    with read_session() as db:
+        return build_act_answer(db, project, user.id, act, session)
 
 
 def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
@@ -104,39 +112,39 @@ def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
 
 
 def _check_acceptance(
-    db: Db, session: LabelingSession | None, says: Sequence[Say], min_score: float
+    db: Db, session: LabelingSession | None, says: Sequence[AnnotationInput], min_score: float
 ) -> None:
     if session is not None:
         check_session(db, session)
     check_says(says, min_score)
 
 
-def _say(body: SayBody, encoder_id: int | None) -> Say:
+def _build_annotation(body: AnnotationBody, encoder_id: int | None) -> AnnotationInput:
     fields = body.model_dump() | {"label_ids": tuple(body.label_ids), "encoder_id": encoder_id}
-    return Say(**fields)
+    return AnnotationInput(**fields)
 
 
 @router.post("/projects/{slug}/annotations/undo")
-def undo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+def undo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
     """Take back one's newest act, or the one named. Naming it makes the request safe to repeat."""
-    session = _session(db, project, body.session_id)
-    if (named := _named(db, project, user.id, body)) == 0:
-        return act_answer(db, project, user.id, None, session)
+    session = _find_session(db, project, body.session_id)
+    if (named := _find_act_id(db, project, user.id, body)) == 0:
+        return build_act_answer(db, project, user.id, None, session)
     act = undo(db, project, user.id, act_id=named)
-    return act_answer(db, project, user.id, act, session)
+    return build_act_answer(db, project, user.id, act, session)
 
 
 @router.post("/projects/{slug}/annotations/redo")
-def redo_act(project: InProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+def redo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
     """Restore the act that was undone last, or the one named."""
-    session = _session(db, project, body.session_id)
-    if (named := _named(db, project, user.id, body)) == 0:
-        return act_answer(db, project, user.id, None, session)
+    session = _find_session(db, project, body.session_id)
+    if (named := _find_act_id(db, project, user.id, body)) == 0:
+        return build_act_answer(db, project, user.id, None, session)
     act = redo(db, project, user.id, act_id=named)
-    return act_answer(db, project, user.id, act, session)
+    return build_act_answer(db, project, user.id, act, session)
 
 
-def _named(db: Db, project: InProject, user_id: int, body: TakeBackBody) -> int | None:
+def _find_act_id(db: Db, project: CurrentProject, user_id: int, body: TakeBackBody) -> int | None:
     """The named act's id, None for "the next one", 0 where the key never became an act."""
     if body.act_key is None:
         return body.act_id
@@ -145,12 +153,18 @@ def _named(db: Db, project: InProject, user_id: int, body: TakeBackBody) -> int 
 
 
 @router.post("/projects/{slug}/remarks")
-def add_remark(project: InProject, user: CurrentUser, body: RemarkBody, db: Db) -> ActAnswer:
+def add_remark(project: CurrentProject, user: CurrentUser, body: RemarkBody, db: Db) -> ActAnswer:
     """Flag a record (again: take the flag off), or comment on it."""
-    session = _session(db, project, body.session_id)
-    act = remark(
-        db, project, user.id, body.record_id, body.kind,
-        key=body.key, body=body.body, session_id=body.session_id,
+    session = _find_session(db, project, body.session_id)
+    act = store_remark(
+        db,
+        project,
+        user.id,
+        body.record_id,
+        body.kind,
+        key=body.key,
+        body=body.body,
+        session_id=body.session_id,
         request_hash=_hash("remarks", body),
-    )  # fmt: skip
-    return act_answer(db, project, user.id, act, session)
+    )
+    return build_act_answer(db, project, user.id, act, session)

@@ -7,21 +7,21 @@ from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
 from app.accounts.access import CurrentUser
-from app.database import ReadDb
-from app.html import render, see
-from app.labeling import sessions
-from app.labeling.assignments import assignable, can_assign
-from app.labeling.forms import router as form_router
-from app.labeling.label_pages import router as label_router
-from app.labeling.listing import hidden_lines, lists
-from app.labeling.offer_pages import router as offer_router
-from app.labeling.overlap import overlap_share
-from app.labeling.session_forms import router as session_form_router
-from app.labeling.session_pages import router as session_page_router
-from app.labeling.start_fields import StartFields, optional
-from app.labeling.ways import offers
-from app.projects.access import InProject
-from app.projects.labels import every_label, is_offered
+from app.db.session import ReadDb
+from app.labeling.labels.pages import router as label_router
+from app.labeling.noscript_forms import router as form_router
+from app.labeling.sessions import sessions
+from app.labeling.sessions.forecast_pages import router as offer_router
+from app.labeling.sessions.forms import router as session_form_router
+from app.labeling.sessions.kinds import load_offers
+from app.labeling.sessions.pages import router as session_page_router
+from app.labeling.sessions.session_list import load_hidden_lines, load_session_lists
+from app.labeling.sessions.start_form import StartFields, parse_optional
+from app.labeling.team.assignments import can_assign, list_assignable_users
+from app.labeling.team.multi_annotation import overlap_share
+from app.projects.access import CurrentProject
+from app.projects.labels import is_offered, list_all_labels
+from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
 router.include_router(form_router)
@@ -34,40 +34,52 @@ router.include_router(session_page_router)
 
 @router.get("/projects/{slug}/sessions")
 def show_sessions(
-    request: Request, project: InProject, user: CurrentUser, db: ReadDb, hidden: bool = False
+    request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb, hidden: bool = False
 ) -> HTMLResponse:
     """Ways to start a session, and those there are; hidden: those that the user hid."""
-    offered = [label for label in every_label(db, project.id) if is_offered(label)]
+    offered = [label for label in list_all_labels(db, project.id) if is_offered(label)]
     can = can_assign(user)
     return render(
-        request, "labeling/sessions.html", project=project, labels=offered,
-        by_id={label.id: label for label in offered}, now=offers(db, project, user.id),
-        lists=lists(db, project, user), can_assign=can,
-        people=assignable(db, project) if can else [],
-        hidden=hidden_lines(db, project, user) if hidden else [],
+        request,
+        "labeling/sessions.html",
+        project=project,
+        labels=offered,
+        by_id={label.id: label for label in offered},
+        now=load_offers(db, project, user.id),
+        lists=load_session_lists(db, project, user),
+        can_assign=can,
+        people=list_assignable_users(db, project) if can else [],
+        hidden=load_hidden_lines(db, project, user) if hidden else [],
         overlap=round(100 * overlap_share(project), 1),
-    )  # fmt: skip
+    )
 
 
 @router.post("/projects/{slug}/sessions")
 def start_session(
-    request: Request, project: InProject, user: CurrentUser,
+    request: Request,
+    project: CurrentProject,
+    user: CurrentUser,
     fields: Annotated[StartFields, Form()],
-) -> Response:  # fmt: skip
+) -> Response:
     """Start a session and go there."""
     session = sessions.start_session(
-        project, user, fields.seed_kind, seed=fields.seed, k=optional(fields.k),
-        filters=fields.filters, from_session_id=optional(fields.from_session_id),
+        project,
+        user,
+        fields.seed_kind,
+        seed=fields.seed,
+        k=parse_optional(fields.k),
+        filters=fields.filters,
+        from_session_id=parse_optional(fields.from_session_id),
         title=fields.title,
-    )  # fmt: skip
-    return see(request, "show_session", slug=project.slug, session_id=session.id)
+    )
+    return redirect_to(request, "show_session", slug=project.slug, session_id=session.id)
 
 
 @router.post("/projects/{slug}/sessions/{session_id}/again")
 def start_session_again(
-    request: Request, project: InProject, user: CurrentUser, session_id: int, db: ReadDb
+    request: Request, project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
 ) -> Response:
     """The same session, asked of the version that is active now."""
     before = sessions.find_session(db, project.id, session_id)
     session = sessions.start_again(project, user, before)
-    return see(request, "show_session", slug=project.slug, session_id=session.id)
+    return redirect_to(request, "show_session", slug=project.slug, session_id=session.id)

@@ -14,27 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.html import STATIC
-from app.maps.mapped import Mapped, mapped_versions
-from app.maps.stored import open_map
-from app.maps.values import NONE_OF_THESE, values_of, values_tag
+from app.maps.map_files import open_map
+from app.maps.map_versions import MappedVersion, list_mapped_versions
+from app.maps.values import NONE_OF_THESE, compute_values_tag, load_values
+from app.ml.map import Points
 from app.models import Encoder, Project
-from app.projects.labels import every_label
+from app.projects.labels import list_all_labels
 from app.search.vectors import Ids
-from app.similarity.map import Points
+from app.web.templating import STATIC
 
 MOST_POINTS = 2_000
 MOST_NAMED = 12
 SIDE, EDGE, GAP, TOP = 340.0, 10.0, 20.0, 24.0
 """A sheet's side, the margin within it, the room between two, and that for their names above."""
 
-REST = "#8b9094"
+UNLABELED_COLOUR = "#8b9094"
 LETTER, LINE = 6.0, 13.0
 """A letter's width and a line's height."""
 
 
 @dataclass(frozen=True)
-class Sheet:
+class MapSheet:
     """One version's map as shapes, in the picture's own units.
 
     dots   colour and path data of each class, those of no class first, below the others
@@ -54,8 +54,8 @@ class BeforeAfter:
     classes  (n,) int64: the label people agree on, else the later version's suggestion; 0: none
     """
 
-    before: Mapped
-    after: Mapped
+    before: MappedVersion
+    after: MappedVersion
     ids: Ids
     places: tuple[Points, Points]
     classes: NDArray[np.int64]
@@ -63,14 +63,14 @@ class BeforeAfter:
     colours: Mapping[int, int]
 
     @property
-    def sheets(self) -> list[Sheet]:
+    def sheets(self) -> list[MapSheet]:
         """What is drawn of either."""
         some = slice(None, None, max(1, -(-len(self.ids) // MOST_POINTS)))
         found, counts = np.unique(self.classes[some], return_counts=True)
         order = [int(each) for each in found[np.argsort(-counts, kind="stable")]]
         return [
             self._sheet(
-                each.encoder, _on_sheet(points[some], self.places), self.classes[some], order
+                each.encoder, _to_sheet(points[some], self.places), self.classes[some], order
             )
             for each, points in zip((self.before, self.after), self.places, strict=True)
         ]
@@ -84,53 +84,66 @@ class BeforeAfter:
 
     def _sheet(
         self, encoder: Encoder, points: Points, classes: NDArray[np.int64], order: list[int]
-    ) -> Sheet:
-        of = {which: points[classes == which] for which in order}
-        colours = {which: marks()[slot] for which, slot in self.colours.items()}
-        dots = [(colours.get(which, REST), _dots(of[which])) for which in sorted(of, key=bool)]
-        named = [which for which in order if which in self.names][:MOST_NAMED]
-        return Sheet(encoder, dots, _apart([(self.names[i], *_middle(of[i])) for i in named]))
+    ) -> MapSheet:
+        points_of_class = {label_id: points[classes == label_id] for label_id in order}
+        colours = {label_id: label_colours()[slot] for label_id, slot in self.colours.items()}
+        dots = [
+            (colours.get(label_id, UNLABELED_COLOUR), _dots_path(points_of_class[label_id]))
+            for label_id in sorted(points_of_class, key=bool)
+        ]
+        named = [label_id for label_id in order if label_id in self.names][:MOST_NAMED]
+        return MapSheet(
+            encoder,
+            dots,
+            _spread_names([(self.names[i], *_middle(points_of_class[i])) for i in named]),
+        )
 
 
-def both_drawn(
+def find_drawn_pair(
     db: Session, project: Project, before: int, after: int
-) -> tuple[Mapped, Mapped] | None:
+) -> tuple[MappedVersion, MappedVersion] | None:
     """The maps of these versions; None while one of them is not drawn."""
-    by_number = {each.encoder.number: each for each in mapped_versions(db, project)}
+    by_number = {each.encoder.number: each for each in list_mapped_versions(db, project)}
     old, new = by_number.get(before), by_number.get(after)
     if old is None or new is None or old.is_sketch or new.is_sketch:
         return None
     return old, new
 
 
-def before_after(db: Session, project: Project, old: Mapped, new: Mapped) -> BeforeAfter:
+def build_before_after(
+    db: Session, project: Project, old: MappedVersion, new: MappedVersion
+) -> BeforeAfter:
     """Both maps put together, with what is known of their records. Raises Damaged."""
-    there, here = open_map(old.artifact), open_map(new.artifact)
-    places = there.places_of(here.ids)
-    labels = every_label(db, project.id)
+    earlier, later = open_map(old.artifact), open_map(new.artifact)
+    places = earlier.find_points(later.ids)
+    labels = list_all_labels(db, project.id)
     return BeforeAfter(
-        old, new, here.ids, (np.where(np.isnan(places), here.points, places), here.points),
-        _classes(db, new, here.ids), {each.id: each.name for each in labels},
+        old,
+        new,
+        later.ids,
+        (np.where(np.isnan(places), later.points, places), later.points),
+        _load_classes(db, new, later.ids),
+        {each.id: each.name for each in labels},
         {each.id: each.colour for each in labels},
-    )  # fmt: skip
+    )
 
 
-def _classes(db: Session, shown: Mapped, ids: Ids) -> NDArray[np.int64]:
-    tag = values_tag(db, shown.encoder, shown.artifact.sha256)
-    values = values_of(db, shown.encoder, ids, tag)
+def _load_classes(db: Session, shown: MappedVersion, ids: Ids) -> NDArray[np.int64]:
+    tag = compute_values_tag(db, shown.encoder, shown.artifact.sha256)
+    values = load_values(db, shown.encoder, ids, tag)
     labels = np.where(values.labels == NONE_OF_THESE, 0, values.labels)
     return np.where(values.labels > 0, labels, values.suggestions).astype(np.int64)
 
 
 @cache
-def marks() -> dict[int, str]:
+def label_colours() -> dict[int, str]:
     """The colour of each label slot on light paper, as the sheet of labels says it."""
     sheet = (STATIC / "css" / "labels.css").read_text()
     found = re.findall(r"\.label-(\d+) \{\s*--mark: light-dark\((#\w{6})", sheet)
     return {int(slot): colour for slot, colour in found}
 
 
-def _on_sheet(points: Points, frame: tuple[Points, Points]) -> Points:
+def _to_sheet(points: Points, frame: tuple[Points, Points]) -> Points:
     """Map to picture, (m, 2): both sheets show the same part, and what is up stays up."""
     whole = np.concatenate(frame)
     low, high = whole.min(axis=0), whole.max(axis=0)
@@ -139,7 +152,7 @@ def _on_sheet(points: Points, frame: tuple[Points, Points]) -> Points:
     return np.asarray(centred + SIDE / 2, np.float32)
 
 
-def _dots(points: Points) -> str:
+def _dots_path(points: Points) -> str:
     """Lines of no length: their round ends are the dots."""
     return "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points.tolist())
 
@@ -149,7 +162,7 @@ def _middle(points: Points) -> tuple[float, float]:
     return round(x, 1), round(y, 1)
 
 
-def _apart(names: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+def _spread_names(names: list[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
     """Names that would cover each other move down, from the uppermost on."""
     placed: list[tuple[str, float, float]] = []
     for name, x, y in sorted(names, key=lambda each: each[2]):

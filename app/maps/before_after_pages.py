@@ -6,15 +6,15 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from app.csv_tables import attachment, csv_answer
-from app.database import ReadDb
+from app.db.session import ReadDb
 from app.errors import NotFound
-from app.html import render
-from app.maps.before_after import GAP, SIDE, TOP, BeforeAfter, before_after, both_drawn
-from app.maps.said import drawing_of
+from app.maps.before_after import GAP, SIDE, TOP, BeforeAfter, build_before_after, find_drawn_pair
+from app.maps.drawing_status import read_status
 from app.models import Project
-from app.projects.access import InProject
-from app.search.encoders import find_version
+from app.projects.access import CurrentProject
+from app.search.versions import find_version
+from app.web.csv_tables import attachment_headers, csv_response
+from app.web.templating import render
 
 router = APIRouter(prefix="/projects/{slug}/map/before-after", include_in_schema=False)
 Number = Annotated[int, Query(ge=1, lt=2**31)]
@@ -22,44 +22,48 @@ Number = Annotated[int, Query(ge=1, lt=2**31)]
 
 @router.get("")
 def show_before_after(
-    request: Request, project: InProject, before: Number, after: Number, db: ReadDb
+    request: Request, project: CurrentProject, before: Number, after: Number, db: ReadDb
 ) -> Response:
     """Side by side and as a slider; while a map is missing, what is waited for."""
     versions = [find_version(db, project.id, number) for number in (before, after)]
     return render(
-        request, "maps/_before_after.html", project=project, before=before, after=after,
-        is_drawn=both_drawn(db, project, before, after) is not None,
-        trouble=next((said for each in versions if (said := drawing_of(each.id).error)), None),
-    )  # fmt: skip
+        request,
+        "maps/_before_after.html",
+        project=project,
+        before=before,
+        after=after,
+        is_drawn=find_drawn_pair(db, project, before, after) is not None,
+        trouble=next((error for each in versions if (error := read_status(each.id).error)), None),
+    )
 
 
 @router.get("/picture.svg")
 def download_before_after(
-    request: Request, project: InProject, before: Number, after: Number, db: ReadDb
+    request: Request, project: CurrentProject, before: Number, after: Number, db: ReadDb
 ) -> Response:
     """Side by side, as a picture on light paper."""
-    found = _found(db, project, before, after)
+    found = _load_before_after(db, project, before, after)
     answer = render(request, "maps/before_after.svg", found=found, **_sizes())
-    answer.headers.update(attachment(f"map-{before}-{after}.svg"))
+    answer.headers.update(attachment_headers(f"map-{before}-{after}.svg"))
     answer.headers["Content-Type"] = "image/svg+xml"
     return answer
 
 
 @router.get("/numbers.csv")
-def download_places(project: InProject, before: Number, after: Number, db: ReadDb) -> Response:
+def download_places(project: CurrentProject, before: Number, after: Number, db: ReadDb) -> Response:
     """Where each record lies on both."""
-    found = _found(db, project, before, after)
+    found = _load_before_after(db, project, before, after)
     columns = ("record", "label", "before_x", "before_y", "after_x", "after_y")
-    return csv_answer(f"map-{before}-{after}.csv", columns, found.rows)
+    return csv_response(f"map-{before}-{after}.csv", columns, found.rows)
 
 
-def _found(db: Session, project: Project, before: int, after: int) -> BeforeAfter:
+def _load_before_after(db: Session, project: Project, before: int, after: int) -> BeforeAfter:
     for number in (before, after):
         find_version(db, project.id, number)
-    drawn = both_drawn(db, project, before, after)
+    drawn = find_drawn_pair(db, project, before, after)
     if drawn is None:
         raise NotFound("map")
-    return before_after(db, project, *drawn)
+    return build_before_after(db, project, *drawn)
 
 
 def _sizes() -> dict[str, Any]:

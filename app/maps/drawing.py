@@ -17,49 +17,51 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged, located
-from app.database import reading
-from app.maps.kernels import keep_compiled
-from app.maps.said import Drawing, drawing_of, say
-from app.maps.stored import MAP, SKETCH, Map, newest_maps, open_map, publish_map
-from app.models import Artifact, Embedding, Encoder, Project, utc_now
-from app.search.embedding import n_missing
-from app.search.encoders import active_encoder, find_raw_encoder
-from app.search.revisions import raw_encoder_id
-from app.search.vector_lock import hold_vectors
-from app.search.vectors import Ids, embedded_ids, gather_blocks, read_blocks
-from app.settings import settings
-from app.similarity.head import load_head
-from app.similarity.map import (
+from app.db.session import read_session
+from app.maps.drawing_status import DrawingStatus, read_status, write_status
+from app.maps.map_files import MAP, SKETCH, Map, list_maps, open_map, publish_map
+from app.maps.numba_cache import configure_numba_cache
+from app.ml.heads.head import load_head
+from app.ml.map import (
     COMPONENTS,
     Points,
+    compute_principal_components,
+    compute_sketch,
+    ignore_progress,
     layout_of_components,
-    place,
-    principal_components,
-    silent,
-    sketch,
+    place_missing,
 )
-from app.similarity.vectors import Vectors
+from app.ml.vectors import Vectors
+from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.search.embedding import count_missing
+from app.search.index_revisions import find_base_version_id
+from app.search.vector_lock import hold_vectors
+from app.search.vectors import Ids, embedded_ids, gather_blocks, read_blocks
+from app.search.versions import find_active_version, find_raw_version
+from app.settings import settings
+from app.storage import CorruptFile, verified_path
 
 log = structlog.get_logger()
 
 GROWTH = 1.5
 RETRY_SECONDS = 600.0
-SAID_EVERY = 0.02
+REPORT_STEP = 0.02
 
 
-def due_maps(db: Session) -> list[int]:
+def list_due_maps(db: Session) -> list[int]:
     """Ids of the versions whose map can and should be drawn now, the most wanted first."""
-    lacking = _lacking(db)
+    lacking = _find_outdated(db)
     due = []
     for project in db.scalars(select(Project).order_by(Project.id)):
-        wanted = [each for each in _wanted(db, project) if each.id in lacking]
-        if wanted and n_missing(db, project) == 0:
-            due += [each.id for each in _in_order(db, project, wanted) if not _rests(each.id)]
+        wanted = [each for each in _list_candidates(db, project) if each.id in lacking]
+        if wanted and count_missing(db, project) == 0:
+            due += [
+                each.id for each in _prioritize(db, project, wanted) if not _is_backing_off(each.id)
+            ]
     return due
 
 
-def _lacking(db: Session) -> set[int]:
+def _find_outdated(db: Session) -> set[int]:
     """Versions with an index, and no whole map that is as new. One query: asked all the time."""
     named = select(Artifact).where(Artifact.kind.in_(("index", MAP))).order_by(Artifact.revision)
     newest = {(each.encoder_id, each.kind): each for each in db.scalars(named)}
@@ -77,33 +79,33 @@ def _is_as_new(drawn: Artifact | None, index: Artifact) -> bool:
     return path.is_file() and path.stat().st_size == drawn.n_bytes
 
 
-def _wanted(db: Session, project: Project) -> list[Encoder]:
+def _list_candidates(db: Session, project: Project) -> list[Encoder]:
     ours = select(Encoder).where(Encoder.project_id == project.id, Encoder.number > 0)
     return list(db.scalars(ours.order_by(Encoder.number.desc())))
 
 
-def _in_order(db: Session, project: Project, wanted: list[Encoder]) -> list[Encoder]:
+def _prioritize(db: Session, project: Project, wanted: list[Encoder]) -> list[Encoder]:
     """The raw version alone while it is among them; then the active one, then the newest."""
-    raw, active = find_raw_encoder(db, project), active_encoder(db, project.id)
+    raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     if raw is not None and raw in wanted:
         return [raw]
     return sorted(wanted, key=lambda each: active is None or each.id != active.id)
 
 
-def _rests(encoder_id: int) -> bool:
-    said = drawing_of(encoder_id)
-    return said.error is not None and time.time() - said.said_at < RETRY_SECONDS
+def _is_backing_off(encoder_id: int) -> bool:
+    latest = read_status(encoder_id)
+    return latest.error is not None and time.time() - latest.said_at < RETRY_SECONDS
 
 
-def draw_sketch(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
+def draw_sketch(encoder_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
     """First step: where there is no map yet, its two principal components, within seconds.
 
     go_on  is called while another job holds the vectors, and may raise to stop
     """
-    with reading() as db:
-        if newest_maps(db, encoder_id):
+    with read_session() as db:
+        if list_maps(db, encoder_id):
             return
-    with _only_holder(encoder_id, go_on):
+    with _only_holder(encoder_id, check_stopped):
         read_at = utc_now()
         sketched = _sketched(encoder_id)
     if sketched is not None:
@@ -111,30 +113,32 @@ def draw_sketch(encoder_id: int, go_on: Callable[[float], None] = silent) -> Non
 
 
 def _sketched(encoder_id: int) -> Map | None:
-    ids, vectors = _tuned_vectors(encoder_id)
-    return Map(ids, sketch(vectors), len(ids)) if len(ids) else None
+    ids, vectors = _load_tuned_vectors(encoder_id)
+    return Map(ids, compute_sketch(vectors), len(ids)) if len(ids) else None
 
 
-def draw(encoder_id: int, go_on: Callable[[float], None] = silent) -> None:
+def draw_map(encoder_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
     """Second step: lay the records out, or place the new ones, and publish that as the map.
 
     go_on  is told the share done, and may raise to stop
     """
-    with _only_holder(encoder_id, go_on):
+    with _only_holder(encoder_id, check_stopped):
         read_at, began = utc_now(), time.monotonic()
         drawn = _placed_or_reduced(encoder_id)
     if drawn is None:
         return
     if isinstance(drawn, _Reduced):
-        keep_compiled()
-        report = _reporter(encoder_id, go_on)
+        configure_numba_cache()
+        report = _make_reporter(encoder_id, check_stopped)
         laid = layout_of_components(drawn.components, before=drawn.points, report=report)
         drawn = Map(drawn.ids, laid, len(drawn.ids))
     publish_map(encoder_id, drawn, MAP, read_at)
     log.info(
-        "map.drawn", encoder_id=encoder_id, n_records=len(drawn.ids),
+        "map.drawn",
+        encoder_id=encoder_id,
+        n_records=len(drawn.ids),
         seconds=round(time.monotonic() - began, 1),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -148,72 +152,74 @@ class _Reduced:
 
 def _placed_or_reduced(encoder_id: int) -> Map | _Reduced | None:
     """All that needs the vectors themselves, for laying out takes minutes without them."""
-    ids, vectors = _tuned_vectors(encoder_id)
+    ids, vectors = _load_tuned_vectors(encoder_id)
     if len(ids) == 0:
         return None
-    own, points = _before(encoder_id, ids)
+    own, points = _load_previous(encoder_id, ids)
     if own is not None and _can_be_placed(own, points):
-        return Map(ids, place(vectors, points), own.n_drawn)
-    return _Reduced(ids, principal_components(vectors, COMPONENTS), points)
+        return Map(ids, place_missing(vectors, points), own.n_drawn)
+    return _Reduced(ids, compute_principal_components(vectors, COMPONENTS), points)
 
 
-def _only_holder(encoder_id: int, go_on: Callable[[float], None]) -> AbstractContextManager[None]:
-    with reading() as db:
+def _only_holder(
+    encoder_id: int, check_stopped: Callable[[float], None]
+) -> AbstractContextManager[None]:
+    with read_session() as db:
         project_id = db.get_one(Encoder, encoder_id).project_id
-    return hold_vectors(project_id, lambda: go_on(0.0))
+    return hold_vectors(project_id, lambda: check_stopped(0.0))
 
 
-def note_trouble(encoder_id: int, sentence: str) -> None:
+def note_failure(encoder_id: int, sentence: str) -> None:
     """Tell the page why the map is not drawn; it is tried again after a while."""
     log.warning("map.not_drawn", encoder_id=encoder_id, why=sentence)
-    say(encoder_id, Drawing(error=sentence))
+    write_status(encoder_id, DrawingStatus(error=sentence))
 
 
-def _tuned_vectors(encoder_id: int) -> tuple[Ids, Vectors]:
+def _load_tuned_vectors(encoder_id: int) -> tuple[Ids, Vectors]:
     """Record ids (n,), ascending, and their vectors by this version (n, d). Raises Damaged."""
-    with reading() as db:
+    with read_session() as db:
         encoder = db.get_one(Encoder, encoder_id)
         file = db.scalar(
             select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
         )
-        ids = embedded_ids(db, raw_encoder_id(encoder))
-    tune = None if file is None else load_head(located(file.file, file.sha256)).tune
-    return gather_blocks(read_blocks(raw_encoder_id(encoder), ids), len(ids), tune)
+        ids = embedded_ids(db, find_base_version_id(encoder))
+    tune = None if file is None else load_head(verified_path(file.file, file.sha256)).tune
+    return gather_blocks(read_blocks(find_base_version_id(encoder), ids), len(ids), tune)
 
 
-def _before(encoder_id: int, ids: Ids) -> tuple[Map | None, Points]:
+def _load_previous(encoder_id: int, ids: Ids) -> tuple[Map | None, Points]:
     """The version's own map, and where these records lay: on that, else on the raw version's.
 
     A record that was embedded since has no place: its text is another one.
     """
-    with reading() as db:
+    with read_session() as db:
         encoder = db.get_one(Encoder, encoder_id)
-        own = _newest_whole(newest_maps(db, encoder_id))
+        own = _open_newest(list_maps(db, encoder_id))
         if own is None:
-            raw = find_raw_encoder(db, db.get_one(Project, encoder.project_id))
-            of_raw = None if raw is None else _newest_whole(newest_maps(db, raw.id))
-            return None, _nowhere(ids) if of_raw is None else of_raw[1].places_of(ids)
+            raw = find_raw_version(db, db.get_one(Project, encoder.project_id))
+            of_raw = None if raw is None else _open_newest(list_maps(db, raw.id))
+            return None, _empty_points(ids) if of_raw is None else of_raw[1].find_points(ids)
         since = select(Embedding.record_id).where(
-            Embedding.encoder_id == raw_encoder_id(encoder),
+            Embedding.encoder_id == find_base_version_id(encoder),
             Embedding.embedded_at > own[0].created_at,
         )
         renewed = np.fromiter(db.scalars(since), np.int64)
-    points = own[1].places_of(ids)
+    points = own[1].find_points(ids)
     points[np.isin(ids, renewed)] = np.nan
     return own[1], points
 
 
-def _newest_whole(artifacts: Iterable[Artifact]) -> tuple[Artifact, Map] | None:
+def _open_newest(artifacts: Iterable[Artifact]) -> tuple[Artifact, Map] | None:
     for artifact in artifacts:
         try:
             if artifact.kind == MAP:
                 return artifact, open_map(artifact)
-        except Damaged:
+        except CorruptFile:
             log.error("map.damaged", file=artifact.file)
     return None
 
 
-def _nowhere(ids: Ids) -> Points:
+def _empty_points(ids: Ids) -> Points:
     return np.full((len(ids), 2), np.nan, np.float32)
 
 
@@ -222,14 +228,16 @@ def _can_be_placed(own: Map, points: Points) -> bool:
     return n_known > 0 and len(points) < GROWTH * own.n_drawn and len(points) < GROWTH * n_known
 
 
-def _reporter(encoder_id: int, go_on: Callable[[float], None]) -> Callable[[float], None]:
-    said = -1.0
+def _make_reporter(
+    encoder_id: int, check_stopped: Callable[[float], None]
+) -> Callable[[float], None]:
+    latest = -1.0
 
     def report(share: float) -> None:
-        nonlocal said
-        go_on(share)
-        if share >= said + SAID_EVERY:
-            said = share
-            say(encoder_id, Drawing(share))
+        nonlocal latest
+        check_stopped(share)
+        if share >= latest + REPORT_STEP:
+            latest = share
+            write_status(encoder_id, DrawingStatus(share))
 
     return report

@@ -9,20 +9,31 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from app.accounts.access import CurrentUser
-from app.database import ReadDb
+from app.db.session import ReadDb
 from app.errors import Invalid, NotFound
-from app.html import render
-from app.labeling.availability import suggested_now
-from app.labeling.sessions import seed_of, start_session
+from app.labeling.sessions.sessions import build_seed, start_session
+from app.labeling.sessions.version_access import load_session_suggestions
 from app.maps.before_after_pages import router as before_after_router
-from app.maps.mapped import Mapped, drawing_now, mapped_versions, shown
+from app.maps.map_versions import (
+    MappedVersion,
+    choose_map,
+    find_pending_drawing,
+    list_mapped_versions,
+)
 from app.models import Encoder, Project, Record
-from app.projects.access import InProject
-from app.projects.labels import every_label
+from app.projects.access import CurrentProject
+from app.projects.labels import list_all_labels
 from app.records.filters import Filters
-from app.records.records import Opening, consensus_of, count, find_record, openings_of
-from app.search.embedding import progress
-from app.search.encoders import find_version
+from app.records.records import (
+    RecordExcerpt,
+    count_records,
+    find_record,
+    load_consensus,
+    load_excerpts,
+)
+from app.search.embedding import load_embedding_progress
+from app.search.versions import find_version
+from app.web.templating import render
 
 router = APIRouter(include_in_schema=False)
 router.include_router(before_after_router)
@@ -37,39 +48,51 @@ Version = Annotated[int | None, Query()]
 
 @router.get(MAP)
 def show_map(
-    request: Request, project: InProject, db: ReadDb, version: Version = None,
-    after: Version = None, before: Version = None,
+    request: Request,
+    project: CurrentProject,
+    db: ReadDb,
+    version: Version = None,
+    after: Version = None,
+    before: Version = None,
     record: Annotated[str, Query(max_length=20)] = "",
-) -> HTMLResponse:  # fmt: skip
+) -> HTMLResponse:
     """All records on one sheet, focused on one of them if the address names it.
 
     version, or after  the version that is shown; the usual one while its map is still to come
     before             the version that it is compared with from the start
     """
-    found = mapped_versions(db, project)
-    one = shown(db, project, found, _drawn(db, project, found, version or after))
-    focused = next((find_record(db, project.id, each) for each in _ids(record)), None)
-    listed = _listed(db, project, _first_ids(db, project)) if one else []
+    found = list_mapped_versions(db, project)
+    one = choose_map(db, project, found, _require_drawn(db, project, found, version or after))
+    focused = next((find_record(db, project.id, each) for each in _parse_ids(record)), None)
+    listed = _load_listed(db, project, _first_ids(db, project)) if one else []
     encoder = one.encoder if one else None
     return render(
-        request, "maps/map.html", project=project, versions=found, shown=one, before=before,
-        focused=focused, listed=listed, n_records=count(db, project.id, Filters()),
-        **_drawing(db, project, found),
-        most=MOST_IN_SESSION, suggests=encoder is not None and _suggests(db, encoder),
-        **_known(db, project, encoder, listed),
-    )  # fmt: skip
+        request,
+        "maps/map.html",
+        project=project,
+        versions=found,
+        shown=one,
+        before=before,
+        focused=focused,
+        listed=listed,
+        n_records=count_records(db, project.id, Filters()),
+        **_drawing_context(db, project, found),
+        most=MOST_IN_SESSION,
+        suggests=encoder is not None and _suggests(db, encoder),
+        **_annotation_context(db, project, encoder, listed),
+    )
 
 
 @router.get(MAP + "/drawing")
 def show_drawing(
-    request: Request, project: InProject, db: ReadDb, first: Annotated[bool, Query()] = False
+    request: Request, project: CurrentProject, db: ReadDb, first: Annotated[bool, Query()] = False
 ) -> Response:
     """How far the map is; once it is there, the page's script is told to fetch it.
 
     first  the page had none to show: it is loaded anew
     """
-    found = mapped_versions(db, project)
-    now, one = _drawing(db, project, found), shown(db, project, found, None)
+    found = list_mapped_versions(db, project)
+    now, one = _drawing_context(db, project, found), choose_map(db, project, found, None)
     answer = render(request, "maps/_drawing.html", project=project, shown=one, **now)
     if first and one is not None:
         answer.headers["HX-Refresh"] = "true"
@@ -80,59 +103,75 @@ def show_drawing(
 
 @router.get(MAP + "/records/{record_id}")
 def show_map_record(
-    request: Request, project: InProject, record_id: int, db: ReadDb, version: Version = None
+    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: Version = None
 ) -> HTMLResponse:
     """A record that somebody chose on the map."""
-    return _one(request, db, project, record_id, version, "maps/_card.html")
+    return _render_record(request, db, project, record_id, version, "maps/_card.html")
 
 
 @router.get(MAP + "/records/{record_id}/hint")
 def show_map_hint(
-    request: Request, project: InProject, record_id: int, db: ReadDb, version: Version = None
+    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: Version = None
 ) -> HTMLResponse:
     """The same in few words, for the record under the pointer."""
-    return _one(request, db, project, record_id, version, "maps/_hint.html")
+    return _render_record(request, db, project, record_id, version, "maps/_hint.html")
 
 
 @router.get(MAP + "/list")
 def show_map_list(
-    request: Request, project: InProject, db: ReadDb,
-    ids: Annotated[str, Query(max_length=2_000)] = "", version: Version = None,
-) -> HTMLResponse:  # fmt: skip
+    request: Request,
+    project: CurrentProject,
+    db: ReadDb,
+    ids: Annotated[str, Query(max_length=2_000)] = "",
+    version: Version = None,
+) -> HTMLResponse:
     """These records in this order, for those who cannot point."""
-    listed = _listed(db, project, _ids(ids)[:LISTED])
+    listed = _load_listed(db, project, _parse_ids(ids)[:LISTED])
     encoder = find_version(db, project.id, version) if version else None
     return render(
-        request, "maps/_list.html", project=project, listed=listed,
-        **_known(db, project, encoder, listed),
-    )  # fmt: skip
+        request,
+        "maps/_list.html",
+        project=project,
+        listed=listed,
+        **_annotation_context(db, project, encoder, listed),
+    )
 
 
 @router.post(MAP + "/sessions")
 def start_from_map(
-    request: Request, project: InProject, user: CurrentUser,
+    request: Request,
+    project: CurrentProject,
+    user: CurrentUser,
     record_ids: Annotated[str, Form()] = "",
     then: Annotated[Literal["label", "audit"], Form()] = "label",
-) -> Response:  # fmt: skip
+) -> Response:
     """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
-    ids = _ids(record_ids)
-    seed = seed_of("given", ids)
+    ids = _parse_ids(record_ids)
+    seed = build_seed("given", ids)
     title = f"Selected on the map: {len(ids):,} record{'' if len(ids) == 1 else 's'}"
     session = start_session(project, user, "given", seed=seed, title=title)
     url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
     return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)
 
 
-def _one(
-    request: Request, db: Session, project: Project, record_id: int, version: int | None,
+def _render_record(
+    request: Request,
+    db: Session,
+    project: Project,
+    record_id: int,
+    version: int | None,
     template: str,
-) -> HTMLResponse:  # fmt: skip
-    found = _listed(db, project, [record_id])
+) -> HTMLResponse:
+    found = _load_listed(db, project, [record_id])
     if not found:
         raise NotFound("record")
     encoder = find_version(db, project.id, version) if version else None
     return render(
-        request, template, project=project, record=found[0], **_known(db, project, encoder, found)
+        request,
+        template,
+        project=project,
+        record=found[0],
+        **_annotation_context(db, project, encoder, found),
     )
 
 
@@ -141,45 +180,50 @@ def _first_ids(db: Session, project: Project) -> list[int]:
     return list(db.scalars(ours.order_by(Record.id).limit(LISTED)))
 
 
-def _listed(db: Session, project: Project, ids: list[int]) -> list[Opening]:
+def _load_listed(db: Session, project: Project, ids: list[int]) -> list[RecordExcerpt]:
     """Those of the project's records in this order, as much of each as is shown."""
-    known = openings_of(db, ids, MOST_SHOWN)
+    known = load_excerpts(db, ids, MOST_SHOWN)
     return [known[i] for i in ids if i in known and known[i].project_id == project.id]
 
 
-def _drawn(db: Session, project: Project, found: list[Mapped], number: int | None) -> int | None:
+def _require_drawn(
+    db: Session, project: Project, found: list[MappedVersion], number: int | None
+) -> int | None:
     """The number, if that version has a map already. Raises NotFound for an unknown version."""
     if number is not None:
         find_version(db, project.id, number)
     return number if any(each.encoder.number == number for each in found) else None
 
 
-def _drawing(db: Session, project: Project, found: list[Mapped]) -> dict[str, Any]:
+def _drawing_context(db: Session, project: Project, found: list[MappedVersion]) -> dict[str, Any]:
     """How far the map is. What is embedded is counted only while it is waited for: that takes a
     while in a large project."""
-    drawing = drawing_now(db, project, found)
+    drawing = find_pending_drawing(db, project, found)
     waits = drawing is not None and not drawing.error
-    return {"drawing": drawing, "embedding": progress(db, project) if waits else None}
+    return {
+        "drawing": drawing,
+        "embedding": load_embedding_progress(db, project) if waits else None,
+    }
 
 
 def _suggests(db: Session, encoder: Encoder) -> bool:
     """Then colours begin with suggestions: at first hardly any record carries a label."""
-    return bool(suggested_now(db, encoder.id).label_ids)
+    return bool(load_session_suggestions(db, encoder.id).label_ids)
 
 
-def _known(
-    db: Session, project: Project, encoder: Encoder | None, records: list[Opening]
+def _annotation_context(
+    db: Session, project: Project, encoder: Encoder | None, records: list[RecordExcerpt]
 ) -> dict[str, Any]:
     """What stands beside texts: labels, what people agree on, what the version suggests."""
     ids = [record.id for record in records]
     return {
-        "label_of": {label.id: label for label in every_label(db, project.id)},
-        "agreed": consensus_of(db, ids),
-        "suggested": suggested_now(db, encoder.id if encoder else None).of(ids),
+        "label_of": {label.id: label for label in list_all_labels(db, project.id)},
+        "agreed": load_consensus(db, ids),
+        "suggested": load_session_suggestions(db, encoder.id if encoder else None).of(ids),
     }
 
 
-def _ids(text: str) -> list[int]:
+def _parse_ids(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**31 for part in parts):
         raise Invalid("Records are given by their numbers, with commas between them.")

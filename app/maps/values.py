@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from sqlalchemy import Integer, Select, cast, extract, func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.availability import suggested_now
+from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import Act, Artifact, Consensus, Encoder, Label
 from app.search.vectors import Ids
 from app.settings import settings
 
-Whole = NDArray[np.uint32]
+UInt32s = NDArray[np.uint32]
 NONE_OF_THESE = 2**32 - 1
 MOST_KEPT = 4
 
@@ -38,10 +38,10 @@ class Values:
     confidences  (n,) uint8, the chance that it is right in percent
     """
 
-    labeled_at: Whole
-    labels: Whole
-    annotators: Whole
-    suggestions: Whole
+    labeled_at: UInt32s
+    labels: UInt32s
+    annotators: UInt32s
+    suggestions: UInt32s
     confidences: NDArray[np.uint8]
 
     def as_bytes(self) -> bytes:
@@ -53,10 +53,10 @@ class Values:
         return self.confidences.tobytes()
 
 
-_kept: OrderedDict[str, Values] = OrderedDict()
+_cache: OrderedDict[str, Values] = OrderedDict()
 
 
-def values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
+def compute_values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
     """Changes whenever what values_of() returns for this map may change."""
     state = db.execute(
         select(func.max(Act.id), func.count(Act.undone_at), func.max(Act.undone_at)).where(
@@ -68,11 +68,13 @@ def values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
             Artifact.encoder_id == encoder.id, Artifact.kind == "suggestions"
         )
     )
-    said = f"{settings().database_url} {of_map} {suggested} {_label_state(db, encoder)} {state}"
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    state_key = (
+        f"{settings().database_url} {of_map} {suggested} {_describe_labels(db, encoder)} {state}"
+    )
+    return hashlib.sha256(state_key.encode()).hexdigest()[:32]
 
 
-def _label_state(db: Session, encoder: Encoder) -> str:
+def _describe_labels(db: Session, encoder: Encoder) -> str:
     """Merging and retiring move records from label to label without an act of theirs."""
     counted = select(func.count(Consensus.id), func.max(Consensus.id)).where(
         Consensus.project_id == encoder.project_id
@@ -81,35 +83,35 @@ def _label_state(db: Session, encoder: Encoder) -> str:
     return f"{db.execute(counted).one()} {db.scalars(order.order_by(Label.position)).all()}"
 
 
-def values_of(db: Session, encoder: Encoder, ids: Ids, tag: str) -> Values:
+def load_values(db: Session, encoder: Encoder, ids: Ids, tag: str) -> Values:
     """What is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
 
     tag  values_tag()
     """
-    if tag not in _kept:
-        _kept[tag] = _read(db, encoder, ids)
-        while len(_kept) > MOST_KEPT:
-            _kept.popitem(last=False)
-    return _kept[tag]
+    if tag not in _cache:
+        _cache[tag] = _query_values(db, encoder, ids)
+        while len(_cache) > MOST_KEPT:
+            _cache.popitem(last=False)
+    return _cache[tag]
 
 
-def _read(db: Session, encoder: Encoder, ids: Ids) -> Values:
-    agreed = _agreed(db, encoder.project_id)
-    rows, known = _rows_of(ids, agreed[:, 0])
-    acts = _acts(db, encoder.project_id)
+def _query_values(db: Session, encoder: Encoder, ids: Ids) -> Values:
+    agreed = _load_consensus(db, encoder.project_id)
+    rows, known = _find_rows(ids, agreed[:, 0])
+    acts = _load_actions(db, encoder.project_id)
     found = np.zeros((3, len(ids)), np.uint32)
-    at, has_act = _rows_of(acts[:, 0], agreed[known, 2])
+    at, has_act = _find_rows(acts[:, 0], agreed[known, 2])
     found[1][rows] = agreed[known, 1] % 2**32  # "None of these" is -1 there.
     found[2][rows[has_act]] = acts[at, 1]
     found[0][rows[has_act]] = acts[at, 2]
-    return Values(found[0], found[1], found[2], *_suggested(db, encoder, ids))
+    return Values(found[0], found[1], found[2], *_load_best_suggestions(db, encoder, ids))
 
 
-def _agreed(db: Session, project_id: int) -> NDArray[np.int64]:
+def _load_consensus(db: Session, project_id: int) -> NDArray[np.int64]:
     """One row (record, label, act) per labeled record, by record, (m, 3)."""
     label_id = func.coalesce(Consensus.label_id, -1)
     ours = select(Consensus.record_id, label_id, Consensus.act_id)
-    table = _table(db, ours.where(Consensus.project_id == project_id))
+    table = _fetch_table(db, ours.where(Consensus.project_id == project_id))
     order = select(Label.id).where(Label.project_id == project_id).order_by(Label.position)
     position = {each: at for at, each in enumerate(db.scalars(order))}
     labels, place_of = np.unique(table[:, 1], return_inverse=True)
@@ -119,16 +121,16 @@ def _agreed(db: Session, project_id: int) -> NDArray[np.int64]:
     return np.asarray(table[first])
 
 
-def _acts(db: Session, project_id: int) -> NDArray[np.int64]:
+def _load_actions(db: Session, project_id: int) -> NDArray[np.int64]:
     """(act, user or 0, Unix seconds) of every act of the project, by id, (m, 3)."""
     seconds = func.coalesce(cast(extract("epoch", Act.acted_at), Integer), 0)
     ours = select(Act.id, func.coalesce(Act.user_id, 0), seconds).where(
         Act.project_id == project_id
     )
-    return _table(db, ours.order_by(Act.id))
+    return _fetch_table(db, ours.order_by(Act.id))
 
 
-def _table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
+def _fetch_table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
     """The rows of three whole numbers that it selects, (m, 3)."""
     cursor = db.connection().execute(statement).cursor
     assert cursor is not None  # It selects.
@@ -137,7 +139,7 @@ def _table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
     return np.fromiter(chain.from_iterable(rows), np.int64, count=3 * len(rows)).reshape(-1, 3)
 
 
-def _rows_of(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
+def _find_rows(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
     """Rows of `ids` (ascending) that hold the wanted ones, and which of these are there at all."""
     if len(ids) == 0:
         return np.empty(0, np.int64), np.zeros(len(wanted), np.bool_)
@@ -146,13 +148,15 @@ def _rows_of(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
     return rows[is_there], is_there
 
 
-def _suggested(db: Session, encoder: Encoder, ids: Ids) -> tuple[Whole, NDArray[np.uint8]]:
-    suggestions = suggested_now(db, encoder.id)
+def _load_best_suggestions(
+    db: Session, encoder: Encoder, ids: Ids
+) -> tuple[UInt32s, NDArray[np.uint8]]:
+    suggestions = load_session_suggestions(db, encoder.id)
     labels, percent = np.zeros(len(ids), np.uint32), np.zeros(len(ids), np.uint8)
     if suggestions.label_ids:
-        chances = suggestions.probabilities(ids)
-        best = chances.argmax(axis=1)
-        highest = chances[np.arange(len(ids)), best]
+        probabilities = suggestions.probabilities(ids)
+        best = probabilities.argmax(axis=1)
+        highest = probabilities[np.arange(len(ids)), best]
         is_known = highest > 0
         labels[is_known] = np.array(suggestions.label_ids, np.uint32)[best[is_known]]
         percent[is_known] = np.rint(100 * np.minimum(highest[is_known], 1)).astype(np.uint8)

@@ -19,7 +19,7 @@ class Project(Base):
 
     `is_open`: every user may label in it; otherwise admins and its members alone.
     `min_labels`: labels changed since the last version before a run starts by itself; `policy`
-    holds what else it waits for (app.training.policy).
+    holds what else it waits for (app.training.runs.trigger_policy).
     `keep_versions`: so many tuned versions stay, beside those in use or pinned.
     `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
     `goal_n` or `goal_share`: how many records, or which share of all, are to be labeled; `goal_on`:

@@ -72,7 +72,7 @@ class Import(Base):
     status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
     `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
     U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
-    folder, named by us; `mapping` is app.exchange.mapping.Mapping as JSON.
+    folder, named by us; `mapping` is app.exchange.imports.mapping.Mapping as JSON.
     """
 
     __tablename__ = "imports"
@@ -118,7 +118,7 @@ class Slice(Base):
     """A filter with a name: dynamic, so its records are those that match whenever it is opened.
 
     `name` is unique in its project without case (`name_key`). `asked` is a search of the records
-    page as app.browsing.asked writes it: parts of an address, by name.
+    page as app.record_search.request writes it: parts of an address, by name.
     """
 
     __tablename__ = "slices"

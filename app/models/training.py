@@ -25,7 +25,7 @@ class TrainingRun(Base):
     `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
     acts count as changed since. `audit_until` is the audit stream that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
-    app.training.dataset counts it; `verdict` says why it was (not) activated.
+    app.training.pipeline.dataset counts it; `verdict` says why it was (not) activated.
     """
 
     __tablename__ = "training_runs"

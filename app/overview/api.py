@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.access import Admin, CurrentUser
-from app.database import Db, ReadDb
+from app.db.session import Db, ReadDb
 from app.models import Evaluation, Project
-from app.overview.cards import cards
-from app.overview.facts import Facts, facts
-from app.projects.access import InProject
+from app.overview.cards import list_project_cards
+from app.overview.project_summary import ProjectSummary, load_project_summary
+from app.projects.access import CurrentProject
 from app.projects.projects import create_project
 
 router = APIRouter(prefix="/api/v1", tags=["projects"])
@@ -53,7 +53,7 @@ class ScoreAnswer(BaseModel):
     high: float
 
 
-class StandingAnswer(CardAnswer):
+class ProjectStatusAnswer(CardAnswer):
     """How a project stands now."""
 
     n_embedded: int
@@ -77,12 +77,12 @@ def list_projects(user: CurrentUser, db: ReadDb) -> list[CardAnswer]:
     """The projects that I may see."""
     return [
         CardAnswer(
-            **_set_up(card.project),
+            **_project_fields(card.project),
             n_records=card.n_records,
             n_labeled=card.n_labeled,
             version=card.version,
         )
-        for card in cards(db, user)
+        for card in list_project_cards(db, user)
     ]
 
 
@@ -96,11 +96,11 @@ def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectAnswer:
 
 
 @router.get("/projects/{slug}")
-def read_project(project: InProject, db: ReadDb) -> StandingAnswer:
+def read_project(project: CurrentProject, db: ReadDb) -> ProjectStatusAnswer:
     """How the project stands now."""
-    now = facts(db, project)
-    return StandingAnswer(
-        **_set_up(project),
+    now = load_project_summary(db, project)
+    return ProjectStatusAnswer(
+        **_project_fields(project),
         n_records=now.n_records,
         n_labeled=now.n_labeled,
         version=now.active.number if now.active else None,
@@ -111,11 +111,11 @@ def read_project(project: InProject, db: ReadDb) -> StandingAnswer:
     )
 
 
-def _set_up(project: Project) -> dict[str, object]:
+def _project_fields(project: Project) -> dict[str, object]:
     return ProjectAnswer.model_validate(project).model_dump()
 
 
-def _scores(now: Facts) -> list[ScoreAnswer]:
+def _scores(now: ProjectSummary) -> list[ScoreAnswer]:
     return [
         score
         for figure in now.figures
@@ -125,6 +125,11 @@ def _scores(now: Facts) -> list[ScoreAnswer]:
 
 def _score(row: Evaluation, encoder: str) -> ScoreAnswer:
     return ScoreAnswer(
-        metric=row.metric, k=row.k, n=row.n, encoder=encoder, value=row.value, low=row.low,
+        metric=row.metric,
+        k=row.k,
+        n=row.n,
+        encoder=encoder,
+        value=row.value,
+        low=row.low,
         high=row.high,
-    )  # fmt: skip
+    )

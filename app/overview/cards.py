@@ -6,12 +6,12 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.models import Consensus, Project, Record, User
-from app.projects.access import may_see
-from app.search.encoders import active_encoder
+from app.projects.access import is_visible_to
+from app.search.versions import find_active_version
 
 
 @dataclass(frozen=True)
-class Card:
+class ProjectCard:
     """One project in the list of all; version is the active one's number, None before the first."""
 
     project: Project
@@ -21,20 +21,22 @@ class Card:
     is_tuned: bool
 
 
-def cards(db: Session, user: User) -> list[Card]:
+def list_project_cards(db: Session, user: User) -> list[ProjectCard]:
     """The projects that this user may see, the newest first."""
-    projects = db.scalars(select(Project).where(may_see(user)).order_by(Project.id.desc())).all()
-    n_records = _per_project(db, select(Record.project_id, func.count()))
+    projects = db.scalars(
+        select(Project).where(is_visible_to(user)).order_by(Project.id.desc())
+    ).all()
+    n_records = _count_per_project(db, select(Record.project_id, func.count()))
     labeled = func.count(Consensus.record_id.distinct())
-    n_labeled = _per_project(db, select(Consensus.project_id, labeled))
-    return [_card(db, each, n_records, n_labeled) for each in projects]
+    n_labeled = _count_per_project(db, select(Consensus.project_id, labeled))
+    return [_build_card(db, each, n_records, n_labeled) for each in projects]
 
 
-def _card(
+def _build_card(
     db: Session, project: Project, n_records: dict[int, int], n_labeled: dict[int, int]
-) -> Card:
-    active = active_encoder(db, project.id)
-    return Card(
+) -> ProjectCard:
+    active = find_active_version(db, project.id)
+    return ProjectCard(
         project=project,
         n_records=n_records.get(project.id, 0),
         n_labeled=n_labeled.get(project.id, 0),
@@ -43,6 +45,6 @@ def _card(
     )
 
 
-def _per_project(db: Session, counted: Select[int, int]) -> dict[int, int]:
+def _count_per_project(db: Session, counted: Select[int, int]) -> dict[int, int]:
     column = counted.selected_columns[0]
     return {row[0]: row[1] for row in db.execute(counted.group_by(column))}

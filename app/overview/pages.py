@@ -7,18 +7,18 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.accounts.access import Admin, CurrentUser
-from app.database import Db, ReadDb
+from app.db.session import Db, ReadDb
 from app.errors import AppError
-from app.html import render, see
-from app.labeling.assignments import assigned_to
+from app.labeling.team.assignments import list_assigned_sessions
 from app.models import Project, User
-from app.overview.cards import cards
-from app.overview.checklist import checklist, next_step
-from app.overview.facts import facts
-from app.projects.access import InProject
+from app.overview.cards import list_project_cards
+from app.overview.checklist import build_checklist, find_next_step
+from app.overview.project_summary import load_project_summary
+from app.projects.access import CurrentProject
 from app.projects.projects import create_project
 from app.settings import settings
-from app.training.figures import WORDS
+from app.training.reports.metrics import WORDS
+from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
 
@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 def show_projects(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """Every project that this user may see."""
-    return _projects(request, db, user)
+    return _render_projects(request, db, user)
 
 
 @router.post("/projects")
@@ -44,37 +44,53 @@ def add_project(
             db, name, is_multi_label=is_multi_label, base_model=base_model or None, by=admin
         )
     except AppError as error:
-        return _projects(request, db, admin, error=error)
-    return see(request, "show_project", slug=project.slug)
+        return _render_projects(request, db, admin, error=error)
+    return redirect_to(request, "show_project", slug=project.slug)
 
 
 @router.get("/projects/{slug}")
-def show_project(request: Request, project: InProject, user: CurrentUser, db: ReadDb) -> Response:
+def show_project(
+    request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
+) -> Response:
     """How the project stands, and the next best thing to do."""
-    return _project(request, db, project, user, "overview/project.html")
+    return _render_project(request, db, project, user, "overview/project.html")
 
 
 @router.get("/projects/{slug}/standing")
-def show_standing(request: Request, project: InProject, user: CurrentUser, db: ReadDb) -> Response:
+def show_standing(
+    request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
+) -> Response:
     """The same without the frame: what a page that is open asks for while something moves."""
-    return _project(request, db, project, user, "overview/_standing.html")
+    return _render_project(request, db, project, user, "overview/_standing.html")
 
 
-def _project(
+def _render_project(
     request: Request, db: Session, project: Project, user: User, template: str
 ) -> Response:
-    now = facts(db, project)
-    steps = checklist(project, now)
+    now = load_project_summary(db, project)
+    steps = build_checklist(project, now)
     is_moving = now.moving_run is not None or any(step.is_moving for step in steps)
     return render(
-        request, template, project=project, facts=now, steps=steps, next=next_step(steps),
-        is_moving=is_moving, metrics=WORDS, assigned=assigned_to(db, project.id, user.id),
-    )  # fmt: skip
+        request,
+        template,
+        project=project,
+        facts=now,
+        steps=steps,
+        next=find_next_step(steps),
+        is_moving=is_moving,
+        metrics=WORDS,
+        assigned=list_assigned_sessions(db, project.id, user.id),
+    )
 
 
-def _projects(request: Request, db: Session, user: User, error: AppError | None = None) -> Response:
+def _render_projects(
+    request: Request, db: Session, user: User, error: AppError | None = None
+) -> Response:
     return render(
-        request, "overview/projects.html", status=error.status if error else 200,
-        cards=cards(db, user), base_model=settings().base_model,
+        request,
+        "overview/projects.html",
+        status=error.status if error else 200,
+        cards=list_project_cards(db, user),
+        base_model=settings().base_model,
         error=error.sentence if error else None,
-    )  # fmt: skip
+    )

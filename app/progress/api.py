@@ -4,11 +4,14 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin, CurrentUser
-from app.database import Db, ReadDb
-from app.labeling.agreement import agreement
-from app.labeling.label_set import EDITORS
+from app.db.session import Db, ReadDb
+from app.labeling.labels.label_set import EDITORS
+from app.labeling.team.agreement import compute_agreement
 from app.models import Project, User
-from app.progress.answers import (
+from app.progress.aggregates import WorkTotals
+from app.progress.goals import set_goal
+from app.progress.report import Report, build_report
+from app.progress.schemas import (
     AgreementAnswer,
     DoneAnswer,
     GoalAnswer,
@@ -21,49 +24,50 @@ from app.progress.answers import (
     SessionProgress,
     WayProgress,
 )
-from app.progress.goals import set_goal
-from app.progress.report import Report, report
-from app.progress.tallies import Tally
-from app.projects.access import AdminsProject, InProject
+from app.projects.access import AdminProject, CurrentProject
 
 router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["progress"])
 
 
 @router.get("/progress")
-def read_progress(project: InProject, user: CurrentUser, db: ReadDb) -> ProgressAnswer:
+def read_progress(project: CurrentProject, user: CurrentUser, db: ReadDb) -> ProgressAnswer:
     """How far the project is, by label, person, session, way and time."""
-    return _answer(db, project, user)
+    return _build_answer(db, project, user)
 
 
 @router.get("/agreement")
-def read_agreement(project: InProject, user: CurrentUser, db: ReadDb) -> AgreementAnswer:
+def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> AgreementAnswer:
     """How far people agree, and two by two."""
-    found = agreement(db, project)
+    found = compute_agreement(db, project)
     pairs = [
         PairAnswer(user=each.user, other=each.other, n=each.n, share=each.share, kappa=each.kappa)
         for each in (found.pairs if user.role in EDITORS else ())
     ]
     return AgreementAnswer(
-        n_records=found.n_records, share=found.share, alpha=found.alpha, low=found.low,
-        high=found.high, pairs=pairs,
-    )  # fmt: skip
+        n_records=found.n_records,
+        share=found.share,
+        alpha=found.alpha,
+        low=found.low,
+        high=found.high,
+        pairs=pairs,
+    )
 
 
 @router.put("/goal")
-def put_goal(project: AdminsProject, admin: Admin, db: Db, body: GoalBody) -> ProgressAnswer:
+def put_goal(project: AdminProject, admin: Admin, db: Db, body: GoalBody) -> ProgressAnswer:
     """Set what the project aims for."""
     set_goal(db, project, body.goal, body.until)
     db.flush()
-    return _answer(db, db.get_one(Project, project.id), admin)
+    return _build_answer(db, db.get_one(Project, project.id), admin)
 
 
-def _answer(db: Session, project: Project, user: User) -> ProgressAnswer:
-    found = report(db, project, user)
+def _build_answer(db: Session, project: Project, user: User) -> ProgressAnswer:
+    found = build_report(db, project, user)
     goal = found.goal
     return ProgressAnswer(
         n_records=found.n_records,
         n_labeled=found.n_labeled,
-        n_last_7_days=found.n_lately,
+        n_last_7_days=found.n_last_week,
         goal=None if goal is None else GoalAnswer(n=goal.n, words=goal.words, until=goal.until),
         done=_done(found.done),
         labels=_labels(found),
@@ -77,49 +81,63 @@ def _answer(db: Session, project: Project, user: User) -> ProgressAnswer:
     )
 
 
-def _done(done: Tally) -> DoneAnswer:
+def _done(done: WorkTotals) -> DoneAnswer:
     return DoneAnswer(
-        n_labels=done.n_labels, n_actions=done.n_actions, n_undone=done.n_undone,
-        active_seconds=done.seconds, labels_per_minute=done.per_minute,
+        n_labels=done.n_labels,
+        n_actions=done.n_actions,
+        n_undone=done.n_undone,
+        active_seconds=done.seconds,
+        labels_per_minute=done.per_minute,
         actions_per_label=done.per_label,
-    )  # fmt: skip
+    )
 
 
 def _labels(found: Report) -> list[LabelProgress]:
     return [
         LabelProgress(
-            label=row.label.name if row.label else None, n_labeled=row.n, share=row.share,
-            n_suggested=row.n_suggested, n_last_7_days=row.n_lately,
+            label=row.label.name if row.label else None,
+            n_labeled=row.n,
+            share=row.share,
+            n_suggested=row.n_suggested,
+            n_last_7_days=row.n_last_week,
         )
         for row in found.labels
-    ]  # fmt: skip
+    ]
 
 
 def _people(found: Report) -> list[PersonProgress]:
     return [
         PersonProgress(
-            user=row.name, by_way=dict(row.by_way), done=_done(row.done),
-            median_seconds=row.hand.seconds, n_shared=row.hand.n_shared,
+            user=row.name,
+            by_way=dict(row.by_way),
+            done=_done(row.done),
+            median_seconds=row.hand.seconds,
+            n_shared=row.hand.n_shared,
             n_agreed=row.hand.n_agreed,
         )
         for row in found.people
-    ]  # fmt: skip
+    ]
 
 
 def _sessions(found: Report) -> list[SessionProgress]:
     return [
         SessionProgress(
-            id=row.session.id, title=row.session.title, seed_kind=row.session.seed_kind,
+            id=row.session.id,
+            title=row.session.title,
+            seed_kind=row.session.seed_kind,
             started_by=row.starter if found.is_everybody else "",
-            started_at=row.session.started_at, n_records=row.session.n_records,
-            n_decided=row.n_decided, purity=row.purity, done=_done(row.done),
+            started_at=row.session.started_at,
+            n_records=row.session.n_records,
+            n_decided=row.n_decided,
+            purity=row.purity,
+            done=_done(row.done),
         )
         for row in found.sessions
-    ]  # fmt: skip
+    ]
 
 
 def _over_time(found: Report) -> list[MomentAnswer]:
-    if found.course is None:
+    if found.timeline is None:
         return []
-    points = zip(found.course.moments, found.course.n_labeled, strict=True)
+    points = zip(found.timeline.moments, found.timeline.n_labeled, strict=True)
     return [MomentAnswer(until=moment, n_labeled=n) for moment, n in points]

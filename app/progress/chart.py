@@ -4,8 +4,8 @@ words stay as large as they are elsewhere, however narrow the page."""
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from app.progress.course import HOUR, Course
 from app.progress.goals import Goal
+from app.progress.timeline import HOUR, Timeline
 
 MINUTE = timedelta(minutes=1)
 TOP, BOTTOM = 9.0, 88.0
@@ -36,10 +36,10 @@ class Chart:
     x_ticks: tuple[tuple[float, str], ...]
 
 
-def chart_of(course: Course, goal: Goal | None) -> Chart:
+def build_chart(timeline: Timeline, goal: Goal | None) -> Chart:
     """The picture of this course; the goal is in it when there is one."""
-    scale = _Scale(course, goal)
-    points = zip(course.moments, course.n_labeled, strict=True)
+    scale = _Scale(timeline, goal)
+    points = zip(timeline.moments, timeline.n_labeled, strict=True)
     places = [(0.0, scale.y(0)), *((scale.x(moment), scale.y(n)) for moment, n in points)]
     line = " ".join(f"{x},{y}" for x, y in places)
     end = places[-1]
@@ -57,16 +57,16 @@ def chart_of(course: Course, goal: Goal | None) -> Chart:
 class _Scale:
     """From moments and numbers to places."""
 
-    def __init__(self, course: Course, goal: Goal | None) -> None:
-        self.start, self.now = course.started_at, course.moments[-1]
-        self.is_short = course.moments[-1] - course.started_at < 48 * HOUR
+    def __init__(self, timeline: Timeline, goal: Goal | None) -> None:
+        self.start, self.now = timeline.started_at, timeline.moments[-1]
+        self.is_short = timeline.moments[-1] - timeline.started_at < 48 * HOUR
         until = self.now
         if goal is not None and goal.until is not None:
             until = datetime.combine(goal.until, time(23, 59, 59), UTC)
         past = (self.now - self.start) / max(until - self.start, HOUR)
         self.has_day = until > self.now and past >= LEAST_PAST
         self.until = until if self.has_day else self.now
-        self.top = max(course.n_labeled[-1], goal.n if goal else 0, 1)
+        self.top = max(timeline.n_labeled[-1], goal.n if goal else 0, 1)
 
     def x(self, moment: datetime) -> float:
         return round(100 * ((moment - self.start) / max(self.until - self.start, MINUTE)), 2)

@@ -21,7 +21,7 @@ class Goal:
     until: date | None
 
 
-def goal_of(project: Project, n_records: int) -> Goal | None:
+def build_goal(project: Project, n_records: int) -> Goal | None:
     """What the project aims for, given how many records it has now."""
     if project.goal_share is not None:
         words = f"{100 * project.goal_share:g} % of the records"
@@ -37,29 +37,29 @@ def set_goal(db: Session, project: Project, words: str, until: date | None) -> N
     words  a number of records ("5,000") or a share of them ("80 %")
     """
     kept = db.get_one(Project, project.id)
-    kept.goal_n, kept.goal_share = _read(words)
+    kept.goal_n, kept.goal_share = _parse_goal(words)
     kept.goal_on = until if words.strip() else None
 
 
-def as_typed(project: Project) -> str:
+def format_goal(project: Project) -> str:
     """The goal as a person would type it; empty without one."""
     if project.goal_share is not None:
         return f"{100 * project.goal_share:g} %"
     return "" if project.goal_n is None else f"{project.goal_n:,}"
 
 
-def _read(words: str) -> tuple[int | None, float | None]:
+def _parse_goal(words: str) -> tuple[int | None, float | None]:
     plain = words.replace(",", "").replace(" ", "").replace("\u202f", "")
     if not plain:
         return None, None
     if plain.endswith("%"):
-        return None, _share(plain[:-1])
+        return None, _parse_share(plain[:-1])
     if not (plain.isascii() and plain.isdigit()) or not 0 < int(plain) <= 1_000_000_000:
         raise Invalid("The goal is a number of records, such as 5,000, or a share, such as 80 %.")
     return int(plain), None
 
 
-def _share(digits: str) -> float:
+def _parse_share(digits: str) -> float:
     try:
         percent = float(digits)
     except ValueError:

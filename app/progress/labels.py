@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged
-from app.labeling.consensus import merge_targets
+from app.labeling.annotations.consensus import load_merge_targets
 from app.models import Consensus, Label, Project
-from app.projects.labels import every_label, is_offered
-from app.search.encoders import active_encoder
+from app.projects.labels import is_offered, list_all_labels
 from app.search.indexes import NotIndexed, open_version
+from app.search.versions import find_active_version
+from app.storage import CorruptFile
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,19 @@ class LabelRow:
     n: int
     share: float
     n_suggested: int | None
-    n_lately: int
+    n_last_week: int
 
 
-def label_rows(db: Session, project: Project, since_act_id: int) -> list[LabelRow]:
+def build_label_rows(db: Session, project: Project, since_act_id: int) -> list[LabelRow]:
     """The offered labels by position, retired ones that records carry, then "none of these"."""
-    counts = _counts(db, project.id)
-    lately = _counts(db, project.id, Consensus.act_id > since_act_id)
-    suggested = _suggested(db, project)
+    counts = _count_by_label(db, project.id)
+    lately = _count_by_label(db, project.id, Consensus.act_id > since_act_id)
+    suggested = _count_suggested(db, project)
     total = sum(counts.values())
     labels: list[Label | None] = [
-        label for label in every_label(db, project.id) if is_offered(label) or counts.get(label.id)
+        label
+        for label in list_all_labels(db, project.id)
+        if is_offered(label) or counts.get(label.id)
     ]
     rows = []
     for label in [*labels, *([None] if counts.get(None) else [])]:
@@ -48,7 +50,9 @@ def label_rows(db: Session, project: Project, since_act_id: int) -> list[LabelRo
     return rows
 
 
-def _counts(db: Session, project_id: int, *lately: ColumnElement[bool]) -> dict[int | None, int]:
+def _count_by_label(
+    db: Session, project_id: int, *lately: ColumnElement[bool]
+) -> dict[int | None, int]:
     rows = db.execute(
         select(Consensus.label_id, func.count())
         .where(Consensus.project_id == project_id, *lately)
@@ -57,15 +61,15 @@ def _counts(db: Session, project_id: int, *lately: ColumnElement[bool]) -> dict[
     return {row[0]: row[1] for row in rows}
 
 
-def _suggested(db: Session, project: Project) -> dict[int, int]:
-    encoder = active_encoder(db, project.id)
+def _count_suggested(db: Session, project: Project) -> dict[int, int]:
+    encoder = find_active_version(db, project.id)
     if encoder is None:
         return {}
     try:
         suggestions = open_version(db, encoder.id).suggestions
-    except (NotIndexed, Damaged):
+    except (NotIndexed, CorruptFile):
         return {}
-    targets = merge_targets(db, project.id)
+    targets = load_merge_targets(db, project.id)
     counts: dict[int, int] = {}
     for label_id, n in (
         suggestions.n_likely if project.is_multi_label else suggestions.n_best

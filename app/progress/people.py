@@ -7,18 +7,18 @@ from statistics import median
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from app.labeling.says import PEOPLE
+from app.labeling.annotations.votes import HUMAN_SOURCES
 from app.models import Act, Annotation, Consensus, User
-from app.progress.tallies import Tally, grouped, summed
+from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
-WAYS = ("single", "page", "import", "rule")
+SOURCES = ("single", "page", "import", "rule")
 # How many of a person's latest single decisions speak for all: enough for a median and a share.
-LATEST = 500
+MAX_DECISIONS = 500
 LONGEST_MILLISECONDS = 120_000
 
 
 @dataclass(frozen=True)
-class Hand:
+class RecentDecisions:
     """A person's latest decisions, one by one.
 
     seconds   the median time before the eyes; None while no browser measured any
@@ -43,8 +43,8 @@ class PersonRow:
     user_id: int | None
     name: str
     by_way: Mapping[str, int]
-    done: Tally
-    hand: Hand
+    done: WorkTotals
+    hand: RecentDecisions
 
     @property
     def n_labels(self) -> int:
@@ -52,53 +52,66 @@ class PersonRow:
         return sum(self.by_way.values())
 
 
-def person_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[PersonRow]:
+def build_person_rows(
+    db: Session, project_id: int, totals: Sequence[WorkTotals]
+) -> list[PersonRow]:
     """Everybody who did anything, by name: this is no ranking."""
-    of_user = grouped(every, lambda each: each.user_id)
+    of_user = group_totals(totals, lambda each: each.user_id)
     known = [user_id for user_id in of_user if user_id is not None]
     found = db.execute(select(User.id, User.name).where(User.id.in_(known)))
     names = {row[0]: row[1] for row in found}
     rows = [
-        _row(user_id, names.get(user_id or 0, "nobody in particular"), done,
-             hand_of(db, project_id, user_id) if user_id else Hand())
+        _build_row(
+            user_id,
+            names.get(user_id or 0, "nobody in particular"),
+            done,
+            load_recent_decisions(db, project_id, user_id) if user_id else RecentDecisions(),
+        )
         for user_id, done in of_user.items()
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (row.user_id is None, row.name.casefold()))
 
 
-def _row(user_id: int | None, name: str, done: Sequence[Tally], hand: Hand) -> PersonRow:
-    by_way = {way: sum(each.n_labels for each in done if each.way == way) for way in WAYS}
-    by_hand = summed(each for each in done if each.way not in ("import", "rule"))
+def _build_row(
+    user_id: int | None, name: str, done: Sequence[WorkTotals], hand: RecentDecisions
+) -> PersonRow:
+    by_way = {way: sum(each.n_labels for each in done if each.way == way) for way in SOURCES}
+    by_hand = sum_totals(each for each in done if each.way not in ("import", "rule"))
     return PersonRow(user_id, name, by_way, by_hand, hand)
 
 
-def hand_of(db: Session, project_id: int, user_id: int) -> Hand:
+def load_recent_decisions(db: Session, project_id: int, user_id: int) -> RecentDecisions:
     """The person's latest single decisions; what was taken back is not among them."""
     rows = db.execute(
-        select(Annotation.milliseconds, _is_shared(), _is_agreed())
+        select(Annotation.milliseconds, _is_judged_by_others(), _matches_consensus())
         .join(Act, Act.id == Annotation.act_id)
         .where(
-            Act.project_id == project_id, Act.user_id == user_id, Act.kind == "single",
-            Act.undone_at.is_(None), Annotation.verdict.in_(("label", "none")),
+            Act.project_id == project_id,
+            Act.user_id == user_id,
+            Act.kind == "single",
+            Act.undone_at.is_(None),
+            Annotation.verdict.in_(("label", "none")),
         )
         .order_by(Act.id.desc())
-        .limit(LATEST)
-    ).all()  # fmt: skip
+        .limit(MAX_DECISIONS)
+    ).all()
     times = [row[0] for row in rows if row[0] is not None and 0 < row[0] <= LONGEST_MILLISECONDS]
     shared = [bool(row[2]) for row in rows if row[1]]
-    return Hand(median(times) / 1000 if times else None, len(shared), sum(shared))
+    return RecentDecisions(median(times) / 1000 if times else None, len(shared), sum(shared))
 
 
-def _is_shared() -> ColumnElement[bool]:
+def _is_judged_by_others() -> ColumnElement[bool]:
     other = aliased(Annotation)
     return exists().where(
-        other.record_id == Annotation.record_id, other.user_id != Annotation.user_id,
-        other.withdrawn_at.is_(None), other.source.in_(PEOPLE),
+        other.record_id == Annotation.record_id,
+        other.user_id != Annotation.user_id,
+        other.withdrawn_at.is_(None),
+        other.source.in_(HUMAN_SOURCES),
         other.verdict.in_(("label", "none")),
-    )  # fmt: skip
+    )
 
 
-def _is_agreed() -> ColumnElement[bool]:
+def _matches_consensus() -> ColumnElement[bool]:
     return exists().where(
         Consensus.record_id == Annotation.record_id,
         Consensus.label_id.is_not_distinct_from(Annotation.label_id),

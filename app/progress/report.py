@@ -11,16 +11,22 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.counts import n_labeled
-from app.labeling.label_set import EDITORS
+from app.labeling.annotations.counts import count_labeled
+from app.labeling.labels.label_set import EDITORS
 from app.models import Project, Record, User, utc_now
-from app.progress.course import WEEK, Course, acts_before, course_of, labeled_by
-from app.progress.goals import Goal, goal_of
-from app.progress.labels import LabelRow, label_rows
-from app.progress.people import PersonRow, person_rows
-from app.progress.sessions import SessionRow, session_rows
-from app.progress.tallies import Tally, summed, tallies
-from app.progress.ways import WayRow, way_rows
+from app.progress.aggregates import WorkTotals, load_totals, sum_totals
+from app.progress.goals import Goal, build_goal
+from app.progress.labels import LabelRow, build_label_rows
+from app.progress.methods import MethodRow, build_method_rows
+from app.progress.people import PersonRow, build_person_rows
+from app.progress.sessions import SessionRow, build_session_rows
+from app.progress.timeline import (
+    WEEK,
+    Timeline,
+    build_timeline,
+    count_labeled_by,
+    find_last_actions,
+)
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,14 @@ class Report:
 
     n_records: int
     n_labeled: int
-    n_lately: int
+    n_last_week: int
     goal: Goal | None
-    done: Tally
-    course: Course | None
+    done: WorkTotals
+    timeline: Timeline | None
     labels: Sequence[LabelRow]
     people: Sequence[PersonRow]
     sessions: Sequence[SessionRow]
-    ways: Sequence[WayRow]
+    ways: Sequence[MethodRow]
     is_everybody: bool
 
     @property
@@ -51,50 +57,52 @@ class Report:
         return self.n_labeled / self.n_records if self.n_records else 0.0
 
     @property
-    def n_to_go(self) -> int | None:
+    def n_remaining(self) -> int | None:
         """Records from here to the goal; None without a goal."""
         return None if self.goal is None else max(0, self.goal.n - self.n_labeled)
 
     @property
-    def a_day(self) -> float | None:
+    def n_per_day(self) -> float | None:
         """Records a day that reach the goal on its day; None without a day, or once it is there."""
-        if self.goal is None or self.goal.until is None or not self.n_to_go:
+        if self.goal is None or self.goal.until is None or not self.n_remaining:
             return None
         n_days = (self.goal.until - utc_now().date()) / timedelta(days=1) + 1
-        return self.n_to_go / n_days if n_days > 0 else None
+        return self.n_remaining / n_days if n_days > 0 else None
 
 
-def report(db: Session, project: Project, user: User) -> Report:
+def build_report(db: Session, project: Project, user: User) -> Report:
     """How far the project is, for this user's eyes."""
-    every = tallies(db, project.id)
+    totals = load_totals(db, project.id)
     is_everybody = user.role in EDITORS
-    theirs = every if is_everybody else [each for each in every if each.user_id == user.id]
+    visible_totals = (
+        totals if is_everybody else [each for each in totals if each.user_id == user.id]
+    )
     now = utc_now()
-    last_acts = acts_before(db, project.id, [now - WEEK, now])
-    labels = label_rows(db, project, last_acts[0])
-    before, after = labeled_by(db, project, last_acts)
-    n_records = _n_records(db, project.id)
+    last_acts = find_last_actions(db, project.id, [now - WEEK, now])
+    labels = build_label_rows(db, project, last_acts[0])
+    before, after = count_labeled_by(db, project, last_acts)
+    n_records = _count_records(db, project.id)
     return Report(
         n_records=n_records,
-        n_labeled=_n_labeled(db, project, labels),
-        n_lately=after - before,
-        goal=goal_of(project, n_records),
-        done=summed(each for each in every if each.way not in ("import", "rule")),
-        course=course_of(db, project, now),
+        n_labeled=_count_labeled(db, project, labels),
+        n_last_week=after - before,
+        goal=build_goal(project, n_records),
+        done=sum_totals(each for each in totals if each.way not in ("import", "rule")),
+        timeline=build_timeline(db, project, now),
         labels=labels,
-        people=person_rows(db, project.id, theirs),
-        sessions=session_rows(db, project.id, theirs),
-        ways=way_rows(db, project.id, every),
+        people=build_person_rows(db, project.id, visible_totals),
+        sessions=build_session_rows(db, project.id, visible_totals),
+        ways=build_method_rows(db, project.id, totals),
         is_everybody=is_everybody,
     )
 
 
-def _n_records(db: Session, project_id: int) -> int:
+def _count_records(db: Session, project_id: int) -> int:
     return db.scalar(select(func.count()).where(Record.project_id == project_id)) or 0
 
 
-def _n_labeled(db: Session, project: Project, rows: Sequence[LabelRow]) -> int:
+def _count_labeled(db: Session, project: Project, rows: Sequence[LabelRow]) -> int:
     # With one label a record, what was counted label by label is the sum already.
     if project.is_multi_label:
-        return n_labeled(db, project.id)
+        return count_labeled(db, project.id)
     return sum(row.n for row in rows)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.listing import n_labeled_in
+from app.labeling.sessions.session_list import count_labeled_in
 from app.models import Consensus, LabelingSession, SessionItem, User
-from app.progress.tallies import Tally, grouped, summed
+from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
 SHOWN = 12
 
@@ -27,12 +27,14 @@ class SessionRow:
     starter: str
     n_decided: int
     purity: float | None
-    done: Tally
+    done: WorkTotals
 
 
-def session_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[SessionRow]:
+def build_session_rows(
+    db: Session, project_id: int, totals: Sequence[WorkTotals]
+) -> list[SessionRow]:
     """The newest sessions in which any of these tallies was done, the newest first."""
-    done = grouped(every, lambda each: each.session_id)
+    done = group_totals(totals, lambda each: each.session_id)
     newest = sorted((each for each in done if each is not None), reverse=True)[:SHOWN]
     found = db.execute(
         select(LabelingSession, User.name)
@@ -40,16 +42,21 @@ def session_rows(db: Session, project_id: int, every: Sequence[Tally]) -> list[S
         .where(LabelingSession.project_id == project_id, LabelingSession.id.in_(newest))
         .order_by(LabelingSession.id.desc())
     ).all()
-    n_labeled = n_labeled_in(db, newest)
-    purities = _purities(db, newest)
+    n_labeled = count_labeled_in(db, newest)
+    purities = _compute_purities(db, newest)
     return [
-        SessionRow(session, name or "", n_labeled.get(session.id, 0), purities.get(session.id),
-                   summed(done[session.id]))
+        SessionRow(
+            session,
+            name or "",
+            n_labeled.get(session.id, 0),
+            purities.get(session.id),
+            sum_totals(done[session.id]),
+        )
         for session, name in found
-    ]  # fmt: skip
+    ]
 
 
-def _purities(db: Session, session_ids: Sequence[int]) -> dict[int, float]:
+def _compute_purities(db: Session, session_ids: Sequence[int]) -> dict[int, float]:
     rows = db.execute(
         select(SessionItem.session_id, Consensus.label_id, func.count())
         .join(Consensus, Consensus.record_id == SessionItem.record_id)

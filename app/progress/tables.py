@@ -3,16 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from app.errors import NotFound
-from app.progress.people import WAYS
+from app.progress.aggregates import WorkTotals
+from app.progress.people import SOURCES
 from app.progress.report import Report
-from app.progress.tallies import Tally
 
 Cell = str | float | None
 Table = tuple[Sequence[str], list[Sequence[Cell]]]
 _DONE = ("labels", "actions", "undone", "active_minutes", "labels_per_minute", "actions_per_label")
 
 
-def table_of(found: Report, name: str) -> Table:
+def build_table(found: Report, name: str) -> Table:
     """Columns and rows of one table: labels, people, sessions, ways or days. Raises NotFound."""
     if name not in _TABLES:
         raise NotFound("table")
@@ -22,29 +22,47 @@ def table_of(found: Report, name: str) -> Table:
 def _labels(found: Report) -> Table:
     columns = ("label", "labeled", "share", "suggested", "last_7_days")
     return columns, [
-        (row.label.name if row.label else "none of these", row.n, _short(row.share),
-         row.n_suggested, row.n_lately)
+        (
+            row.label.name if row.label else "none of these",
+            row.n,
+            _short(row.share),
+            row.n_suggested,
+            row.n_last_week,
+        )
         for row in found.labels
-    ]  # fmt: skip
+    ]
 
 
 def _people(found: Report) -> Table:
-    columns = ("person", *WAYS, *_DONE, "median_seconds", "judged_by_others_too", "agreed")
+    columns = ("person", *SOURCES, *_DONE, "median_seconds", "judged_by_others_too", "agreed")
     return columns, [
-        (row.name, *(row.by_way[way] for way in WAYS), *_done(row.done), _short(row.hand.seconds),
-         row.hand.n_shared, row.hand.n_agreed)
+        (
+            row.name,
+            *(row.by_way[way] for way in SOURCES),
+            *_done(row.done),
+            _short(row.hand.seconds),
+            row.hand.n_shared,
+            row.hand.n_agreed,
+        )
         for row in found.people
-    ]  # fmt: skip
+    ]
 
 
 def _sessions(found: Report) -> Table:
     columns = ("session", "title", "started_by", "started_at", "records", "decided", "purity")
     return (*columns, *_DONE), [
-        (row.session.id, row.session.title, row.starter if found.is_everybody else "",
-         row.session.started_at.isoformat(timespec="seconds"), row.session.n_records,
-         row.n_decided, _short(row.purity), *_done(row.done))
+        (
+            row.session.id,
+            row.session.title,
+            row.starter if found.is_everybody else "",
+            row.session.started_at.isoformat(timespec="seconds"),
+            row.session.n_records,
+            row.n_decided,
+            _short(row.purity),
+            *_done(row.done),
+        )
         for row in found.sessions
-    ]  # fmt: skip
+    ]
 
 
 def _ways(found: Report) -> Table:
@@ -54,22 +72,30 @@ def _ways(found: Report) -> Table:
 
 
 def _days(found: Report) -> Table:
-    if found.course is None:
+    if found.timeline is None:
         return ("until", "labeled"), []
-    points = zip(found.course.moments, found.course.n_labeled, strict=True)
+    points = zip(found.timeline.moments, found.timeline.n_labeled, strict=True)
     return ("until", "labeled"), [(moment.isoformat(timespec="seconds"), n) for moment, n in points]
 
 
 _TABLES: dict[str, Callable[[Report], Table]] = {
-    "labels": _labels, "people": _people, "sessions": _sessions, "ways": _ways, "days": _days,
-}  # fmt: skip
+    "labels": _labels,
+    "people": _people,
+    "sessions": _sessions,
+    "ways": _ways,
+    "days": _days,
+}
 
 
-def _done(done: Tally) -> tuple[Cell, ...]:
+def _done(done: WorkTotals) -> tuple[Cell, ...]:
     return (
-        done.n_labels, done.n_actions, done.n_undone, round(done.seconds / 60, 2),
-        _short(done.per_minute), _short(done.per_label),
-    )  # fmt: skip
+        done.n_labels,
+        done.n_actions,
+        done.n_undone,
+        round(done.seconds / 60, 2),
+        _short(done.per_minute),
+        _short(done.per_label),
+    )
 
 
 def _short(value: float | None) -> float | None:

@@ -6,12 +6,12 @@ from fastapi import Depends
 from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, or_, select, true
 
 from app.accounts.access import Admin, CurrentUser
-from app.database import reading
+from app.db.session import read_session
 from app.errors import NotFound
 from app.models import Membership, Project, User
 
 
-def may_see(user: User) -> ColumnElement[bool]:
+def is_visible_to(user: User) -> ColumnElement[bool]:
     """The condition on Project under which this user may see it."""
     return true() if user.role == "admin" else _is_open_to(user.id)
 
@@ -21,26 +21,26 @@ def _is_open_to(user_id: int | BindParameter[int]) -> ColumnElement[bool]:
     return or_(Project.is_open, member)
 
 
-_NAMED = select(Project).where(Project.slug == bindparam("slug"))
-_NAMED_AND_OPEN = _NAMED.where(_is_open_to(bindparam("user_id")))
+_BY_SLUG = select(Project).where(Project.slug == bindparam("slug"))
+_BY_SLUG_AND_OPEN = _BY_SLUG.where(_is_open_to(bindparam("user_id")))
 
 
 def require_project(slug: str, user: CurrentUser) -> Project:
     """The project of the URL. Raises NotFound when it is unknown or not this user's."""
-    with reading() as db:
+    with read_session() as db:
         if user.role == "admin":
-            project = db.scalar(_NAMED, {"slug": slug})
+            project = db.scalar(_BY_SLUG, {"slug": slug})
         else:
-            project = db.scalar(_NAMED_AND_OPEN, {"slug": slug, "user_id": user.id})
+            project = db.scalar(_BY_SLUG_AND_OPEN, {"slug": slug, "user_id": user.id})
     if project is None:
         raise NotFound("project")
     return project
 
 
-def require_admins_project(slug: str, user: Admin) -> Project:
+def require_admin_project(slug: str, user: Admin) -> Project:
     """The project of the URL, for what only admins may do."""
     return require_project(slug, user)
 
 
-InProject = Annotated[Project, Depends(require_project)]
-AdminsProject = Annotated[Project, Depends(require_admins_project)]
+CurrentProject = Annotated[Project, Depends(require_project)]
+AdminProject = Annotated[Project, Depends(require_admin_project)]

@@ -14,10 +14,10 @@ LONGEST_NAME = 200
 
 def label_set(db: Session, project_id: int) -> list[Label]:
     """The labels that people may give now, by position: neither retired nor merged."""
-    return [label for label in every_label(db, project_id) if is_offered(label)]
+    return [label for label in list_all_labels(db, project_id) if is_offered(label)]
 
 
-def every_label(db: Session, project_id: int) -> list[Label]:
+def list_all_labels(db: Session, project_id: int) -> list[Label]:
     """All labels that the project ever had, by position."""
     return list(
         db.scalars(
@@ -54,12 +54,15 @@ def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label
         select(Label).where(Label.project_id == project_id, Label.name_key == name_key(clean))
     )
     if present is not None:
-        raise Conflict(_taken(present))
+        raise Conflict(_taken_message(present))
     position = _next_position(db, project_id)
     label = Label(
-        project_id=project_id, name=clean, name_key=name_key(clean),
-        colour=position % N_COLOURS, position=position,
-    )  # fmt: skip
+        project_id=project_id,
+        name=clean,
+        name_key=name_key(clean),
+        colour=position % N_COLOURS,
+        position=position,
+    )
     db.add(label)
     db.flush()
     after = {"name": clean, "colour": label.colour}
@@ -78,7 +81,7 @@ def _next_position(db: Session, project_id: int) -> int:
     return 0 if position is None else position + 1
 
 
-def _taken(label: Label) -> str:
+def _taken_message(label: Label) -> str:
     if label.merged_into_id is not None:
         return f"The label “{label.name}” was merged into another; restore it to use it again."
     if label.retired_at is not None:
@@ -86,6 +89,6 @@ def _taken(label: Label) -> str:
     return f"There is a label “{label.name}” already."
 
 
-def label_key(position: int) -> str:
+def shortcut_for_position(position: int) -> str:
     """The key for the label at this place in the set: 1 to 9, then 0, then none."""
     return str((position + 1) % 10) if 0 <= position < 10 else ""

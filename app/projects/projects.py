@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts.audit import note
+from app.accounts.audit_log import log_event
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Project, User
 from app.settings import settings
@@ -41,11 +41,11 @@ def create_project(
             name=clean,
             is_multi_label=is_multi_label,
             is_sample=is_sample,
-            base_model=_checked_model(base_model),
+            base_model=_validate_base_model(base_model),
             min_labels=settings().min_labels,
         ),
     )
-    note(db, "project created", user_id=by.id if by else None, project_id=project.id)
+    log_event(db, "project created", user_id=by.id if by else None, project_id=project.id)
     return project
 
 
@@ -57,7 +57,7 @@ def find_project(db: Session, slug: str) -> Project:
     return project
 
 
-def slug_of(name: str) -> str:
+def make_slug(name: str) -> str:
     """The name as it can stand in a URL: plain small letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "project"
@@ -66,7 +66,7 @@ def slug_of(name: str) -> str:
 def _store(db: Session, project: Project) -> Project:
     """Store it under the first free slug, even if others make projects of that name meanwhile."""
     for _ in range(_ATTEMPTS):
-        project.slug = _free_slug(db, project.name)
+        project.slug = _find_free_slug(db, project.name)
         with suppress(IntegrityError), db.begin_nested():
             db.add(project)
             db.flush()
@@ -74,8 +74,8 @@ def _store(db: Session, project: Project) -> Project:
     raise Conflict("Many projects of this name are being made. Try again in a few seconds.")
 
 
-def _free_slug(db: Session, name: str) -> str:
-    slug = slug_of(name)
+def _find_free_slug(db: Session, name: str) -> str:
+    slug = make_slug(name)
     taken = set(db.scalars(select(Project.slug).where(Project.slug.startswith(slug))))
     if slug not in taken:
         return slug
@@ -83,7 +83,7 @@ def _free_slug(db: Session, name: str) -> str:
     return next(f"{slug}-{n}" for n in range(2, len(taken) + 3) if f"{slug}-{n}" not in taken)
 
 
-def _checked_model(base_model: str | None) -> str:
+def _validate_base_model(base_model: str | None) -> str:
     model = (base_model or "").strip() or settings().base_model
     if len(model) > 300 or any(ord(letter) < 32 for letter in model):
         raise Invalid("A base model is named by at most 300 characters, in one line.")

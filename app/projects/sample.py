@@ -56,16 +56,16 @@ def sample_messages(n: int = 3200, seed: int = 7) -> list[SampleMessage]:
     """
     rng = Random(seed)  # noqa: S311 - a sample, not a secret
     days = sorted(FIRST_DAY + timedelta(days=rng.randrange(N_DAYS)) for _ in range(n))
-    intents = list(spread(n))
+    intents = list(distribute_intents(n))
     rng.shuffle(intents)
     seen: set[str] = set()
     return [
-        new_message(number, intent, day, seen, rng)
+        draw_message(number, intent, day, seen, rng)
         for number, (intent, day) in enumerate(zip(intents, days, strict=True), start=1)
     ]
 
 
-def spread(n: int) -> Iterator[IntentWords]:
+def distribute_intents(n: int) -> Iterator[IntentWords]:
     """n intents, each as often as its share says."""
     total, upto, given = sum(intent.share for intent in INTENTS), 0, 0
     for intent in INTENTS:
@@ -75,14 +75,14 @@ def spread(n: int) -> Iterator[IntentWords]:
         given += size
 
 
-def new_message(
+def draw_message(
     number: int, intent: IntentWords, day: date, seen: set[str], rng: Random
 ) -> SampleMessage:
     """The next message, of a fitting length and unlike all seen; its text joins them."""
     while True:
         scene = draw_scene(intent, day, rng)
-        said = [fill(sentence, scene, rng) for sentence in compose(scene, rng)]
-        text = write(said, scene.writer, intent is PRAISE_OR_SUGGESTION, rng)
+        sentences = [fill(sentence, scene, rng) for sentence in compose(scene, rng)]
+        text = write(sentences, scene.writer, intent is PRAISE_OR_SUGGESTION, rng)
         if SHORTEST <= len(text.split()) <= LONGEST and text not in seen:
             break
     seen.add(text)
@@ -104,25 +104,25 @@ def compose(scene: Scene, rng: Random) -> list[str]:
     if rng.random() < {"terse": 0.3, "chatty": 0.8}.get(scene.writer.mood, 0.65):
         middle.append(rng.choice(scene.intent.follow_ups))
     if rng.random() < {"terse": 0.1, "chatty": 0.6}.get(scene.writer.mood, 0.35):
-        middle.insert(rng.randrange(len(middle) + 1), aside(ASIDES, scene.intent, rng))
-    return [*before(scene, rng), *middle, *after(scene.writer, rng)]
+        middle.insert(rng.randrange(len(middle) + 1), draw_aside(ASIDES, scene.intent, rng))
+    return [*compose_opening(scene, rng), *middle, *compose_closing(scene.writer, rng)]
 
 
 def compose_note(scene: Scene, rng: Random) -> list[str]:
     """What a colleague on the phone wrote down."""
     parts = [rng.choice(NOTE_LEADS)] if rng.random() < 0.45 else []
     parts.append(rng.choice(scene.intent.notes))
-    parts += [aside(NOTE_ASIDES, scene.intent, rng)] if rng.random() < 0.5 else []
+    parts += [draw_aside(NOTE_ASIDES, scene.intent, rng)] if rng.random() < 0.5 else []
     parts += [rng.choice(NOTE_ENDS)] if rng.random() < 0.4 else []
     return parts
 
 
-def aside(asides: Mapping[str, tuple[str, ...]], intent: IntentWords, rng: Random) -> str:
+def draw_aside(asides: Mapping[str, tuple[str, ...]], intent: IntentWords, rng: Random) -> str:
     """Something true that is beside the point, from the world of another intent."""
     return rng.choice(asides[rng.choice([theme for theme in asides if theme != intent.name])])
 
 
-def before(scene: Scene, rng: Random) -> list[str]:
+def compose_opening(scene: Scene, rng: Random) -> list[str]:
     """Greeting and lead."""
     writer, is_glad = scene.writer, scene.intent is PRAISE_OR_SUGGESTION
     parts = []
@@ -140,7 +140,7 @@ def before(scene: Scene, rng: Random) -> list[str]:
     return parts
 
 
-def after(writer: Writer, rng: Random) -> list[str]:
+def compose_closing(writer: Writer, rng: Random) -> list[str]:
     """Small talk, temper or thanks, and perhaps a name."""
     parts = [rng.choice(CHATTY)] if writer.mood == "chatty" and rng.random() < 0.6 else []
     if writer.mood == "angry":

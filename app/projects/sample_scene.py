@@ -56,11 +56,11 @@ def fill(phrase: str, scene: Scene, rng: Random) -> str:
     """The phrase with its slots filled and one of each `(a|b)` taken."""
     while "<" in phrase or "(" in phrase:
         phrase = re.sub(r"\(([^()]*)\)", lambda m: rng.choice(m[1].split("|")), phrase)
-        phrase = re.sub(r"<(\w+)>", lambda m: slot(m[1], scene, rng), phrase)
+        phrase = re.sub(r"<(\w+)>", lambda m: fill_slot(m[1], scene, rng), phrase)
     return re.sub(r" +", " ", phrase).strip()
 
 
-def slot(name: str, scene: Scene, rng: Random) -> str:
+def fill_slot(name: str, scene: Scene, rng: Random) -> str:
     """A value for one slot: of the scene's product, of its day, or by chance."""
     product, day = scene.product, scene.day
     values = {
@@ -76,13 +76,13 @@ def slot(name: str, scene: Scene, rng: Random) -> str:
         "name": NAMES,
         "city": CITIES,
         "courier": COURIERS,
-        "ago": long_ago(scene.days_ago),
-        "date": (spoken(day - timedelta(days=scene.days_ago), rng),),
-        "soon": (spoken(day + timedelta(days=rng.randint(2, 12)), rng),),
+        "ago": age_phrases(scene.days_ago),
+        "date": (write_date(day - timedelta(days=scene.days_ago), rng),),
+        "soon": (write_date(day + timedelta(days=rng.randint(2, 12)), rng),),
         "month": (MONTHS[(day.month - rng.randint(2, 4)) % 12],),
         "next": (MONTHS[day.month % 12],),
-        "order": spellings(scene.order),
-        "other": spellings(scene.order - rng.randint(900, 9000)),
+        "order": order_spellings(scene.order),
+        "other": order_spellings(scene.order - rng.randint(900, 9000)),
         "price": (scene.price,),
         "days": (str(scene.days_ago),),
         "mins": ("5", "ten", "20", "two"),
@@ -92,7 +92,7 @@ def slot(name: str, scene: Scene, rng: Random) -> str:
     return rng.choice(values[name])
 
 
-def long_ago(days: int) -> tuple[str, ...]:
+def age_phrases(days: int) -> tuple[str, ...]:
     """Ways to say how long that is."""
     if days < 8:
         return (f"{days} days ago", "last week", "a week ago")
@@ -101,7 +101,7 @@ def long_ago(days: int) -> tuple[str, ...]:
     return ("over two weeks ago", "ages ago", f"{days} days ago")
 
 
-def spoken(day: date, rng: Random) -> str:
+def write_date(day: date, rng: Random) -> str:
     """A date as people write it."""
     month = MONTHS[day.month - 1][: rng.choice((3, 9))]
     return rng.choice((f"{day.day} {month}", f"the {ordinal(day.day)}", f"{month} {day.day}"))
@@ -113,7 +113,7 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def spellings(order: int) -> tuple[str, ...]:
+def order_spellings(order: int) -> tuple[str, ...]:
     """An order's number as people write it."""
     return (f"#{order}", f"NF-{order}", f"order {order}", f"NF{order}", f"my order {order}")
 

@@ -53,7 +53,7 @@ def write(sentences: list[str], writer: Writer, is_glad: bool, rng: Random) -> s
         text = text.replace("'", "")
     if writer.is_lower:
         text = text.lower()
-    return text + emoji(writer, is_glad, rng)
+    return text + draw_emoji(writer, is_glad, rng)
 
 
 def join(sentences: list[str], writer: Writer, rng: Random) -> str:
@@ -61,16 +61,16 @@ def join(sentences: list[str], writer: Writer, rng: Random) -> str:
     text = ""
     for number, sentence in enumerate(sentences):
         last = number == len(sentences) - 1
-        said = sentence if writer.is_lower else capitalised(sentence)
+        clause = sentence if writer.is_lower else capitalise(sentence)
         # Someone who runs on would not start again with a capital.
         if text.endswith((", ", "and ")):
-            said = sentence if re.match(r"I\b|[A-Z]{2}", sentence) else uncapitalised(sentence)
-        text += said if said[-1] in "?!.," else said + mark(writer, last, rng)
+            clause = sentence if re.match(r"I\b|[A-Z]{2}", sentence) else uncapitalise(sentence)
+        text += clause if clause[-1] in "?!.," else clause + draw_mark(writer, last, rng)
         text += "" if text.endswith(" ") else " "
     return text.strip()
 
 
-def mark(writer: Writer, last: bool, rng: Random) -> str:
+def draw_mark(writer: Writer, last: bool, rng: Random) -> str:
     """What this writer puts after a sentence."""
     if writer.channel == "phone note":
         return "" if last and writer.ends_open else "."
@@ -83,12 +83,12 @@ def mark(writer: Writer, last: bool, rng: Random) -> str:
     return rng.choices((".", "!", "..."), (93, 3, 4))[0]
 
 
-def capitalised(sentence: str) -> str:
+def capitalise(sentence: str) -> str:
     """Each sentence within the text with a capital first letter."""
     return re.sub(r"(^|[.?!] )([a-z])", lambda m: m[1] + m[2].upper(), sentence)
 
 
-def uncapitalised(sentence: str) -> str:
+def uncapitalise(sentence: str) -> str:
     """The first letter small, for a clause in the middle of a run-on."""
     return sentence[:1].lower() + sentence[1:]
 
@@ -117,7 +117,7 @@ def mistype(word: str, slips: float, rng: Random) -> str:
     )
 
 
-def emoji(writer: Writer, is_glad: bool, rng: Random) -> str:
+def draw_emoji(writer: Writer, is_glad: bool, rng: Random) -> str:
     """Now and then one small picture at the end."""
     if writer.channel in ("email", "phone note") or rng.random() > 0.16:
         return ""

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
-from app.database import ReadDb
+from app.db.session import ReadDb
 from app.models import Project, Record
-from app.projects.access import InProject
-from app.projects.labels import every_label
-from app.records.history import Said, history_of
-from app.records.records import consensus_of, find_record
+from app.projects.access import CurrentProject
+from app.projects.labels import list_all_labels
+from app.records.history import AnnotationDetail, load_history
+from app.records.records import find_record, load_consensus
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
 
@@ -59,36 +59,49 @@ class RecordWithHistory(RecordAnswer):
 
 
 @router.get("/projects/{slug}/records/{record_id}")
-def read_record(project: InProject, record_id: int, db: ReadDb) -> RecordWithHistory:
+def read_record(project: CurrentProject, record_id: int, db: ReadDb) -> RecordWithHistory:
     """One record with its annotations."""
-    [plain] = record_facts(db, project, [find_record(db, project.id, record_id)])
+    [plain] = describe_records(db, project, [find_record(db, project.id, record_id)])
     return RecordWithHistory(
-        **plain, annotations=[_annotation(said) for said in history_of(db, record_id)]
+        **plain,
+        annotations=[_build_annotation_answer(detail) for detail in load_history(db, record_id)],
     )
 
 
-def record_facts(db: Session, project: Project, records: Sequence[Record]) -> list[dict[str, Any]]:
+def describe_records(
+    db: Session, project: Project, records: Sequence[Record]
+) -> list[dict[str, Any]]:
     """What RecordAnswer holds, of each record."""
-    names = {label.id: label.name for label in every_label(db, project.id)}
-    agreed = consensus_of(db, [record.id for record in records])
+    names = {label.id: label.name for label in list_all_labels(db, project.id)}
+    agreed = load_consensus(db, [record.id for record in records])
     return [
         {
-            "id": record.id, "external_id": record.external_id, "text": record.text,
-            "fields": record.fields, "is_labeled": record.id in agreed,
+            "id": record.id,
+            "external_id": record.external_id,
+            "text": record.text,
+            "fields": record.fields,
+            "is_labeled": record.id in agreed,
             "labels": [names[each] for each in agreed.get(record.id, []) if each is not None],
-            "created_at": record.created_at, "updated_at": record.updated_at,
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
         }
         for record in records
-    ]  # fmt: skip
+    ]
 
 
-def _annotation(said: Said) -> AnnotationAnswer:
-    row = said.annotation
+def _build_annotation_answer(detail: AnnotationDetail) -> AnnotationAnswer:
+    row = detail.annotation
     return AnnotationAnswer(
-        label=said.label.name if said.label else None, verdict=row.verdict,
-        user=said.user.name if said.user else None, source=row.source,
-        session_id=row.session_id, rank=row.rank, similarity=row.similarity,
-        version=said.version, suggestion=said.suggestion.name if said.suggestion else None,
-        suggestion_score=row.suggestion_score, annotated_at=row.annotated_at,
+        label=detail.label.name if detail.label else None,
+        verdict=row.verdict,
+        user=detail.user.name if detail.user else None,
+        source=row.source,
+        session_id=row.session_id,
+        rank=row.rank,
+        similarity=row.similarity,
+        version=detail.version,
+        suggestion=detail.suggestion.name if detail.suggestion else None,
+        suggestion_score=row.suggestion_score,
+        annotated_at=row.annotated_at,
         withdrawn_at=row.withdrawn_at,
-    )  # fmt: skip
+    )

@@ -6,25 +6,27 @@ from sqlalchemy import ColumnElement, Select, and_, func, intersect, literal, or
 from sqlalchemy.orm import aliased
 
 from app.models import Act, Annotation, Consensus, Import, Record, Remark
-from app.records.dialects import Among, FieldText
 from app.records.filters import Filters, State
-from app.records.words import holding
+from app.records.query_parser import build_word_condition
+from app.records.sql_functions import Among, FieldText
 
 Conditions = list[ColumnElement[bool]]
 # Records that have something, by id; or a condition on each.
 Narrowing = Select[int] | ColumnElement[bool]
-BY_HAND = ("single", "page")
+MANUAL_SOURCES = ("single", "page")
 
 
-def conditions(project_id: int, filters: Filters) -> Conditions:
+def build_conditions(project_id: int, filters: Filters) -> Conditions:
     """Conditions on Record, to be joined by AND.
 
     Raises ValueError for filters that ask for suggestions and were not narrowed
-    (app.search.narrowing).
+    (app.search.suggestion_filters).
     """
-    narrowing = _of_consensus(project_id, filters) + _of_people(project_id, filters)
-    narrowing += _of_time(project_id, filters)
-    found = [Record.project_id == project_id, *_of_content(filters)]
+    narrowing = _consensus_conditions(project_id, filters) + _annotator_conditions(
+        project_id, filters
+    )
+    narrowing += _time_conditions(project_id, filters)
+    found = [Record.project_id == project_id, *_content_conditions(filters)]
     found += [each for each in narrowing if not isinstance(each, Select)]
     listed = [each for each in narrowing if isinstance(each, Select)]
     if listed:
@@ -32,28 +34,28 @@ def conditions(project_id: int, filters: Filters) -> Conditions:
         found.append(Record.id.in_(intersect(*listed) if len(listed) > 1 else listed[0]))
     if filters.ids is not None:
         found.append(Among(Record.id, literal(",".join(map(str, filters.ids.tolist())))))
-    elif filters.asks_suggestions:
+    elif filters.uses_suggestions:
         raise ValueError("filters that ask for suggestions are to be narrowed first")
     return found
 
 
-def _of_content(filters: Filters) -> Conditions:
-    found = [holding(filters.keyword)] if filters.keyword else []
+def _content_conditions(filters: Filters) -> Conditions:
+    found = [build_word_condition(filters.keyword)] if filters.keyword else []
     if filters.field:
         found.append(FieldText(Record.fields, filters.field) == filters.value)
     return found
 
 
-def _of_consensus(project_id: int, filters: Filters) -> list[Narrowing]:
+def _consensus_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     found: list[Narrowing] = (
-        [] if filters.state == "any" else [_in_state(project_id, filters.state)]
+        [] if filters.state == "any" else [_state_condition(project_id, filters.state)]
     )
     if filters.label_id is not None:
         found.append(_labeled(project_id, Consensus.label_id == filters.label_id))
     return found
 
 
-def _in_state(project_id: int, state: State) -> Narrowing:
+def _state_condition(project_id: int, state: State) -> Narrowing:
     if state == "unlabeled":
         return ~select(Consensus.id).where(Consensus.record_id == Record.id).exists()
     if state == "none":
@@ -63,22 +65,22 @@ def _in_state(project_id: int, state: State) -> Narrowing:
         standing = (Remark.kind == kind, Remark.withdrawn_at.is_(None))
         return select(Remark.record_id).where(Remark.project_id == project_id, *standing)
     if state == "skipped":
-        return _said(project_id, Annotation.verdict == "skip", is_current())
-    return _disagreed(project_id) if state == "disagreed" else _labeled(project_id)
+        return _annotated(project_id, Annotation.verdict == "skip", is_current())
+    return _in_disagreement(project_id) if state == "disagreed" else _labeled(project_id)
 
 
 def _labeled(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
     return select(Consensus.record_id).where(Consensus.project_id == project_id, *more)
 
 
-def _said(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
+def _annotated(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
     return select(Annotation.record_id).where(
         Annotation.project_id == project_id, Annotation.withdrawn_at.is_(None), *more
     )
 
 
 def is_current() -> ColumnElement[bool]:
-    """No later say of the same voter is in an annotation's place (see app.labeling.says)."""
+    """No later annotation of the same voter replaces this one (see labeling.annotations.votes)."""
     later = aliased(Annotation)
     return ~(
         select(later.id)
@@ -91,64 +93,66 @@ def is_current() -> ColumnElement[bool]:
             later.act_id > Annotation.act_id,
             later.withdrawn_at.is_(None),
             later.verdict != "not_similar",
-            later.source.in_(BY_HAND) == Annotation.source.in_(BY_HAND),
+            later.source.in_(MANUAL_SOURCES) == Annotation.source.in_(MANUAL_SOURCES),
         )
         .exists()
     )
 
 
-def _disagreed(project_id: int) -> Select[int]:
+def _in_disagreement(project_id: int) -> Select[int]:
     """Two people's current says about it share no label, or one has a label that the other lacks.
 
     Counted: a label that some, but not all, of those who spoke give it.
     """
-    spoken = (
+    votes = (
         select(
             Annotation.record_id,
             func.coalesce(Annotation.label_id, 0).label("label_id"),
             Annotation.user_id,
         )
         .where(
-            Annotation.project_id == project_id, Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")), Annotation.source.in_(BY_HAND),
+            Annotation.project_id == project_id,
+            Annotation.withdrawn_at.is_(None),
+            Annotation.verdict.in_(("label", "none")),
+            Annotation.source.in_(MANUAL_SOURCES),
             is_current(),
         )
         .subquery()
-    )  # fmt: skip
+    )
     voters = (
-        select(spoken.c.record_id, func.count(spoken.c.user_id.distinct()).label("n"))
-        .group_by(spoken.c.record_id)
-        .having(func.count(spoken.c.user_id.distinct()) > 1)
+        select(votes.c.record_id, func.count(votes.c.user_id.distinct()).label("n"))
+        .group_by(votes.c.record_id)
+        .having(func.count(votes.c.user_id.distinct()) > 1)
         .subquery()
     )
     return (
-        select(spoken.c.record_id)
-        .join(voters, voters.c.record_id == spoken.c.record_id)
-        .group_by(spoken.c.record_id, spoken.c.label_id, voters.c.n)
-        .having(func.count(spoken.c.user_id.distinct()) < voters.c.n)
+        select(votes.c.record_id)
+        .join(voters, voters.c.record_id == votes.c.record_id)
+        .group_by(votes.c.record_id, votes.c.label_id, voters.c.n)
+        .having(func.count(votes.c.user_id.distinct()) < voters.c.n)
     )
 
 
-def _of_people(project_id: int, filters: Filters) -> list[Narrowing]:
+def _annotator_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     found: list[Narrowing] = []
     judged = Annotation.verdict.in_(("label", "none"))
     if filters.user_id is not None:
-        by_them = (Annotation.user_id == filters.user_id, Annotation.source.in_(BY_HAND))
-        found.append(_said(project_id, judged, *by_them, is_current()))
+        by_them = (Annotation.user_id == filters.user_id, Annotation.source.in_(MANUAL_SOURCES))
+        found.append(_annotated(project_id, judged, *by_them, is_current()))
     if filters.source != "any":
-        sources = BY_HAND if filters.source == "person" else (filters.source,)
-        found.append(_said(project_id, judged, Annotation.source.in_(sources), is_current()))
+        sources = MANUAL_SOURCES if filters.source == "person" else (filters.source,)
+        found.append(_annotated(project_id, judged, Annotation.source.in_(sources), is_current()))
     return found
 
 
-def _of_time(project_id: int, filters: Filters) -> list[Narrowing]:
+def _time_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     column = Record.created_at if filters.when == "added" else Act.acted_at
     bounds: list[ColumnElement[bool]] = []
     if filters.since is not None:
         bounds.append(column >= _midnight(filters.since))
     if filters.until is not None:
         bounds.append(column < _midnight(filters.until) + timedelta(days=1))
-    imported = [] if filters.import_id is None else [_imported(project_id, filters)]
+    imported = [] if filters.import_id is None else [_import_condition(project_id, filters)]
     if bounds and filters.when == "labeled":
         acted = select(Act.id).where(Act.project_id == project_id, *bounds)
         return [_labeled(project_id, Consensus.act_id.in_(acted)), *imported]
@@ -159,8 +163,8 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def _imported(project_id: int, filters: Filters) -> ColumnElement[bool]:
-    theirs = (Import.project_id == project_id, Import.id == filters.import_id)
-    began = select(Import.started_at).where(*theirs).scalar_subquery()
-    ended = select(Import.finished_at).where(*theirs).scalar_subquery()
+def _import_condition(project_id: int, filters: Filters) -> ColumnElement[bool]:
+    scope = (Import.project_id == project_id, Import.id == filters.import_id)
+    began = select(Import.started_at).where(*scope).scalar_subquery()
+    ended = select(Import.finished_at).where(*scope).scalar_subquery()
     return and_(Record.created_at >= began, or_(ended.is_(None), Record.created_at <= ended))

@@ -2,7 +2,7 @@
 
 Decision: a filter means conditions on Record alone (see app.records.conditions), so that browsing,
 counting, exporting and searching inside a filter all mean exactly the same records. What a version
-suggests is in no table: app.search.narrowing turns that part into ids first.
+suggests is in no table: app.search.suggestion_filters turns that part into ids first.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ Ids = NDArray[np.int64]
 class Filters:
     """Records to which all of this applies; what has its default narrows nothing.
 
-    keyword       words, "phrases" and -exclusions (see app.records.words)
+    keyword       words, "phrases" and -exclusions (see app.records.query_parser)
     state         labeled means that there is consensus, "none of these" included; none is that
                   alone; disagreed: people's says differ
     label_id      consensus is, or in a multi-label project includes, this label
@@ -82,12 +82,12 @@ class Filters:
 
     def as_query(self) -> dict[str, str]:
         """What an address needs to say the same; empty when nothing is filtered."""
-        said = {PARTS[part]: str(value) for part, value in self.as_json().items()}
+        query_parts = {PARTS[part]: str(value) for part, value in self.as_json().items()}
         if not self.field:
-            said.pop("value", None)
+            query_parts.pop("value", None)
         if self.since is None and self.until is None:
-            said.pop("when", None)
-        return said
+            query_parts.pop("when", None)
+        return query_parts
 
     def as_json(self) -> dict[str, Any]:
         """For a session's seed or a slice: what differs from the defaults; from_json() reads it."""
@@ -104,7 +104,7 @@ class Filters:
         return not self.as_query()
 
     @property
-    def asks_suggestions(self) -> bool:
+    def uses_suggestions(self) -> bool:
         """Whether what a version suggests takes part."""
         return not (self.suggested_id is None and self.least is None and self.most is None)
 
@@ -150,15 +150,35 @@ def _day(text: str) -> date:
 
 # What a part is called in an address.
 PARTS = {
-    "keyword": "q", "state": "state", "label_id": "label", "field": "field", "value": "value",
-    "suggested_id": "suggested", "least": "least", "most": "most", "user_id": "by",
-    "source": "source", "since": "since", "until": "until", "when": "when", "import_id": "import",
-}  # fmt: skip
+    "keyword": "q",
+    "state": "state",
+    "label_id": "label",
+    "field": "field",
+    "value": "value",
+    "suggested_id": "suggested",
+    "least": "least",
+    "most": "most",
+    "user_id": "by",
+    "source": "source",
+    "since": "since",
+    "until": "until",
+    "when": "when",
+    "import_id": "import",
+}
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(Filters)}
 _READERS: dict[str, Callable[[str], Any]] = {
-    "keyword": _word, "state": _one_of("state", STATES), "label_id": _number_of("label"),
-    "field": str, "value": str, "suggested_id": _number_of("label"), "least": _share,
-    "most": _share, "user_id": _number_of("person"), "source": _one_of("source", SOURCES),
-    "since": _day, "until": _day, "when": _one_of("time", get_args(When)),
+    "keyword": _word,
+    "state": _one_of("state", STATES),
+    "label_id": _number_of("label"),
+    "field": str,
+    "value": str,
+    "suggested_id": _number_of("label"),
+    "least": _share,
+    "most": _share,
+    "user_id": _number_of("person"),
+    "source": _one_of("source", SOURCES),
+    "since": _day,
+    "until": _day,
+    "when": _one_of("time", get_args(When)),
     "import_id": _number_of("import"),
-}  # fmt: skip
+}

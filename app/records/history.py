@@ -9,7 +9,7 @@ from app.models import Annotation, Encoder, Label, LabelingSession, Remark, User
 
 
 @dataclass(frozen=True)
-class Said:
+class AnnotationDetail:
     """One annotation with the names of what it points at; withdrawn ones are listed too."""
 
     annotation: Annotation
@@ -20,7 +20,7 @@ class Said:
     version: int | None
 
 
-def history_of(db: Session, record_id: int) -> list[Said]:
+def load_history(db: Session, record_id: int) -> list[AnnotationDetail]:
     """Every annotation of the record, the newest first."""
     suggestion = aliased(Label)
     rows = db.execute(
@@ -33,10 +33,10 @@ def history_of(db: Session, record_id: int) -> list[Said]:
         .where(Annotation.record_id == record_id)
         .order_by(Annotation.id.desc())
     )
-    return [Said(*row) for row in rows]
+    return [AnnotationDetail(*row) for row in rows]
 
 
-def remarks_on(db: Session, record_id: int) -> list[tuple[Remark, User | None]]:
+def load_remarks(db: Session, record_id: int) -> list[tuple[Remark, User | None]]:
     """Flags and comments that stand, the newest first."""
     rows = db.execute(
         select(Remark, User)

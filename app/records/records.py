@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Text, bindparam, case, cast, func, null, select
 from sqlalchemy.orm import Session
 
-from app.database import answered, id_chunks
+from app.db.session import execute_core, id_chunks
 from app.errors import NotFound
 from app.models import Consensus, Record
-from app.records.conditions import conditions
+from app.records.conditions import build_conditions
 from app.records.filters import Filters
 
 PAGE_SIZE = 50
@@ -29,7 +29,7 @@ _AGREED = (
 
 
 @dataclass(frozen=True)
-class Opening:
+class RecordExcerpt:
     """A record as a list shows it: the beginning of its text, and how long all of it is.
 
     fields  what it was imported with, if they were asked for and are short enough for a list
@@ -61,48 +61,52 @@ def find_record(db: Session, project_id: int, record_id: int) -> Record:
     return record
 
 
-def records_of(db: Session, ids: Iterable[int]) -> dict[int, Record]:
+def load_records(db: Session, ids: Iterable[int]) -> dict[int, Record]:
     """The records with these ids; an unknown id is simply missing."""
     found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in id_chunks(ids))
     return {record.id: record for record in chain.from_iterable(found)}
 
 
-def openings_of(
+def load_excerpts(
     db: Session, ids: Iterable[int], n_characters: int, *, has_fields: bool = False
-) -> dict[int, Opening]:
+) -> dict[int, RecordExcerpt]:
     """At most so many characters of each text: a page of long ones is not read whole."""
     known = select(
-        Record.id, Record.project_id, Record.external_id,
+        Record.id,
+        Record.project_id,
+        Record.external_id,
         func.substr(Record.text, 1, n_characters).label("text"),
         func.length(Record.text).label("n_characters"),
         (_SHORT_FIELDS if has_fields else null()).label("fields"),
-    )  # fmt: skip
+    )
     rows = (db.execute(known.where(Record.id.in_(some))) for some in id_chunks(ids))
     return {
-        row.id: Opening(
+        row.id: RecordExcerpt(
             row.id, row.project_id, row.external_id, row.text, row.n_characters, row.fields or {}
         )
         for row in chain.from_iterable(rows)
     }
 
 
-def browse(
+def load_page(
     db: Session, project_id: int, filters: Filters, after_id: int = 0, limit: int = PAGE_SIZE
 ) -> Page:
     """The first `limit` matching records whose id is greater than `after_id`."""
-    matching = select(Record).where(*conditions(project_id, filters), Record.id > after_id)
+    matching = select(Record).where(*build_conditions(project_id, filters), Record.id > after_id)
     records = list(db.scalars(matching.order_by(Record.id).limit(limit + 1)))
     has_more = len(records) > limit
     return Page(records[:limit], records[limit - 1].id if has_more else None)
 
 
-def count(db: Session, project_id: int, filters: Filters) -> int:
+def count_records(db: Session, project_id: int, filters: Filters) -> int:
     """Number of matching records."""
-    matching = select(func.count()).select_from(Record).where(*conditions(project_id, filters))
+    matching = (
+        select(func.count()).select_from(Record).where(*build_conditions(project_id, filters))
+    )
     return db.scalar(matching) or 0
 
 
-def field_names(db: Session, project_id: int) -> list[str]:
+def list_field_names(db: Session, project_id: int) -> list[str]:
     """Names of the fields that the project's oldest and newest records carry, in file order."""
     ours = select(Record.fields).where(Record.project_id == project_id).limit(FIELDS_SEEN_IN)
     oldest = db.scalars(ours.order_by(Record.id))
@@ -110,13 +114,13 @@ def field_names(db: Session, project_id: int) -> list[str]:
     return list(dict.fromkeys(name for fields in chain(oldest, newest) for name in fields))
 
 
-def consensus_of(db: Session, record_ids: Iterable[int]) -> dict[int, list[int | None]]:
+def load_consensus(db: Session, record_ids: Iterable[int]) -> dict[int, list[int | None]]:
     """Label ids that each record's annotations agree on; [None] is "none of these".
 
     An unlabeled record, a tie included, is missing.
     """
     agreed: dict[int, list[int | None]] = {}
     for some in id_chunks(record_ids):
-        for record_id, label_id in answered(db, _AGREED, ids=some):
+        for record_id, label_id in execute_core(db, _AGREED, ids=some):
             agreed.setdefault(record_id, []).append(label_id)
     return agreed

@@ -8,17 +8,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
-from app.database import Db, ReadDb
+from app.db.session import Db, ReadDb
 from app.errors import Invalid
 from app.models import Encoder, Project
-from app.projects.access import AdminsProject, InProject
-from app.records.bodies import FiltersBody, Id
+from app.projects.access import AdminProject, CurrentProject
 from app.records.filters import Filters
 from app.records.records import find_record
-from app.search.asking import MOST_SEEDS, USUAL_K, Asked, seed_of_records
-from app.search.encoders import activate, active_encoder, find_version, roll_back, versions
-from app.search.results import Found, find
-from app.search.similar import LONGEST_TEXT, MOST, Seed
+from app.records.schemas import FiltersBody, Id
+from app.search.request import MOST_SEEDS, USUAL_K, SimilarityRequest, build_record_seed
+from app.search.results import SimilarRecord, find_similar_records
+from app.search.similar import LONGEST_TEXT, MAX_HITS, Seed
+from app.search.versions import (
+    activate,
+    find_active_version,
+    find_version,
+    list_versions,
+    roll_back,
+)
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
@@ -35,22 +41,22 @@ class SearchBody(Strict):
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     record_ids: list[Id] = Field(default_factory=list, max_length=MOST_SEEDS)
     label_id: Id | None = None
-    k: int = Field(default=USUAL_K, ge=1, le=MOST)
+    k: int = Field(default=USUAL_K, ge=1, le=MAX_HITS)
     filters: FiltersBody = FiltersBody()
     version: int | None = None
 
-    def as_asked(self) -> Asked:
+    def to_request(self) -> SimilarityRequest:
         """Raises Invalid unless it has exactly one seed."""
         seeds = []
         if self.text is not None:
             seeds.append(Seed("text", text=self.text))
         if self.record_ids:
-            seeds.append(seed_of_records(self.record_ids))
+            seeds.append(build_record_seed(self.record_ids))
         if self.label_id is not None:
             seeds.append(Seed("label", label_id=self.label_id))
         if len(seeds) != 1:
             raise Invalid("Give exactly one of text, record_ids and label_id.")
-        return Asked(seeds[0], self.filters.as_filters(), self.k, self.version)
+        return SimilarityRequest(seeds[0], self.filters.as_filters(), self.k, self.version)
 
 
 class SuggestionAnswer(Strict):
@@ -61,7 +67,7 @@ class SuggestionAnswer(Strict):
     score: float
 
 
-class FoundAnswer(Strict):
+class NeighbourAnswer(Strict):
     """One neighbour; rank from 1, similarity is the cosine in [-1, 1]."""
 
     rank: int
@@ -74,7 +80,7 @@ class FoundAnswer(Strict):
     suggestion: SuggestionAnswer | None
 
     @classmethod
-    def of(cls, found: Found) -> Self:
+    def of(cls, found: SimilarRecord) -> Self:
         """As JSON shows it."""
         suggestion = None
         if found.suggestion is not None:
@@ -92,11 +98,11 @@ class FoundAnswer(Strict):
         )
 
 
-class ResultsAnswer(Strict):
+class NeighboursAnswer(Strict):
     """The neighbours, most similar first, and the number of the version that found them."""
 
     version: int
-    results: list[FoundAnswer]
+    results: list[NeighbourAnswer]
 
 
 class VersionAnswer(Strict):
@@ -120,51 +126,57 @@ class VersionAnswer(Strict):
         )
 
 
-def _answer(db: Session, project: Project, asked: Asked) -> ResultsAnswer:
-    results = find(db, project, asked)
-    return ResultsAnswer(
+def _build_results_answer(
+    db: Session, project: Project, search: SimilarityRequest
+) -> NeighboursAnswer:
+    results = find_similar_records(db, project, search)
+    return NeighboursAnswer(
         version=results.version.encoder.number,
-        results=[FoundAnswer.of(found) for found in results.found],
+        results=[NeighbourAnswer.of(found) for found in results.found],
     )
 
 
 @router.get("/projects/{slug}/similar")
-def find_similar(request: Request, project: InProject, db: ReadDb) -> ResultsAnswer:
+def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> NeighboursAnswer:
     """The nearest records to `text`, `record` (ids with commas) or `like` (a label's id).
 
     Also k, version, and the filters of the records page.
     """
-    asked = Asked.from_query(request.query_params)
-    if asked.seed is None:
+    search = SimilarityRequest.from_query(request.query_params)
+    if search.seed is None:
         raise Invalid("Give text, record or like: what the records shall be similar to.")
-    return _answer(db, project, asked)
+    return _build_results_answer(db, project, search)
 
 
 @router.post("/projects/{slug}/similar")
-def ask_similar(project: InProject, body: SearchBody, db: ReadDb) -> ResultsAnswer:
+def find_similar_by_body(project: CurrentProject, body: SearchBody, db: ReadDb) -> NeighboursAnswer:
     """The same as JSON, for long texts and selections. Stores nothing."""
-    return _answer(db, project, body.as_asked())
+    return _build_results_answer(db, project, body.to_request())
 
 
 @router.get("/projects/{slug}/records/{record_id}/similar")
 def find_similar_to_record(
-    project: InProject, record_id: int, db: ReadDb,
-    k: Annotated[int, Query(ge=1, le=MOST)] = USUAL_K,
-) -> ResultsAnswer:  # fmt: skip
+    project: CurrentProject,
+    record_id: int,
+    db: ReadDb,
+    k: Annotated[int, Query(ge=1, le=MAX_HITS)] = USUAL_K,
+) -> NeighboursAnswer:
     """The nearest records to this one, by the active version."""
     record = find_record(db, project.id, record_id)
-    return _answer(db, project, Asked(Seed("record", record_ids=(record.id,)), Filters(), k))
+    return _build_results_answer(
+        db, project, SimilarityRequest(Seed("record", record_ids=(record.id,)), Filters(), k)
+    )
 
 
 @router.get("/projects/{slug}/versions")
-def list_versions(project: InProject, db: ReadDb) -> list[VersionAnswer]:
+def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionAnswer]:
     """Every version, the newest first."""
-    active = active_encoder(db, project.id)
-    return [VersionAnswer.of(each, active) for each in versions(db, project.id)]
+    active = find_active_version(db, project.id)
+    return [VersionAnswer.of(each, active) for each in list_versions(db, project.id)]
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")
-def choose_version(project: AdminsProject, number: int, user: Admin, db: Db) -> VersionAnswer:
+def choose_version(project: AdminProject, number: int, user: Admin, db: Db) -> VersionAnswer:
     """From now on search uses this version."""
     encoder = find_version(db, project.id, number)
     activate(db, encoder, user, "Chosen by hand")
@@ -172,7 +184,7 @@ def choose_version(project: AdminsProject, number: int, user: Admin, db: Db) -> 
 
 
 @router.post("/projects/{slug}/rollback")
-def choose_earlier_version(project: AdminsProject, user: Admin, db: Db) -> VersionAnswer:
+def choose_earlier_version(project: AdminProject, user: Admin, db: Db) -> VersionAnswer:
     """Back to the version that was active before the present one."""
     encoder = roll_back(db, project, user)
     return VersionAnswer.of(encoder, encoder)

@@ -11,10 +11,10 @@ from pathlib import Path
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged, located, store_folder
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Artifact, Embedding, Encoder, Project, utc_now
 from app.settings import settings
+from app.storage import CorruptFile, store_directory, verified_path
 
 KIND = "model"
 ROWS_PER_DELETE = 1_000
@@ -27,8 +27,8 @@ def find_prepared(db: Session, run_id: int) -> Encoder | None:
 
 def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
     """Have the folder of a tuned encoder as artifacts, so that its embeddings can be made."""
-    stored = store_folder(KIND, folder)
-    with transaction() as db:
+    stored = store_directory(KIND, folder)
+    with write_session() as db:
         project = db.get_one(Project, project_id)
         encoder = Encoder(
             project_id=project.id, number=-run_id, kind="deep", base_model=project.base_model
@@ -37,32 +37,36 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
         db.flush()
         db.add_all(
             Artifact(
-                encoder_id=encoder.id, kind=f"{KIND}-{number}", file=each.file,
-                sha256=each.sha256, n_bytes=each.n_bytes, created_at=utc_now(),
+                encoder_id=encoder.id,
+                kind=f"{KIND}-{number}",
+                file=each.file,
+                sha256=each.sha256,
+                n_bytes=each.n_bytes,
+                created_at=utc_now(),
             )
             for number, each in enumerate(stored)
-        )  # fmt: skip
+        )
 
 
-def forget_prepared(run_id: int) -> None:
+def delete_prepared(run_id: int) -> None:
     """Take away what prepare_deep() made, embeddings and files; nothing if there is nothing."""
-    with reading() as db:
+    with read_session() as db:
         encoder = find_prepared(db, run_id)
         if encoder is None:
             return
         files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
-    forget_embeddings_of(encoder.id)
-    with transaction() as db:
+    delete_embeddings(encoder.id)
+    with write_session() as db:
         db.execute(delete(Encoder).where(Encoder.id == encoder.id))
     remove_files(files)
 
 
-def forget_embeddings_of(encoder_id: int) -> None:
+def delete_embeddings(encoder_id: int) -> None:
     """Delete the version's own embeddings, in short transactions: nobody waits for the lock."""
     of_version = Embedding.encoder_id == encoder_id
     some = select(Embedding.record_id).where(of_version).limit(ROWS_PER_DELETE)
     while True:
-        with transaction() as db:
+        with write_session() as db:
             ids = db.scalars(some).all()
             db.execute(delete(Embedding).where(of_version, Embedding.record_id.in_(ids)))
         if len(ids) < ROWS_PER_DELETE:
@@ -71,9 +75,9 @@ def forget_embeddings_of(encoder_id: int) -> None:
 
 def model_folder(db: Session, encoder_id: int) -> Path:
     """Where a deep version's encoder lies, not checked yet. Raises Damaged if no file is named."""
-    files = _files(db, encoder_id)
+    files = _list_files(db, encoder_id)
     if not files:
-        raise Damaged("of the version's encoder")
+        raise CorruptFile("of the version's encoder")
     return settings().data_dir.joinpath(*Path(files[0].file).parts[:2])
 
 
@@ -82,10 +86,10 @@ def check_model(db: Session, encoder_id: int) -> None:
 
     The folder may hold nothing else either: what the database does not name is not loaded.
     """
-    named = {located(each.file, each.sha256) for each in _files(db, encoder_id)}
-    there = {path for path in model_folder(db, encoder_id).rglob("*") if path.is_file()}
-    for stranger in sorted(there - named):
-        raise Damaged(stranger.relative_to(settings().data_dir).as_posix())
+    named = {verified_path(each.file, each.sha256) for each in _list_files(db, encoder_id)}
+    present = {path for path in model_folder(db, encoder_id).rglob("*") if path.is_file()}
+    for stranger in sorted(present - named):
+        raise CorruptFile(stranger.relative_to(settings().data_dir).as_posix())
 
 
 def remove_files(files: Sequence[str]) -> None:
@@ -98,7 +102,7 @@ def remove_files(files: Sequence[str]) -> None:
                 parent.rmdir()
 
 
-def _files(db: Session, encoder_id: int) -> Sequence[Artifact]:
+def _list_files(db: Session, encoder_id: int) -> Sequence[Artifact]:
     of_model = select(Artifact).where(
         Artifact.encoder_id == encoder_id, Artifact.kind.startswith(f"{KIND}-")
     )

@@ -15,15 +15,16 @@ import numpy as np
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
-from app.jobs import failpoint
+from app.db.session import read_session, write_session
+from app.jobs.steps import failpoint
+from app.ml.encoding.multi_gpu import count_gpus
+from app.ml.vectors import Vectors
 from app.models import Embedding, Encoder, Project, Record
-from app.search.base_models import text_encoder
-from app.search.encoders import raw_encoder
-from app.search.pace import Pace, pace_of
+from app.search.base_versions import list_followed_versions
+from app.search.embedding_progress import EmbeddingPace, read_status
+from app.search.embedding_speed import record_speed
+from app.search.model_cache import load_text_encoder
 from app.search.runtimes import settle_runtime
-from app.search.sources import followed_encoders
-from app.search.usual_pace import remember
 from app.search.vectors import (
     Ids,
     as_bytes,
@@ -31,13 +32,12 @@ from app.search.vectors import (
     embedded_ids,
     gather_blocks,
     id_blocks,
+    load_vectors_by_hash,
     read_block,
     store_vectors,
-    vectors_by_hash,
 )
+from app.search.versions import raw_encoder
 from app.settings import settings
-from app.similarity.encoding.spread import count_gpus
-from app.similarity.vectors import Vectors
 
 # Texts that go to the encoder at once. They are of like length, so little goes into padding, and
 # few enough that a killed worker loses seconds.
@@ -71,48 +71,48 @@ class EmbeddingProgress:
         return self.n_done >= self.n_total
 
 
-def progress(db: Session, project: Project) -> EmbeddingProgress:
+def load_embedding_progress(db: Session, project: Project) -> EmbeddingProgress:
     """Counted in the database; speed and trouble as the worker last said.
 
     While the worker is at it, or in trouble, a vector of a former text counts as missing; otherwise
     as the vector that it is: to compare all texts takes half of a page's time in a large project.
     """
-    n_total = _n_records(db, project.id)
-    said = pace_of(project.id)
-    is_exact = said.per_second is not None or said.error is not None
-    n_left = n_missing(db, project) if is_exact else _n_without(db, project, n_total)
-    rate = said.per_second if n_left else None
+    n_total = _count_records(db, project.id)
+    status = read_status(project.id)
+    is_exact = status.per_second is not None or status.error is not None
+    n_left = count_missing(db, project) if is_exact else _count_without(db, project, n_total)
+    rate = status.per_second if n_left else None
     return EmbeddingProgress(
         n_done=n_total - n_left,
         n_total=n_total,
         per_second=rate,
         seconds_left=n_left / rate if rate else None,
-        error=said.error if n_left else None,
+        error=status.error if n_left else None,
     )
 
 
-def n_missing(db: Session, project: Project) -> int:
+def count_missing(db: Session, project: Project) -> int:
     """How many records lack a vector of their present text, raw or of the version in use."""
-    followed = followed_encoders(db, project)
+    followed = list_followed_versions(db, project)
     if not followed:
-        return _n_records(db, project.id)
-    return max(n_missing_of(db, encoder) for encoder in followed)
+        return _count_records(db, project.id)
+    return max(count_missing_for(db, encoder) for encoder in followed)
 
 
-def _n_without(db: Session, project: Project, n_total: int) -> int:
+def _count_without(db: Session, project: Project, n_total: int) -> int:
     """How many records lack any vector, raw or of the version in use."""
-    followed = followed_encoders(db, project)
-    return n_total - min((_n_embedded(db, each) for each in followed), default=0)
+    followed = list_followed_versions(db, project)
+    return n_total - min((_count_embedded(db, each) for each in followed), default=0)
 
 
-def _n_embedded(db: Session, encoder: Encoder) -> int:
+def _count_embedded(db: Session, encoder: Encoder) -> int:
     of_encoder = select(func.count()).select_from(Embedding)
     return db.scalar(of_encoder.where(Embedding.encoder_id == encoder.id)) or 0
 
 
-def n_missing_of(db: Session, encoder: Encoder) -> int:
+def count_missing_for(db: Session, encoder: Encoder) -> int:
     """How many records of its project have no vector of their present text by this encoder."""
-    n_total = _n_records(db, encoder.project_id)
+    n_total = _count_records(db, encoder.project_id)
     if n_total == 0:
         return 0
     # Joined from the embeddings' side, both databases read indexes alone and no vectors.
@@ -128,7 +128,7 @@ def n_missing_of(db: Session, encoder: Encoder) -> int:
     return n_total - (db.scalar(present) or 0)
 
 
-def raw_vectors(
+def load_all_vectors(
     db: Session, raw_encoder_id: int, *, among: Ids | None = None
 ) -> tuple[Ids, Vectors]:
     """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
@@ -157,10 +157,10 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 
     Equal texts are embedded once. Raises BaseModelMissing.
     """
-    with transaction() as db:
+    with write_session() as db:
         project = db.get_one(Project, project_id)
         raw_encoder(db, project)
-        followed = followed_encoders(db, project)
+        followed = list_followed_versions(db, project)
     for encoder in followed:
         embed_with(encoder, report, at_most)
 
@@ -168,10 +168,10 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
     n_timed, n_done, n_total, began = 0, 0, 0, 0.0
-    with Pace(encoder.project_id) as pace:
-        for number, some in enumerate(_slices(encoder, at_most)):
+    with EmbeddingPace(encoder.project_id) as pace:
+        for number, some in enumerate(_list_slices(encoder, at_most)):
             if number % SLICES_PER_COUNT == 0:
-                n_done, n_total = _counted(encoder)
+                n_done, n_total = _count_done(encoder)
             report(n_done, n_total)
             encoder = settle_runtime(encoder)
             n_stored = _embed(encoder, some)
@@ -180,16 +180,18 @@ def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> 
             # The first slice paid for loading the model.
             n_timed += len(some) if number else 0
             began = began or time.monotonic()
-        report(*_counted(encoder))
+        report(*_count_done(encoder))
     if n_timed:
-        remember(encoder.project_id, n_timed, time.monotonic() - began, has_gpu=count_gpus() > 0)
+        record_speed(
+            encoder.project_id, n_timed, time.monotonic() - began, has_gpu=count_gpus() > 0
+        )
 
 
-def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:
+def _list_slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:
     """What is missing, in slices of texts of like length, while there is any."""
     n_left = at_most
     while n_left is None or n_left > 0:
-        missing = _missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
+        missing = _list_missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
         if not missing:
             return
         slices = list(chunks(missing, max(SLICE, SLICE_PER_GPU * count_gpus())))
@@ -204,7 +206,7 @@ def _slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]
 _complete_up_to: dict[tuple[str, int], int] = {}
 
 
-def _missing(encoder: Encoder, at_most: int) -> list[Missing]:
+def _list_missing(encoder: Encoder, at_most: int) -> list[Missing]:
     """(id, content hash) of the oldest records that lack a vector, the shortest text first.
 
     Those that changed behind the hint, or were committed late, come once the others are done.
@@ -222,24 +224,26 @@ def _missing(encoder: Encoder, at_most: int) -> list[Missing]:
 def _missing_after(encoder: Encoder, record_id: int, at_most: int) -> list[Missing]:
     oldest = (
         select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
-        .where(*_lacking(encoder), Record.id > record_id)
+        .where(*_missing_conditions(encoder), Record.id > record_id)
         .order_by(Record.id)
         .limit(at_most)
         .subquery()
     )
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(select(oldest.c.id, oldest.c.content_hash).order_by(oldest.c.length))
         return [(each, content_hash) for each, content_hash in rows]
 
 
 def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
     """Store the vectors of a slice; how many records got one."""
-    with reading() as db:
-        vectors = vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
-        texts = _texts(db, [each for each, content_hash in some if content_hash not in vectors])
+    with read_session() as db:
+        vectors = load_vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
+        texts = _load_texts(
+            db, [each for each, content_hash in some if content_hash not in vectors]
+        )
     if texts:
-        with reading() as db:
-            model = text_encoder(db, encoder)
+        with read_session() as db:
+            model = load_text_encoder(db, encoder)
         encoded = model.encode(list(texts.values()))
         vectors |= dict(zip(texts, as_bytes(encoded), strict=True))
     # A text that changed since we looked is not among them, and its record is still missing.
@@ -250,24 +254,24 @@ def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
     return len(known)
 
 
-def _texts(db: Session, record_ids: list[int]) -> dict[str, str]:
+def _load_texts(db: Session, record_ids: list[int]) -> dict[str, str]:
     """One text for each content hash, as it is now."""
     rows = db.execute(select(Record.content_hash, Record.text).where(Record.id.in_(record_ids)))
     return {row.content_hash: row.text for row in rows}
 
 
-def _counted(encoder: Encoder) -> tuple[int, int]:
-    with reading() as db:
-        n_total = _n_records(db, encoder.project_id)
-        return n_total - n_missing_of(db, encoder), n_total
+def _count_done(encoder: Encoder) -> tuple[int, int]:
+    with read_session() as db:
+        n_total = _count_records(db, encoder.project_id)
+        return n_total - count_missing_for(db, encoder), n_total
 
 
-def _n_records(db: Session, project_id: int) -> int:
+def _count_records(db: Session, project_id: int) -> int:
     counted = select(func.count()).select_from(Record).where(Record.project_id == project_id)
     return db.scalar(counted) or 0
 
 
-def _lacking(encoder: Encoder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _missing_conditions(encoder: Encoder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Conditions on Record: of this project, and without an embedding of the present text."""
     has_vector = exists().where(
         Embedding.encoder_id == encoder.id,

@@ -15,15 +15,15 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.artifacts import Damaged, located
 from app.errors import Conflict
+from app.ml.heads.head import Head, RawHead, load_head
+from app.ml.index import VectorIndex
+from app.ml.vectors import Vectors
 from app.models import Artifact, Encoder
 from app.search.suggestions import NONE, Suggestions, load_suggestions, save_suggestions
 from app.search.vectors import Ids
 from app.settings import settings
-from app.similarity.head import Head, RawHead, load_head
-from app.similarity.index import VectorIndex
-from app.similarity.vectors import Vectors
+from app.storage import CorruptFile, verified_path
 
 log = structlog.get_logger()
 
@@ -79,7 +79,7 @@ def index_vectors(
     return index, Suggestions(index.ids, head.classes, np.concatenate(chances))
 
 
-def version_files(
+def build_version_files(
     index: VectorIndex, suggestions: Suggestions | None
 ) -> dict[str, Callable[[Path], None]]:
     """What writes a revision's files, by kind of artifact."""
@@ -101,8 +101,8 @@ def open_version(db: Session, encoder_id: int) -> Version:
 
     Raises NotIndexed before the first revision, Damaged if no revision is whole.
     """
-    artifacts = _artifacts(db, encoder_id)
-    newest = tuple(artifact.file for artifact in _of_newest(artifacts))
+    artifacts = _list_artifacts(db, encoder_id)
+    newest = tuple(artifact.file for artifact in _select_newest(artifacts))
     key = (settings().database_url, encoder_id)
     before = _open.get(key)
     if before is not None and before[0] == newest:
@@ -124,8 +124,8 @@ def _swap(
         return before[1]  # Another thread opened it while this one waited.
     try:
         opened = None if before is None else before[1]
-        version = _newest_whole(db.get_one(Encoder, key[1]), artifacts, opened)
-    except Damaged:
+        version = _load_newest_whole(db.get_one(Encoder, key[1]), artifacts, opened)
+    except CorruptFile:
         if before is None:
             raise
         log.exception("search.version_damaged", encoder_id=key[1])
@@ -137,7 +137,7 @@ def _swap(
     return version
 
 
-def _artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
+def _list_artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
     """The version's files, the newest revision first."""
     named = select(Artifact).where(
         Artifact.encoder_id == encoder_id, Artifact.kind.in_(("head", *REVISED))
@@ -145,13 +145,13 @@ def _artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
     return db.scalars(named.order_by(Artifact.revision.desc(), Artifact.kind)).all()
 
 
-def _of_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
+def _select_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
     heads = [each for each in artifacts if each.kind == "head"]
     newest = (next((each for each in artifacts if each.kind == kind), None) for kind in REVISED)
     return heads + [each for each in newest if each is not None]
 
 
-def _newest_whole(
+def _load_newest_whole(
     encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None
 ) -> Version:
     """The newest whole index with the newest whole suggestions. Raises Damaged if there is none."""
@@ -160,52 +160,58 @@ def _newest_whole(
     suggestions = [each for each in artifacts if each.kind == "suggestions"]
     if not indexes:
         raise NotIndexed
-    version = _first_whole(indexes, lambda each: _searched(encoder, [*heads, each], before))
+    version = _load_first_whole(
+        indexes, lambda each: _load_searchable(encoder, [*heads, each], before)
+    )
     if not suggestions:
         return version
-    return _first_whole(suggestions, lambda each: _suggesting(version, each))
+    return _load_first_whole(suggestions, lambda each: _add_suggestions(version, each))
 
 
-def _first_whole(artifacts: Sequence[Artifact], load: Callable[[Artifact], Version]) -> Version:
+def _load_first_whole(
+    artifacts: Sequence[Artifact], load: Callable[[Artifact], Version]
+) -> Version:
     """What can be loaded of these, newest first. Raises Damaged for the newest if none can."""
-    first_trouble: Damaged | None = None
+    first_trouble: CorruptFile | None = None
     for artifact in artifacts:
         try:
             return load(artifact)
-        except Damaged as trouble:
+        except CorruptFile as trouble:
             log.error("search.revision_damaged", kind=artifact.kind, revision=artifact.revision)
             first_trouble = first_trouble or trouble
     assert first_trouble is not None
     raise first_trouble
 
 
-def _searched(encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None) -> Version:
+def _load_searchable(
+    encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None
+) -> Version:
     """The version without its suggestions: an index and the head, if it has one."""
     names = frozenset(artifact.file for artifact in artifacts)
     if before is not None and names <= before.files:
         return replace(before, suggestions=NONE, files=names)  # Open already, and checked.
     files = {artifact.kind: artifact for artifact in artifacts}
-    checked = {kind: _checked(artifact) for kind, artifact in files.items()}
+    checked = {kind: _verify(artifact) for kind, artifact in files.items()}
     try:
         index = VectorIndex.load(checked["index"])
         head: Head = RawHead(index.dimension)
         if "head" in checked:
             head = load_head(checked["head"])
     except ValueError as error:
-        raise Damaged(files["index"].file) from error
+        raise CorruptFile(files["index"].file) from error
     if index.n_records != files["index"].n_records or index.dimension != head.dimension:
-        raise Damaged(files["index"].file)
+        raise CorruptFile(files["index"].file)
     return Version(encoder, files["index"].revision, index, head, NONE, names)
 
 
-def _suggesting(version: Version, artifact: Artifact) -> Version:
+def _add_suggestions(version: Version, artifact: Artifact) -> Version:
     try:
-        suggestions = load_suggestions(_checked(artifact))
+        suggestions = load_suggestions(_verify(artifact))
     except ValueError as error:
-        raise Damaged(artifact.file) from error
+        raise CorruptFile(artifact.file) from error
     files = version.files | {artifact.file}
     return replace(version, suggestions=suggestions, files=files)
 
 
-def _checked(artifact: Artifact) -> Path:
-    return located(artifact.file, artifact.sha256)
+def _verify(artifact: Artifact) -> Path:
+    return verified_path(artifact.file, artifact.sha256)

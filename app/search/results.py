@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.models import Label, Project, Record
-from app.projects.labels import every_label, is_offered
-from app.records.records import consensus_of, records_of
-from app.search.asking import Asked
-from app.search.encoders import find_version
+from app.projects.labels import is_offered, list_all_labels
+from app.records.records import load_consensus, load_records
 from app.search.indexes import Version
-from app.search.narrowing import merged_end
-from app.search.similar import Hit, pinned_version, similar
+from app.search.request import SimilarityRequest
+from app.search.similar import Hit, find_neighbours, open_pinned_version
+from app.search.suggestion_filters import follow_merges
 from app.search.suggestions import Suggestion
+from app.search.versions import find_version
 
 
 @dataclass(frozen=True)
-class Found:
+class SimilarRecord:
     """A neighbour as people see it.
 
     labels      what is agreed about it; None in it means "none of these"; empty: unlabeled
@@ -32,49 +32,55 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Results:
+class SimilarityResults:
     """The neighbours, and the version that found them."""
 
     version: Version
-    found: tuple[Found, ...]
+    found: tuple[SimilarRecord, ...]
 
 
-def find(db: Session, project: Project, asked: Asked) -> Results:
+def find_similar_records(
+    db: Session, project: Project, search: SimilarityRequest
+) -> SimilarityResults:
     """Carry out a search that has a seed. Raises as similar() does."""
-    assert asked.seed is not None
+    assert search.seed is not None
     encoder_id = None
-    if asked.version is not None:
-        encoder_id = find_version(db, project.id, asked.version).id
-    version = pinned_version(db, project, encoder_id)
-    hits = similar(db, project, asked.seed, asked.k, asked.filters, encoder_id=version.encoder.id)
-    return Results(version, _described(db, project, version, hits))
+    if search.version is not None:
+        encoder_id = find_version(db, project.id, search.version).id
+    version = open_pinned_version(db, project, encoder_id)
+    hits = find_neighbours(
+        db, project, search.seed, search.k, search.filters, encoder_id=version.encoder.id
+    )
+    return SimilarityResults(version, _describe(db, project, version, hits))
 
 
-def _described(
+def _describe(
     db: Session, project: Project, version: Version, hits: Sequence[Hit]
-) -> tuple[Found, ...]:
+) -> tuple[SimilarRecord, ...]:
     ids = [hit.record_id for hit in hits]
-    records = records_of(db, ids)
-    agreed = consensus_of(db, ids)
-    labels = {label.id: label for label in every_label(db, project.id)}
+    records = load_records(db, ids)
+    agreed = load_consensus(db, ids)
+    labels = {label.id: label for label in list_all_labels(db, project.id)}
     suggested = version.suggestions.of(ids)
     return tuple(
-        Found(
+        SimilarRecord(
             rank=hit.rank,
             similarity=hit.similarity,
             record=records[hit.record_id],
             labels=tuple(labels.get(each or 0) for each in agreed.get(hit.record_id, ())),
-            suggestion=_offered(suggested.get(hit.record_id), labels),
+            suggestion=_resolve_suggestion(suggested.get(hit.record_id), labels),
         )
         for hit in hits
         if hit.record_id in records
     )
 
 
-def _offered(suggestion: Suggestion | None, labels: dict[int, Label]) -> tuple[Label, float] | None:
+def _resolve_suggestion(
+    suggestion: Suggestion | None, labels: dict[int, Label]
+) -> tuple[Label, float] | None:
     """The suggestion in a label that can be given now: a merged one stands for its target."""
     if suggestion is None:
         return None
     label = labels.get(suggestion.label_id)
-    label = None if label is None else merged_end(label, labels)
+    label = None if label is None else follow_merges(label, labels)
     return (label, suggestion.score) if label is not None and is_offered(label) else None

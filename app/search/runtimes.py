@@ -13,28 +13,28 @@ import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from app.artifacts import StoredFile, store
-from app.database import reading, transaction
-from app.models import Embedding, Encoder, Record
-from app.search.base_models import RUNTIME_FILE, SharedEncoder, text_encoder
-from app.search.encoders import add_artifacts
-from app.settings import settings
-from app.similarity.encoding.encoder import SentenceEncoder
-from app.similarity.encoding.runtime import (
+from app.db.session import read_session, write_session
+from app.ml.encoding.encoder import SentenceEncoder
+from app.ml.encoding.runtime import (
     OPENVINO,
     OPENVINO_INT8,
     TORCH,
     RuntimeName,
     RuntimeNotAvailable,
-    missing_packages,
+    list_missing_packages,
 )
-from app.similarity.encoding.runtime_trial import MOST_CALIBRATED, MOST_TRIED, Trial, try_runtime
+from app.ml.encoding.runtime_trial import MOST_CALIBRATED, MOST_TRIED, RuntimeTrial, try_runtime
+from app.models import Embedding, Encoder, Record
+from app.search.model_cache import RUNTIME_FILE, SharedEncoder, load_text_encoder
+from app.search.versions import add_artifacts
+from app.settings import settings
+from app.storage import StoredFile, store_file
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Choice:
+class RuntimeChoice:
     """A runtime, why it, and its file if it has one."""
 
     runtime: RuntimeName
@@ -49,19 +49,21 @@ def settle_runtime(encoder: Encoder) -> Encoder:
     """
     if encoder.runtime is not None:
         return encoder
-    with reading() as db:
+    with read_session() as db:
         present = db.get_one(Encoder, encoder.id)
         has_vectors = db.scalar(select(exists().where(Embedding.encoder_id == present.id)))
     if present.runtime is not None:
         return present
     if has_vectors:
-        return _keep(present, Choice(TORCH, "Its first vectors were made with torch."))
-    return _keep(present, _choose(present, settings().runtime))
+        return _store_choice(
+            present, RuntimeChoice(TORCH, "Its first vectors were made with torch.")
+        )
+    return _store_choice(present, _choose(present, settings().runtime))
 
 
-def _keep(encoder: Encoder, choice: Choice) -> Encoder:
+def _store_choice(encoder: Encoder, choice: RuntimeChoice) -> Encoder:
     """Write the choice down, unless another worker was quicker; our file is an orphan then."""
-    with transaction() as db:
+    with write_session() as db:
         locked = select(Encoder).where(Encoder.id == encoder.id).with_for_update(key_share=True)
         present = db.scalars(locked).one()
         if present.runtime is None:
@@ -73,44 +75,44 @@ def _keep(encoder: Encoder, choice: Choice) -> Encoder:
     return present
 
 
-def _choose(encoder: Encoder, wanted: RuntimeName) -> Choice:
+def _choose(encoder: Encoder, wanted: RuntimeName) -> RuntimeChoice:
     """The wanted runtime if it stands its trial, or else the next slower one that does."""
     if wanted == TORCH:
-        return Choice(TORCH, "It is the runtime that was set.")
-    if missing := missing_packages(wanted):
+        return RuntimeChoice(TORCH, "It is the runtime that was set.")
+    if missing := list_missing_packages(wanted):
         reason = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'."
-        return Choice(TORCH, reason)
-    with reading() as db:
-        shared = text_encoder(db, encoder)
-        texts = _some_texts(db, encoder.project_id)
+        return RuntimeChoice(TORCH, reason)
+    with read_session() as db:
+        shared = load_text_encoder(db, encoder)
+        texts = _load_sample_texts(db, encoder.project_id)
     refusals = []
     for runtime in (OPENVINO_INT8, OPENVINO) if wanted == OPENVINO_INT8 else (OPENVINO,):
         try:
-            return _tried(shared, runtime, texts)
+            return _try(shared, runtime, texts)
         except RuntimeNotAvailable as refusal:
             refusals.append(str(refusal))
-    return Choice(TORCH, " ".join(refusals))
+    return RuntimeChoice(TORCH, " ".join(refusals))
 
 
-def _tried(shared: SharedEncoder, runtime: RuntimeName, texts: Sequence[str]) -> Choice:
+def _try(shared: SharedEncoder, runtime: RuntimeName, texts: Sequence[str]) -> RuntimeChoice:
     model = shared.encoder
     if not isinstance(model, SentenceEncoder):
         raise RuntimeNotAvailable(f"{runtime} computes on CPUs, and torch has GPUs here.")
-    trials: list[Trial] = []
+    trials: list[RuntimeTrial] = []
     with shared.lock:
-        stored = store(
+        stored = store_file(
             "runtime", lambda file: trials.append(try_runtime(model, runtime, texts, file))
         )
-    return Choice(runtime, trials[0].sentence, stored)
+    return RuntimeChoice(runtime, trials[0].sentence, stored)
 
 
-def _some_texts(db: Session, project_id: int) -> list[str]:
+def _load_sample_texts(db: Session, project_id: int) -> list[str]:
     """Different ones, as good as drawn at random: their hashes decide, always the same way."""
     enough = MOST_TRIED + MOST_CALIBRATED
-    drawn = (
+    query = (
         select(Record.content_hash, Record.text)
         .where(Record.project_id == project_id)
         .order_by(Record.content_hash, Record.id)
         .limit(10 * enough)
     )
-    return list({row.content_hash: row.text for row in db.execute(drawn)}.values())[:enough]
+    return list({row.content_hash: row.text for row in db.execute(query)}.values())[:enough]

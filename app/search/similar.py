@@ -7,20 +7,20 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import id_chunks
+from app.db.session import id_chunks
 from app.errors import Conflict, Invalid, NotFound
+from app.ml.vectors import SHORTEST_ROW, Vectors
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
-from app.records.matching import columns_of, matching_ids
-from app.search.base_models import text_encoder
-from app.search.encoders import active_encoder, find_encoder, must_be_there
+from app.records.record_ids import find_matching_ids, load_id_columns
+from app.search.index_revisions import find_base_version_id
 from app.search.indexes import NotIndexed, Version, open_version
-from app.search.narrowing import narrowed
-from app.search.revisions import raw_encoder_id
-from app.search.vectors import Ids, vectors_of
-from app.similarity.vectors import SHORTEST_ROW, Vectors
+from app.search.model_cache import load_text_encoder
+from app.search.suggestion_filters import resolve_suggestion_filters
+from app.search.vectors import Ids, load_vectors
+from app.search.versions import check_not_deleted, find_active_version, find_version_by_id
 
-MOST = 1000
+MAX_HITS = 1000
 LONGEST_TEXT = 20_000
 
 SeedKind = Literal["record", "selection", "label", "text", "given"]
@@ -50,7 +50,7 @@ class Hit:
     rank: int
 
 
-def similar(
+def find_neighbours(
     db: Session,
     project: Project,
     seed: Seed,
@@ -70,18 +70,18 @@ def similar(
     for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
     Damaged, BaseModelMissing.
     """
-    version = pinned_version(db, project, encoder_id)
-    query = _query(db, project, version, seed)
+    version = open_pinned_version(db, project, encoder_id)
+    query = _build_query(db, project, version, seed)
     filters = filters or Filters()
     among = None
     if not filters.is_empty:
-        among = matching_ids(db, project.id, narrowed(db, project, filters))
+        among = find_matching_ids(db, project.id, resolve_suggestion_filters(db, project, filters))
     without = [] if with_seed else list(seed.record_ids)
     while True:
         ids, similarities = version.index.search(
             query, k, among=among, without=np.array(without, np.int64) if without else None
         )
-        present = _present(db, project.id, ids[0])
+        present = _find_present(db, project.id, ids[0])
         if len(present) == ids.shape[1]:
             break
         # Deleted since the index was written: ask for others in their place.
@@ -90,41 +90,43 @@ def similar(
     return [Hit(each, similarity, rank) for rank, (each, similarity) in enumerate(found, start=1)]
 
 
-def pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
+def open_pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
     """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
     if encoder_id is not None:
-        must_be_there(asked := find_encoder(db, project.id, encoder_id))
-        return open_version(db, asked.id)
-    encoder = active_encoder(db, project.id)
+        check_not_deleted(pinned := find_version_by_id(db, project.id, encoder_id))
+        return open_version(db, pinned.id)
+    encoder = find_active_version(db, project.id)
     if encoder is None:
         raise NotIndexed
     return open_version(db, encoder.id)
 
 
-def _query(db: Session, project: Project, version: Version, seed: Seed) -> Vectors:
+def _build_query(db: Session, project: Project, version: Version, seed: Seed) -> Vectors:
     """(1, d) float32: the seed as the version sees it."""
     if seed.kind == "text":
-        return _of_text(db, version, seed.text)
+        return _query_from_text(db, version, seed.text)
     if seed.kind == "label":
-        return _of_label(db, project, version, seed.label_id)
-    return _of_records(db, project, version, seed.record_ids)
+        return _query_from_label(db, project, version, seed.label_id)
+    return _query_from_records(db, project, version, seed.record_ids)
 
 
-def _of_text(db: Session, version: Version, text: str) -> Vectors:
+def _query_from_text(db: Session, version: Version, text: str) -> Vectors:
     if not text.strip():
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
-    return version.head.tune(text_encoder(db, version.encoder).encode([text.strip()]))
+    return version.head.tune(load_text_encoder(db, version.encoder).encode([text.strip()]))
 
 
-def _of_label(db: Session, project: Project, version: Version, label_id: int | None) -> Vectors:
+def _query_from_label(
+    db: Session, project: Project, version: Version, label_id: int | None
+) -> Vectors:
     label = db.scalar(
         select(Label).where(Label.project_id == project.id, Label.id == (label_id or 0))
     )
     if label is None:
         raise NotFound("label")
-    [labeled] = columns_of(
+    [labeled] = load_id_columns(
         db,
         select(Consensus.record_id)
         .where(Consensus.project_id == project.id, Consensus.label_id == label.id)
@@ -133,41 +135,41 @@ def _of_label(db: Session, project: Project, version: Version, label_id: int | N
     ids = labeled[np.isin(labeled, version.index.ids)]
     if len(ids) == 0:
         raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
-    return _mean(version.index.vectors(ids))
+    return _compute_mean(version.index.vectors(ids))
 
 
-def _of_records(
+def _query_from_records(
     db: Session, project: Project, version: Version, record_ids: tuple[int, ...]
 ) -> Vectors:
     wanted = np.unique(np.array(record_ids, np.int64))
     if len(wanted) == 0:
         raise Invalid("Choose at least one record.")
-    if len(_present(db, project.id, wanted)) < len(wanted):
+    if len(_find_present(db, project.id, wanted)) < len(wanted):
         raise NotFound("record")
     indexed = wanted[np.isin(wanted, version.index.ids)]
     vectors = [version.index.vectors(indexed)]
     # Embedded after the revision was written: its vector is in the database already.
-    late, raw = vectors_of(
-        db, raw_encoder_id(version.encoder), np.setdiff1d(wanted, indexed).tolist()
+    late, raw = load_vectors(
+        db, find_base_version_id(version.encoder), np.setdiff1d(wanted, indexed).tolist()
     )
     if late:
         vectors.append(version.head.tune(raw))
     if len(indexed) + len(late) == 0:
         raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
-    return _mean(np.concatenate(vectors))
+    return _compute_mean(np.concatenate(vectors))
 
 
-def _mean(vectors: Vectors) -> Vectors:
+def _compute_mean(vectors: Vectors) -> Vectors:
     mean = np.asarray(vectors.mean(axis=0, keepdims=True), np.float32)
     if np.linalg.norm(mean) < SHORTEST_ROW:
         raise Invalid("These records point in opposite directions; choose fewer of them.")
     return mean
 
 
-def _present(db: Session, project_id: int, ids: Ids) -> set[int]:
+def _find_present(db: Session, project_id: int, ids: Ids) -> set[int]:
     """Which of these are records of the project."""
     present: set[int] = set()
     for some in id_chunks(ids):
-        here = select(Record.id).where(Record.project_id == project_id, Record.id.in_(some))
-        present |= set(db.scalars(here))
+        in_project = select(Record.id).where(Record.project_id == project_id, Record.id.in_(some))
+        present |= set(db.scalars(in_project))
     return present

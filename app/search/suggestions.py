@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from app.similarity.sampling import uncertainty
+from app.ml.query_strategies import uncertainty
 
 Ids = NDArray[np.int64]
 Shares = NDArray[np.float32]

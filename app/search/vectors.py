@@ -9,9 +9,9 @@ from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.database import id_chunks, reading, transaction
+from app.db.session import id_chunks, read_session, write_session
+from app.ml.vectors import Vectors, row_blocks
 from app.models import Embedding, Record, utc_now
-from app.similarity.vectors import Vectors, row_blocks
 
 # With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
 ROWS_PER_WRITE = 500
@@ -23,7 +23,7 @@ Ids = NDArray[np.int64]
 T = TypeVar("T")
 
 
-def vectors_of(
+def load_vectors(
     db: Session, raw_encoder_id: int, record_ids: Iterable[int]
 ) -> tuple[list[int], Vectors]:
     """The ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
@@ -83,7 +83,7 @@ def read_blocks(encoder_id: int, record_ids: Ids) -> Iterator[tuple[Ids, Vectors
     A record that loses its vector meanwhile is left out; what arrives meanwhile is not read.
     """
     for some in id_blocks(record_ids):
-        with reading() as db:
+        with read_session() as db:
             block = read_block(db, encoder_id, some)
         yield block
 
@@ -122,7 +122,9 @@ def as_bytes(vectors: Vectors) -> list[bytes]:
     return [row.tobytes() for row in vectors.astype(STORED)]
 
 
-def vectors_by_hash(db: Session, raw_encoder_id: int, hashes: Iterable[str]) -> dict[str, bytes]:
+def load_vectors_by_hash(
+    db: Session, raw_encoder_id: int, hashes: Iterable[str]
+) -> dict[str, bytes]:
     """The vectors that texts with these content hashes already have."""
     same = select(Embedding.content_hash, Embedding.vector).where(
         Embedding.encoder_id == raw_encoder_id, Embedding.content_hash.in_(list(hashes))
@@ -135,8 +137,8 @@ def store_vectors(
 ) -> None:
     """Give each (record id, content hash) the vector of its hash, in place of an older one."""
     for some in chunks(rows, ROWS_PER_WRITE):
-        with transaction() as db:
-            present = _still_there(db, [record_id for record_id, _ in some])
+        with write_session() as db:
+            present = _lock_existing(db, [record_id for record_id, _ in some])
             values = [
                 {
                     "encoder_id": raw_encoder_id,
@@ -152,7 +154,7 @@ def store_vectors(
                 db.execute(_upsert(db), values)
 
 
-def _still_there(db: Session, record_ids: list[int]) -> set[int]:
+def _lock_existing(db: Session, record_ids: list[int]) -> set[int]:
     """Records may be deleted while the encoder thinks; the others are held until we stored."""
     present = select(Record.id).where(Record.id.in_(record_ids)).order_by(Record.id)
     return set(db.scalars(present.with_for_update(read=True, key_share=True)))

@@ -8,17 +8,17 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.accounts.access import Admin
-from app.database import Db, ReadDb
-from app.projects.access import AdminsProject, InProject
-from app.projects.labels import every_label
-from app.search.encoders import find_version
+from app.db.session import Db, ReadDb
+from app.projects.access import AdminProject, CurrentProject
+from app.projects.labels import list_all_labels
 from app.search.indexes import NotIndexed, open_version
 from app.search.similar import LONGEST_TEXT
-from app.versions.bundle import bundle_answer
-from app.versions.comparing import compare
-from app.versions.keeping import delete_version, describe
-from app.versions.lineage import Kin, family
-from app.versions.trying import Tried, raw_and_active, try_text
+from app.search.versions import find_version
+from app.versions.bundle import bundle_response
+from app.versions.comparison import compare
+from app.versions.lineage import VersionNode, build_lineage
+from app.versions.retention import delete_version, describe
+from app.versions.try_text import TextTrial, find_raw_and_active, try_text
 
 router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["versions"])
 
@@ -29,7 +29,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class KinAnswer(Strict):
+class VersionNodeAnswer(Strict):
     """A version in its family. source: the version whose vectors it reads; n_bytes: on disk."""
 
     number: int
@@ -45,19 +45,25 @@ class KinAnswer(Strict):
     created_at: datetime
 
     @classmethod
-    def of(cls, kin: Kin) -> Self:
+    def of(cls, kin: VersionNode) -> Self:
         """Built from the row and its run."""
         encoder, made_by = kin.encoder, kin.facts.made_by
         return cls(
-            number=encoder.number, kind=encoder.kind, source=kin.source,
+            number=encoder.number,
+            kind=encoder.kind,
+            source=kin.source,
             run=made_by.run.number if made_by else None,
             n_examples=made_by.run.n_examples if made_by else None,
-            is_active=kin.facts.is_active, is_pinned=encoder.is_pinned, note=encoder.note,
-            n_bytes=kin.n_bytes, n_sessions=kin.n_sessions, created_at=encoder.created_at,
-        )  # fmt: skip
+            is_active=kin.facts.is_active,
+            is_pinned=encoder.is_pinned,
+            note=encoder.note,
+            n_bytes=kin.n_bytes,
+            n_sessions=kin.n_sessions,
+            created_at=encoder.created_at,
+        )
 
 
-class MovedAnswer(Strict):
+class SuggestionChangeAnswer(Strict):
     """Records whose best suggestion is another one."""
 
     before: str
@@ -67,7 +73,7 @@ class MovedAnswer(Strict):
 
 
 class ComparisonAnswer(Strict):
-    """How the second version differs from the first; see app.versions.comparing.
+    """How the second version differs from the first; see app.versions.comparison.
 
     kept, overlap  in [0, 1], of the 10 nearest of n_probes records; null where there are none
     """
@@ -78,7 +84,7 @@ class ComparisonAnswer(Strict):
     overlap: float | None
     n_suggested: int
     n_changed: int
-    moved: list[MovedAnswer]
+    moved: list[SuggestionChangeAnswer]
 
 
 class DescribeBody(Strict):
@@ -104,7 +110,7 @@ class NeighbourAnswer(Strict):
     labels: list[str | None]
 
 
-class TriedAnswer(Strict):
+class TrialAnswer(Strict):
     """What a version makes of a text: chances of labels, best first, and the nearest records."""
 
     version: int
@@ -113,78 +119,94 @@ class TriedAnswer(Strict):
     neighbours: list[NeighbourAnswer]
 
     @classmethod
-    def of(cls, tried: Tried) -> Self:
+    def of(cls, tried: TextTrial) -> Self:
         """As JSON shows it."""
         return cls(
-            version=tried.encoder.number, kind=tried.encoder.kind,
+            version=tried.encoder.number,
+            kind=tried.encoder.kind,
             scores=[(label.name, score) for label, score in tried.scores],
             neighbours=[
                 NeighbourAnswer(
-                    rank=each.rank, similarity=each.similarity, record_id=each.record.id,
+                    rank=each.rank,
+                    similarity=each.similarity,
+                    record_id=each.record.id,
                     text=each.record.text,
                     labels=[label.name if label else None for label in each.labels],
                 )
-                for each in tried.found
+                for each in tried.neighbours
             ],
-        )  # fmt: skip
+        )
 
 
 @router.get("/versions/family")
-def list_family(project: InProject, db: ReadDb) -> list[KinAnswer]:
+def list_family(project: CurrentProject, db: ReadDb) -> list[VersionNodeAnswer]:
     """All versions, each followed by what stands on it."""
-    return [KinAnswer.of(kin) for kin in family(db, project)]
+    return [VersionNodeAnswer.of(kin) for kin in build_lineage(db, project)]
 
 
 @router.get("/versions/compare")
 def compare_by_api(
-    project: InProject, db: ReadDb,
-    a: Annotated[int, Query(ge=1, lt=2**31)], b: Annotated[int, Query(ge=1, lt=2**31)],
-) -> ComparisonAnswer:  # fmt: skip
+    project: CurrentProject,
+    db: ReadDb,
+    a: Annotated[int, Query(ge=1, lt=2**31)],
+    b: Annotated[int, Query(ge=1, lt=2**31)],
+) -> ComparisonAnswer:
     """How version b differs from version a."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
     found = compare(open_version(db, first.id), open_version(db, second.id))
-    names = {label.id: label.name for label in every_label(db, project.id)}
+    names = {label.id: label.name for label in list_all_labels(db, project.id)}
     return ComparisonAnswer(
-        n_probes=found.n_probes, n_among=found.n_among,
-        kept=_told(found.kept), overlap=_told(found.overlap),
-        n_suggested=found.n_suggested, n_changed=found.n_changed,
+        n_probes=found.n_probes,
+        n_among=found.n_among,
+        kept=_nan_to_none(found.kept),
+        overlap=_nan_to_none(found.overlap),
+        n_suggested=found.n_suggested,
+        n_changed=found.n_changed,
         moved=[
-            MovedAnswer(
-                before=names[each.before], after=names[each.after], n=each.n,
+            SuggestionChangeAnswer(
+                before=names[each.before],
+                after=names[each.after],
+                n=each.n,
                 record_ids=list(each.record_ids),
             )
             for each in found.moved
         ],
-    )  # fmt: skip
+    )
 
 
 @router.patch("/versions/{number}")
-def describe_by_api(project: AdminsProject, number: int, body: DescribeBody, db: Db) -> KinAnswer:
+def describe_by_api(
+    project: AdminProject, number: int, body: DescribeBody, db: Db
+) -> VersionNodeAnswer:
     """A note, and a pin."""
     describe(db, project, number, body.note, is_pinned=body.is_pinned)
-    return next(KinAnswer.of(kin) for kin in family(db, project) if kin.encoder.number == number)
+    return next(
+        VersionNodeAnswer.of(kin)
+        for kin in build_lineage(db, project)
+        if kin.encoder.number == number
+    )
 
 
 @router.delete("/versions/{number}", status_code=204)
-def delete_by_api(project: AdminsProject, user: Admin, number: int) -> None:
+def delete_by_api(project: AdminProject, user: Admin, number: int) -> None:
     """Its files go; its run's figures stay."""
     delete_version(project, number, by=user)
 
 
 @router.get("/versions/{number}/bundle", response_class=Response)
-def download_by_api(project: InProject, number: int, db: ReadDb) -> Response:
+def download_by_api(project: CurrentProject, number: int, db: ReadDb) -> Response:
     """The version as one zip file: card, head, labels, recipe, figures."""
-    return bundle_answer(db, project, number)
+    return bundle_response(db, project, number)
 
 
 @router.post("/try")
-def try_by_api(project: InProject, body: TryBody, db: ReadDb) -> list[TriedAnswer]:
+def try_by_api(project: CurrentProject, body: TryBody, db: ReadDb) -> list[TrialAnswer]:
     """What the raw version and the one in use make of a text. Stores nothing."""
-    pair = raw_and_active(db, project)
+    pair = find_raw_and_active(db, project)
     if not pair:
         raise NotIndexed
-    return [TriedAnswer.of(try_text(db, project, body.text, each)) for each in pair]
+    return [TrialAnswer.of(try_text(db, project, body.text, each)) for each in pair]
 
 
-def _told(value: float) -> float | None:
+def _nan_to_none(value: float) -> float | None:
     return None if value != value else value  # noqa: PLR0124 - NaN is what differs from itself

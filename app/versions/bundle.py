@@ -13,89 +13,103 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.artifacts import located
-from app.exchange.downloads import file_answer
+from app.exchange.exports.downloads import file_response
+from app.ml.heads.head import EvidenceHead, load_head
 from app.models import Artifact, Encoder, Project
-from app.projects.labels import every_label
+from app.projects.labels import list_all_labels
+from app.search.base_versions import find_base_version
 from app.search.deep_versions import KIND
-from app.search.encoders import find_version
-from app.search.sources import source_of
-from app.similarity.head import EvidenceHead, load_head
-from app.training.facts import VersionFacts, run_as_json, versions_of
-from app.versions.card import version_card
+from app.search.versions import find_version
+from app.storage import verified_path
+from app.training.reports.run_summary import VersionSummary, load_version_summaries, run_as_json
+from app.versions.model_card import version_card
 
 # A fixed time, so that the same version makes the same bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def bundle_answer(db: Session, project: Project, number: int) -> StreamingResponse:
+def bundle_response(db: Session, project: Project, number: int) -> StreamingResponse:
     """The version as a download.
 
     Raises NotFound, Conflict for a deleted version, Damaged when a file is not what the database
     says it is, StorageFull.
     """
     encoder = find_version(db, project.id, number)
-    facts = next(each for each in versions_of(db, project) if each.encoder.id == encoder.id)
-    return file_answer(
+    facts = next(
+        each for each in load_version_summaries(db, project) if each.encoder.id == encoder.id
+    )
+    return file_response(
         lambda out: _write(db, project, facts, out),
         f"{project.slug}-version-{number}.zip",
         "application/zip",
     )
 
 
-def _write(db: Session, project: Project, facts: VersionFacts, out: BinaryIO) -> None:
-    source, head = source_of(db, facts.encoder), _located(db, facts.encoder.id, "head")
+def _write(db: Session, project: Project, facts: VersionSummary, out: BinaryIO) -> None:
+    source, head = (
+        find_base_version(db, facts.encoder),
+        _find_artifact(db, facts.encoder.id, "head"),
+    )
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
-        _add(bundle, "README.md", version_card(project, facts, source).encode())
-        _add(bundle, "version.json", _json(_version(db, project, facts, source, head)))
+        _add_entry(bundle, "README.md", version_card(project, facts, source).encode())
+        _add_entry(
+            bundle, "version.json", _to_json(_describe_version(db, project, facts, source, head))
+        )
         if facts.made_by is not None:
-            _add(bundle, "figures.json", _json(run_as_json(facts.made_by)))
+            _add_entry(bundle, "figures.json", _to_json(run_as_json(facts.made_by)))
         if head is not None:
-            _add(bundle, "head.safetensors", head.read_bytes())
-        for name, path in _encoder_files(db, source):
+            _add_entry(bundle, "head.safetensors", head.read_bytes())
+        for name, path in _list_encoder_files(db, source):
             bundle.write(path, f"encoder/{name}")
 
 
-def _version(
-    db: Session, project: Project, facts: VersionFacts, source: Encoder, head: Path | None
+def _describe_version(
+    db: Session, project: Project, facts: VersionSummary, source: Encoder, head: Path | None
 ) -> dict[str, Any]:
     """What the ten lines need to know, and what people may ask."""
     encoder = facts.encoder
-    told: dict[str, Any] = {
-        "project": project.slug, "version": encoder.number, "kind": encoder.kind,
-        "base_model": encoder.base_model, "created_at": encoder.created_at, "note": encoder.note,
+    description: dict[str, Any] = {
+        "project": project.slug,
+        "version": encoder.number,
+        "kind": encoder.kind,
+        "base_model": encoder.base_model,
+        "created_at": encoder.created_at,
+        "note": encoder.note,
         "encoder": "encoder" if source.kind == "deep" else encoder.base_model,
-        "is_multi_label": project.is_multi_label, "labels": [],
-    }  # fmt: skip
+        "is_multi_label": project.is_multi_label,
+        "labels": [],
+    }
     loaded = load_head(head) if head is not None else None
     if isinstance(loaded, EvidenceHead):
-        names = {label.id: label.name for label in every_label(db, project.id)}
-        told["labels"] = [names.get(each, "") for each in loaded.classes]
-        told |= {name: getattr(loaded, name) for name in ("strength", "temperature", "reach")}
-    return told
+        names = {label.id: label.name for label in list_all_labels(db, project.id)}
+        description["labels"] = [names.get(each, "") for each in loaded.classes]
+        description |= {
+            name: getattr(loaded, name) for name in ("strength", "temperature", "reach")
+        }
+    return description
 
 
-def _located(db: Session, encoder_id: int, kind: str) -> Path | None:
+def _find_artifact(db: Session, encoder_id: int, kind: str) -> Path | None:
     named = select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == kind)
     artifact = db.scalar(named.order_by(Artifact.revision.desc()).limit(1))
-    return None if artifact is None else located(artifact.file, artifact.sha256)
+    return None if artifact is None else verified_path(artifact.file, artifact.sha256)
 
 
-def _encoder_files(db: Session, source: Encoder) -> list[tuple[str, Path]]:
+def _list_encoder_files(db: Session, source: Encoder) -> list[tuple[str, Path]]:
     """(name in the encoder's folder, path) of a deep version's files; none for a base model."""
     files = select(Artifact).where(
         Artifact.encoder_id == source.id, Artifact.kind.startswith(f"{KIND}-")
     )
     return [
         # artifacts / the folder / what lies in it
-        (Path(*Path(each.file).parts[2:]).as_posix(), located(each.file, each.sha256))
+        (Path(*Path(each.file).parts[2:]).as_posix(), verified_path(each.file, each.sha256))
         for each in db.scalars(files.order_by(Artifact.file))
     ]
 
 
-def _json(facts: dict[str, Any]) -> bytes:
+def _to_json(facts: dict[str, Any]) -> bytes:
     return json.dumps(facts, indent=2, default=str, ensure_ascii=False).encode()
 
 
-def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
+def _add_entry(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
     bundle.writestr(zipfile.ZipInfo(name, EPOCH), content)

@@ -7,12 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Artifact, Embedding, Encoder, LabelingSession, Project
-from app.search.encoders import versions
-from app.training.facts import VersionFacts, versions_of
+from app.search.versions import list_versions
+from app.training.reports.run_summary import VersionSummary, load_version_summaries
 
 
 @dataclass(frozen=True)
-class Kin:
+class VersionNode:
     """A version in its family.
 
     depth       0 for a raw version, 1 for what was tuned from it, 2 for a head on a deep one
@@ -21,7 +21,7 @@ class Kin:
     n_sessions  labeling sessions that keep its order
     """
 
-    facts: VersionFacts
+    facts: VersionSummary
     depth: int
     source: int | None
     n_bytes: int
@@ -33,33 +33,36 @@ class Kin:
         return self.facts.encoder
 
 
-def family(db: Session, project: Project) -> list[Kin]:
+def build_lineage(db: Session, project: Project) -> list[VersionNode]:
     """All versions: each followed by what stands on it, the newest first among siblings."""
-    all_facts = versions_of(db, project)
+    all_facts = load_version_summaries(db, project)
     by_id = {facts.encoder.id: facts for facts in all_facts}
-    sizes, sessions = _sizes(db, project.id), _n_sessions(db, project.id)
+    sizes, sessions = _measure_sizes(db, project.id), _count_sessions(db, project.id)
     return [
-        Kin(
-            facts, depth, _number(by_id, _parent(facts, by_id)),
-            sizes.get(facts.encoder.id, 0), sessions.get(facts.encoder.id, 0),
+        VersionNode(
+            facts,
+            depth,
+            _find_number(by_id, _find_parent(facts, by_id)),
+            sizes.get(facts.encoder.id, 0),
+            sessions.get(facts.encoder.id, 0),
         )
-        for facts, depth in _descended(all_facts, by_id, None, 0)
-    ]  # fmt: skip
+        for facts, depth in _walk(all_facts, by_id, None, 0)
+    ]
 
 
-def _descended(
-    all_facts: Sequence[VersionFacts],
-    by_id: dict[int, VersionFacts],
+def _walk(
+    all_facts: Sequence[VersionSummary],
+    by_id: dict[int, VersionSummary],
     parent: int | None,
     depth: int,
-) -> Iterator[tuple[VersionFacts, int]]:
+) -> Iterator[tuple[VersionSummary, int]]:
     for facts in all_facts:
-        if _parent(facts, by_id) == parent:
+        if _find_parent(facts, by_id) == parent:
             yield facts, depth
-            yield from _descended(all_facts, by_id, facts.encoder.id, depth + 1)
+            yield from _walk(all_facts, by_id, facts.encoder.id, depth + 1)
 
 
-def _parent(facts: VersionFacts, by_id: dict[int, VersionFacts]) -> int | None:
+def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int | None:
     """The version below: a deep one was tuned from the raw one of its base model."""
     encoder = facts.encoder
     if encoder.kind == "raw":
@@ -67,39 +70,40 @@ def _parent(facts: VersionFacts, by_id: dict[int, VersionFacts]) -> int | None:
     if encoder.raw_encoder_id in by_id:
         return encoder.raw_encoder_id
     raw = (
-        each.encoder.id for each in by_id.values()
+        each.encoder.id
+        for each in by_id.values()
         if each.encoder.kind == "raw" and each.encoder.base_model == encoder.base_model
-    )  # fmt: skip
+    )
     return next(raw, None)
 
 
-def _number(by_id: dict[int, VersionFacts], encoder_id: int | None) -> int | None:
+def _find_number(by_id: dict[int, VersionSummary], encoder_id: int | None) -> int | None:
     return None if encoder_id is None else by_id[encoder_id].encoder.number
 
 
-def _sizes(db: Session, project_id: int) -> dict[int, int]:
-    ours = select(Encoder.id).where(Encoder.project_id == project_id)
+def _measure_sizes(db: Session, project_id: int) -> dict[int, int]:
+    encoder_ids = select(Encoder.id).where(Encoder.project_id == project_id)
     files = dict(
         db.execute(
             select(Artifact.encoder_id, func.sum(Artifact.n_bytes))
-            .where(Artifact.encoder_id.in_(ours))
+            .where(Artifact.encoder_id.in_(encoder_ids))
             .group_by(Artifact.encoder_id)
         ).all()
     )
-    for encoder in versions(db, project_id):
+    for encoder in list_versions(db, project_id):
         if encoder.raw_encoder_id is None:
-            files[encoder.id] = files.get(encoder.id, 0) + _embedded_bytes(db, encoder.id)
+            files[encoder.id] = files.get(encoder.id, 0) + _measure_embeddings(db, encoder.id)
     return {encoder_id: int(n) for encoder_id, n in files.items()}
 
 
-def _embedded_bytes(db: Session, encoder_id: int) -> int:
+def _measure_embeddings(db: Session, encoder_id: int) -> int:
     """Counted by the first vector's length: all of a version are equally long."""
     of_it = Embedding.encoder_id == encoder_id
     length = db.scalar(select(func.length(Embedding.vector)).where(of_it).limit(1)) or 0
     return int(length * (db.scalar(select(func.count()).where(of_it)) or 0))
 
 
-def _n_sessions(db: Session, project_id: int) -> dict[int, int]:
+def _count_sessions(db: Session, project_id: int) -> dict[int, int]:
     counted = (
         select(LabelingSession.encoder_id, func.count())
         .where(LabelingSession.project_id == project_id, LabelingSession.encoder_id.is_not(None))

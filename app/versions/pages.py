@@ -7,108 +7,130 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
-from app.database import Db, ReadDb
+from app.db.session import Db, ReadDb
 from app.errors import AppError
-from app.html import render, see, wants_fragment
 from app.models import Encoder, Project
-from app.projects.access import AdminsProject, InProject
-from app.projects.labels import every_label
-from app.search.base_models import is_loaded
-from app.search.encoders import can_roll_back, find_version
+from app.projects.access import AdminProject, CurrentProject
+from app.projects.labels import list_all_labels
 from app.search.indexes import open_version
-from app.training.facts import versions_of
-from app.versions.bundle import bundle_answer
-from app.versions.comparing import compare
-from app.versions.keeping import delete_version, describe, keep_at_most, reason_to_stay
-from app.versions.lineage import family
-from app.versions.trying import Tried, raw_and_active, try_text
+from app.search.model_cache import is_loaded
+from app.search.versions import can_roll_back, find_version
+from app.training.reports.run_summary import load_version_summaries
+from app.versions.bundle import bundle_response
+from app.versions.comparison import compare
+from app.versions.lineage import build_lineage
+from app.versions.retention import delete_version, describe, reason_to_keep, set_retention_limit
+from app.versions.try_text import TextTrial, find_raw_and_active, try_text
+from app.web.templating import redirect_to, render, wants_fragment
 
 router = APIRouter(prefix="/projects/{slug}/versions", include_in_schema=False)
 Number = Annotated[int, Form(ge=0, lt=2**31)]
 
 
 @router.get("", name="show_versions")
-def show_versions(request: Request, project: InProject, db: ReadDb) -> Response:
+def show_versions(request: Request, project: CurrentProject, db: ReadDb) -> Response:
     """Every version, whence it comes, how it measured, what it takes."""
-    kin = family(db, project)
+    kin = build_lineage(db, project)
     return render(
-        request, "versions/versions.html", project=project, kin=kin,
-        stays={each.encoder.id: reason_to_stay(db, project, each.encoder) for each in kin},
+        request,
+        "versions/versions.html",
+        project=project,
+        kin=kin,
+        stays={each.encoder.id: reason_to_keep(db, project, each.encoder) for each in kin},
         can_roll_back=can_roll_back(db, project.id),
         keep=db.get_one(Project, project.id).keep_versions,
-    )  # fmt: skip
+    )
 
 
 @router.get("/compare", name="compare_versions")
 def compare_versions(
-    request: Request, project: InProject, db: ReadDb,
-    a: Annotated[int, Query(ge=1, lt=2**31)], b: Annotated[int, Query(ge=1, lt=2**31)],
-) -> Response:  # fmt: skip
+    request: Request,
+    project: CurrentProject,
+    db: ReadDb,
+    a: Annotated[int, Query(ge=1, lt=2**31)],
+    b: Annotated[int, Query(ge=1, lt=2**31)],
+) -> Response:
     """Two versions side by side."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
-    facts = {each.encoder.id: each for each in versions_of(db, project)}
+    facts = {each.encoder.id: each for each in load_version_summaries(db, project)}
     return render(
-        request, "versions/compare.html", project=project,
-        first=facts[first.id], second=facts[second.id],
+        request,
+        "versions/compare.html",
+        project=project,
+        first=facts[first.id],
+        second=facts[second.id],
         comparison=compare(open_version(db, first.id), open_version(db, second.id)),
-        labels={label.id: label for label in every_label(db, project.id)},
-    )  # fmt: skip
+        labels={label.id: label for label in list_all_labels(db, project.id)},
+    )
 
 
 @router.get("/try", name="try_versions")
 def try_versions(
-    request: Request, project: InProject, db: ReadDb,
-    text: Annotated[str, Query()] = "", now: str = "",
-) -> Response:  # fmt: skip
+    request: Request,
+    project: CurrentProject,
+    db: ReadDb,
+    text: Annotated[str, Query()] = "",
+    now: str = "",
+) -> Response:
     """What the raw version and the one in use make of a text."""
-    pair = raw_and_active(db, project)
+    pair = find_raw_and_active(db, project)
     is_slow = any(not is_loaded(db, encoder) for encoder in pair)
     must_wait = bool(text.strip()) and is_slow and not now and not wants_fragment(request)
     tried, trouble = (
-        (None, None) if must_wait or not text.strip() else _tried(db, project, text, pair)
+        (None, None) if must_wait or not text.strip() else _try_text(db, project, text, pair)
     )
     template = "versions/_tried.html" if wants_fragment(request) else "versions/try.html"
     return render(
-        request, template, project=project, text=text, tried=tried, trouble=trouble,
-        must_wait=must_wait, can_try=bool(pair),
-    )  # fmt: skip
+        request,
+        template,
+        project=project,
+        text=text,
+        tried=tried,
+        trouble=trouble,
+        must_wait=must_wait,
+        can_try=bool(pair),
+    )
 
 
 @router.post("/{number}/describe", name="describe_version")
 def describe_version(
-    request: Request, project: AdminsProject, number: int, db: Db,
-    note: Annotated[str, Form()] = "", is_pinned: Annotated[bool, Form()] = False,
-) -> Response:  # fmt: skip
+    request: Request,
+    project: AdminProject,
+    number: int,
+    db: Db,
+    note: Annotated[str, Form()] = "",
+    is_pinned: Annotated[bool, Form()] = False,
+) -> Response:
     """A note, and whether it stays whatever the rule says."""
     describe(db, project, number, note, is_pinned=is_pinned)
-    return see(request, "show_versions", slug=project.slug)
+    return redirect_to(request, "show_versions", slug=project.slug)
 
 
 @router.post("/{number}/delete", name="delete_version")
 def take_version_away(
-    request: Request, project: AdminsProject, user: Admin, number: int
+    request: Request, project: AdminProject, user: Admin, number: int
 ) -> Response:
     """Its files go; what was measured and labeled with it stays."""
     delete_version(project, number, by=user)
-    return see(request, "show_versions", slug=project.slug)
+    return redirect_to(request, "show_versions", slug=project.slug)
 
 
 @router.post("/keep", name="keep_versions")
-def keep_versions(request: Request, project: AdminsProject, db: Db, n: Number) -> Response:
+def keep_versions(request: Request, project: AdminProject, db: Db, n: Number) -> Response:
     """How many tuned versions stay by themselves."""
-    keep_at_most(db, project.id, n)
-    return see(request, "show_versions", slug=project.slug)
+    set_retention_limit(db, project.id, n)
+    return redirect_to(request, "show_versions", slug=project.slug)
 
 
 @router.get("/{number}/bundle", name="download_version")
-def download_version(project: InProject, number: int, db: ReadDb) -> Response:
+def download_version(project: CurrentProject, number: int, db: ReadDb) -> Response:
     """The version as one zip file."""
-    return bundle_answer(db, project, number)
+    return bundle_response(db, project, number)
 
 
-def _tried(
+def _try_text(
     db: Session, project: Project, text: str, pair: list[Encoder]
-) -> tuple[list[Tried] | None, Any]:
+) -> tuple[list[TextTrial] | None, Any]:
     try:
         return [try_text(db, project, text, encoder) for encoder in pair], None
     except AppError as trouble:

@@ -4,9 +4,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from app.accounts.invitations import UsedUp, accept, first_admin_link, invite, open_invitation
+from app.accounts.invitations import (
+    InvitationUsed,
+    accept_invitation,
+    create_first_admin_token,
+    invite,
+    require_open_invitation,
+)
 from app.accounts.users import create_user
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import AppError, Invalid, NotFound
 from app.models import Invitation, User, utc_now
 
@@ -14,40 +20,40 @@ SECRET = "a sentence to remember"
 
 
 def admins() -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).where(User.role == "admin")) or 0
 
 
 def test_the_first_link_makes_the_admin_and_there_is_no_second_one(database: str) -> None:
-    with transaction() as db:
-        token = first_admin_link(db)
+    with write_session() as db:
+        token = create_first_admin_token(db)
     assert token is not None
 
-    with transaction() as db:
-        user = accept(db, token, "Ada", SECRET)
+    with write_session() as db:
+        user = accept_invitation(db, token, "Ada", SECRET)
 
     assert (user.name, user.role) == ("Ada", "admin")
-    with transaction() as db:
-        assert first_admin_link(db) is None
-    with transaction() as db, pytest.raises(UsedUp):
-        accept(db, token, "Eve", SECRET)
+    with write_session() as db:
+        assert create_first_admin_token(db) is None
+    with write_session() as db, pytest.raises(InvitationUsed):
+        accept_invitation(db, token, "Eve", SECRET)
 
 
 def test_a_fresh_first_link_ends_the_older_one(database: str) -> None:
-    with transaction() as db:
-        old, new = first_admin_link(db), first_admin_link(db)
+    with write_session() as db:
+        old, new = create_first_admin_token(db), create_first_admin_token(db)
     assert old is not None
     assert new is not None
 
-    with transaction() as db, pytest.raises(UsedUp):
-        accept(db, old, "Eve", SECRET)
-    with transaction() as db:
-        assert accept(db, new, "Ada", SECRET).role == "admin"
+    with write_session() as db, pytest.raises(InvitationUsed):
+        accept_invitation(db, old, "Eve", SECRET)
+    with write_session() as db:
+        assert accept_invitation(db, new, "Ada", SECRET).role == "admin"
 
 
 def test_of_two_browsers_that_race_one_becomes_the_admin(database: str) -> None:
-    with transaction() as db:
-        token = first_admin_link(db)
+    with write_session() as db:
+        token = create_first_admin_token(db)
     assert token is not None
     outcomes: list[str] = []
     start = threading.Barrier(4)
@@ -55,8 +61,8 @@ def test_of_two_browsers_that_race_one_becomes_the_admin(database: str) -> None:
     def come_in(name: str) -> None:
         start.wait()
         try:
-            with transaction() as db:
-                outcomes.append(accept(db, token, name, SECRET).role)
+            with write_session() as db:
+                outcomes.append(accept_invitation(db, token, name, SECRET).role)
         except AppError as error:
             outcomes.append(type(error).__name__)
 
@@ -71,47 +77,47 @@ def test_of_two_browsers_that_race_one_becomes_the_admin(database: str) -> None:
 
 
 def test_the_first_link_ends_when_the_operator_makes_an_admin(database: str) -> None:
-    with transaction() as db:
-        token = first_admin_link(db)
+    with write_session() as db:
+        token = create_first_admin_token(db)
         assert token is not None
         create_user(db, "root", "admin", SECRET)
 
-    with transaction() as db, pytest.raises(UsedUp):
-        accept(db, token, "Eve", SECRET)
+    with write_session() as db, pytest.raises(InvitationUsed):
+        accept_invitation(db, token, "Eve", SECRET)
     assert admins() == 1
 
 
 def test_an_unusable_password_leaves_the_link_good(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         root = create_user(db, "root", "admin", SECRET)
         token = invite(db, "annotator", by=root)
 
-    with transaction() as db, pytest.raises(Invalid):
-        accept(db, token, "Ben", "short")
-    with transaction() as db:
-        assert accept(db, token, "Ben", SECRET).role == "annotator"
+    with write_session() as db, pytest.raises(Invalid):
+        accept_invitation(db, token, "Ben", "short")
+    with write_session() as db:
+        assert accept_invitation(db, token, "Ben", SECRET).role == "annotator"
 
 
 def test_a_link_ends_after_its_time(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         root = create_user(db, "root", "admin", SECRET)
         token = invite(db, "annotator", by=root)
         db.execute(update(Invitation).values(expires_at=utc_now() - timedelta(seconds=1)))
 
-    with transaction() as db, pytest.raises(UsedUp):
-        accept(db, token, "Ben", SECRET)
-    with reading() as db, pytest.raises(NotFound):
-        open_invitation(db, "guessed")
+    with write_session() as db, pytest.raises(InvitationUsed):
+        accept_invitation(db, token, "Ben", SECRET)
+    with read_session() as db, pytest.raises(NotFound):
+        require_open_invitation(db, "guessed")
 
 
 def test_a_link_for_a_user_sets_that_users_password(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         root = create_user(db, "root", "admin", SECRET)
         ben = create_user(db, "Ben", "reviewer")
         token = invite(db, ben.role, by=root, user=ben)
 
-    with transaction() as db:
-        user = accept(db, token, "ignored", SECRET)
+    with write_session() as db:
+        user = accept_invitation(db, token, "ignored", SECRET)
 
     assert (user.id, user.name, user.role) == (ben.id, "Ben", "reviewer")
     assert user.password_hash is not None

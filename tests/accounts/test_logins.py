@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from app.accounts import devices, throttling
-from app.accounts.access import hashed
+from app.accounts.access import hash_token
 from app.accounts.logins import WrongPassword, log_in
 from app.accounts.passwords import PLACES, LoginsBusy, hold_place
 from app.accounts.throttling import TooManyTries, network_of
 from app.accounts.users import create_user
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import KnownDevice, Login, LoginAttempt
 from tests.accounts.attempts import end_now, let_pass
 
@@ -21,7 +21,7 @@ HERE, THERE = "10.0.0.1", "10.0.0.2"
 
 @pytest.fixture
 def ada(database: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         create_user(db, "Ada", "admin", SECRET)
 
 
@@ -31,7 +31,7 @@ def test_each_login_has_its_own_secret_of_which_only_the_hash_is_kept() -> None:
 
     assert first != second
     assert len(first) >= 43
-    with reading() as db:
+    with read_session() as db:
         kept = db.scalars(select(Login.token_hash)).all()
     assert len(kept) == 2
     assert not {first, second} & set(kept)
@@ -68,7 +68,7 @@ def test_each_wrong_password_after_five_waits_twice_as_long() -> None:
 def test_no_wait_is_longer_than_the_window_in_which_tries_count() -> None:
     guess(5)
     for _ in range(9):
-        with transaction() as db:
+        with write_session() as db:
             db.add(LoginAttempt(name_key="ada", address=HERE))
     wait(900)
 
@@ -126,7 +126,7 @@ def test_wrong_passwords_at_a_known_device_count_for_that_device_alone() -> None
 
 @pytest.mark.usefixtures("ada")
 def test_a_device_is_known_for_its_own_users_only() -> None:
-    with transaction() as db:
+    with write_session() as db:
         create_user(db, "Ben", "annotator", SECRET)
     device = log_in("Ben", SECRET, THERE).device
     guess(5)
@@ -148,10 +148,10 @@ def test_of_a_device_only_the_hash_is_kept_and_not_more_than_fifty(
     monkeypatch.setattr(devices, "MOST_OF_USER", 2)
     entries = [log_in("Ada", SECRET, HERE) for _ in range(3)]
 
-    with reading() as db:
+    with read_session() as db:
         kept = db.scalars(select(KnownDevice.token_hash).order_by(KnownDevice.id)).all()
 
-    assert kept == [hashed(entry.device) for entry in entries[1:]]
+    assert kept == [hash_token(entry.device) for entry in entries[1:]]
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_flood_of_logins_is_refused_at_once_and_leaves_room_for_known_devices(
         assert log_in("Ada", SECRET, HERE, device)
 
     assert log_in("Ada", SECRET, HERE)
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(LoginAttempt)).all() == []
 
 

@@ -5,12 +5,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.accounts.invitations import first_admin_link, invite
-from app.accounts.looks import Look
+from app.accounts.display_preferences import DisplayPreferences
+from app.accounts.invitations import create_first_admin_token, invite
 from app.accounts.pages import local_path
 from app.accounts.passwords import PLACES, hold_place
 from app.accounts.users import create_user
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Login, User, utc_now
 from app.settings import settings
 from tests.accounts.attempts import end_now
@@ -21,7 +21,7 @@ SECRET = "a sentence to remember"
 
 @pytest.fixture
 def ada(database: str) -> User:
-    with transaction() as db:
+    with write_session() as db:
         return create_user(db, "Ada", "admin", SECRET)
 
 
@@ -112,7 +112,7 @@ def test_the_password_page_is_slowed_down_and_says_for_how_long() -> None:
 
 
 def test_more_logins_than_the_server_does_at_once_are_told_to_come_back(ada: User) -> None:
-    with transaction() as db:
+    with write_session() as db:
         link = invite(db, "annotator", by=ada)
     form = {"name": "Ben", "password": SECRET}
     client = client_of(None)
@@ -148,7 +148,7 @@ def test_after_logging_out_the_old_cookie_is_worth_nothing() -> None:
 def test_a_login_ends_by_itself(admin: TestClient, column: str, age: timedelta) -> None:
     assert admin.get("/me").status_code == 200
 
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Login).values({column: utc_now() - age}))
 
     assert admin.get("/me").status_code == 303
@@ -184,8 +184,8 @@ def test_an_open_redirect_is_refused_wherever_next_is_read() -> None:
 
 
 def test_the_first_link_leads_in_as_admin_and_works_once(nobody: TestClient) -> None:
-    with transaction() as db:
-        token = first_admin_link(db)
+    with write_session() as db:
+        token = create_first_admin_token(db)
     assert "one-time link that the server printed" in nobody.get("/login").text
     assert "will be its admin" in nobody.get(f"/welcome/{token}").text
 
@@ -215,7 +215,7 @@ def test_an_admin_invites_and_the_invited_comes_in_with_that_role(admin: TestCli
 
 
 def test_a_name_that_is_taken_leaves_the_link_good(admin: TestClient) -> None:
-    with transaction() as db:
+    with write_session() as db:
         ada = db.scalars(select(User)).one()
         token = invite(db, "annotator", by=ada)
     client = client_of(None)
@@ -224,13 +224,16 @@ def test_a_name_that_is_taken_leaves_the_link_good(admin: TestClient) -> None:
     assert taken.status_code == 409
     assert "named “ADA” already" in taken.text
 
-    assert client.post(
-        f"/welcome/{token}", data={"name": "Ben", "password": SECRET}
-    ).headers["location"] == "/"  # fmt: skip
+    assert (
+        client.post(f"/welcome/{token}", data={"name": "Ben", "password": SECRET}).headers[
+            "location"
+        ]
+        == "/"
+    )
 
 
 def test_a_disabled_user_is_out_at_once_and_cannot_come_back(admin: TestClient) -> None:
-    with transaction() as db:
+    with write_session() as db:
         ben = create_user(db, "ben", "annotator", SECRET)
     client = client_of(ben)
     assert client.get("/me").status_code == 200
@@ -307,7 +310,7 @@ def test_preferences_are_kept_beside_each_other(admin: TestClient) -> None:
     assert admin.get("/api/v1/me").json()["preferences"] == answer.json()
     assert admin.post("/me/preferences", json={"Bad key": 1}).status_code == 422
     assert admin.post("/me/preferences", json={"keys": "x" * 9000}).status_code == 422
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(User.preferences)).one() == answer.json()
 
 
@@ -324,13 +327,19 @@ def test_the_look_of_the_labeling_page_is_chosen_and_nothing_else_is_touched(
     assert '<option value="large" selected>' in page
     assert page.count(" checked>") == 0
     assert admin.get("/api/v1/me").json()["preferences"] == {
-        "keys": {"skip": "w"}, "digits_7": [3, None], "density": "compact", "text_size": "large",
-        "shows_differences": False, "is_reranked": False,
-    }  # fmt: skip
+        "keys": {"skip": "w"},
+        "digits_7": [3, None],
+        "density": "compact",
+        "text_size": "large",
+        "shows_differences": False,
+        "is_reranked": False,
+    }
     assert admin.post("/me/look", data={"density": "x", "text_size": "y"}).status_code == 422
 
 
 def test_a_stored_look_that_makes_no_sense_is_the_usual_one() -> None:
     stored = {"density": 7, "text_size": "huge", "is_reranked": False}
 
-    assert Look.of(User(preferences=stored)) == Look(is_reranked=False)
+    assert DisplayPreferences.from_user(User(preferences=stored)) == DisplayPreferences(
+        is_reranked=False
+    )

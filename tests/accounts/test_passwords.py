@@ -1,13 +1,13 @@
 import pytest
 
-from app.accounts.passwords import checked, is_right, kept
+from app.accounts.passwords import hash_password, validate_password, verify_password
 from app.errors import Invalid
 
 
 def test_a_long_password_of_any_characters_is_fine() -> None:
-    assert checked("four plain words here") == "four plain words here"
-    assert checked("пароль из слов", "Ada") == "пароль из слов"
-    assert len(checked("x9" + "äbc!" * 31)) == 126
+    assert validate_password("four plain words here") == "four plain words here"
+    assert validate_password("пароль из слов", "Ada") == "пароль из слов"
+    assert len(validate_password("x9" + "äbc!" * 31)) == 126
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ def test_a_long_password_of_any_characters_is_fine() -> None:
 )
 def test_a_password_that_is_easily_guessed_is_refused(password: str, why: str) -> None:
     with pytest.raises(Invalid, match=why):
-        checked(password, "Lovelace")
+        validate_password(password, "Lovelace")
 
 
 def test_what_is_kept_is_salted_argon2id_and_tells_right_from_wrong() -> None:
-    first, second = kept("a sentence to remember"), kept("a sentence to remember")
+    first, second = hash_password("a sentence to remember"), hash_password("a sentence to remember")
 
     assert first.startswith("$argon2id$")
     assert first != second
-    assert is_right(first, "a sentence to remember")
-    assert not is_right(first, "a sentence to remember ")
-    assert not is_right("not a hash", "a sentence to remember")
+    assert verify_password(first, "a sentence to remember")
+    assert not verify_password(first, "a sentence to remember ")
+    assert not verify_password("not a hash", "a sentence to remember")
 
 
 def test_nobodys_password_is_never_right() -> None:
-    assert not is_right(None, "the password of a user who does not exist")
+    assert not verify_password(None, "the password of a user who does not exist")

@@ -6,7 +6,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.accounts.users import create_user
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import ApiToken, User, utc_now
 from tests.conftest import client_of, make_user
 
@@ -41,7 +41,7 @@ def test_only_the_hash_is_kept_and_its_use_is_noted(admin: TestClient) -> None:
 
     client_of(None).get("/api/v1/me", headers=bearer(token))
 
-    with reading() as db:
+    with read_session() as db:
         row = db.scalars(select(ApiToken)).one()
     assert token not in (row.token_hash, row.prefix)
     assert row.used_at is not None
@@ -50,10 +50,10 @@ def test_only_the_hash_is_kept_and_its_use_is_noted(admin: TestClient) -> None:
 def test_a_token_ends_with_its_time_and_with_its_user(admin: TestClient) -> None:
     token, program = new_token(admin), client_of(None)
 
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(ApiToken).values(expires_at=utc_now() - timedelta(seconds=1)))
     assert program.get("/api/v1/me", headers=bearer(token)).status_code == 401
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(ApiToken).values(expires_at=utc_now() + timedelta(days=1)))
         db.execute(update(User).values(is_active=False))
     assert program.get("/api/v1/me", headers=bearer(token)).status_code == 401
@@ -103,7 +103,7 @@ def disable_and_enable(admin: TestClient, ben: TestClient, user: User) -> None:
 def test_tokens_end_for_good(
     admin: TestClient, end: Callable[[TestClient, TestClient, User], None]
 ) -> None:
-    with transaction() as db:
+    with write_session() as db:
         user = create_user(db, "ben", "annotator", SECRET)
     ben, program = client_of(user), client_of(None)
     tokens, kept = [new_token(ben) for _ in range(2)], new_token(admin)
@@ -126,8 +126,9 @@ def test_an_admin_sees_and_revokes_everyones_tokens(admin: TestClient) -> None:
     page = admin.get("/users/tokens").text
 
     assert [(each["user"], each["prefix"]) for each in listed[1:]] == [
-        ("ben", first[:10]), ("cem", second[:10])
-    ]  # fmt: skip
+        ("ben", first[:10]),
+        ("cem", second[:10]),
+    ]
     assert first not in page + str(listed)
     assert all(f"<code>{token[:10]}…</code>" in page for token in (first, second))
     assert admin.delete(f"/api/v1/users/tokens/{listed[1]['id']}").status_code == 204

@@ -11,10 +11,10 @@ from app.accounts.users import (
     disable,
     enable,
     find_user,
+    get_user,
     set_password,
-    user_by_id,
 )
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid, NotFound
 from app.models import AuditEvent, Login, User
 
@@ -22,12 +22,12 @@ SECRET = "a sentence to remember"
 
 
 def logins_of(user: User) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).where(Login.user_id == user.id)) or 0
 
 
 def make(name: str, role: str = "annotator") -> User:
-    with transaction() as db:
+    with write_session() as db:
         user = create_user(db, name, role, SECRET)
         begin_login(db, user)
     return user
@@ -36,9 +36,9 @@ def make(name: str, role: str = "annotator") -> User:
 def test_names_are_one_whatever_their_case(database: str) -> None:
     make("Zoë")
 
-    with transaction() as db, pytest.raises(Conflict, match="named “ZOË”"):
+    with write_session() as db, pytest.raises(Conflict, match="named “ZOË”"):
         create_user(db, "ZOË", "annotator")
-    with reading() as db:
+    with read_session() as db:
         assert find_user(db, "zoë").name == "Zoë"
         with pytest.raises(NotFound):
             find_user(db, "zoe")
@@ -48,7 +48,7 @@ def test_names_are_one_whatever_their_case(database: str) -> None:
     ("name", "role"), [("", "admin"), ("a\nb", "admin"), ("x" * 61, "admin"), ("ok", "owner")]
 )
 def test_unusable_names_and_roles_are_refused(database: str, name: str, role: str) -> None:
-    with transaction() as db, pytest.raises(Invalid):
+    with write_session() as db, pytest.raises(Invalid):
         create_user(db, name, role)
 
 
@@ -63,8 +63,8 @@ def test_a_new_password_a_new_role_and_disabling_log_out_everywhere(database: st
         user = make(f"user {number}")
         assert logins_of(user) == 1
 
-        with transaction() as db:
-            change(db, user_by_id(db, user.id))
+        with write_session() as db:
+            change(db, get_user(db, user.id))
 
         assert logins_of(user) == 0
 
@@ -72,26 +72,26 @@ def test_a_new_password_a_new_role_and_disabling_log_out_everywhere(database: st
 def test_the_last_admin_stays(database: str) -> None:
     first = make("first", "admin")
 
-    with transaction() as db, pytest.raises(Conflict, match="last admin"):
-        disable(db, user_by_id(db, first.id), None)
-    with transaction() as db, pytest.raises(Conflict, match="last admin"):
-        change_role(db, user_by_id(db, first.id), "annotator", None)
+    with write_session() as db, pytest.raises(Conflict, match="last admin"):
+        disable(db, get_user(db, first.id), None)
+    with write_session() as db, pytest.raises(Conflict, match="last admin"):
+        change_role(db, get_user(db, first.id), "annotator", None)
     make("second", "admin")
-    with transaction() as db:
-        disable(db, user_by_id(db, first.id), None)
-        enable(db, user_by_id(db, first.id), None)
+    with write_session() as db:
+        disable(db, get_user(db, first.id), None)
+        enable(db, get_user(db, first.id), None)
 
-    with reading() as db:
-        assert user_by_id(db, first.id).is_active
+    with read_session() as db:
+        assert get_user(db, first.id).is_active
 
 
 def test_changes_are_noted_without_any_secret(database: str) -> None:
     user = make("ada", "admin")
 
-    with transaction() as db:
+    with write_session() as db:
         set_password(db, user, "another long sentence", by=user)
 
-    with reading() as db:
+    with read_session() as db:
         events = db.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
     assert [event.action for event in events] == ["user created", "logged in", "password set"]
     assert events[-1].user_id == user.id

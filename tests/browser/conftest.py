@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from app.accounts.access import cookie_name, hashed
-from app.database import transaction
+from app.accounts.access import cookie_name, hash_token
+from app.db.session import write_session
 from app.main import create_app
 from app.models import Login, User
 from tests.conftest import PATIENCE_SECONDS
@@ -35,8 +35,8 @@ class Served:
     def login(self, context: BrowserContext, user: User) -> None:
         """From now on this browser is the user's."""
         token = uuid.uuid4().hex
-        with transaction() as db:
-            db.add(Login(token_hash=hashed(token), user_id=user.id))
+        with write_session() as db:
+            db.add(Login(token_hash=hash_token(token), user_id=user.id))
         context.add_cookies([{"name": cookie_name(), "value": token, "url": self.url}])
 
 

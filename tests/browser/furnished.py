@@ -11,16 +11,16 @@ from sqlalchemy import select
 from starlette.routing import BaseRoute
 
 from app.accounts.invitations import invite
-from app.database import reading, transaction
-from app.exchange.importing import carry_out
-from app.labeling.remarks import remark
-from app.main import ROOMS
+from app.db.session import read_session, write_session
+from app.exchange.imports.imports import run_import
+from app.labeling.annotations.comments import store_remark
+from app.main import ROUTER_MODULES
 from app.maps.drawing import draw_sketch
-from app.maps.stored import MAP, find_map, publish_map
+from app.maps.map_files import MAP, find_map, publish_map
 from app.models import Encoder, Project, TrainingRun, User, utc_now
-from app.search.encoders import raw_encoder
-from app.search.revisions import write_index
-from app.training import loop
+from app.search.index_revisions import write_index
+from app.search.versions import raw_encoder
+from app.training.pipeline import steps as loop
 from tests.conftest import client_of, make_project, make_user
 from tests.training.conftest import embedded_project, label, label_ids, record_ids
 
@@ -70,8 +70,8 @@ def furnish() -> House:
     likes = _started(client, seed_kind="record", record_ids=records[0])
     mapping, finished = _uploaded(client), _uploaded(client)
     client.post(f"{finished}/start", data=MAPPING)
-    carry_out(int(finished.rpartition("/")[2]))
-    with transaction() as db:
+    run_import(int(finished.rpartition("/")[2]))
+    with write_session() as db:
         token = invite(db, "annotator", admin)
     ids = {"session_id": suggested, "import_id": mapping}
     nothing = f"/projects/{empty.slug}"
@@ -79,7 +79,10 @@ def furnish() -> House:
         admin,
         annotator,
         {
-            "slug": project.slug, "number": "1", "record_id": str(records[0]), "token": token,
+            "slug": project.slug,
+            "number": "1",
+            "record_id": str(records[0]),
+            "token": token,
             "rank": "0",
             **{name: address.rpartition("/")[2] for name, address in ids.items()},
         },
@@ -88,18 +91,28 @@ def furnish() -> House:
             "session of likes": likes,
             "finished import": finished,
             "empty project": nothing,
-            **{f"empty {tab}": f"{nothing}/{tab}"
-               for tab in ("sessions", "records", "map", "progress", "training", "labels",
-                           "imports", "exports")},
+            **{
+                f"empty {tab}": f"{nothing}/{tab}"
+                for tab in (
+                    "sessions",
+                    "records",
+                    "map",
+                    "progress",
+                    "training",
+                    "labels",
+                    "imports",
+                    "exports",
+                )
+            },
             "no such page": f"{ROOT}/nothing-here",
             "no such record": f"{ROOT}/records/2147483000",
         },
-    )  # fmt: skip
+    )
 
 
 def routes_for_people() -> list[str]:
     """The path of every GET route that is not for programs, and no stream."""
-    rooms = (room for room in ROOMS if not room.router.prefix.startswith("/api/"))
+    rooms = (room for room in ROUTER_MODULES if not room.router.prefix.startswith("/api/"))
     paths = {path for room in rooms for path in _paths(room.router.routes)}
     return sorted(path for path in paths if not path.endswith("/live"))
 
@@ -115,20 +128,20 @@ def _paths(routes: list[BaseRoute]) -> Iterator[str]:
 
 def _train(project: Project, admin: User) -> None:
     """48 labels, one head run on them, and a quick map of both versions."""
-    with transaction() as db:
+    with write_session() as db:
         raw_id = raw_encoder(db, project).id
     write_index(raw_id)
     label(project, admin, range(48))
     assert client_of(admin).post(f"/api/v1{ROOT}/runs", json={}).status_code == 201
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
     for _, step in loop.STEPS:
         step(run_id)
-    with reading() as db:
+    with read_session() as db:
         versions = db.scalars(select(Encoder.id).where(Encoder.project_id == project.id)).all()
     for encoder_id in versions:
         draw_sketch(encoder_id)
-        with reading() as db:
+        with read_session() as db:
             drawn = find_map(db, encoder_id)[1]
         publish_map(encoder_id, drawn, MAP, utc_now())
 
@@ -137,10 +150,10 @@ def _say_more(project: Project, admin: User, annotator: User, client: TestClient
     """Somebody disagrees, comments and flags; a label is retired; there is a goal."""
     label(project, annotator, range(8))
     first, labels = record_ids(project)[0], label_ids(project)
-    with transaction() as db:
-        remark(db, project, admin.id, first, "flag", key="flag")
+    with write_session() as db:
+        store_remark(db, project, admin.id, first, "flag", key="flag")
         words = "Is this one of ours?"
-        remark(db, project, admin.id, first, "comment", body=words, key="comment")
+        store_remark(db, project, admin.id, first, "comment", body=words, key="comment")
     client.post(f"{ROOT}/labels", data={"name": "Nuisance"})
     client.post(f"{ROOT}/labels/{labels[-1] + 1}/retire")
     client.post(f"{ROOT}/progress/goal", data={"goal": "80 %", "until": "2030-12-31"})

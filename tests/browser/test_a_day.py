@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 from sqlalchemy import func, insert, select
 
-from app.database import reading, transaction
-from app.exchange.importing import carry_out
-from app.labeling.annotations import Say, annotate
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session, write_session
+from app.exchange.imports.imports import run_import
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import (
     Act,
     Annotation,
@@ -29,11 +29,11 @@ from app.models import (
     User,
 )
 from app.projects.sample import sample_messages
-from app.records.records import consensus_of
+from app.records.records import load_consensus
 from app.search.embedding import embed_missing
-from app.search.encoders import active_encoder
-from app.search.revisions import write_index
-from app.training import loop
+from app.search.index_revisions import write_index
+from app.search.versions import find_active_version
+from app.training.pipeline import steps as loop
 from tests.browser.conftest import Served, new_context
 from tests.conftest import client_of, free_port, make_project, make_user
 from tests.labeling.conftest import Desk, add_labels, add_records, make_desk
@@ -46,14 +46,41 @@ N_MESSAGES = 240
 N_LABELED = 60
 # What the sessions page starts by a button each; the others begin from records, words or labels.
 BY_BUTTON = (
-    "cold_start", "uncertain", "coverage", "recent", "suspects", "contradictions", "random",
+    "cold_start",
+    "uncertain",
+    "coverage",
+    "recent",
+    "suspects",
+    "contradictions",
+    "random",
     "audit",
-)  # fmt: skip
+)
 KEYS = {
-    "accept", "palette", "none", "skip", "not_similar", "undo", "redo", "flag", "comment",
-    "select", "threshold", "invert", "accept_page", "next", "previous", "first", "last", "whole",
-    "fields", "differences", "similar", "map", "search", "help",
-}  # fmt: skip
+    "accept",
+    "palette",
+    "none",
+    "skip",
+    "not_similar",
+    "undo",
+    "redo",
+    "flag",
+    "comment",
+    "select",
+    "threshold",
+    "invert",
+    "accept_page",
+    "next",
+    "previous",
+    "first",
+    "last",
+    "whole",
+    "fields",
+    "differences",
+    "similar",
+    "map",
+    "search",
+    "help",
+}
 
 
 @dataclass
@@ -90,7 +117,7 @@ class Day:
 
     def said(self) -> dict[int, str]:
         """Record → verdict, of what the user said and did not take back."""
-        with reading() as db:
+        with read_session() as db:
             rows = db.execute(
                 select(Annotation.record_id, Annotation.verdict).where(
                     Annotation.user_id == self.user.id, Annotation.withdrawn_at.is_(None)
@@ -99,7 +126,7 @@ class Day:
             return dict(rows.all())
 
     def n_acts(self, *, is_undone: bool) -> int:
-        with reading() as db:
+        with read_session() as db:
             undone = Act.undone_at.is_not(None) if is_undone else Act.undone_at.is_(None)
             theirs = select(func.count()).where(Act.user_id == self.user.id, undone)
             return db.scalar(theirs) or 0
@@ -115,7 +142,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample(database: str, tiny_model: Path) -> Project:
     """The sample's messages; Ben labeled some, two equal ones differently, and a run is behind."""
     project = make_project("sample")
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).base_model = str(tiny_model)
     messages = sample_messages(N_MESSAGES)
     ids = add_records(project, [message.text for message in [*messages, messages[0]]])
@@ -124,18 +151,20 @@ def sample(database: str, tiny_model: Path) -> Project:
     eve = client_of(make_user("eve", "admin"))
     _import(project, eve)
     embed_missing(project.id, lambda *_: None)
-    with reading() as db:
-        raw = active_encoder(db, project.id)
+    with read_session() as db:
+        raw = find_active_version(db, project.id)
     assert raw is not None
     write_index(raw.id)
     ben = make_user("ben", "annotator")
     says = [
-        Say(ids[i], "label", (labels[message.intent],))
+        AnnotationInput(ids[i], "label", (labels[message.intent],))
         for i, message in enumerate(messages[:N_LABELED])
     ]
     other = next(each for intent, each in labels.items() if intent != messages[0].intent)
-    with transaction() as db:
-        annotate(db, project, ben.id, [*says, Say(ids[-1], "label", (other,))], key="ben")
+    with write_session() as db:
+        annotate(
+            db, project, ben.id, [*says, AnnotationInput(ids[-1], "label", (other,))], key="ben"
+        )
     _run(project, eve)
     return project
 
@@ -148,13 +177,13 @@ def _import(project: Project, client: TestClient) -> None:
     )
     place = sent.headers["location"]
     client.post(f"{place}/start", data={"text_columns": "text"})
-    carry_out(int(place.rpartition("/")[2]))
+    run_import(int(place.rpartition("/")[2]))
 
 
 def _run(project: Project, client: TestClient) -> None:
     asked = client.post(f"/api/v1/projects/{project.slug}/runs", json={"is_forced": True})
     assert asked.status_code == 201, asked.text
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
     for _, step in loop.STEPS:
         step(run_id)
@@ -170,13 +199,13 @@ def day(sample: Project, context: BrowserContext, page: Page, served: Served) ->
 def labeled_and_taken_back(day: Day, kind: str) -> None:
     """In the session that is open: two keys, saved; two undos, and nothing is said any more."""
     expect(day.focused).to_be_focused()
-    with reading() as db:
+    with read_session() as db:
         session_id = int(day.page.url.partition("?")[0].rpartition("/")[2])
         newest = db.scalar(select(Act.id).order_by(Act.id.desc()).limit(1)) or 0
     said = {day.say("1"): "label", day.say("n"): "none"}
     assert len(said) == 2
     assert day.said() == said
-    with reading() as db:
+    with read_session() as db:
         acts = db.scalars(select(Act).where(Act.id > newest)).all()
     assert [act.session_id for act in acts] == [session_id, session_id], kind
     day.take_back()
@@ -208,9 +237,9 @@ def test_every_way_to_begin_and_all_of_it_taken_back(day: Day) -> None:
             day.press(*keys)
         labeled_and_taken_back(day, "record")
 
-    with reading() as db:
+    with read_session() as db:
         given = db.scalars(select(Record.id).order_by(Record.id.desc()).limit(3)).all()
-    session = start_session(day.project, day.user, "given", seed=seed_of("given", list(given)))
+    session = start_session(day.project, day.user, "given", seed=build_seed("given", list(given)))
     day.go(f"sessions/{session.id}")
     labeled_and_taken_back(day, "given")
     assert (day.n_acts(is_undone=False), day.n_acts(is_undone=True)) == (0, 28)
@@ -226,10 +255,17 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     deeds = page.locator("#key-list [data-deed]")
     assert set(deeds.evaluate_all("all => all.map((each) => each.dataset.deed)")) == KEYS
     day.press("Escape")
-    said = {day.say(key): verdict for key, verdict in (
-        ("1", "label"), ("Enter", "label"), ("a", "label"), ("n", "none"), ("Space", "skip"),
-        ("x", "not_similar"),
-    )}  # fmt: skip
+    said = {
+        day.say(key): verdict
+        for key, verdict in (
+            ("1", "label"),
+            ("Enter", "label"),
+            ("a", "label"),
+            ("n", "none"),
+            ("Space", "skip"),
+            ("x", "not_similar"),
+        )
+    }
     expect(page.locator("#row-0 .own .name")).to_have_text(MARKUP)
     expect(page.locator("#legend b, #rows b:not(mark b)")).to_have_count(0)
     day.press("l")
@@ -242,9 +278,20 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     assert day.said() == said
 
     for key, rank in (
-        ("j", 8), ("ArrowDown", 9), ("ArrowRight", 10), ("k", 9), ("ArrowUp", 8), ("ArrowLeft", 7),
-        ("End", 29), ("Home", 0), ("e", 0), ("o", 0), ("d", 0), ("o", 0), ("d", 0),
-    ):  # fmt: skip
+        ("j", 8),
+        ("ArrowDown", 9),
+        ("ArrowRight", 10),
+        ("k", 9),
+        ("ArrowUp", 8),
+        ("ArrowLeft", 7),
+        ("End", 29),
+        ("Home", 0),
+        ("e", 0),
+        ("o", 0),
+        ("d", 0),
+        ("o", 0),
+        ("d", 0),
+    ):
         day.press(key)
         expect(page.locator(f"#row-{rank}")).to_be_focused()
     day.press("v", "j", "Escape", "i")
@@ -348,13 +395,13 @@ def test_two_people_at_one_session_each_see_their_own_and_agree_where_they_do(
 
 def agreed(session_id: int) -> dict[int, int | None]:
     """Rank → place of the label that the record's people agree on."""
-    with reading() as db:
+    with read_session() as db:
         items = select(SessionItem.record_id, SessionItem.rank).where(
             SessionItem.session_id == session_id
         )
         ranks = dict(db.execute(items).all())
         places = dict(db.execute(select(Label.id, Label.position)).all())
-        found = consensus_of(db, list(ranks))
+        found = load_consensus(db, list(ranks))
     return {ranks[i]: places.get(labels[0] or 0) for i, labels in found.items()}
 
 
@@ -421,7 +468,7 @@ def test_a_server_that_is_killed_in_between_loses_nothing_and_stores_nothing_twi
     for rank in (1, 2, 3):
         expect(row(page, rank)).to_have_attribute("data-state", "saved")
     expect(page.locator("#unsaved")).to_be_hidden()
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(select(Annotation.rank, Annotation.verdict).order_by(Annotation.id)).all()
         keys = db.scalars(select(Act.key)).all()
     assert [tuple(each) for each in rows] == [(0, "label"), (1, "label"), (2, "label"), (3, "none")]
@@ -434,8 +481,10 @@ def test_ten_thousand_labels_the_back_button_and_a_reload_on_the_way(
 ) -> None:
     ids = add_many(desk.project, 10_000)
     for start in range(0, len(ids), 1_000):
-        says = [Say(each, "label", (desk.labels[0],)) for each in ids[start : start + 1_000]]
-        with transaction() as db:
+        says = [
+            AnnotationInput(each, "label", (desk.labels[0],)) for each in ids[start : start + 1_000]
+        ]
+        with write_session() as db:
             annotate(db, desk.project, desk.ada.id, says, key=f"page {start}", source="page")
     session = start_session(desk.project, desk.ada, "random", k=12)
     served.login(context, desk.ada)
@@ -468,19 +517,24 @@ def test_ten_thousand_labels_the_back_button_and_a_reload_on_the_way(
 
 
 def add_many(project: Project, n: int) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         db.execute(
             insert(Record),
             [
-                {"project_id": project.id, "external_id": f"many-{i}", "text": f"letter {i}",
-                 "content_hash": f"{i:064x}", "fields": {}}
+                {
+                    "project_id": project.id,
+                    "external_id": f"many-{i}",
+                    "text": f"letter {i}",
+                    "content_hash": f"{i:064x}",
+                    "fields": {},
+                }
                 for i in range(n)
             ],
-        )  # fmt: skip
+        )
         many = select(Record.id).where(Record.text.startswith("letter")).order_by(Record.id)
         return list(db.scalars(many))
 
 
 def n_agreed() -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(Consensus)) or 0

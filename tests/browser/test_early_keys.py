@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from app.database import reading
+from app.db.session import read_session
 from app.models import Annotation, LabelingSession
-from app.records.records import consensus_of
+from app.records.records import load_consensus
 from tests.browser.conftest import Served, opened_without_scripts, requests_held
 from tests.browser.test_labeling import MARKUP, Labeling, labeling, suggesting
 from tests.browser.test_map import Mapped, mapped
@@ -16,9 +16,16 @@ from tests.browser.test_records import ada, at
 from tests.search.conftest import Library, encoder, library, loaded_tiny, new_project, tiny_model
 
 __all__ = [
-    "ada", "encoder", "labeling", "library", "loaded_tiny", "mapped", "new_project", "suggesting",
+    "ada",
+    "encoder",
+    "labeling",
+    "library",
+    "loaded_tiny",
+    "mapped",
+    "new_project",
+    "suggesting",
     "tiny_model",
-]  # fmt: skip
+]
 pytestmark = pytest.mark.browser
 
 
@@ -189,7 +196,7 @@ def test_one_session_is_started_and_seen_before_a_key_labels_in_it(
     expect(page.locator("[data-progress=decided]")).to_have_text("0")
     page.keyboard.press("1")
     expect(page.locator("[data-progress=decided]")).to_have_text("1")
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count(LabelingSession.id))) == 1
 
 
@@ -212,8 +219,8 @@ def test_records_are_gone_through_by_keys_as_fast_as_one_types(
 
     expect(page.get_by_role("button", name="Take my flag off")).to_be_visible()
     expect(page.locator(".around")).to_contain_text("4 of 5")
-    with reading() as db:
-        agreed = consensus_of(db, records[25:30])
+    with read_session() as db:
+        agreed = load_consensus(db, records[25:30])
         labeled = db.scalars(select(Annotation.record_id).order_by(Annotation.id)).all()
     assert agreed == {records[29]: [1], records[28]: [None], records[26]: [1]}
     assert labeled[-3:] == [records[29], records[28], records[26]]

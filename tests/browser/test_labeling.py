@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, Route, expect
 from sqlalchemy import func, select
 
-from app.database import reading, transaction
-from app.labeling import items as shown_items
-from app.labeling.annotations import Say, annotate
-from app.labeling.sessions import start_session
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.sessions import rows as shown_items
+from app.labeling.sessions.sessions import start_session
 from app.models import Act, Annotation, Label, LabelingSession, Project, User
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_project, make_user
@@ -46,15 +46,15 @@ class Labeling:
 
     def verdicts(self) -> dict[int, str]:
         """Rank → what the database says the user says."""
-        with reading() as db:
-            standing = shown_items.items(db, self.project, self.session, self.user.id, 0, 500)
+        with read_session() as db:
+            standing = shown_items.load_items(db, self.project, self.session, self.user.id, 0, 500)
             names = {label.id: label.name for label in db.scalars(select(Label))}
         return {
             item.rank: (
-                ",".join(names[i] for i in item.standing.own_label_ids) or item.standing.own_verdict
+                ",".join(names[i] for i in item.state.own_label_ids) or item.state.own_verdict
             )
             for item in standing
-            if item.standing.own_verdict
+            if item.state.own_verdict
         }
 
     def saved(self, rank: int) -> None:
@@ -62,9 +62,14 @@ class Labeling:
 
 
 def open_session(
-    context: BrowserContext, page: Page, served: Served, *, n: int = 12, is_multi: bool = False,
+    context: BrowserContext,
+    page: Page,
+    served: Served,
+    *,
+    n: int = 12,
+    is_multi: bool = False,
     score: float = 0.0,
-) -> Labeling:  # fmt: skip
+) -> Labeling:
     """score: with it, a version suggests billing for even record ids and delivery for odd ones."""
     project = make_project(is_multi_label=is_multi)
     ids = add_records(project, [f"message number {i}" for i in range(n)])
@@ -99,8 +104,13 @@ def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
     expect(labeling.row(6)).to_be_focused()
     labeling.saved(5)
     assert labeling.verdicts() == {
-        0: "billing", 1: "delivery", 2: MARKUP, 3: "none", 4: "skip", 5: "not_similar",
-    }  # fmt: skip
+        0: "billing",
+        1: "delivery",
+        2: MARKUP,
+        3: "none",
+        4: "skip",
+        5: "not_similar",
+    }
     expect(labeling.page.locator("[data-progress=decided]")).to_have_text("6")
     expect(labeling.row(0).locator(".own")).to_contain_text("billing")
     expect(labeling.row(2).locator(".own .name")).to_have_text(MARKUP)
@@ -109,8 +119,8 @@ def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
 
 def test_a_row_says_at_once_whether_people_agree(labeling: Labeling) -> None:
     record_id = int(labeling.row(0).get_attribute("data-record") or 0)
-    said = Say(record_id, "label", (labeling.labels[0],))
-    with transaction() as db:
+    said = AnnotationInput(record_id, "label", (labeling.labels[0],))
+    with write_session() as db:
         annotate(db, labeling.project, make_user("ben").id, [said], key="b")
     labeling.page.reload()
     expect(labeling.row(0).locator(".other")).to_have_text("ben: billing")
@@ -126,8 +136,14 @@ def test_a_row_says_at_once_whether_people_agree(labeling: Labeling) -> None:
 
 def test_moving_keys(labeling: Labeling) -> None:
     for key, rank in (
-        ("j", 1), ("ArrowDown", 2), ("k", 1), ("ArrowUp", 0), ("End", 11), ("j", 11), ("Home", 0),
-    ):  # fmt: skip
+        ("j", 1),
+        ("ArrowDown", 2),
+        ("k", 1),
+        ("ArrowUp", 0),
+        ("End", 11),
+        ("j", 11),
+        ("Home", 0),
+    ):
         labeling.press(key)
         expect(labeling.row(rank)).to_be_focused()
     assert labeling.verdicts() == {}
@@ -189,7 +205,7 @@ def test_the_suggestion_is_accepted_by_one_key(suggesting: Labeling) -> None:
     suggesting.saved(1)
     expect(suggesting.row(2)).to_be_focused()
     assert set(suggesting.verdicts()) == {0, 1}
-    with reading() as db:
+    with read_session() as db:
         rows = db.scalars(select(Annotation)).all()
     assert [row.label_id == row.suggestion_id for row in rows] == [True, True]
     assert [row.suggestion_score for row in rows] == pytest.approx([0.9, 0.9], abs=1e-3)
@@ -218,7 +234,7 @@ def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> No
     suggesting.saved(11)
     expect(suggesting.page.locator("#toast")).to_contain_text("Accepted 11 suggestions")
     assert len(suggesting.verdicts()) == 12
-    with reading() as db:
+    with read_session() as db:
         kinds = db.scalars(select(Act.kind).order_by(Act.id)).all()
     assert kinds == ["single", "page"]
 
@@ -248,7 +264,7 @@ def test_enter_on_a_decided_row_writes_nothing(suggesting: Labeling) -> None:
     after = suggesting.verdicts()
     assert {rank: after[rank] for rank in before} == before
     assert set(after) == {0, 1, 2, 3}
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Act)) == 4
         assert db.scalar(select(func.count()).select_from(Annotation)) == 4
 
@@ -353,7 +369,7 @@ def test_an_answer_that_got_lost_is_asked_for_again_with_the_same_key(labeling: 
     labeling.saved(0)
 
     assert len(lost) == 2
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 1
 
 
@@ -464,7 +480,7 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
     labeling.saved(0)
     assert labeling.verdicts() == {0: "none"}
 
-    with transaction() as db:
+    with write_session() as db:
         letters = {f"letters_{labeling.project.id}": {str(labeling.labels[1]): "t"}}
         db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}} | letters
     labeling.page.reload()
@@ -473,7 +489,7 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
     labeling.saved(1)
     assert labeling.verdicts()[1] == "delivery"
 
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}}
     labeling.page.reload()
     labeling.press("t")
@@ -527,8 +543,10 @@ def test_a_session_is_started_from_the_row(labeling: Labeling) -> None:
     labeling.press("j", "s")
     labeling.page.get_by_text("started").wait_for()
 
-    with reading() as db:
-        second = shown_items.items(db, labeling.project, labeling.session, labeling.user.id, 1, 1)
+    with read_session() as db:
+        second = shown_items.load_items(
+            db, labeling.project, labeling.session, labeling.user.id, 1, 1
+        )
     assert f"record_ids={second[0].record.id}&" in sent[0]
     assert f"from_session_id={labeling.session.id}" in sent[0]
 
@@ -608,8 +626,10 @@ def test_everything_works_without_a_script(plain_page: Page, served: Served) -> 
     plain_page.goto(labeling.url)
 
     for rank, say, shown in (
-        (0, "delivery", "delivery"), (1, "None of these", "none"), (2, "billing", "billing"),
-    ):  # fmt: skip
+        (0, "delivery", "delivery"),
+        (1, "None of these", "none"),
+        (2, "billing", "billing"),
+    ):
         labeling.row(rank).get_by_role("button", name=say).click()
         expect(labeling.row(rank).locator(".own")).to_contain_text(shown, ignore_case=True)
     plain_page.get_by_role("button", name="Undo").click()

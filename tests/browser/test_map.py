@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from app.database import reading
-from app.labeling.accepting import N_SAMPLED
-from app.labeling.sessions import find_session, record_ids_in
+from app.db.session import read_session
+from app.labeling.sessions.bulk_accept import N_SAMPLED
+from app.labeling.sessions.sessions import find_session, load_record_ids
 from app.maps.drawing import draw_sketch
 from app.models import Project, User
-from app.records.records import consensus_of
+from app.records.records import load_consensus
 from tests.browser.conftest import Served
 from tests.conftest import make_user
 from tests.maps.conftest import draw_all, indexed_project, raw, tuned
@@ -154,9 +154,9 @@ def test_what_the_lasso_holds_becomes_a_session(mapped: Mapped) -> None:
     page.get_by_role("button", name="Label as session").click()
 
     expect(page).to_have_url(re.compile(r"/sessions/\d+$"))
-    with reading() as db:
+    with read_session() as db:
         session = find_session(db, mapped.project.id, int(page.url.rpartition("/")[2]))
-        order = record_ids_in(db, session).tolist()
+        order = load_record_ids(db, session).tolist()
     middle = ((3 + border) / 2, (60 + size["height"] - 3) / 2)
     apart = [np.hypot(places[i][0] - middle[0], places[i][1] - middle[1]) for i in order]
     assert set(order) == still_open
@@ -285,8 +285,8 @@ def test_a_lassos_suggestions_are_accepted_after_an_audit(
     page.get_by_role("button", name="Accept the rest of the session").click()
     expect(done).to_have_text(str(n_accepted))
     ids, labels = record_ids(project), label_ids(project)
-    with reading() as db:
-        agreed = consensus_of(db, ids)
+    with read_session() as db:
+        agreed = load_consensus(db, ids)
     right = [
         agreed[each] == [labels[row % N_CLASSES]] for row, each in enumerate(ids) if each in agreed
     ]

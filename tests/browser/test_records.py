@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.database import reading
+from app.db.session import read_session
 from app.models import User
-from app.records.records import consensus_of
-from app.search import base_models
+from app.records.records import load_consensus
+from app.search import model_cache as base_models
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_user
 from tests.search.conftest import (
@@ -39,8 +39,8 @@ def at(served: Served, rest: str = "") -> str:
 
 
 def consensus(library: Library, rows: slice) -> list[list[int | None]]:
-    with reading() as db:
-        agreed = consensus_of(db, library.records[rows])
+    with read_session() as db:
+        agreed = load_consensus(db, library.records[rows])
     return list(agreed.values())
 
 

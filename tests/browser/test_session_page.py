@@ -11,8 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import func, select
 
-from app.database import reading, transaction
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session, write_session
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import Act, Annotation, LabelingSession, Record, SessionItem, User
 from tests.browser.conftest import Served, new_context
 from tests.browser.test_labeling import Labeling
@@ -32,16 +32,32 @@ SCRIPTS = [
     "the parcel never came, please refund order 4712",
 ]
 MANY_LABELS = [
-    "Account access", "Address change", "Billing error", "Cancelled order", "Card declined",
-    "Complaint", "Damaged item", "Delivery late", "Discount code", "Gift card", "Lost parcel",
-    "Refund request", "Return label", "Élite club",
-]  # fmt: skip
+    "Account access",
+    "Address change",
+    "Billing error",
+    "Cancelled order",
+    "Card declined",
+    "Complaint",
+    "Damaged item",
+    "Delivery late",
+    "Discount code",
+    "Gift card",
+    "Lost parcel",
+    "Refund request",
+    "Return label",
+    "Élite club",
+]
 
 
 def open_rows(
-    context: BrowserContext, page: Page, served: Served, texts: Sequence[str],
-    labels: Sequence[str] = ("billing", "delivery"), is_suggesting: bool = False, **seed: object,
-) -> Labeling:  # fmt: skip
+    context: BrowserContext,
+    page: Page,
+    served: Served,
+    texts: Sequence[str],
+    labels: Sequence[str] = ("billing", "delivery"),
+    is_suggesting: bool = False,
+    **seed: object,
+) -> Labeling:
     """A session of these texts in their order; the similarity falls, by a thousandth at most.
 
     is_suggesting  a version suggests a label for each, of every fourth record id with 0.9, else 0.5
@@ -51,19 +67,25 @@ def open_rows(
     ids = add_labels(project, labels)
     user = make_user("ada", "admin")
     session = LabelingSession(
-        project_id=project.id, user_id=user.id, seed_kind=seed.pop("kind", "given"), seed=seed,
-        title="Rows", n_records=len(texts),
-    )  # fmt: skip
-    with transaction() as db:
+        project_id=project.id,
+        user_id=user.id,
+        seed_kind=seed.pop("kind", "given"),
+        seed=seed,
+        title="Rows",
+        n_records=len(texts),
+    )
+    with write_session() as db:
         db.add(session)
         records = [
             Record(
-                project_id=project.id, external_id=f"r{i}", text=text,
+                project_id=project.id,
+                external_id=f"r{i}",
+                text=text,
                 fields={"subject": f"<i>Ticket {i}</i>"},
                 content_hash=hashlib.sha256(f"{i}".encode()).hexdigest(),
             )
             for i, text in enumerate(texts)
-        ]  # fmt: skip
+        ]
         db.add_all(records)
         db.flush()
         db.add_all(
@@ -75,7 +97,7 @@ def open_rows(
         chances = np.zeros((len(records), len(ids)))
         chances[np.arange(len(records)), record_ids % 2] = np.where(record_ids % 4, 0.5, 0.9)
         encoder = publish_suggestions(project, record_ids.tolist(), ids, chances)
-        with transaction() as db:
+        with write_session() as db:
             db.get_one(LabelingSession, session.id).encoder_id = encoder.id
     served.login(context, user)
     labeling = Labeling(page, served, project, session, user, ids)
@@ -85,7 +107,7 @@ def open_rows(
 
 
 def acts() -> list[tuple[str, int]]:
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(
             select(Act.kind, func.count(Annotation.id))
             .outerjoin(Annotation, Annotation.act_id == Act.id)
@@ -129,7 +151,7 @@ def test_ten_thousand_rows_stay_light_and_any_of_them_is_one_jump_away(
     labeling.press("Control+z")
     expect(labeling.row(0)).to_be_focused()
     expect(told).to_have_text("Undone.")
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).where(Annotation.withdrawn_at.is_(None))) == 0
 
 
@@ -222,8 +244,11 @@ def test_one_of_many_labels_is_found_by_typing_and_digits_stay_where_they_were_p
     labeling.press("Alt+2", "2", "3")
     labeling.saved(3)
     assert labeling.verdicts() == {
-        0: "Refund request", 1: "Élite club", 2: "Return label", 3: "Billing error",
-    }  # fmt: skip
+        0: "Refund request",
+        1: "Élite club",
+        2: "Return label",
+        3: "Billing error",
+    }
 
 
 def test_a_label_more_than_there_are_digits_is_found_by_typing_as_soon_as_it_is_added(
@@ -251,7 +276,7 @@ def test_texts_in_every_script_and_of_any_length_are_read_and_folded(
     labeling = open_rows(
         context, page, served, SCRIPTS, kind="selection", text="parcel", record_ids=[]
     )
-    with transaction() as db:
+    with write_session() as db:
         session = db.get_one(LabelingSession, labeling.session.id)
         first = db.scalar(select(Record.id).where(Record.external_id == "r5"))
         session.seed = {**session.seed, "record_ids": [first]}
@@ -304,7 +329,7 @@ def test_density_and_text_size_are_kept_with_the_user(
     assert before is not None
     assert after is not None
     assert after["height"] < before["height"]
-    with reading() as db:
+    with read_session() as db:
         kept = db.scalars(select(User.preferences)).one()
     assert kept == {"density": "compact", "text_size": "largest", "is_reranked": False}
 
@@ -314,14 +339,14 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
 ) -> None:
     desk = make_desk()
     embed(desk)
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=11)
     served.login(context, desk.ada)
     labeling = Labeling(page, served, desk.project, session, desk.ada, desk.labels)
     # The page asks for the order when it begins, too: that one must know nothing of the labels.
     with page.expect_response("**/order"):
         page.goto(labeling.url)
-    with reading() as db:
+    with read_session() as db:
         places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
         ids = list(db.scalars(places.order_by(SessionItem.rank)))
     truth = [desk.records.index(record_id) % 3 for record_id in ids]
@@ -343,7 +368,7 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
     expect(labeling.row(2)).to_be_focused()
     assert now[:3] == [0, 1, 2]
     assert [now.index(rank) for rank in (4, 6, 8)] == [4, 6, 8]
-    with reading() as db:
+    with read_session() as db:
         asked = np.array([row.rank for row in db.scalars(select(Annotation))])
     assert sorted(asked.tolist()) == [0, 1, 4, 6, 8]
     below = [rank for rank in now[3:] if rank not in said]
@@ -365,12 +390,16 @@ def test_the_proposed_end_is_a_line_and_what_is_above_is_selected_by_a_button(
         "**/order",
         lambda route: route.fulfill(
             json={
-                "order": [4, 0, 1, 2, 3, 5], "is_reranked": True, "n_learned": 7,
-                "suggestions": {"4": [[1, 0.875]]}, "cut": 3, "cut_label_id": 1,
+                "order": [4, 0, 1, 2, 3, 5],
+                "is_reranked": True,
+                "n_learned": 7,
+                "suggestions": {"4": [[1, 0.875]]},
+                "cut": 3,
+                "cut_label_id": 1,
                 "cut_sentence": "Below here fewer than half are likely billing.",
             }
         ),
-    )  # fmt: skip
+    )
     labeling = open_rows(context, page, served, [f"message number {i}" for i in range(6)])
     line = page.locator(".divider")
 
@@ -391,9 +420,12 @@ def test_the_page_is_usable_for_all_eyes_and_thumbs(
     chromium: Browser, served: Served, width: int, scheme: Literal["light", "dark"]
 ) -> None:
     context = new_context(
-        chromium, viewport={"width": width, "height": 844}, color_scheme=scheme,
-        has_touch=width < 400, reduced_motion="reduce",
-    )  # fmt: skip
+        chromium,
+        viewport={"width": width, "height": 844},
+        color_scheme=scheme,
+        has_touch=width < 400,
+        reduced_motion="reduce",
+    )
     page = context.new_page()
     labeling = open_rows(context, page, served, [*SCRIPTS, *["more"] * 20], MANY_LABELS)
     axe = Axe()

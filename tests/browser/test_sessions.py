@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from app.database import reading
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import Act
-from app.records.records import consensus_of
+from app.records.records import load_consensus
 from tests.browser.conftest import Served, requests_held
 from tests.labeling.conftest import Desk, make_desk
 from tests.labeling.test_next_best import folded_session, start_long_session
@@ -32,7 +32,7 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     desk = make_desk()
     told(desk)
     desk.label(desk.ben, (0, 0), key="b")
-    start_session(desk.project, desk.ada, "given", seed=seed_of("given", desk.records[:3]))
+    start_session(desk.project, desk.ada, "given", seed=build_seed("given", desk.records[:3]))
     served.login(page.context, desk.ada)
     url = f"{served.url}/projects/letters/sessions"
     page.goto(url)
@@ -93,13 +93,13 @@ def test_copies_follow_the_row_that_stands_for_them(
     expect(row).to_have_attribute("data-verdict", "label")
     expect(page.locator('[data-progress="decided"]')).to_have_text("1")
     alike = [desk.records[i] for i in (0, 3, 6)]
-    with reading() as db:
-        assert consensus_of(db, alike) == {i: [desk.labels[1]] for i in alike}
+    with read_session() as db:
+        assert load_consensus(db, alike) == {i: [desk.labels[1]] for i in alike}
     page.keyboard.press("z")
     expect(row).to_have_attribute("data-verdict", "")
     expect(page.locator('[data-progress="decided"]')).to_have_text("0")
-    with reading() as db:
-        assert consensus_of(db, alike) == {}
+    with read_session() as db:
+        assert load_consensus(db, alike) == {}
 
 
 def test_the_forecast_in_the_header_follows_what_is_decided(
@@ -107,7 +107,7 @@ def test_the_forecast_in_the_header_follows_what_is_decided(
 ) -> None:
     desk = make_desk()
     suggest(desk, embed(desk), np.tile([0.999, 0.001, 0.0], (12, 1)))
-    seed, why = seed_of("suggested", label_id=desk.labels[0]), "Nearly all of these are billing."
+    seed, why = build_seed("suggested", label_id=desk.labels[0]), "Nearly all of these are billing."
     session = start_session(desk.project, desk.ada, "suggested", seed=seed, why=why)
     served.login(page.context, desk.ada)
     page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
@@ -166,12 +166,14 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
             page.keyboard.press(key)
     expect(page.locator('.say-row[data-state="saving"]')).to_have_count(0)
     expect(done).to_have_text("40")
-    with reading() as db:
-        assert len(consensus_of(db, desk.records)) == 40
+    with read_session() as db:
+        assert len(load_consensus(db, desk.records)) == 40
         acts = db.execute(select(Act.kind, Act.undone_at.is_not(None)).order_by(Act.id)).all()
     assert [tuple(each) for each in acts[-3:]] == [
-        ("single", True), ("page", True), ("single", False),
-    ]  # fmt: skip
+        ("single", True),
+        ("page", True),
+        ("single", False),
+    ]
 
     # The rows that are shown say at once what was accepted for them, and that it was taken back.
     page.get_by_role("button", name="Show all rows").click()
@@ -183,5 +185,5 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     page.keyboard.press("z")
     expect(done).to_have_text("40")
     expect(page.locator('.say-row[data-verdict="label"]')).to_have_count(40)
-    with reading() as db:
-        assert len(consensus_of(db, desk.records)) == 40
+    with read_session() as db:
+        assert len(load_consensus(db, desk.records)) == 40

@@ -4,11 +4,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from sqlalchemy import select
 
-from app.database import reading
+from app.db.session import read_session
 from app.maps.drawing import draw_sketch
-from app.maps.stored import MAP, find_map, publish_map
+from app.maps.map_files import MAP, find_map, publish_map
 from app.models import Encoder, SessionItem, TrainingRun, utc_now
-from app.training import live, loop
+from app.training.pipeline import steps as loop
+from app.training.runs import live
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_user
 from tests.training.conftest import N_CLASSES, embedded_project, label
@@ -20,17 +21,17 @@ STEPS = dict(loop.STEPS)
 
 
 def queued_run() -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalars(select(TrainingRun.id)).one()
 
 
 def draw_maps() -> None:
     """Two principal components do for a map here."""
-    with reading() as db:
+    with read_session() as db:
         versions = db.scalars(select(Encoder.id)).all()
     for encoder_id in versions:
         draw_sketch(encoder_id)
-        with reading() as db:
+        with read_session() as db:
             drawn = find_map(db, encoder_id)[1]
         publish_map(encoder_id, drawn, MAP, utc_now())
 
@@ -106,7 +107,7 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
     ids = (cell.locator("[name=record_ids]").get_attribute("value") or "").split(",")
     cell.get_by_role("button").click()
     page.wait_for_url("**/sessions/*")
-    with reading() as db:
+    with read_session() as db:
         places = select(SessionItem.record_id).order_by(SessionItem.rank)
         assert [str(i) for i in db.scalars(places)] == ids
 

@@ -117,17 +117,23 @@ def walk(
 
 
 def test_a_file_becomes_a_tuned_version_in_the_browser(
-    page: Page, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest,
+    page: Page,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     folder = tmp_path_factory.mktemp("flights")
     texts = [" ".join(words for words, _ in KINDS.values())]
     monkeypatch.setenv("LIKEWISE_BASE_MODEL", str(save_tiny_encoder(folder / "tiny", texts)))
 
     walk(
-        page, request.getfixturevalue("link"), few_records(folder),
-        text="cheapest ticket fare", intent="airfare", rare=("day_name",),
-    )  # fmt: skip
+        page,
+        request.getfixturevalue("link"),
+        few_records(folder),
+        text="cheapest ticket fare",
+        intent="airfare",
+        rare=("day_name",),
+    )
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ import pyarrow
 from pyarrow import parquet
 from sqlalchemy import select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import AppError
-from app.exchange.importing import carry_out, fail, receive, start
-from app.exchange.mapping import Mapping
+from app.exchange.imports.imports import mark_failed, queue_import, receive_import, run_import
+from app.exchange.imports.mapping import Mapping
 from app.models import Consensus, Import, ImportReject, Label, Project, Record
 
 Rows = list[dict[str, Any]]
@@ -46,32 +46,36 @@ FORMATS = {"csv": as_csv, "json": as_json, "jsonl": as_jsonl, "parquet": as_parq
 def received(
     project: Project, content: bytes, name: str = "file.csv", user_id: int | None = None
 ) -> Import:
-    with transaction() as db:
-        return receive(db, project, user_id, name, io.BytesIO(content))
+    with write_session() as db:
+        return receive_import(db, project, user_id, name, io.BytesIO(content))
 
 
 def queued(
-    project: Project, content: bytes, name: str = "file.csv", *, user_id: int | None = None,
+    project: Project,
+    content: bytes,
+    name: str = "file.csv",
+    *,
+    user_id: int | None = None,
     **changes: Any,
-) -> int:  # fmt: skip
+) -> int:
     found = received(project, content, name, user_id)
     mapping = Mapping.model_validate(found.mapping | changes)
-    with transaction() as db:
-        return start(db, found, mapping).id
+    with write_session() as db:
+        return queue_import(db, found, mapping).id
 
 
 def imported(project: Project, content: bytes, name: str = "file.csv", **changes: Any) -> Import:
     """What became of the file, as the worker would carry it out."""
     import_id = queued(project, content, name, **changes)
     try:
-        carry_out(import_id)
+        run_import(import_id)
     except AppError as error:
-        fail(import_id, error.sentence)
+        mark_failed(import_id, error.sentence)
     return the_import(import_id)
 
 
 def the_import(import_id: int) -> Import:
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(Import, import_id)
 
 
@@ -83,7 +87,7 @@ def counts(found: Import) -> tuple[int, int, int, int]:
 
 
 def texts(project: Project) -> dict[str, str]:
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(
             select(Record.external_id, Record.text).where(Record.project_id == project.id)
         )
@@ -91,7 +95,7 @@ def texts(project: Project) -> dict[str, str]:
 
 
 def all_fields(project: Project) -> dict[str, Any]:
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(
             select(Record.external_id, Record.fields).where(Record.project_id == project.id)
         )
@@ -101,7 +105,7 @@ def all_fields(project: Project) -> dict[str, Any]:
 def labels(project: Project) -> dict[str, set[str]]:
     """Consensus by external id."""
     found: dict[str, set[str]] = {}
-    with reading() as db:
+    with read_session() as db:
         rows = db.execute(
             select(Record.external_id, Label.name)
             .join(Consensus, Consensus.record_id == Record.id)
@@ -114,7 +118,7 @@ def labels(project: Project) -> dict[str, set[str]]:
 
 
 def rejects(found: Import) -> list[tuple[int, str | None, str]]:
-    with reading() as db:
+    with read_session() as db:
         rows = db.scalars(
             select(ImportReject).where(ImportReject.import_id == found.id).order_by(ImportReject.id)
         )

@@ -8,9 +8,10 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.exchange import importing, pace
-from app.exchange.importing import carry_out
-from app.exchange.pace import Pace
+from app.exchange.imports import imports as importing
+from app.exchange.imports import write_throttle as pace
+from app.exchange.imports.imports import run_import
+from app.exchange.imports.write_throttle import WriteThrottle
 from tests.conftest import make_project
 from tests.exchange.files import (
     FORMATS,
@@ -46,7 +47,7 @@ CONTRADICTION = [
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "Pace", lambda: Pace(n_rows=10))
+    monkeypatch.setattr(importing, "Pace", lambda: WriteThrottle(n_rows=10))
     monkeypatch.setattr(pace, "FEWEST_ROWS", 10)
     monkeypatch.setattr(pace, "MOST_ROWS", 10)
 
@@ -96,11 +97,11 @@ def test_a_killed_import_still_knows_the_rows_it_stored(
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.exchange.chunks.failpoint", die)
-        patched.setattr("app.exchange.importing.failpoint", die)
+        patched.setattr("app.exchange.imports.chunks.failpoint", die)
+        patched.setattr("app.exchange.imports.imports.failpoint", die)
         with pytest.raises(Killed):
-            carry_out(import_id)
-    carry_out(import_id)
+            run_import(import_id)
+    run_import(import_id)
 
     found = the_import(import_id)
     assert (found.status, counts(found)) == ("succeeded", (25, 0, 1, 2))
@@ -127,7 +128,7 @@ def test_a_program_reads_which_rows_were_rejected(admin: TestClient) -> None:
     make_project()
 
     import_id = admin.post(API, content=as_csv(REPEATS)).json()["id"]
-    carry_out(import_id)
+    run_import(import_id)
 
     found = admin.get(f"{API}/{import_id}/rejects").json()
     assert [each["line"] for each in found] == [27, 28]

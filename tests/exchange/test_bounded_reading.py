@@ -12,14 +12,14 @@ import pytest
 from fastapi.testclient import TestClient
 from pyarrow import parquet
 
-from app.exchange import chunks, csv_rows, json_rows
-from app.exchange.child import count_in_child, rows_in_child
-from app.exchange.csv_rows import Lines, csv_cells
-from app.exchange.importing import carry_out
-from app.exchange.json_rows import json_array, json_lines
-from app.exchange.parquet_rows import decoded_bytes
-from app.exchange.reading import LONGEST_PIECE, Reject, Row, Unreadable
-from app.jobs import JobCancelled
+from app.exchange.imports import chunks, csv_rows, json_rows
+from app.exchange.imports.csv_rows import Lines, csv_cells
+from app.exchange.imports.imports import run_import
+from app.exchange.imports.json_rows import json_array, json_lines
+from app.exchange.imports.parquet_rows import decoded_bytes
+from app.exchange.imports.parsed_rows import LONGEST_PIECE, Reject, Row, Unreadable
+from app.exchange.imports.sandboxed_reader import count_in_child, rows_in_child
+from app.jobs.steps import JobCancelled
 from tests.conftest import PATIENCE_SECONDS, make_project
 from tests.exchange.files import imported, queued, rejects, texts, the_import
 
@@ -179,9 +179,10 @@ NESTINGS: dict[str, Callable[[pyarrow.Array], pyarrow.Array]] = {
     "list of structs": lambda array: in_list(in_struct(array)),
     "map": lambda array: pyarrow.MapArray.from_arrays(
         pyarrow.array(range(len(array) + 1), pyarrow.int32()),
-        pyarrow.array(["k"] * len(array)), array,
+        pyarrow.array(["k"] * len(array)),
+        array,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NESTINGS)
@@ -258,7 +259,7 @@ def test_a_cancelled_import_stops_between_rows(
 
     def work() -> None:
         try:
-            carry_out(import_id)
+            run_import(import_id)
         except JobCancelled as cancelled:
             ended.append(cancelled)
 

@@ -9,24 +9,38 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 from sqlalchemy import select
 
-from app.csv_tables import with_quote
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
-from app.exchange.csv_rows import without_quote
-from app.exchange.exporting import write_export
-from app.labeling.annotations import Say, annotate
-from app.labeling.undoing import undo
+from app.exchange.exports.export import write_export
+from app.exchange.imports.csv_rows import unescape_formula
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.undo import undo
 from app.models import Embedding, Label, Project, Record
 from app.records.filters import Filters
-from app.search.encoders import raw_encoder
+from app.search.versions import raw_encoder
+from app.web.csv_tables import escape_formula
 from tests.conftest import make_project, make_user
 from tests.exchange.files import all_fields, as_csv, as_jsonl, imported, labels, texts
 
 HOSTILE = [
-    "=1+1", "+x", "-5", "@cmd", "\tx", "\rx", "\n=x", "\uff1dx", "'=quoted", "''-x", "'plain",
-    "family \U0001f469\u200d\U0001f467", "line\r\nbreak", 'say "hi", ok', "\u202ertl", "e\u0301",
+    "=1+1",
+    "+x",
+    "-5",
+    "@cmd",
+    "\tx",
+    "\rx",
+    "\n=x",
+    "\uff1dx",
+    "'=quoted",
+    "''-x",
+    "'plain",
+    "family \U0001f469\u200d\U0001f467",
+    "line\r\nbreak",
+    'say "hi", ok',
+    "\u202ertl",
+    "e\u0301",
     "a\u2028b",
-]  # fmt: skip
+]
 
 
 def hostile_project() -> Project:
@@ -68,26 +82,31 @@ def test_no_cell_of_a_csv_is_run_by_a_spreadsheet(database: str) -> None:
 
 @given(st.text(max_size=8) | st.from_regex(r"\A'{0,3}[=+@\t-]?.?\Z"))
 def test_the_quote_before_a_formula_is_undone_exactly(text: str) -> None:
-    assert without_quote(with_quote(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 def test_a_record_row_says_who_decided_and_a_filter_narrows(database: str) -> None:
     project, user = make_project(), make_user()
-    rows = [{"id": n, "text": f"t{n}", "label": "A" if n == 0 else "", "label_source": "mine"}
-            for n in range(4)]  # fmt: skip
+    rows = [
+        {"id": n, "text": f"t{n}", "label": "A" if n == 0 else "", "label_source": "mine"}
+        for n in range(4)
+    ]
     imported(project, as_csv(rows))
-    with transaction() as db:
+    with write_session() as db:
         ids = list(db.scalars(select(Record.id).order_by(Record.id)))
         label = db.scalars(select(Label)).one()
-        annotate(db, project, user.id, [Say(ids[1], "label", (label.id,))], key="1")
-        annotate(db, project, user.id, [Say(ids[2], "none")], key="2", source="page")
+        annotate(db, project, user.id, [AnnotationInput(ids[1], "label", (label.id,))], key="1")
+        annotate(db, project, user.id, [AnnotationInput(ids[2], "none")], key="2", source="page")
 
     found = [json.loads(line) for line in exported(project, "jsonl").splitlines()]
     labeled = exported(project, "jsonl", filters=Filters(state="labeled")).splitlines()
 
     assert [(row["id"], row["label"], row["label_source"]) for row in found] == [
-        ("0", "A", "import"), ("1", "A", "single"), ("2", None, "page"), ("3", None, None),
-    ]  # fmt: skip
+        ("0", "A", "import"),
+        ("1", "A", "single"),
+        ("2", None, "page"),
+        ("3", None, None),
+    ]
     assert {row["fields.label_source"] for row in found} == {"mine"}
     assert len(labeled) == 3
 
@@ -96,11 +115,11 @@ def test_a_record_row_says_who_decided_and_a_filter_narrows(database: str) -> No
 def test_annotations_are_exported_with_their_provenance(database: str, format_: str) -> None:
     project, user = make_project(), make_user()
     imported(project, as_csv([{"id": "a", "text": "x", "label": "A"}]))
-    with transaction() as db:
+    with write_session() as db:
         record, label = db.scalars(select(Record)).one(), db.scalars(select(Label)).one()
-        say = Say(record.id, "label", (label.id,), milliseconds=1200)
+        say = AnnotationInput(record.id, "label", (label.id,), milliseconds=1200)
         annotate(db, project, user.id, [say], key="1")
-    with transaction() as db:
+    with write_session() as db:
         undo(db, project, user.id)
 
     content = exported(project, format_, rows="annotations")
@@ -112,8 +131,9 @@ def test_annotations_are_exported_with_their_provenance(database: str, format_: 
     else:
         found = parquet.read_table(io.BytesIO(content)).to_pylist()
     assert [(row["source"], row["user"] or None, row["label"]) for row in found] == [
-        ("import", None, "A"), ("single", "ada", "A"),
-    ]  # fmt: skip
+        ("import", None, "A"),
+        ("single", "ada", "A"),
+    ]
     assert str(found[1]["milliseconds"]) == "1200"
     assert [bool(row["withdrawn_at"]) for row in found] == [False, True]
 
@@ -129,14 +149,14 @@ def test_several_labels_are_a_list_in_jsonl_and_joined_elsewhere(database: str) 
 def test_vectors_wait_until_every_record_has_one(database: str) -> None:
     project = make_project()
     imported(project, as_csv([{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]))
-    with transaction() as db:
+    with write_session() as db:
         raw_encoder(db, project)
 
     with pytest.raises(Conflict, match="2 records have no vector yet"):
         exported(project, "parquet", with_vectors=True)
     with pytest.raises(Invalid, match="as Parquet"):
         exported(project, "csv", with_vectors=True)
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(Embedding)).all() == []
 
 

@@ -5,9 +5,9 @@ import pytest
 from pyarrow import parquet
 
 from app.errors import AppError
-from app.exchange import uploads
-from app.exchange.reading import Unreadable
-from app.exchange.uploads import TooLarge
+from app.exchange.imports import uploads
+from app.exchange.imports.parsed_rows import Unreadable
+from app.exchange.imports.uploads import TooLarge
 from app.settings import settings
 from tests.conftest import make_project
 from tests.exchange.files import (
@@ -40,8 +40,11 @@ def stored_and_rejected(
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
 def test_a_text_may_have_one_megabyte_and_no_more(database: str, name: str) -> None:
     write = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}[name]
-    rows = [{"id": "a", "text": "x" * LIMIT}, {"id": "b", "text": ("y" * 99 + "\n") * 100_000},
-            {"id": "c", "text": "after"}]  # fmt: skip
+    rows = [
+        {"id": "a", "text": "x" * LIMIT},
+        {"id": "b", "text": ("y" * 99 + "\n") * 100_000},
+        {"id": "c", "text": "after"},
+    ]
 
     texts_, rejected = stored_and_rejected(write(rows), f"file.{name}")
 
@@ -86,8 +89,9 @@ def test_a_header_alone_is_no_success(database: str) -> None:
     found = imported(make_project(), HEADER)
 
     assert (found.status, found.error) == (
-        "failed", "The file has no rows, so there is nothing to store.",
-    )  # fmt: skip
+        "failed",
+        "The file has no rows, so there is nothing to store.",
+    )
 
 
 ACCENTED = "id,text\n1,plain\n2,caf\u00e9 cr\u00e8me br\u00fbl\u00e9e\n"
@@ -99,8 +103,9 @@ def test_encodings_and_line_ends_are_recognised(database: str, encoding: str, en
     content = ACCENTED.replace("\n", end).encode(encoding)
 
     assert stored_and_rejected(content) == (
-        {"1": "plain", "2": "caf\u00e9 cr\u00e8me br\u00fbl\u00e9e"}, [],
-    )  # fmt: skip
+        {"1": "plain", "2": "caf\u00e9 cr\u00e8me br\u00fbl\u00e9e"},
+        [],
+    )
 
 
 def test_bytes_that_are_not_utf8_are_never_guessed_silently(database: str) -> None:
@@ -164,8 +169,12 @@ def test_rows_of_csv_that_do_not_fit_are_rejected_alone(database: str) -> None:
     stored, rejected = stored_and_rejected(content)
 
     assert stored == {
-        "1": "one", "5": "five", "6": "six", "7": 'say "hi"\nagain', "9": "nine",
-    }  # fmt: skip
+        "1": "one",
+        "5": "five",
+        "6": "six",
+        "7": 'say "hi"\nagain',
+        "9": "nine",
+    }
     assert [(line, reason) for line, _, reason in rejected] == [
         (3, "3 cells where the header has 2"),
         (4, "1 cells where the header has 2"),

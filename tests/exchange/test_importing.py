@@ -6,17 +6,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
-from app.exchange import importing, pace
-from app.exchange.importing import cancel, carry_out, fail, start, try_again
-from app.exchange.mapping import Mapping
-from app.exchange.pace import Pace
-from app.jobs import JobCancelled
-from app.labeling.annotations import Say, annotate
-from app.labeling.label_set import merge
+from app.exchange.imports import imports as importing
+from app.exchange.imports import write_throttle as pace
+from app.exchange.imports.imports import cancel, mark_failed, queue_import, retry_import, run_import
+from app.exchange.imports.mapping import Mapping
+from app.exchange.imports.write_throttle import WriteThrottle
+from app.jobs.steps import JobCancelled
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.labels.label_set import merge
 from app.models import Act, Annotation, Import, Label, Record
-from app.projects.labels import every_label
+from app.projects.labels import list_all_labels
 from app.settings import settings as app_settings
 from tests.conftest import make_project, make_user
 from tests.exchange.files import (
@@ -35,10 +36,10 @@ from tests.exchange.files import (
 )
 
 ROWS = [
-    {"id": "a", "text": "one 😀, with \"quotes\"\nand a second line", "label": "Yes", "split": "x"},
+    {"id": "a", "text": 'one 😀, with "quotes"\nand a second line', "label": "Yes", "split": "x"},
     {"id": "b", "text": "e\u0301 combining, \u202ertl, 𠀀, \u2028 line", "label": "", "split": "y"},
     {"id": "c", "text": "=1+1", "label": "No", "split": "-5"},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -64,7 +65,7 @@ def test_the_same_file_twice_adds_and_says_nothing(database: str, with_id: bool)
     again = imported(project, as_csv(rows))
 
     assert counts(again) == (0, 0, 3, 0)
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 2
         assert db.scalar(select(func.count()).select_from(Record)) == 3
 
@@ -72,7 +73,7 @@ def test_the_same_file_twice_adds_and_says_nothing(database: str, with_id: bool)
 def test_a_changed_row_updates_its_record_and_keeps_its_id(database: str) -> None:
     project = make_project()
     imported(project, as_csv(ROWS))
-    with reading() as db:
+    with read_session() as db:
         before = dict(db.execute(select(Record.external_id, Record.id)).all())
     changed = [ROWS[0] | {"text": "new"}, ROWS[1] | {"split": "z"}, ROWS[2] | {"label": "Yes"}]
 
@@ -82,7 +83,7 @@ def test_a_changed_row_updates_its_record_and_keeps_its_id(database: str) -> Non
     assert texts(project)["a"] == "new"
     assert all_fields(project)["b"] == {"split": "z"}
     assert labels(project) == {"a": {"Yes"}, "c": {"Yes"}, "d": {"Yes"}}
-    with reading() as db:
+    with read_session() as db:
         after = dict(db.execute(select(Record.external_id, Record.id)).all())
     assert {key: after[key] for key in before} == before
 
@@ -102,8 +103,10 @@ def test_an_id_that_occurs_twice_with_one_text_is_one_record_and_later_fields_co
 
 def test_a_template_joins_columns_and_is_never_run(database: str) -> None:
     project = make_project()
-    rows = [{"Title": "{id.__class__}", "Description": "b", "n": "1"},
-            {"Title": "only", "Description": "", "n": "2"}]  # fmt: skip
+    rows = [
+        {"Title": "{id.__class__}", "Description": "b", "n": "1"},
+        {"Title": "only", "Description": "", "n": "2"},
+    ]
 
     imported(project, as_csv(rows), id_column="n")
     assert texts(project) == {"1": "{id.__class__}. b", "2": "only"}
@@ -128,21 +131,21 @@ def test_a_mapping_that_does_not_fit_the_file_is_refused_and_can_be_mended(
     found = received(project, as_csv(ROWS))
     mapping = Mapping.model_validate(found.mapping)
 
-    with pytest.raises(Invalid, match=sentence), transaction() as db:
-        start(db, found, mapping.model_copy(update=change))
+    with pytest.raises(Invalid, match=sentence), write_session() as db:
+        queue_import(db, found, mapping.model_copy(update=change))
 
-    with transaction() as db:
-        start(db, found, mapping)
-    with pytest.raises(Conflict, match="started before"), transaction() as db:
-        start(db, found, mapping)
+    with write_session() as db:
+        queue_import(db, found, mapping)
+    with pytest.raises(Conflict, match="started before"), write_session() as db:
+        queue_import(db, found, mapping)
 
 
 def test_near_equal_labels_are_one_and_merged_ones_count_for_their_target(database: str) -> None:
     project = make_project()
     user = make_user()
     imported(project, as_csv([{"text": "a", "label": "Caf\u00e9"}, {"text": "b", "label": "Bar"}]))
-    with transaction() as db:
-        cafe, bar = every_label(db, project.id)
+    with write_session() as db:
+        cafe, bar = list_all_labels(db, project.id)
         merge(db, project.id, bar.id, cafe.id, user)
 
     rows = [{"text": "c", "label": "CAFE\u0301"}, {"text": "d", "label": "bar"}]
@@ -174,16 +177,16 @@ def test_several_labels_are_rejected_where_a_record_carries_one(database: str) -
 def test_what_a_person_said_outweighs_a_file(database: str) -> None:
     project, user = make_project(), make_user()
     imported(project, as_csv(ROWS), user_id=user.id)
-    with transaction() as db:
+    with write_session() as db:
         record = db.scalars(select(Record).where(Record.external_id == "a")).one()
         no = db.scalars(select(Label).where(Label.name == "No")).one()
-        annotate(db, project, user.id, [Say(record.id, "label", (no.id,))], key="1")
+        annotate(db, project, user.id, [AnnotationInput(record.id, "label", (no.id,))], key="1")
 
     changed = imported(project, as_csv([ROWS[0] | {"label": "Other"}]), user_id=user.id)
 
     assert counts(changed) == (0, 1, 0, 0)
     assert labels(project)["a"] == {"No"}
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(Act.kind).order_by(Act.id)).all() == ["import", "single", "import"]
 
 
@@ -197,11 +200,13 @@ def test_a_killed_import_goes_on_where_it_stopped(
     database: str, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
 ) -> None:
     project = make_project()
-    monkeypatch.setattr(importing, "Pace", lambda: Pace(n_rows=10))
+    monkeypatch.setattr(importing, "Pace", lambda: WriteThrottle(n_rows=10))
     monkeypatch.setattr(pace, "FEWEST_ROWS", 10)
     monkeypatch.setattr(pace, "MOST_ROWS", 10)
-    rows = [{"id": n, "text": "" if n % 7 == 3 else f"text {n}", "label": "AB"[n % 2]}
-            for n in range(35)]  # fmt: skip
+    rows = [
+        {"id": n, "text": "" if n % 7 == 3 else f"text {n}", "label": "AB"[n % 2]}
+        for n in range(35)
+    ]
     import_id = queued(project, as_csv(rows))
     passes = {"n": 0}
 
@@ -211,22 +216,22 @@ def test_a_killed_import_goes_on_where_it_stopped(
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.exchange.chunks.failpoint", die)
-        patched.setattr("app.exchange.importing.failpoint", die)
+        patched.setattr("app.exchange.imports.chunks.failpoint", die)
+        patched.setattr("app.exchange.imports.imports.failpoint", die)
         with pytest.raises(Killed):
-            carry_out(import_id)
+            run_import(import_id)
     halfway = the_import(import_id)
     assert halfway.n_read == 10 * (nth - (moment == "import.chunk.before_commit"))
     assert sum(counts(halfway)) == halfway.n_read
-    carry_out(import_id)
-    carry_out(import_id)
+    run_import(import_id)
+    run_import(import_id)
 
     found = the_import(import_id)
     assert (found.status, counts(found)) == ("succeeded", (30, 0, 0, 5))
     assert len(rejects(found)) == 5
     assert texts(project) == {str(n): f"text {n}" for n in range(35) if n % 7 != 3}
     assert labels(project) == {str(n): {"AB"[n % 2]} for n in range(35) if n % 7 != 3}
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 30
         assert db.scalar(select(func.count()).select_from(Act)) == 1
 
@@ -234,15 +239,15 @@ def test_a_killed_import_goes_on_where_it_stopped(
 def test_a_cancelled_import_stops_and_can_go_on(database: str) -> None:
     project = make_project()
     import_id = queued(project, as_csv(ROWS))
-    with transaction() as db:
+    with write_session() as db:
         cancel(db, db.get_one(Import, import_id))
 
     with pytest.raises(JobCancelled):
-        carry_out(import_id)
+        run_import(import_id)
     assert texts(project) == {}
-    with transaction() as db:
-        try_again(db, db.get_one(Import, import_id))
-    carry_out(import_id)
+    with write_session() as db:
+        retry_import(db, db.get_one(Import, import_id))
+    run_import(import_id)
 
     found = the_import(import_id)
     assert (found.attempt, counts(found)) == (2, (3, 0, 0, 0))
@@ -254,7 +259,7 @@ def test_a_failed_import_says_why_and_its_chunks_stay(
     project = make_project()
     import_id = queued(project, as_csv(ROWS))
 
-    fail(import_id, "The disk is full.")
+    mark_failed(import_id, "The disk is full.")
 
     found = the_import(import_id)
     assert (found.status, found.error) == ("failed", "The disk is full.")

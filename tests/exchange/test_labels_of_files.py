@@ -10,8 +10,8 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.exchange.importing import carry_out
-from app.exchange.mapping import Mapping
+from app.exchange.imports.imports import run_import
+from app.exchange.imports.mapping import Mapping
 from app.models import Project
 from tests.conftest import make_project
 from tests.exchange.files import (
@@ -50,11 +50,17 @@ def test_a_label_that_its_tool_rejected_or_ignored_is_no_label(database: str, na
     imported(project, FORMATS[name](rows), f"file.{name}")
 
     assert labels_by_text(project) == {
-        "text 0": {"delay"}, "text 1": set(), "text 2": set(), "text 3": {"delay"},
-    }  # fmt: skip
+        "text 0": {"delay"},
+        "text 1": set(),
+        "text 2": set(),
+        "text 3": {"delay"},
+    }
     assert sorted(fields["answer"] for fields in all_fields(project).values()) == [
-        "accept", "accept", "ignore", "reject",
-    ]  # fmt: skip
+        "accept",
+        "accept",
+        "ignore",
+        "reject",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +84,13 @@ def test_other_tools_words_for_it_are_known(
 
 @pytest.mark.parametrize(
     ("column", "values"),
-    [("answer", ("reject", "forty-two")), ("status", ("default", "open")), ("status", ("default",)),
-     ("verdict", ("reject",))],
-)  # fmt: skip
+    [
+        ("answer", ("reject", "forty-two")),
+        ("status", ("default", "open")),
+        ("status", ("default",)),
+        ("verdict", ("reject",)),
+    ],
+)
 def test_a_column_that_is_no_tools_answer_takes_no_label_away(
     database: str, column: str, values: tuple[str, ...]
 ) -> None:
@@ -99,7 +109,7 @@ def test_answers_count_beyond_the_first_rows_and_with_a_mapping_of_ones_own(
     mapping = json.dumps({"text_columns": ["text"], "label_column": "label"})
 
     answer = admin.post(API, params={"file_name": "a.jsonl", "mapping": mapping}, content=content)
-    carry_out(answer.json()["id"])
+    run_import(answer.json()["id"])
 
     found = labels_by_text(project)
     assert [text for text, names in found.items() if not names] == ["text 40"]
@@ -114,7 +124,7 @@ def test_a_person_may_choose_that_every_label_holds(admin: TestClient) -> None:
     shown = admin.get(page).text
     form = {"text_columns": "text", "label_column": "label", "answer_column": ""}
     admin.post(f"{page}/start", data=form)
-    carry_out(int(page.rsplit("/", 1)[1]))
+    run_import(int(page.rsplit("/", 1)[1]))
 
     assert '<option selected value="answer">answer</option>' in shown
     assert all(names == {"delay"} for names in labels_by_text(project).values())
@@ -149,8 +159,10 @@ def test_a_class_label_below_zero_is_no_label(database: str) -> None:
     imported(project, as_dataset(rows, {"text": VALUE, "label": CLASSES}), "a.parquet")
 
     assert labels_by_text(project) == {
-        "text 0": {"anger"}, "text 2": {"neutral"}, "text -1": set(),
-    }  # fmt: skip
+        "text 0": {"anger"},
+        "text 2": {"neutral"},
+        "text -1": set(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,14 +176,19 @@ def test_a_class_label_below_zero_is_no_label(database: str) -> None:
 )
 def test_a_list_of_class_labels_becomes_their_names(database: str, feature: Any) -> None:
     project = make_project(is_multi_label=True)
-    rows = [{"text": "both", "labels": [0, 1]}, {"text": "one", "labels": [2]},
-            {"text": "none", "labels": [-1]}]  # fmt: skip
+    rows = [
+        {"text": "both", "labels": [0, 1]},
+        {"text": "one", "labels": [2]},
+        {"text": "none", "labels": [-1]},
+    ]
 
     imported(project, as_dataset(rows, {"text": VALUE, "labels": feature}), "a.parquet")
 
     assert labels_by_text(project) == {
-        "both": {"anger", "joy"}, "one": {"neutral"}, "none": set(),
-    }  # fmt: skip
+        "both": {"anger", "joy"},
+        "one": {"neutral"},
+        "none": set(),
+    }
 
 
 @pytest.mark.parametrize(
@@ -180,14 +197,17 @@ def test_a_list_of_class_labels_becomes_their_names(database: str, feature: Any)
         ({"mood": CLASSES}, {"mood": 1}, {"mood": "joy"}),
         ({"mood": CLASSES}, {"mood": -1}, {"mood": None}),
         ([{"mood": CLASSES}], [{"mood": 0}], [{"mood": "anger"}]),
-        ({"feature": {"mood": CLASSES}, "_type": "Sequence"}, {"mood": [0, 2]},
-         {"mood": ["anger", "neutral"]}),
+        (
+            {"feature": {"mood": CLASSES}, "_type": "Sequence"},
+            {"mood": [0, 2]},
+            {"mood": ["anger", "neutral"]},
+        ),
         ({"mood": {"feature": CLASSES, "_type": "List"}}, {"mood": [1]}, {"mood": ["joy"]}),
         ({"dtype": "int64", "_type": "Value"}, -1, -1),
         (CLASSES, 7, 7),
         ({"names": "odd", "_type": "ClassLabel"}, 1, 1),
     ],
-)  # fmt: skip
+)
 def test_class_labels_within_objects_become_their_names(
     database: str, feature: Any, value: Any, expected: Any
 ) -> None:
@@ -232,7 +252,7 @@ def test_what_joins_an_empty_part_to_the_others_is_left_out(
 ) -> None:
     mapping = Mapping(text_columns=["a"], text_template=template)
 
-    assert mapping.text_of(dict(zip("abc", cells, strict=False))) == text
+    assert mapping.compose_text(dict(zip("abc", cells, strict=False))) == text
 
 
 def test_the_command_line_joins_two_columns(database: str, tmp_path: Any) -> None:
@@ -240,9 +260,19 @@ def test_the_command_line_joins_two_columns(database: str, tmp_path: Any) -> Non
     path.write_bytes(as_csv([{"subject": "", "body": "late"}, {"subject": "Hi", "body": ""}]))
 
     result = CliRunner().invoke(
-        app, ["import", "letters", str(path), "--text", "subject,body", "--template",
-              "{subject}. {body}", "--dry-run", "--json"]
-    )  # fmt: skip
+        app,
+        [
+            "import",
+            "letters",
+            str(path),
+            "--text",
+            "subject,body",
+            "--template",
+            "{subject}. {body}",
+            "--dry-run",
+            "--json",
+        ],
+    )
 
     assert json.loads(result.stdout)["rows"] == ["late", "Hi"]
 
@@ -250,12 +280,16 @@ def test_the_command_line_joins_two_columns(database: str, tmp_path: Any) -> Non
 TABLES = {
     "cells beyond the header that are empty": (b"id,text\n1,one,\n2,two,,\n", ["one", "two"]),
     "cells that are missing at the end": (b"id,text,a,b\n1,one,x\n2,two\n", ["one", "two"]),
-    "a note of the delimiter": (b"sep=;\r\nid;text\r\n1;one, more\r\n2;two\r\n",
-                                ["one, more", "two"]),
+    "a note of the delimiter": (
+        b"sep=;\r\nid;text\r\n1;one, more\r\n2;two\r\n",
+        ["one, more", "two"],
+    ),
     "two byte order marks": (b"\xef\xbb\xbf\xef\xbb\xbfid,text\n1,one\n", ["one"]),
-    "apostrophes of others": (b"id,text\n1,'-) she winked\n2,'=' is a sign\n3,'tis\n",
-                              ["'-) she winked", "'=' is a sign", "'tis"]),
-}  # fmt: skip
+    "apostrophes of others": (
+        b"id,text\n1,'-) she winked\n2,'=' is a sign\n3,'tis\n",
+        ["'-) she winked", "'=' is a sign", "'tis"],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -280,15 +314,19 @@ def test_lines_of_a_torn_cell_are_no_short_rows(database: str) -> None:
 
 def test_numbers_that_json_does_not_know_are_no_value(database: str) -> None:
     project = make_project()
-    content = (b'{"text":"one","label":"a","n":NaN}\n{"text":"two","label":NaN,"n":1}\n'
-               b'{"text":"three","label":"b","n":-Infinity}\n')  # fmt: skip
+    content = (
+        b'{"text":"one","label":"a","n":NaN}\n{"text":"two","label":NaN,"n":1}\n'
+        b'{"text":"three","label":"b","n":-Infinity}\n'
+    )
 
     imported(project, content, "a.jsonl")
 
     assert labels_by_text(project) == {"one": {"a"}, "two": set(), "three": {"b"}}
     assert sorted(str(fields["n"]) for fields in all_fields(project).values()) == [
-        "1", "None", "None",
-    ]  # fmt: skip
+        "1",
+        "None",
+        "None",
+    ]
 
 
 def test_the_mapping_that_was_found_is_written_down(database: str) -> None:

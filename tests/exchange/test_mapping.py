@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.exchange.mapping import suggest
+from app.exchange.imports.mapping import suggest_mapping
 
 
 def rows(column: str, *values: str) -> list[dict[str, str]]:
@@ -13,7 +13,7 @@ def rows(column: str, *values: str) -> list[dict[str, str]]:
 def test_a_column_that_numbers_its_rows_is_their_id(column: str) -> None:
     given = rows(column, "81", "82", "90")
 
-    assert suggest([column, "subject"], given, is_multi_label=False).id_column == column
+    assert suggest_mapping([column, "subject"], given, is_multi_label=False).id_column == column
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_column_that_numbers_its_rows_is_their_id(column: str) -> None:
 def test_what_repeats_is_empty_or_is_called_otherwise_is_no_id(
     column: str, values: tuple[str, ...]
 ) -> None:
-    found = suggest([column, "subject"], rows(column, *values), is_multi_label=False)
+    found = suggest_mapping([column, "subject"], rows(column, *values), is_multi_label=False)
 
     assert found.id_column is None
 
@@ -37,4 +37,7 @@ def test_what_repeats_is_empty_or_is_called_otherwise_is_no_id(
 def test_a_column_that_is_called_id_comes_first() -> None:
     given = [{"ticket_no": str(i), "id": "same", "subject": "x"} for i in range(3)]
 
-    assert suggest(["ticket_no", "id", "subject"], given, is_multi_label=False).id_column == "id"
+    assert (
+        suggest_mapping(["ticket_no", "id", "subject"], given, is_multi_label=False).id_column
+        == "id"
+    )

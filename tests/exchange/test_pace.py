@@ -4,13 +4,19 @@ import time
 import pytest
 
 from app.errors import Invalid
-from app.exchange.pace import FEWEST_ROWS, GOAL_SECONDS, LONGEST_PAUSE_SECONDS, MOST_ROWS, Pace
+from app.exchange.imports.write_throttle import (
+    FEWEST_ROWS,
+    GOAL_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    MOST_ROWS,
+    WriteThrottle,
+)
 from app.models import Project
 from tests.conftest import make_project
 
 
 def test_a_chunk_that_held_the_lock_for_long_makes_the_next_one_small() -> None:
-    pace = Pace(n_rows=400)
+    pace = WriteThrottle(n_rows=400)
 
     pace.learn(2 * GOAL_SECONDS, is_sqlite=True)
     assert pace.n_rows == 200
@@ -22,7 +28,7 @@ def test_a_chunk_that_held_the_lock_for_long_makes_the_next_one_small() -> None:
 
 
 def test_others_have_the_lock_of_sqlite_for_as_long_as_it_was_held_within_bounds() -> None:
-    short, long, postgres = Pace(), Pace(), Pace()
+    short, long, postgres = WriteThrottle(), WriteThrottle(), WriteThrottle()
     before = time.monotonic()
     short.learn(0.01, is_sqlite=True)
     long.learn(60.0, is_sqlite=True)
@@ -35,7 +41,7 @@ def test_others_have_the_lock_of_sqlite_for_as_long_as_it_was_held_within_bounds
 
 
 def test_no_garbage_is_collected_while_the_lock_is_held(database: str) -> None:
-    pace = Pace()
+    pace = WriteThrottle()
 
     with pace.turn() as db:
         assert not gc.isenabled()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.exchange.importing import carry_out
+from app.exchange.imports.imports import run_import
 from app.settings import settings
 from tests.conftest import make_project
 from tests.exchange.files import imported, queued, texts, the_import
@@ -36,7 +36,7 @@ def test_a_file_is_uploaded_previewed_mapped_and_stored(admin: TestClient) -> No
     moving = admin.get(page, headers={"HX-Request": "true"}).text
     assert 'hx-trigger="load delay:1s"' in moving
     assert "<html" not in moving
-    carry_out(int(page.rsplit("/", 1)[1]))
+    run_import(int(page.rsplit("/", 1)[1]))
 
     done = admin.get(page).text
     assert texts(project) == {"1": "where is my card", "2": "<b>bold</b>"}
@@ -53,7 +53,7 @@ def test_labels_that_are_too_rare_to_learn_are_named(admin: TestClient) -> None:
     page = upload(admin, "\n".join(["id,text,intent", *rows]).encode())
     form = {"text_columns": "text", "id_column": "id", "label_column": "intent"}
     admin.post(f"{page}/start", data=form)
-    carry_out(int(page.rsplit("/", 1)[1]))
+    run_import(int(page.rsplit("/", 1)[1]))
 
     done = admin.get(page).text
 
@@ -98,9 +98,13 @@ def test_the_preview_counts_rows_where_a_file_has_but_one_line(admin: TestClient
     ],
 )
 def test_a_wrong_file_gets_one_clear_sentence(
-    admin: TestClient, monkeypatch: pytest.MonkeyPatch,
-    content: bytes, name: str, status: int, sentence: str,
-) -> None:  # fmt: skip
+    admin: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
+    name: str,
+    status: int,
+    sentence: str,
+) -> None:
     make_project()
     monkeypatch.setenv("LIKEWISE_MAX_UPLOAD_MB", "1")
     settings.cache_clear()
@@ -163,7 +167,7 @@ def test_a_program_sends_a_file_and_reads_what_became_of_it(admin: TestClient, w
     preview = admin.post(f"{API}/imports?dry_run=true&file_name=f.csv", **sent).json()
     answer = admin.post(f"{API}/imports?file_name=f.csv", **sent)
     import_id = answer.json()["id"]
-    carry_out(import_id)
+    run_import(import_id)
 
     assert preview["mapping"]["label_column"] == "intent"
     assert preview["rows"][0]["text"] == "where is my card"
@@ -183,7 +187,7 @@ def test_a_program_sends_a_mapping_of_its_own(admin: TestClient) -> None:
 
     good = admin.post(f"{API}/imports", params={"mapping": mapping}, content=CSV)
     bad = admin.post(f"{API}/imports", params={"mapping": '{"text_columns": []}'}, content=CSV)
-    carry_out(good.json()["id"])
+    run_import(good.json()["id"])
 
     assert texts(project) == {"1": "x", "2": "y", "3": "x"}
     assert bad.status_code == 422
@@ -203,9 +207,11 @@ def test_a_program_upserts_records(admin: TestClient) -> None:
     second = admin.post(f"{API}/records", json={"records": sent}).json()
 
     assert first == {
-        "n_stored": 2, "n_updated": 0, "n_unchanged": 0,
+        "n_stored": 2,
+        "n_updated": 0,
+        "n_unchanged": 0,
         "rejects": [{"line": 3, "column": "text", "reason": "the text is empty"}],
-    }  # fmt: skip
+    }
     assert (second["n_updated"], second["n_unchanged"]) == (1, 1)
     assert texts(project)["a"] == "changed"
     too_many = admin.post(f"{API}/records", json={"records": [{"text": "x"}] * 1001})

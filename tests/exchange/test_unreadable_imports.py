@@ -11,9 +11,9 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.database import reading
-from app.exchange.importing import carry_out
-from app.exchange.uploads import clean_file_name
+from app.db.session import read_session
+from app.exchange.imports.imports import run_import
+from app.exchange.imports.uploads import clean_file_name
 from app.models import Import
 from app.settings import settings
 from tests.conftest import make_project
@@ -34,7 +34,7 @@ UNREADABLE = {
 
 
 def every_import() -> list[Import]:
-    with reading() as db:
+    with read_session() as db:
         return list(db.scalars(select(Import).order_by(Import.id)))
 
 
@@ -86,9 +86,10 @@ def test_a_mapping_of_ones_own_is_tried_before_a_file_is_refused(admin: TestClie
     project = make_project()
     mapping = json.dumps({"text_columns": ["text"]})
 
-    answer = admin.post(API, params={"file_name": "x.jsonl", "mapping": mapping},
-                        content=b'{"text":"a","id":NaN}')  # fmt: skip
-    carry_out(answer.json()["id"])
+    answer = admin.post(
+        API, params={"file_name": "x.jsonl", "mapping": mapping}, content=b'{"text":"a","id":NaN}'
+    )
+    run_import(answer.json()["id"])
 
     assert list(texts(project).values()) == ["a"]
 
@@ -140,10 +141,14 @@ def test_a_dry_run_takes_a_relative_path(
 
 
 NAMES = {
-    "a NUL": "a\0b.csv", "path parts": "../../etc/pass.csv", "a drive": "C:\\files\\a.csv",
-    "300 characters": "x" * 400 + ".csv", "only a path": "../", "a dot": ".",
+    "a NUL": "a\0b.csv",
+    "path parts": "../../etc/pass.csv",
+    "a drive": "C:\\files\\a.csv",
+    "300 characters": "x" * 400 + ".csv",
+    "only a path": "../",
+    "a dot": ".",
     "a replaced byte": "\udcff.csv",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,10 +166,11 @@ def test_a_file_may_be_called_anything(
         head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\n\r\n'
         frame = head + b"%b\r\n--x--"
         answer = admin.post(
-            API, params={"dry_run": dry_run},
+            API,
+            params={"dry_run": dry_run},
             content=frame % (given.encode("utf-8", "surrogateescape"), content),
             headers={"Content-Type": "multipart/form-data; boundary=x"},
-        )  # fmt: skip
+        )
 
     assert answer.status_code == 201, answer.text
     assert all(
@@ -193,11 +199,17 @@ def test_a_file_name_is_cut_to_what_can_be_stored(given: str, clean: str) -> Non
 @pytest.mark.parametrize(
     "change",
     [
-        {"encoding": "a\0b"}, {"delimiter": "\0"}, {"delimiter": '"'}, {"delimiter": "\n"},
-        {"text_template": "{text}\0"}, {"label_separator": "\0"}, {"left_out": ["\0"]},
-        {"encoding": "no-such"}, {"answer_column": "nope"},
+        {"encoding": "a\0b"},
+        {"delimiter": "\0"},
+        {"delimiter": '"'},
+        {"delimiter": "\n"},
+        {"text_template": "{text}\0"},
+        {"label_separator": "\0"},
+        {"left_out": ["\0"]},
+        {"encoding": "no-such"},
+        {"answer_column": "nope"},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_mapping_that_cannot_be_used_is_refused(
     admin: TestClient, change: dict[str, Any], dry_run: bool

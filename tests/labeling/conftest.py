@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.artifacts import store
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.ml.index import VectorIndex
 from app.models import Act, Encoder, Label, Project, Record, User
-from app.records.records import consensus_of
-from app.search.encoders import publish
+from app.records.records import load_consensus
 from app.search.suggestions import Suggestions, save_suggestions
-from app.similarity.index import VectorIndex
+from app.search.versions import publish
+from app.storage import store_file
 from tests.conftest import make_project, make_user
 
 
@@ -35,25 +35,25 @@ class Desk:
     ) -> Act:
         """One act: (record's position, label's position or None for none of these)."""
         says = [
-            Say(self.records[r], "none")
+            AnnotationInput(self.records[r], "none")
             if label is None
-            else Say(self.records[r], "label", (self.labels[label],))
+            else AnnotationInput(self.records[r], "label", (self.labels[label],))
             for r, label in pairs
         ]
-        with transaction() as db:
+        with write_session() as db:
             return annotate(db, self.project, user.id, says, key=key, source=source)  # type: ignore[arg-type]
 
     def consensus(self, position: int) -> list[int | None] | None:
         """The labels' positions that the record's annotations agree on; None: unlabeled."""
-        with reading() as db:
-            found = consensus_of(db, [self.records[position]]).get(self.records[position])
+        with read_session() as db:
+            found = load_consensus(db, [self.records[position]]).get(self.records[position])
         if found is None:
             return None
         return [None if each is None else self.labels.index(each) for each in found]
 
 
 def add_records(project: Project, texts: Sequence[str]) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         rows = [
             Record(
                 project_id=project.id,
@@ -70,18 +70,20 @@ def add_records(project: Project, texts: Sequence[str]) -> list[int]:
 
 def teach(desk: Desk, position: int, n: int = 5) -> list[int]:
     """n more records that ben gave this label."""
-    with transaction() as db:
+    with write_session() as db:
         rows = [
             Record(
-                project_id=desk.project.id, external_id=f"known{uuid.uuid4().hex}",
-                text=f"known {position} {i}", content_hash=f"{position}{i}",
+                project_id=desk.project.id,
+                external_id=f"known{uuid.uuid4().hex}",
+                text=f"known {position} {i}",
+                content_hash=f"{position}{i}",
             )
             for i in range(n)
-        ]  # fmt: skip
+        ]
         db.add_all(rows)
         db.flush()
         ids = [row.id for row in rows]
-        says = [Say(each, "label", (desk.labels[position],)) for each in ids]
+        says = [AnnotationInput(each, "label", (desk.labels[position],)) for each in ids]
         annotate(db, desk.project, desk.ben.id, says, key=f"teach-{position}-{ids[0]}")
     return ids
 
@@ -94,15 +96,15 @@ def publish_suggestions(
     index = VectorIndex.build(np.array([10**9], np.int64), np.ones((1, 8), np.float32))
     found = Suggestions(np.array(ids, np.int64), tuple(labels), chances.astype(np.float16))
     files = {
-        "index": store("index", index.save),
-        "suggestions": store("suggestions", lambda path: save_suggestions(found, path)),
+        "index": store_file("index", index.save),
+        "suggestions": store_file("suggestions", lambda path: save_suggestions(found, path)),
     }
-    with transaction() as db:
+    with write_session() as db:
         return publish(db, project, kind="raw", raw_encoder=None, files=files, n_records=1)
 
 
 def add_labels(project: Project, names: Sequence[str]) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         rows = [
             Label(project_id=project.id, name=n, name_key=n.casefold(), colour=i, position=i)
             for i, n in enumerate(names)

@@ -5,12 +5,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
-from app.database import reading
-from app.labeling.acceptance import sum_up
-from app.labeling.accepting import sampled_ranks
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session
+from app.labeling.sessions.acceptance import sum_up
+from app.labeling.sessions.bulk_accept import draw_sample_ranks
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import Act, Annotation, LabelingSession
-from app.records.records import consensus_of
+from app.records.records import load_consensus
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk, make_desk
 from tests.labeling.test_next_best import label_ranks, shares, start_long_session
@@ -24,7 +24,7 @@ N_SURE = 7
 def start_mixed_session(desk: Desk) -> LabelingSession:
     """Every record in its order, each suggested billing with its own score."""
     suggest(desk, embed(desk), shares(*SCORES))
-    seed = seed_of("given", desk.records)
+    seed = build_seed("given", desk.records)
     return start_session(desk.project, desk.ada, "given", seed=seed)
 
 
@@ -33,13 +33,13 @@ def address(session: LabelingSession) -> str:
 
 
 def n_acts() -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(Act)) or 0
 
 
 def labeled(desk: Desk) -> list[int]:
-    with reading() as db:
-        return sorted(consensus_of(db, desk.records))
+    with read_session() as db:
+        return sorted(load_consensus(db, desk.records))
 
 
 def accept_page(client: TestClient, desk: Desk, session: LabelingSession, **more: str) -> int:
@@ -67,10 +67,16 @@ def test_a_page_accept_takes_the_sure_ones_and_leaves_the_others_open(desk: Desk
 def test_a_program_says_from_which_score_on_it_accepts(desk: Desk) -> None:
     session, client = start_mixed_session(desk), client_of(desk.ada)
     says = [
-        {"record_id": desk.records[i], "verdict": "label", "label_ids": [desk.labels[0]],
-         "rank": i, "suggestion_id": desk.labels[0], "suggestion_score": SCORES[i]}
+        {
+            "record_id": desk.records[i],
+            "verdict": "label",
+            "label_ids": [desk.labels[0]],
+            "rank": i,
+            "suggestion_id": desk.labels[0],
+            "suggestion_score": SCORES[i],
+        }
         for i in (0, 5)
-    ]  # fmt: skip
+    ]
     body = {"key": "a", "session_id": session.id, "source": "page", "says": says}
     url = "/api/v1/projects/letters/annotations"
 
@@ -92,9 +98,12 @@ def test_a_first_session_is_labeled_row_by_row(desk: Desk, kind: str) -> None:
     client = client_of(desk.ada)
     session = start_session(desk.project, desk.ada, kind, k=12)
     say = {
-        "record_id": order(session)[0], "verdict": "label", "label_ids": [desk.labels[0]],
-        "suggestion_id": desk.labels[0], "suggestion_score": 0.99,
-    }  # fmt: skip
+        "record_id": order(session)[0],
+        "verdict": "label",
+        "label_ids": [desk.labels[0]],
+        "suggestion_id": desk.labels[0],
+        "suggestion_score": 0.99,
+    }
     body = {"key": "a", "session_id": session.id, "says": [say], "min_score": 0.8}
     api = f"/api/v1{address(session)}"
 
@@ -123,7 +132,7 @@ def test_representative_records_are_not_accepted_even_when_a_version_suggests(de
 def test_a_whole_session_is_accepted_as_far_as_it_is_sure(database: str) -> None:
     desk = make_desk(n_records=100)
     session, client = start_long_session(desk), client_of(desk.ada)
-    label_ranks(desk, session, sampled_ranks(session), 0)
+    label_ranks(desk, session, draw_sample_ranks(session), 0)
     api = f"/api/v1{address(session)}/accept"
     told = client.get(api).json()
     assert (told["n_taken"], told["n_left"], told["obstacle"]) == (60, 0, "")
@@ -148,7 +157,7 @@ def test_a_decided_row_is_not_accepted_over(desk: Desk) -> None:
     assert client.post(f"{address(session)}/says", data=data).status_code == 303
 
     assert (n_acts(), desk.consensus(0)) == (before, [2])
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 1
 
 

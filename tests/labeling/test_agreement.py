@@ -1,14 +1,14 @@
 import pytest
 
-from app.database import reading, transaction
-from app.labeling.agreement import (
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.team.agreement import (
     Agreement,
-    agreement,
     cohen_kappa,
+    compute_agreement,
+    compute_observed_agreement,
     krippendorff_alpha,
-    observed_share,
 )
-from app.labeling.annotations import Say, annotate
 from tests.conftest import make_user
 from tests.labeling.conftest import Desk
 
@@ -32,8 +32,8 @@ def answers(table: str) -> dict[int, dict[int, frozenset[int | None]]]:
 
 
 def measured(desk: Desk) -> Agreement:
-    with reading() as db:
-        return agreement(db, desk.project)
+    with read_session() as db:
+        return compute_agreement(db, desk.project)
 
 
 def test_alpha_is_that_of_the_published_example() -> None:
@@ -49,7 +49,7 @@ def test_kappa_is_that_of_the_textbook() -> None:
 
     assert cohen_kappa(pairs) == pytest.approx(0.4)
     assert cohen_kappa([(yes, yes)] * 3) is None
-    assert observed_share(answers("1 1 2\n1 2 2")) == pytest.approx(2 / 3)
+    assert compute_observed_agreement(answers("1 1 2\n1 2 2")) == pytest.approx(2 / 3)
 
 
 def test_agreement_counts_what_people_say_now(desk: Desk) -> None:
@@ -58,8 +58,8 @@ def test_agreement_counts_what_people_say_now(desk: Desk) -> None:
     desk.label(desk.ben, (0, 0), (1, 1), (2, 1), (3, 1), (4, None), (5, 0), key="b")
     desk.label(desk.ben, (1, 0), key="better")
     desk.label(cleo, (0, 1), key="c")
-    with transaction() as db:
-        annotate(db, desk.project, cleo.id, [Say(desk.records[1], "skip")], key="s")
+    with write_session() as db:
+        annotate(db, desk.project, cleo.id, [AnnotationInput(desk.records[1], "skip")], key="s")
 
     found = measured(desk)
 

@@ -4,30 +4,36 @@ import time
 import pytest
 from sqlalchemy import func, select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid, NotFound
-from app.labeling.annotations import Say, annotate
+from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import Act, Annotation, Label, utc_now
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_labels, add_records
 
 
 def counted(table: type) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
 def test_a_label_becomes_an_annotation_with_its_provenance_and_consensus(desk: Desk) -> None:
-    say = Say(
-        desk.records[0], "label", (desk.labels[1],), rank=3, similarity=0.75,
-        suggestion_id=desk.labels[0], suggestion_score=0.5, milliseconds=900,
-    )  # fmt: skip
+    say = AnnotationInput(
+        desk.records[0],
+        "label",
+        (desk.labels[1],),
+        rank=3,
+        similarity=0.75,
+        suggestion_id=desk.labels[0],
+        suggestion_score=0.5,
+        milliseconds=900,
+    )
 
-    with transaction() as db:
+    with write_session() as db:
         annotate(db, desk.project, desk.ada.id, [say], key="k1")
 
     assert desk.consensus(0) == [1]
-    with reading() as db:
+    with read_session() as db:
         row = db.scalars(select(Annotation)).one()
     assert (row.rank, row.similarity, row.milliseconds, row.source) == (3, 0.75, 900, "single")
     assert (row.suggestion_id, row.suggestion_score) == (desk.labels[0], 0.5)
@@ -82,15 +88,15 @@ def test_foreign_records_and_labels_read_as_unknown(desk: Desk) -> None:
     record, label = add_records(other, ["theirs"])[0], add_labels(other, ["theirs"])[0]
 
     for say in (
-        Say(record, "label", (desk.labels[0],)),
-        Say(desk.records[0], "label", (label,)),
-        Say(desk.records[0], "label", (999_999,)),
-        Say(desk.records[0], "none", suggestion_id=label),
+        AnnotationInput(record, "label", (desk.labels[0],)),
+        AnnotationInput(desk.records[0], "label", (label,)),
+        AnnotationInput(desk.records[0], "label", (999_999,)),
+        AnnotationInput(desk.records[0], "none", suggestion_id=label),
     ):
-        with pytest.raises(NotFound), transaction() as db:
+        with pytest.raises(NotFound), write_session() as db:
             annotate(db, desk.project, desk.ada.id, [say], key="k")
-    fine = Say(desk.records[0], "none")
-    with pytest.raises(NotFound), transaction() as db:
+    fine = AnnotationInput(desk.records[0], "none")
+    with pytest.raises(NotFound), write_session() as db:
         annotate(db, desk.project, desk.ada.id, [fine], key="k", session_id=999)
     assert (counted(Act), counted(Annotation)) == (0, 0)
 
@@ -98,23 +104,23 @@ def test_foreign_records_and_labels_read_as_unknown(desk: Desk) -> None:
 def test_a_say_that_makes_no_sense_is_refused_with_a_sentence(desk: Desk) -> None:
     record, (a, b, _) = desk.records[0], desk.labels
     senseless = [
-        [Say(record, "label")],
-        [Say(record, "label", (a, b))],
-        [Say(record, "skip", (a,))],
-        [Say(record, "none"), Say(record, "skip")],
+        [AnnotationInput(record, "label")],
+        [AnnotationInput(record, "label", (a, b))],
+        [AnnotationInput(record, "skip", (a,))],
+        [AnnotationInput(record, "none"), AnnotationInput(record, "skip")],
         [],
     ]
 
     for says in senseless:
-        with pytest.raises(Invalid), transaction() as db:
+        with pytest.raises(Invalid), write_session() as db:
             annotate(db, desk.project, desk.ada.id, says, key="k")
-    with pytest.raises(Invalid), transaction() as db:
-        annotate(db, desk.project, desk.ada.id, [Say(record, "none")], key="")
+    with pytest.raises(Invalid), write_session() as db:
+        annotate(db, desk.project, desk.ada.id, [AnnotationInput(record, "none")], key="")
     assert counted(Act) == 0
 
 
 def test_a_retired_label_is_not_given_any_more(desk: Desk) -> None:
-    with transaction() as db:
+    with write_session() as db:
         label = db.get_one(Label, desk.labels[0])
         label.retired_at = utc_now()
 

@@ -2,8 +2,8 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from app.database import transaction
-from app.labeling.sessions import start_session
+from app.db.session import write_session
+from app.labeling.sessions.sessions import start_session
 from app.models import LabelingSession, Project
 from tests.conftest import client_of, make_project
 from tests.labeling.conftest import Desk, add_records
@@ -53,7 +53,7 @@ def test_a_label_is_answered_with_what_it_changed(desk: Desk) -> None:
 
 def test_a_long_session_is_counted_when_it_is_asked_for_and_not_at_each_label(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(LabelingSession, session.id).n_records = 1_001
     client = browser(desk)
 
@@ -104,8 +104,10 @@ def test_a_flag_set_twice_is_off_again(desk: Desk) -> None:
     off = client.post(f"{API}/remarks", json={"key": "2", **flag}).json()
 
     assert [answer["records"][0]["is_flagged"] for answer in (on, again, off)] == [
-        True, True, False,
-    ]  # fmt: skip
+        True,
+        True,
+        False,
+    ]
 
 
 def test_comments_are_stored_as_they_are_and_undone(desk: Desk) -> None:
@@ -146,9 +148,12 @@ def test_a_closed_project_is_not_there_for_others(desk: Desk) -> None:
     body = {"key": "k", "says": [{"record_id": record, "verdict": "none"}]}
 
     for method, path in (
-        ("POST", "annotations"), ("POST", "annotations/undo"), ("POST", "remarks"),
-        ("GET", "sessions"), ("GET", "labels"),
-    ):  # fmt: skip
+        ("POST", "annotations"),
+        ("POST", "annotations/undo"),
+        ("POST", "remarks"),
+        ("GET", "sessions"),
+        ("GET", "labels"),
+    ):
         answer = ben.request(method, f"/api/v1/projects/secrets/{path}", json=body)
         assert answer.status_code == 404
     through_mine = ben.post(f"{API}/annotations", json=body)
@@ -157,7 +162,7 @@ def test_a_closed_project_is_not_there_for_others(desk: Desk) -> None:
 
 def closed_project() -> Project:
     project = make_project("secrets")
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).is_open = False
     return project
 

@@ -1,28 +1,28 @@
 import pytest
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import NotAllowed, NotFound
-from app.labeling.assignments import assign, assigned_to, assignees
-from app.labeling.listing import hide, lists
-from app.labeling.sessions import seed_of, start_session
+from app.labeling.sessions.session_list import load_session_lists, set_hidden
+from app.labeling.sessions.sessions import build_seed, start_session
+from app.labeling.team.assignments import assign, list_assigned_sessions, load_assignees
 from app.models import LabelingSession, Project, User
 from tests.conftest import make_user
 from tests.labeling.conftest import Desk
 
 
 def start(desk: Desk, by: User, n: int = 3) -> LabelingSession:
-    seed = seed_of("given", desk.records[:n])
+    seed = build_seed("given", desk.records[:n])
     return start_session(desk.project, by, "given", seed=seed)
 
 
 def give(desk: Desk, session: LabelingSession, *users: User, by: User | None = None) -> None:
-    with transaction() as db:
+    with write_session() as db:
         assign(db, desk.project, session, [user.id for user in users], by or desk.ada)
 
 
 def states(desk: Desk, session: LabelingSession) -> dict[str, tuple[int, bool]]:
-    with reading() as db:
-        found = assignees(db, [session.id]).get(session.id, [])
+    with read_session() as db:
+        found = load_assignees(db, [session.id]).get(session.id, [])
     return {each.name: (each.n_decided, each.is_done) for each in found}
 
 
@@ -33,11 +33,11 @@ def test_each_assignee_has_a_state_of_their_own(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), (5, 0), key="a")
 
     assert states(desk, session) == {"ada": (1, False), "ben": (3, True)}
-    with reading() as db:
-        assert [each.id for each, _ in assigned_to(db, desk.project.id, desk.ada.id)] == [
-            session.id
-        ]
-        assert assigned_to(db, desk.project.id, desk.ben.id) == []
+    with read_session() as db:
+        assert [
+            each.id for each, _ in list_assigned_sessions(db, desk.project.id, desk.ada.id)
+        ] == [session.id]
+        assert list_assigned_sessions(db, desk.project.id, desk.ben.id) == []
     give(desk, session, desk.ben)
     assert states(desk, session) == {"ben": (3, True)}
 
@@ -50,11 +50,11 @@ def test_those_who_may_assign_to_those_who_may_label(desk: Desk) -> None:
 
     with pytest.raises(NotAllowed, match="admin or a reviewer"):
         give(desk, session, desk.ada, by=desk.ben)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(User, vera.id).is_active = False
     with pytest.raises(NotFound):
         give(desk, session, vera)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, desk.project.id).is_open = False
     desk.project.is_open = False
     with pytest.raises(NotFound):
@@ -63,14 +63,16 @@ def test_those_who_may_assign_to_those_who_may_label(desk: Desk) -> None:
 
 def test_a_session_stands_in_one_list(desk: Desk) -> None:
     assigned, own, done, foreign = (
-        start(desk, desk.ada, 4), start(desk, desk.ben, 5), start(desk, desk.ben, 1),
+        start(desk, desk.ada, 4),
+        start(desk, desk.ben, 5),
+        start(desk, desk.ben, 1),
         start(desk, desk.ada, 6),
-    )  # fmt: skip
+    )
     give(desk, assigned, desk.ben)
     desk.label(desk.ben, (0, 0), key="b")
 
-    with reading() as db:
-        found = lists(db, desk.project, desk.ben)
+    with read_session() as db:
+        found = load_session_lists(db, desk.project, desk.ben)
 
     ids = [[line.session.id for line in of] for of in (found.assigned, found.continued)]
     assert ids == [[assigned.id], [own.id]]
@@ -82,14 +84,14 @@ def test_a_session_stands_in_one_list(desk: Desk) -> None:
 def test_an_own_session_is_hidden_and_shown_again(desk: Desk) -> None:
     session = start(desk, desk.ben)
 
-    with pytest.raises(NotAllowed), transaction() as db:
-        hide(db, session, make_user("cleo", "annotator"))
-    with transaction() as db:
-        hide(db, session, desk.ben)
-    with reading() as db:
-        found = lists(db, desk.project, desk.ben)
+    with pytest.raises(NotAllowed), write_session() as db:
+        set_hidden(db, session, make_user("cleo", "annotator"))
+    with write_session() as db:
+        set_hidden(db, session, desk.ben)
+    with read_session() as db:
+        found = load_session_lists(db, desk.project, desk.ben)
         assert (found.continued, found.recent, found.n_hidden) == ([], [], 1)
-    with transaction() as db:
-        hide(db, session, desk.ben, is_hidden=False)
-    with reading() as db:
-        assert len(lists(db, desk.project, desk.ben).continued) == 1
+    with write_session() as db:
+        set_hidden(db, session, desk.ben, is_hidden=False)
+    with read_session() as db:
+        assert len(load_session_lists(db, desk.project, desk.ben).continued) == 1

@@ -2,27 +2,27 @@
 
 from sqlalchemy import select
 
-from app.database import reading, transaction
-from app.labeling.audit import AuditCounts, audit_counts, audit_records, in_audit
+from app.db.session import read_session, write_session
+from app.labeling.team.holdout import HoldoutCounts, count_holdout, draw_holdout, is_in_holdout
 from app.models import Project, Record
 from tests.labeling.conftest import Desk, add_records, make_desk
 
 
 def draw(project: Project, n_more: int) -> list[int]:
-    with transaction() as db:
-        return audit_records(db, project, n_more)
+    with write_session() as db:
+        return draw_holdout(db, project, n_more)
 
 
 def stream(project: Project) -> set[int]:
-    with reading() as db:
-        ours = (Record.project_id == project.id, in_audit(project.id))
+    with read_session() as db:
+        ours = (Record.project_id == project.id, is_in_holdout(project.id))
         return set(db.scalars(select(Record.id).where(*ours)))
 
 
 def test_the_stream_grows_in_the_order_of_the_hashes_and_shows_what_is_not_labeled(
     desk: Desk,
 ) -> None:
-    with reading() as db:
+    with read_session() as db:
         by_hash = list(
             db.scalars(
                 select(Record.id)
@@ -43,8 +43,8 @@ def test_the_stream_grows_in_the_order_of_the_hashes_and_shows_what_is_not_label
     assert stream(desk.project) == set(by_hash[:5])
     assert draw(desk.project, 5) == [*by_hash[1:5], by_hash[6]]
     assert stream(desk.project) == set(by_hash[:7])
-    with reading() as db:
-        assert audit_counts(db, desk.project.id) == AuditCounts(n_records=7, n_labeled=2)
+    with read_session() as db:
+        assert count_holdout(db, desk.project.id) == HoldoutCounts(n_records=7, n_labeled=2)
 
 
 def test_the_stream_never_shrinks_and_ends_with_the_project(desk: Desk) -> None:
@@ -61,12 +61,14 @@ def test_the_stream_never_shrinks_and_ends_with_the_project(desk: Desk) -> None:
 def test_equal_texts_join_together_and_other_projects_stay_out(database: str) -> None:
     desk = make_desk(n_records=0)
     add_records(desk.project, ["the very same words"])
-    with transaction() as db:
+    with write_session() as db:
         one = db.scalars(select(Record).where(Record.project_id == desk.project.id)).one()
         twin = Record(
-            project_id=desk.project.id, external_id="twin", text=one.text,
+            project_id=desk.project.id,
+            external_id="twin",
+            text=one.text,
             content_hash=one.content_hash,
-        )  # fmt: skip
+        )
         db.add(twin)
         db.flush()
         pair = {one.id, twin.id}

@@ -1,9 +1,13 @@
 from sqlalchemy import select
 
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
-from app.labeling.consensus import agreed, recomputed, settle
-from app.labeling.says import CurrentSay
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.consensus import (
+    compute_agreed_labels,
+    recompute_consensus,
+    update_consensus,
+)
+from app.labeling.annotations.votes import CurrentVote
 from app.models import Act, Annotation, Consensus
 from tests.conftest import make_user
 from tests.labeling.conftest import Desk
@@ -11,23 +15,28 @@ from tests.labeling.conftest import Desk
 
 def say(
     user: int, act: int, *labels: int, verdict: str = "label", person: bool = True
-) -> CurrentSay:
-    return CurrentSay(user, act, verdict, labels, person)
+) -> CurrentVote:
+    return CurrentVote(user, act, verdict, labels, person)
 
 
 def imported(desk: Desk, position: int, label: int) -> int:
     """What the exchange room does with a label cell of a file."""
-    with transaction() as db:
+    with write_session() as db:
         act = Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1")
         db.add(act)
         db.flush()
         db.add(
             Annotation(
-                act_id=act.id, project_id=desk.project.id, record_id=desk.records[position],
-                user_id=desk.ada.id, verdict="label", label_id=desk.labels[label], source="import",
+                act_id=act.id,
+                project_id=desk.project.id,
+                record_id=desk.records[position],
+                user_id=desk.ada.id,
+                verdict="label",
+                label_id=desk.labels[label],
+                source="import",
             )
-        )  # fmt: skip
-        settle(db, desk.project.id, [desk.records[position]])
+        )
+        update_consensus(db, desk.project.id, [desk.records[position]])
         return act.id
 
 
@@ -46,8 +55,8 @@ def test_none_of_these_is_a_voice_and_skip_is_none(desk: Desk) -> None:
     desk.label(desk.ada, (0, None), key="a")
     assert desk.consensus(0) == [None]
 
-    with transaction() as db:
-        skip = [Say(desk.records[0], "skip")]
+    with write_session() as db:
+        skip = [AnnotationInput(desk.records[0], "skip")]
         annotate(db, desk.project, desk.ben.id, skip, key="b")
     assert desk.consensus(0) == [None]
 
@@ -65,8 +74,11 @@ def test_a_newer_say_of_the_same_person_replaces_the_older(desk: Desk) -> None:
 def test_not_similar_says_nothing_about_the_record_itself(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), key="a")
 
-    with transaction() as db:
-        says = [Say(desk.records[0], "not_similar"), Say(desk.records[1], "not_similar")]
+    with write_session() as db:
+        says = [
+            AnnotationInput(desk.records[0], "not_similar"),
+            AnnotationInput(desk.records[1], "not_similar"),
+        ]
         annotate(db, desk.project, desk.ada.id, says, key="b")
 
     assert desk.consensus(0) == [0]
@@ -90,12 +102,24 @@ def test_labels_that_more_than_half_carry_are_agreed_in_a_multi_label_project(
     multi_desk: Desk,
 ) -> None:
     record, (a, b, c) = multi_desk.records[0], multi_desk.labels
-    with transaction() as db:
-        annotate(db, multi_desk.project, multi_desk.ada.id, [Say(record, "label", (a, b))], key="1")
+    with write_session() as db:
+        annotate(
+            db,
+            multi_desk.project,
+            multi_desk.ada.id,
+            [AnnotationInput(record, "label", (a, b))],
+            key="1",
+        )
     assert multi_desk.consensus(0) == [0, 1]
 
-    with transaction() as db:
-        annotate(db, multi_desk.project, multi_desk.ben.id, [Say(record, "label", (b, c))], key="2")
+    with write_session() as db:
+        annotate(
+            db,
+            multi_desk.project,
+            multi_desk.ben.id,
+            [AnnotationInput(record, "label", (b, c))],
+            key="2",
+        )
     assert multi_desk.consensus(0) == [1]
 
 
@@ -103,7 +127,7 @@ def test_the_act_since_which_people_agree_does_not_move_with_one_more_voice(desk
     first = desk.label(desk.ada, (0, 1), key="a")
     desk.label(desk.ben, (0, 1), key="b")
 
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(Consensus.act_id)).all() == [first.id]
 
 
@@ -111,14 +135,18 @@ def test_agreement_by_hand() -> None:
     one, two, three = 11, 12, 13
     tie = [say(1, 1, one), say(2, 2, two)]
 
-    assert agreed([say(1, 1, one)], {}, False) == {one: 1}
-    assert agreed(tie, {}, False) == {}
-    assert agreed([*tie, say(3, 3, two)], {}, False) == {two: 3}
-    assert agreed(tie, {one: two}, False) == {two: 1}
-    assert agreed([say(1, 1, one, person=False), say(2, 2, two)], {}, False) == {two: 2}
-    assert agreed([say(1, 1, one, person=False), say(2, 2, one)], {}, False) == {one: 1}
-    assert agreed([say(1, 1, one, two), say(2, 2, two, three)], {}, True) == {two: 1}
-    assert agreed([say(1, 1, verdict="skip")], {}, True) == {}
+    assert compute_agreed_labels([say(1, 1, one)], {}, False) == {one: 1}
+    assert compute_agreed_labels(tie, {}, False) == {}
+    assert compute_agreed_labels([*tie, say(3, 3, two)], {}, False) == {two: 3}
+    assert compute_agreed_labels(tie, {one: two}, False) == {two: 1}
+    assert compute_agreed_labels([say(1, 1, one, person=False), say(2, 2, two)], {}, False) == {
+        two: 2
+    }
+    assert compute_agreed_labels([say(1, 1, one, person=False), say(2, 2, one)], {}, False) == {
+        one: 1
+    }
+    assert compute_agreed_labels([say(1, 1, one, two), say(2, 2, two, three)], {}, True) == {two: 1}
+    assert compute_agreed_labels([say(1, 1, verdict="skip")], {}, True) == {}
 
 
 def test_stored_consensus_is_what_a_fresh_look_gives(desk: Desk) -> None:
@@ -126,8 +154,8 @@ def test_stored_consensus_is_what_a_fresh_look_gives(desk: Desk) -> None:
         desk.label(desk.ada, (i, i % 3), key=f"a{i}")
         desk.label(desk.ben, (i, i % 2), key=f"b{i}")
 
-    with reading() as db:
-        fresh = recomputed(db, desk.project.id, desk.records)
+    with read_session() as db:
+        fresh = recompute_consensus(db, desk.project.id, desk.records)
         rows = db.execute(select(Consensus.record_id, Consensus.label_id, Consensus.act_id)).all()
     stored: dict[int, dict[int | None, int]] = {}
     for record_id, label_id, act_id in rows:

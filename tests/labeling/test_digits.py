@@ -1,6 +1,6 @@
 import pytest
 
-from app.labeling.digits import keyed_labels, letters_of
+from app.labeling.labels.shortcuts import load_letters, pair_with_digits
 from app.models import Label, Project, User
 
 pytestmark = pytest.mark.once
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.once
 def keyed(n_labels: int, chosen: object = None) -> list[tuple[int, str]]:
     offered = [Label(id=i, name=f"label {i}", position=i) for i in range(1, n_labels + 1)]
     user = User(preferences={} if chosen is None else {"digits_7": chosen})
-    return [(label.id, key) for label, key in keyed_labels(user, Project(id=7), offered)]
+    return [(label.id, key) for label, key in pair_with_digits(user, Project(id=7), offered)]
 
 
 def test_labels_have_digits_by_their_place_and_the_rest_has_none() -> None:
@@ -36,7 +36,7 @@ def test_letters_hold_for_labels_of_the_project_and_each_once() -> None:
     chosen = {"1": "s", "2": "s", "3": "q", "x": "y", "0": "ab"}
 
     def letters(stored: object) -> dict[int, str]:
-        return letters_of(User(preferences={"letters_7": stored}), Project(id=7), offered)
+        return load_letters(User(preferences={"letters_7": stored}), Project(id=7), offered)
 
     assert letters(chosen) == {1: "s"}
     assert letters({"2": "r", "1": "7"}) == {2: "r"}

@@ -8,13 +8,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, select
 
-from app.artifacts import store
-from app.database import reading, transaction
-from app.labeling.duplicates import MOST_FOLDED, fold
+from app.db.session import read_session, write_session
+from app.labeling.sessions.duplicates import MOST_FOLDED, fold_duplicates
+from app.ml.index import VectorIndex
 from app.models import LabelingSession, Record, SessionItem, hash_normalized
-from app.records.records import consensus_of
-from app.search.encoders import publish
-from app.similarity.index import VectorIndex
+from app.records.records import load_consensus
+from app.search.versions import publish
+from app.storage import store_file
 from tests.conftest import client_of, make_project, make_user
 from tests.labeling.conftest import Desk, add_labels, add_records
 
@@ -33,8 +33,8 @@ def desk_of(texts: Sequence[str]) -> Desk:
     project = make_project()
     ids = add_records(project, texts)
     index = VectorIndex.build(np.array(ids, np.int64), np.ones((len(ids), 8), np.float32))
-    with transaction() as db:
-        files = {"index": store("index", index.save)}
+    with write_session() as db:
+        files = {"index": store_file("index", index.save)}
         publish(db, project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
     labels = add_labels(project, ["good", "bad"])
     return Desk(project, ids, labels, make_user("ada", "admin"), make_user("ben", "annotator"))
@@ -54,8 +54,8 @@ def label(client: TestClient, session_id: int, rank: int, label_id: int) -> None
 
 
 def labeled(desk: Desk) -> list[int]:
-    with reading() as db:
-        return sorted(consensus_of(db, desk.records))
+    with read_session() as db:
+        return sorted(load_consensus(db, desk.records))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -80,7 +80,7 @@ def test_different_texts_with_one_vector_are_rows_of_their_own(database: str, fa
         ["Great fit", "\tGreat\n\n fit", "Great\u00a0fit\u3000"],
         ["Straße nach Köln", "STRASSE NACH KÖLN", "straße  nach Ko\u0308ln"],
     ],
-)  # fmt: skip
+)
 def test_capitals_and_blanks_make_no_other_text(database: str, copies: list[str]) -> None:
     desk = desk_of([*copies, "Something else"])
     client = client_of(desk.ada)
@@ -99,10 +99,14 @@ def test_capitals_and_blanks_make_no_other_text(database: str, copies: list[str]
 def test_a_session_of_older_days_labels_no_other_text(database: str) -> None:
     desk = desk_of(["New menu 😍", "New menu 😡", "new menu 😍"])
     session = LabelingSession(
-        project_id=desk.project.id, user_id=desk.ada.id, seed_kind="coverage", title="Old",
-        n_records=1, seed={"folded": {str(desk.records[0]): [*desk.records[1:], 10**6]}},
-    )  # fmt: skip
-    with transaction() as db:
+        project_id=desk.project.id,
+        user_id=desk.ada.id,
+        seed_kind="coverage",
+        title="Old",
+        n_records=1,
+        seed={"folded": {str(desk.records[0]): [*desk.records[1:], 10**6]}},
+    )
+    with write_session() as db:
         db.add(session)
         db.flush()
         db.add(SessionItem(session_id=session.id, rank=0, record_id=desk.records[0]))
@@ -122,11 +126,11 @@ def test_a_copy_whose_text_changed_does_not_follow(database: str) -> None:
     client = client_of(desk.ada)
     session_id = start(client)
     changed = desk.records[1]
-    with reading() as db:
+    with read_session() as db:
         rows = select(SessionItem.record_id).where(SessionItem.session_id == session_id)
         if changed in set(db.scalars(rows)):
             changed = desk.records[0]
-    with transaction() as db:
+    with write_session() as db:
         name = db.get_one(Record, changed).external_id
 
     body = {"records": [{"external_id": name, "text": "Great fit? No!", "fields": {}}]}
@@ -145,33 +149,41 @@ def test_a_copy_whose_text_changed_does_not_follow(database: str) -> None:
 def test_copies_far_beyond_the_session_follow_too(database: str) -> None:
     desk = desk_of([f"text {i}" for i in range(3)])
     copies = [
-        {"project_id": desk.project.id, "external_id": f"c{i}", "text": f" TEXT {i % 2}",
-         "content_hash": hashlib.sha256(b"x").hexdigest()}
+        {
+            "project_id": desk.project.id,
+            "external_id": f"c{i}",
+            "text": f" TEXT {i % 2}",
+            "content_hash": hashlib.sha256(b"x").hexdigest(),
+        }
         for i in range(300)
-    ]  # fmt: skip
-    with transaction() as db:
+    ]
+    with write_session() as db:
         db.execute(insert(Record), copies)
         everyone = np.array(db.scalars(select(Record.id)).all(), np.int64)
-    with reading() as db:
-        groups = fold(db, desk.project.id, desk.records, everyone)
+    with read_session() as db:
+        groups = fold_duplicates(db, desk.project.id, desk.records, everyone)
 
     assert [len(groups[each]) for each in desk.records] == [150, 150, 0]
 
 
 def test_no_row_stands_for_more_than_one_act_can_hold(database: str) -> None:
     desk = desk_of(["ok"])
-    with transaction() as db:
+    with write_session() as db:
         db.execute(
             insert(Record),
             [
-                {"project_id": desk.project.id, "external_id": f"c{i}", "text": "OK",
-                 "content_hash": ""}
+                {
+                    "project_id": desk.project.id,
+                    "external_id": f"c{i}",
+                    "text": "OK",
+                    "content_hash": "",
+                }
                 for i in range(MOST_FOLDED + 5)
             ],
-        )  # fmt: skip
+        )
         everyone = db.scalars(select(Record.id).order_by(Record.id)).all()
-    with reading() as db:
-        groups = fold(db, desk.project.id, everyone, np.array(everyone, np.int64))
+    with read_session() as db:
+        groups = fold_duplicates(db, desk.project.id, everyone, np.array(everyone, np.int64))
 
     assert [len(members) for members in groups.values()] == [MOST_FOLDED, 4]
 
@@ -182,6 +194,6 @@ def test_an_import_keeps_the_hash_up_to_date(database: str) -> None:
     for text in ("Two  words", "three WORDS"):
         body = {"records": [{"external_id": "a", "text": text}]}
         assert client.post("/api/v1/projects/letters/records", json=body).status_code == 200
-        with reading() as db:
+        with read_session() as db:
             stored = db.scalar(select(Record.normalized_hash).where(Record.external_id == "a"))
         assert stored == hash_normalized(text.lower())

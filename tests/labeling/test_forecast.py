@@ -1,6 +1,6 @@
 """What a forecast says of a session, in words."""
 
-from app.labeling.forecast import Forecast
+from app.labeling.sessions.forecast import Forecast
 
 
 def test_without_suggestions_what_is_labeled_is_no_forecast_of_the_rest() -> None:

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from sqlalchemy import func, select, update
 
-from app.database import reading, transaction
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session, write_session
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import Act, Annotation, LabelingSession, Remark
 from tests.conftest import client_of, make_project
 from tests.labeling.conftest import Desk, add_labels, add_records
@@ -40,7 +40,7 @@ def flag(desk: Desk, position: int, key: str = "k") -> dict[str, Any]:
 
 
 def counted(table: type) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
@@ -95,7 +95,7 @@ def send(client: TestClient, url: str, body: dict[str, Any]) -> Response:
 @pytest.mark.parametrize("door", DOORS)
 def test_each_door_replays_the_same_request_and_refuses_another(desk: Desk, door: Door) -> None:
     suggest(desk, embed(desk), np.full((12, 3), [0.9, 0.05, 0.05]))
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=11)
     client = client_of(desk.ada)
     url, body, other = door(desk, session)
@@ -211,7 +211,7 @@ def test_two_requests_with_one_key_at_once_store_one_and_refuse_the_other(
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     stored_for = [a.json()["records"][0]["record_id"] for a in answers if a.status_code == 200]
-    with reading() as db:
+    with read_session() as db:
         assert list(db.scalars(select(Annotation.record_id))) == stored_for
 
 
@@ -237,7 +237,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
 def test_acts_from_before_hashes_were_kept_are_replayed_in_their_project(desk: Desk) -> None:
     client = client_of(desk.ada)
     first = client.post(f"{API}/annotations", json=say(desk, 0)).json()
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Act).values(request_hash=None))
 
     again = client.post(f"{API}/annotations", json=say(desk, 0))
@@ -247,7 +247,7 @@ def test_acts_from_before_hashes_were_kept_are_replayed_in_their_project(desk: D
 
 
 def test_a_key_that_an_import_has_is_no_answer(desk: Desk) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="k"))
 
     refused = client_of(desk.ada).post(f"{API}/annotations", json=say(desk, 0))

@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid, NotFound
-from app.labeling import label_set as edits
-from app.labeling.counts import label_counts, n_labeled
+from app.labeling.annotations.counts import count_by_label, count_labeled
+from app.labeling.labels import label_set as edits
 from app.models import Annotation, Label, LabelChange
 from app.projects.labels import add_label, label_set
 from tests.conftest import make_project
@@ -16,19 +16,19 @@ from tests.labeling.conftest import Desk
 
 def changed(edit: Callable[[Session], object]) -> int:
     """Carry out an edit in its own transaction; returns the newest change's id."""
-    with transaction() as db:
+    with write_session() as db:
         edit(db)
-    with reading() as db:
+    with read_session() as db:
         return db.scalars(select(LabelChange.id).order_by(LabelChange.id.desc())).first() or 0
 
 
 def names(desk: Desk) -> list[str]:
-    with reading() as db:
+    with read_session() as db:
         return [label.name for label in label_set(db, desk.project.id)]
 
 
 def undo(desk: Desk, change_id: int) -> None:
-    with transaction() as db:
+    with write_session() as db:
         edits.undo_change(db, desk.project.id, change_id)
 
 
@@ -42,8 +42,8 @@ def test_a_merge_moves_every_record_and_its_undo_gives_each_back(desk: Desk) -> 
     merge = changed(lambda db: edits.merge(db, project, billing, delivery, desk.ada))
     assert [desk.consensus(i) for i in range(8)] == [[1]] * 8
     assert names(desk) == ["delivery", "returns"]
-    with reading() as db:
-        assert label_counts(db, project) == {delivery: 8}
+    with read_session() as db:
+        assert count_by_label(db, project) == {delivery: 8}
         assert set(db.scalars(select(Annotation.label_id))) == {billing, delivery}
 
     undo(desk, merge)
@@ -75,14 +75,14 @@ def test_a_merge_that_makes_no_sense_is_refused(desk: Desk) -> None:
         (billing, delivery, Conflict),
         (delivery, 999_999, NotFound),
     ):
-        with pytest.raises(error), transaction() as db:
+        with pytest.raises(error), write_session() as db:
             edits.merge(db, desk.project.id, one, other, None)
 
 
 def test_names_stay_unique_however_they_are_written(desk: Desk) -> None:
     project, billing = desk.project.id, desk.labels[0]
 
-    with pytest.raises(Conflict, match="DELIVERY"), transaction() as db:
+    with pytest.raises(Conflict, match="DELIVERY"), write_session() as db:
         edits.rename(db, project, billing, "  DELIVERY ", None)
     rename = changed(lambda db: edits.rename(db, project, billing, "Invoices", desk.ada))
     assert names(desk)[0] == "Invoices"
@@ -110,7 +110,7 @@ def test_only_the_newest_change_of_a_thing_is_undone(desk: Desk) -> None:
     undo(desk, second)
     undo(desk, second)
     undo(desk, first)
-    with reading() as db:
+    with read_session() as db:
         assert db.get_one(Label, billing).colour == 0
 
 
@@ -152,10 +152,10 @@ def test_labels_move_and_move_back(desk: Desk) -> None:
 def test_labels_of_another_project_read_as_unknown(desk: Desk) -> None:
     other = make_project("others")
 
-    with pytest.raises(NotFound), transaction() as db:
+    with pytest.raises(NotFound), write_session() as db:
         edits.rename(db, other.id, desk.labels[0], "mine", None)
     change = changed(lambda db: edits.retire(db, desk.project.id, desk.labels[0], None))
-    with pytest.raises(NotFound), transaction() as db:
+    with pytest.raises(NotFound), write_session() as db:
         edits.undo_change(db, other.id, change)
 
 
@@ -163,6 +163,6 @@ def test_counts_follow_consensus_and_people(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), (1, 0), (2, None), key="a", source="page")
     desk.label(desk.ben, (0, 1), key="b")
 
-    with reading() as db:
-        assert n_labeled(db, desk.project.id) == 2
-        assert label_counts(db, desk.project.id) == {desk.labels[0]: 1}
+    with read_session() as db:
+        assert count_labeled(db, desk.project.id) == 2
+        assert count_by_label(db, desk.project.id) == {desk.labels[0]: 1}

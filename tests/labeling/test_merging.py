@@ -4,12 +4,12 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, NotFound
-from app.labeling import label_set as edits
-from app.labeling.annotations import Say, annotate
-from app.labeling.consensus import recomputed
-from app.labeling.undoing import undo
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.consensus import recompute_consensus
+from app.labeling.annotations.undo import undo
+from app.labeling.labels import label_set as edits
 from app.models import Consensus, LabelChange
 from tests.labeling.conftest import Desk, make_desk
 
@@ -29,19 +29,19 @@ def say_something(desk: Desk, chance: random.Random, key: str, *, is_multi: bool
         verdict = chance.choices(["label", "none", "skip", "not_similar"], [9, 1, 1, 1])[0]
         n_labels = chance.randint(1, 2) if is_multi else 1
         labels = chance.sample(desk.labels, n_labels) if verdict == "label" else []
-        says.append(Say(record, verdict, tuple(sorted(labels))))  # type: ignore[arg-type]
-    with transaction() as db:
+        says.append(AnnotationInput(record, verdict, tuple(sorted(labels))))  # type: ignore[arg-type]
+    with write_session() as db:
         user = chance.choice((desk.ada, desk.ben))
         source = chance.choices(["page", "import"], [4, 1])[0]
         annotate(db, desk.project, user.id, says, key=key, source=source)  # type: ignore[arg-type]
     if chance.random() < 0.2:
-        with transaction() as db:
+        with write_session() as db:
             undo(db, desk.project, user.id)
 
 
 def edit_something(desk: Desk, chance: random.Random) -> None:
     project, (one, other) = desk.project.id, chance.sample(desk.labels, 2)
-    with transaction() as db:
+    with write_session() as db:
         deed = chance.choice(("merge", "merge", "restore", "undo"))
         if deed == "merge":
             edits.merge(db, project, one, other, None)
@@ -66,6 +66,6 @@ def test_whatever_was_said_consensus_after_merges_is_what_settling_all_would_giv
             n_edits += 1
         except (Conflict, NotFound):
             continue
-        with reading() as db:
-            assert stored(db, desk) == recomputed(db, desk.project.id, desk.records)
+        with read_session() as db:
+            assert stored(db, desk) == recompute_consensus(db, desk.project.id, desk.records)
     assert n_edits > 10

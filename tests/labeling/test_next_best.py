@@ -5,24 +5,29 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.artifacts import store
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
-from app.labeling.accepting import N_SAMPLED, NotSureEnough, accept_session, sampled_ranks
-from app.labeling.annotations import Say, annotate
-from app.labeling.certainty import certainty_of
-from app.labeling.duplicates import fold, with_followers
-from app.labeling.forecast import forecast_of
-from app.labeling.items import items
-from app.labeling.next_best import NextBest, next_best
-from app.labeling.sessions import seed_of, start_next, start_session
-from app.labeling.suggested import sure_pages
-from app.labeling.undoing import undo
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.undo import undo
+from app.labeling.sessions.bulk_accept import (
+    N_SAMPLED,
+    AgreementTooLow,
+    accept_session,
+    draw_sample_ranks,
+)
+from app.labeling.sessions.duplicates import add_followers, fold_duplicates
+from app.labeling.sessions.forecast import forecast_by_version
+from app.labeling.sessions.next_best import NextBest, find_next_best
+from app.labeling.sessions.rows import load_items
+from app.labeling.sessions.sessions import build_seed, start_next, start_session
+from app.labeling.sessions.suggestion_batches import build_batches
+from app.labeling.sessions.suggestion_scores import score_suggestions
+from app.ml.index import VectorIndex
 from app.models import Import, Label, LabelingSession, Project, Record, utc_now
-from app.records.records import consensus_of
-from app.search.encoders import publish
+from app.records.records import load_consensus
 from app.search.suggestions import Suggestions, save_suggestions
-from app.similarity.index import VectorIndex
+from app.search.versions import publish
+from app.storage import store_file
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk, make_desk, teach
 from tests.labeling.test_sessions import embed, order, suggest, vectors
@@ -43,12 +48,12 @@ def label_all_but(desk: Desk, *open_ones: int) -> None:
 
 
 def chosen(desk: Desk) -> NextBest:
-    with reading() as db:
-        return next_best(db, desk.project, desk.ada.id)
+    with read_session() as db:
+        return find_next_best(db, desk.project, desk.ada.id)
 
 
 def require_labels(desk: Desk, n: int) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, desk.project.id).min_labels = n
     desk.project.min_labels = n
 
@@ -59,8 +64,8 @@ def require_labels(desk: Desk, n: int) -> None:
 def test_a_page_ends_where_one_more_row_costs_more_than_a_record_does(desk: Desk) -> None:
     ids = np.array(desk.records)
     known = Suggestions(ids, tuple(desk.labels), shares(*SURE).astype(np.float16))
-    with reading() as db:
-        pages = sure_pages(certainty_of(db, desk.project, known, ids))
+    with read_session() as db:
+        pages = build_batches(score_suggestions(db, desk.project, known, ids))
 
     first = next(page for page in pages if page.label_id == desk.labels[0])
     # Five rows cost 1 + .01 + .02 + .03 + .05 + .1 = 1.21 actions; a sixth would add .4 for one
@@ -77,7 +82,7 @@ def test_a_suggested_session_holds_one_label_the_surest_first(desk: Desk) -> Non
     suggest(desk, embed(desk), shares(*SURE))
     desk.label(desk.ben, (0, 0), key="done")
 
-    seed = seed_of("suggested", label_id=desk.labels[1])
+    seed = build_seed("suggested", label_id=desk.labels[1])
     session = start_session(desk.project, desk.ada, "suggested", seed=seed)
 
     assert order(session) == [desk.records[i] for i in (8, 7, 9, 6)]
@@ -94,12 +99,12 @@ def test_a_merged_label_counts_for_its_target_and_a_retired_one_for_nothing(desk
     known = Suggestions(
         ids, tuple(desk.labels), np.array([[0.3, 0.3, 0.4], [0.1, 0.2, 0.7]], np.float16)
     )
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Label, desk.labels[1]).merged_into_id = desk.labels[0]
         db.get_one(Label, desk.labels[2]).retired_at = utc_now()
 
-    with reading() as db:
-        certainty = certainty_of(db, desk.project, known, ids)
+    with read_session() as db:
+        certainty = score_suggestions(db, desk.project, known, ids)
 
     assert certainty.label_ids.tolist() == [desk.labels[0]]
     np.testing.assert_allclose(certainty.agreement, [0.6, 0.3], atol=1e-3)
@@ -110,8 +115,8 @@ def test_in_a_multi_label_project_all_that_is_suggested_must_be_right(multi_desk
     known = Suggestions(
         ids, tuple(multi_desk.labels), np.array([[0.9, 0.8, 0.1], [0.4, 0.2, 0.1]], np.float16)
     )
-    with reading() as db:
-        certainty = certainty_of(db, multi_desk.project, known, ids)
+    with read_session() as db:
+        certainty = score_suggestions(db, multi_desk.project, known, ids)
 
     assert certainty.agreement[0] == pytest.approx(0.9 * 0.8 * 0.9, abs=2e-3)
     assert certainty.best.tolist() == [multi_desk.labels[0], -1]
@@ -128,9 +133,10 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     require_labels(desk, 3)
     desk.label(desk.ada, (11, 0), key="first")
     assert chosen(desk) == NextBest(
-        "cold_start", 2,
+        "cold_start",
+        2,
         "2 records from the middle of groups of similar ones: suggestions grow from them.",
-    )  # fmt: skip
+    )
     desk.label(desk.ada, (10, 1), (9, 1), key="more")
     assert chosen(desk).kind == "coverage", "no suggestions yet"
 
@@ -183,8 +189,8 @@ def test_a_forecast_counts_what_is_labeled_and_forecasts_the_rest(desk: Desk) ->
     encoder = suggest(desk, embed(desk), shares(*SURE))
     desk.label(desk.ben, (0, 0), (6, 1), key="known")
 
-    with reading() as db:
-        told = forecast_of(db, desk.project, encoder.id, np.array(desk.records[:7]))
+    with read_session() as db:
+        told = forecast_by_version(db, desk.project, encoder.id, np.array(desk.records[:7]))
 
     # One is labeled so, one otherwise; five are expected to be 98, 97, 95, 90 and 60 percent so.
     expected = 1 + 0.98 + 0.97 + 0.95 + 0.9 + 0.6
@@ -199,15 +205,21 @@ def test_a_forecast_counts_what_is_labeled_and_forecasts_the_rest(desk: Desk) ->
 def test_a_forecast_learns_from_suggestions_that_were_wrong(desk: Desk) -> None:
     encoder = suggest(desk, embed(desk), shares(*SURE))
     says = [
-        Say(desk.records[i], "label", (desk.labels[2],), rank=i, suggestion_id=desk.labels[0],
-            suggestion_score=0.75)
+        AnnotationInput(
+            desk.records[i],
+            "label",
+            (desk.labels[2],),
+            rank=i,
+            suggestion_id=desk.labels[0],
+            suggestion_score=0.75,
+        )
         for i in (8, 9, 10, 11)
-    ]  # fmt: skip
-    with transaction() as db:
+    ]
+    with write_session() as db:
         annotate(db, desk.project, desk.ada.id, says, key="wrong")
 
-    with reading() as db:
-        told = forecast_of(db, desk.project, encoder.id, np.array(desk.records[:2]))
+    with read_session() as db:
+        told = forecast_by_version(db, desk.project, encoder.id, np.array(desk.records[:2]))
 
     # Four mistakes where one was expected, and two of each beforehand: (4 + 2) / (1 + 2) = 2.
     assert told.share == pytest.approx(1 - 2 * (0.01 + 0.02) / 2, abs=1e-3)
@@ -255,12 +267,12 @@ def start_long_session(desk: Desk) -> LabelingSession:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     known = Suggestions(ids, tuple(desk.labels), shares(*[0.9] * len(ids)).astype(np.float16))
     files = {
-        "index": store("index", VectorIndex.build(ids, rows).save),
-        "suggestions": store("suggestions", lambda path: save_suggestions(known, path)),
+        "index": store_file("index", VectorIndex.build(ids, rows).save),
+        "suggestions": store_file("suggestions", lambda path: save_suggestions(known, path)),
     }
-    with transaction() as db:
+    with write_session() as db:
         publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
-    seed = seed_of("suggested", label_id=desk.labels[0])
+    seed = build_seed("suggested", label_id=desk.labels[0])
     return start_session(desk.project, desk.ada, "suggested", seed=seed, k=100)
 
 
@@ -269,16 +281,20 @@ def label_ranks(desk: Desk, session: LabelingSession, ranks: Sequence[int], labe
     at = order(session)
     for rank in ranks:
         say = {
-            "record_id": at[rank], "verdict": "label", "label_ids": [desk.labels[label]],
-            "rank": rank, "suggestion_id": desk.labels[0], "suggestion_score": 0.9,
-        }  # fmt: skip
+            "record_id": at[rank],
+            "verdict": "label",
+            "label_ids": [desk.labels[label]],
+            "rank": rank,
+            "suggestion_id": desk.labels[0],
+            "suggestion_score": 0.9,
+        }
         body = {"key": f"{rank}-{label}", "session_id": session.id, "says": [say]}
         assert client.post("/api/v1/projects/letters/annotations", json=body).status_code == 200
 
 
 def n_labeled(desk: Desk) -> int:
-    with reading() as db:
-        return len(consensus_of(db, desk.records))
+    with read_session() as db:
+        return len(load_consensus(db, desk.records))
 
 
 def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
@@ -305,7 +321,7 @@ def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
     other = client.post(f"{accept}/accept", json={"key": "all", "target": 0.8})
     assert other.status_code == 409
     assert "already used for another request" in other.json()["title"]
-    with transaction() as db:
+    with write_session() as db:
         undo(db, desk.project, desk.ada.id)
     assert n_labeled(desk) == 40
 
@@ -314,16 +330,16 @@ def test_a_session_with_too_many_wrong_suggestions_is_refused_with_the_figures(
     long: tuple[Desk, LabelingSession],
 ) -> None:
     desk, session = long
-    ranks = sampled_ranks(session)
+    ranks = draw_sample_ranks(session)
     label_ranks(desk, session, ranks[:38], 0)
     label_ranks(desk, session, ranks[38:], 1)
 
-    with transaction() as db, pytest.raises(NotSureEnough, match="38 of the 40") as refused:
+    with write_session() as db, pytest.raises(AgreementTooLow, match="38 of the 40") as refused:
         accept_session(db, desk.project, session, desk.ada.id, key="all")
 
     assert "at least 83 % of the session do; 90 % were asked for" in refused.value.sentence
     assert n_labeled(desk) == 40
-    with transaction() as db:
+    with write_session() as db:
         accept_session(db, desk.project, session, desk.ada.id, key="all", target=0.8)
     assert n_labeled(desk) == 100
 
@@ -332,12 +348,12 @@ def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession])
     desk, session = long
     client = client_of(desk.ada)
     url = f"/projects/letters/sessions/{session.id}"
-    label_ranks(desk, session, sampled_ranks(session)[:3], 0)
+    label_ranks(desk, session, draw_sample_ranks(session)[:3], 0)
 
     page = client.get(f"{url}?audit=yes").text
 
     shown = [rank for rank in range(100) if f'id="row-{rank}"' in page]
-    assert shown == sampled_ranks(session)
+    assert shown == draw_sample_ranks(session)
     assert 'Label 40 rows drawn by chance: <b id="n-sampled">3</b> are done' in page
     refused = client.post(f"{url}/accept-rest", data={"key": "form-1"})
     assert (refused.status_code, n_labeled(desk)) == (409, 3)
@@ -358,14 +374,14 @@ def alike(desk: Desk) -> VectorIndex:
 
 def folded_session(desk: Desk) -> LabelingSession:
     """Records 3 and 6 are copies of 0, and 4 is one of 1, apart from capitals and blanks."""
-    with transaction() as db:
+    with write_session() as db:
         for copy, text in (
             (3, "Message  number 0"),
             (6, " message NUMBER 0\n"),
             (4, "MESSAGE number 1"),
         ):
             db.get_one(Record, desk.records[copy]).text = text
-        stored = store("index", alike(desk).save)
+        stored = store_file("index", alike(desk).save)
         publish(
             db, desk.project, kind="raw", raw_encoder=None, files={"index": stored}, n_records=12
         )
@@ -380,10 +396,17 @@ def test_copies_are_shown_once_and_follow_the_label(desk: Desk) -> None:
     stands = next(each for each in shown if each in (0, 3, 6))
 
     body = {
-        "key": "k", "session_id": session.id,
-        "says": [{"record_id": desk.records[stands], "verdict": "label",
-                  "label_ids": [desk.labels[2]], "rank": shown.index(stands)}],
-    }  # fmt: skip
+        "key": "k",
+        "session_id": session.id,
+        "says": [
+            {
+                "record_id": desk.records[stands],
+                "verdict": "label",
+                "label_ids": [desk.labels[2]],
+                "rank": shown.index(stands),
+            }
+        ],
+    }
     client, page = client_of(desk.ada), f"/projects/letters/sessions/{session.id}"
     assert "Also labels 2 identical copies" in client.get(page).text
     copies = client.get(f"{page}/copies/{shown.index(stands)}").text
@@ -394,7 +417,7 @@ def test_copies_are_shown_once_and_follow_the_label(desk: Desk) -> None:
     assert {each["record_id"] for each in done["records"]} == {desk.records[i] for i in (0, 3, 6)}
     assert [desk.consensus(i) for i in (0, 3, 6)] == [[2]] * 3
     assert "Also labels 2 identical copies" in client.get(page).text
-    with transaction() as db:
+    with write_session() as db:
         undo(db, desk.project, desk.ada.id)
     assert [desk.consensus(i) for i in (0, 3, 6)] == [None] * 3
 
@@ -404,9 +427,9 @@ def test_a_copy_that_somebody_judged_by_itself_does_not_follow(desk: Desk) -> No
     stands = next(i for i in (0, 3, 6) if desk.records[i] in order(session))
     other = next(i for i in (0, 3, 6) if i != stands)
     desk.label(desk.ben, (other, 1), key="own")
-    with reading() as db:
-        say = Say(desk.records[stands], "label", (desk.labels[0],), rank=0)
-        says = with_followers(db, session, desk.ada.id, [say])
+    with read_session() as db:
+        say = AnnotationInput(desk.records[stands], "label", (desk.labels[0],), rank=0)
+        says = add_followers(db, session, desk.ada.id, [say])
 
     assert desk.records[other] not in {each.record_id for each in says}
     assert len(says) == 2
@@ -418,8 +441,8 @@ def test_only_open_records_are_folded(desk: Desk) -> None:
     folded_session(desk)
 
     def groups(among: Sequence[int]) -> dict[int, list[int]]:
-        with reading() as db:
-            return fold(db, desk.project.id, desk.records, np.array(among))
+        with read_session() as db:
+            return fold_duplicates(db, desk.project.id, desk.records, np.array(among))
 
     assert groups(desk.records[1:])[desk.records[0]] == [desk.records[3], desk.records[6]]
     assert groups(desk.records[7:])[desk.records[0]] == []
@@ -465,14 +488,19 @@ def test_new_records_are_those_of_the_last_import_that_brought_any(desk: Desk) -
     with pytest.raises(Conflict, match="last import"):
         start_session(desk.project, desk.ada, "recent")
     began = utc_now()
-    with transaction() as db:
+    with write_session() as db:
         for n_stored in (2, 0):
             db.add(
                 Import(
-                    project_id=desk.project.id, file_name="f", file="f", format="csv",
-                    n_stored=n_stored, started_at=began, status="succeeded",
+                    project_id=desk.project.id,
+                    file_name="f",
+                    file="f",
+                    format="csv",
+                    n_stored=n_stored,
+                    started_at=began,
+                    status="succeeded",
                 )
-            )  # fmt: skip
+            )
         late = [
             Record(
                 project_id=desk.project.id,
@@ -494,10 +522,10 @@ def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk)
 
     session = start_session(desk.project, desk.ada, "audit", k=4)
 
-    with reading() as db:
+    with read_session() as db:
         hashes = select(Record.id).order_by(Record.content_hash, Record.id).limit(4)
         assert order(session) == list(db.scalars(hashes))
-        rows = items(db, desk.project, session, desk.ada.id)
+        rows = load_items(db, desk.project, session, desk.ada.id)
         assert db.get_one(Project, desk.project.id).audit_until != ""
     assert [row.suggestions for row in rows] == [()] * 4
     with pytest.raises(Invalid, match="1 to 1,000"):

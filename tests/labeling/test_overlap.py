@@ -1,21 +1,21 @@
 import pytest
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
-from app.labeling.assignments import assign
-from app.labeling.items import items
-from app.labeling.next_best import next_best
-from app.labeling.overlap import hidden_records, overlap_share, set_overlap
-from app.labeling.sessions import seed_of, start_session
-from app.labeling.standing import standings
-from app.labeling.undoing import undo
+from app.labeling.annotations.record_state import load_record_states
+from app.labeling.annotations.undo import undo
+from app.labeling.sessions.next_best import find_next_best
+from app.labeling.sessions.rows import load_items
+from app.labeling.sessions.sessions import build_seed, start_session
+from app.labeling.team.assignments import assign
+from app.labeling.team.multi_annotation import load_hidden_records, overlap_share, set_overlap
 from app.models import Project, Record
 from tests.labeling.conftest import Desk
 from tests.labeling.test_sessions import order
 
 
 def overlap(desk: Desk, share: float, n_people: int = 2) -> None:
-    with transaction() as db:
+    with write_session() as db:
         project = db.get_one(Project, desk.project.id)
         set_overlap(db, project, share, n_people, desk.ada)
         desk.project.overlap_from = project.overlap_from
@@ -30,7 +30,7 @@ def test_a_record_of_the_overlap_is_unlabeled_until_enough_people_judged_it(desk
     overlap(desk, 1.0, 2)
     assert (desk.consensus(0), desk.consensus(1)) == ([0], None), "two agree, two differ"
 
-    with transaction() as db:
+    with write_session() as db:
         undo(db, desk.project, desk.ben.id)
     assert desk.consensus(0) is None
     overlap(desk, 0.0)
@@ -41,7 +41,7 @@ def test_the_overlap_is_the_asked_share_of_hashes(desk: Desk) -> None:
     overlap(desk, 0.4)
     desk.label(desk.ada, *[(i, 0) for i in range(12)], key="a")
 
-    with reading() as db:
+    with read_session() as db:
         project = db.get_one(Project, desk.project.id)
         hashes = [db.get_one(Record, i).content_hash for i in desk.records]
     assert overlap_share(project) == pytest.approx(0.4)
@@ -62,8 +62,8 @@ def test_what_one_judged_is_offered_to_others_alone(desk: Desk) -> None:
     assert set(order(theirs)) == set(desk.records)
     with pytest.raises(Conflict, match="nothing left"):
         start_session(desk.project, desk.ada, "random", k=12)
-    with reading() as db, pytest.raises(Conflict, match="nothing left"):
-        next_best(db, desk.project, desk.ada.id)
+    with read_session() as db, pytest.raises(Conflict, match="nothing left"):
+        find_next_best(db, desk.project, desk.ada.id)
 
 
 def test_others_opinions_are_hidden_until_one_has_decided(desk: Desk) -> None:
@@ -72,9 +72,9 @@ def test_others_opinions_are_hidden_until_one_has_decided(desk: Desk) -> None:
 
     def seen_by_ben(position: int) -> tuple[int, bool]:
         record = desk.records[position]
-        with reading() as db:
-            standing = standings(db, [record], desk.ben.id)[record]
-            is_hidden = hidden_records(db, desk.ben.id, [record]) == {record}
+        with read_session() as db:
+            standing = load_record_states(db, [record], desk.ben.id)[record]
+            is_hidden = load_hidden_records(db, desk.ben.id, [record]) == {record}
         return len(standing.others), is_hidden
 
     assert seen_by_ben(0) == (0, True)
@@ -84,17 +84,17 @@ def test_others_opinions_are_hidden_until_one_has_decided(desk: Desk) -> None:
 
 
 def test_a_session_for_several_people_hides_what_the_others_said(desk: Desk) -> None:
-    seed = seed_of("given", desk.records)
+    seed = build_seed("given", desk.records)
     session = start_session(desk.project, desk.ada, "given", seed=seed)
     desk.label(desk.ada, (0, 2), key="a")
 
     def first_row() -> tuple[int, tuple[int | None, ...]]:
-        with reading() as db:
-            standing = items(db, desk.project, session, desk.ben.id)[0].standing
+        with read_session() as db:
+            standing = load_items(db, desk.project, session, desk.ben.id)[0].state
         return len(standing.others), standing.consensus
 
     assert first_row() == (1, (desk.labels[2],))
-    with transaction() as db:
+    with write_session() as db:
         assign(db, desk.project, session, [desk.ada.id, desk.ben.id], desk.ada)
     assert first_row() == (0, ())
     desk.label(desk.ben, (0, 2), key="b")

@@ -1,9 +1,9 @@
 import re
 
-from app.database import transaction
-from app.labeling.sessions import start_session
+from app.db.session import write_session
+from app.labeling.sessions.sessions import start_session
 from app.models import Record
-from app.search.encoders import publish
+from app.search.versions import publish
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk
 
@@ -61,7 +61,7 @@ def test_a_row_is_labeled_by_its_form_and_a_double_click_counts_once(desk: Desk)
 
 def test_names_and_texts_are_shown_as_they_are(desk: Desk) -> None:
     evil = "<script>alert(1)</script>"
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Record, desk.records[0]).text = evil
     client = client_of(desk.ada)
     client.post("/projects/letters/labels", data={"name": evil})
@@ -123,7 +123,7 @@ def test_unknown_sessions_labels_and_ranks_are_not_found(desk: Desk) -> None:
 
 def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
-    with transaction() as db:
+    with write_session() as db:
         db.delete(db.get_one(Record, desk.records[3]))
 
     page = client_of(desk.ada).get(f"/projects/letters/sessions/{session.id}")
@@ -134,10 +134,8 @@ def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None
 
 def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
-    with transaction() as db:
-        encoder = publish(
-            db, desk.project, kind="raw", raw_encoder=None, files={}, n_records=0
-        )  # fmt: skip
+    with write_session() as db:
+        encoder = publish(db, desk.project, kind="raw", raw_encoder=None, files={}, n_records=0)
     client = client_of(desk.ada)
     url = f"/projects/letters/sessions/{session.id}"
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import transaction
-from app.labeling.renewing import Change
+from app.db.session import write_session
+from app.labeling.sessions.staleness import SessionChange
 from app.models import Project, User
-from app.search import upkeep
-from app.search.encoders import roll_back
-from app.training import loop, runs
+from app.search import index_maintenance as upkeep
+from app.search.versions import roll_back
+from app.training.pipeline import steps as loop
+from app.training.runs import runs
 from tests.conftest import client_of
 from tests.training.conftest import embedded_project, label, record_ids
 
@@ -24,7 +25,7 @@ def tuned_project(ada: User) -> Project:
     made = embedded_project(noise=0.5)
     upkeep.index_if_due(made.id)
     label(made, ada, range(N_LABELED))
-    with transaction() as db:
+    with write_session() as db:
         run_id = runs.request_run(db, made, is_forced=True).id
     for _, step in loop.STEPS:
         step(run_id)
@@ -48,7 +49,7 @@ def test_a_session_says_how_many_of_its_open_rows_would_be_others(
     session = session_of(browser, **asked)
     page = f"/projects/letters/sessions/{session['id']}/change"
     at_first = browser.get(page).text
-    with transaction() as db:
+    with write_session() as db:
         roll_back(db, tuned_project, ada)
 
     told = browser.get(page).text
@@ -65,12 +66,12 @@ def test_what_chance_or_a_person_chose_does_not_depend_on_versions(
 ) -> None:
     browser = client_of(ada)
     given = session_of(browser, seed_kind="given", record_ids=record_ids(tuned_project)[40:50])
-    with transaction() as db:
+    with write_session() as db:
         roll_back(db, tuned_project, ada)
 
     assert browser.get(f"/projects/letters/sessions/{given['id']}/change").text == ""
 
 
 def test_the_sentence_counts() -> None:
-    assert Change(80, 12).sentence == "12 of its 80 open rows would be others."
-    assert Change(80, 0).sentence == "Its open rows would stay the same."
+    assert SessionChange(80, 12).sentence == "12 of its 80 open rows would be others."
+    assert SessionChange(80, 0).sentence == "Its open rows would stay the same."

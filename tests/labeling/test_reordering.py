@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
-from app.labeling.reordering import Order, order_of
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.sessions.reranking import RowOrder, compute_order
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import LabelingSession, Record
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk
@@ -13,13 +13,13 @@ from tests.labeling.test_sessions import embed, order, suggest
 BILLING, DELIVERY = 0, 1
 
 
-def ordered(desk: Desk, session: LabelingSession) -> Order:
-    with reading() as db:
-        return order_of(db, desk.project, session, desk.ada.id)
+def ordered(desk: Desk, session: LabelingSession) -> RowOrder:
+    with read_session() as db:
+        return compute_order(db, desk.project, session, desk.ada.id)
 
 
-def say(desk: Desk, session: LabelingSession, *says: Say) -> None:
-    with transaction() as db:
+def say(desk: Desk, session: LabelingSession, *says: AnnotationInput) -> None:
+    with write_session() as db:
         annotate(db, desk.project, desk.ada.id, says, key=f"{says}"[:80], session_id=session.id)
 
 
@@ -27,18 +27,20 @@ def decide(desk: Desk, session: LabelingSession, *ranks: int) -> list[int]:
     """Label these rows truly: a record's label is its direction. Returns the open ranks."""
     ids = order(session)
     labels = {rank: desk.labels[desk.records.index(ids[rank]) % 3] for rank in ranks}
-    says = [Say(ids[rank], "label", (label,), rank=rank) for rank, label in labels.items()]
+    says = [
+        AnnotationInput(ids[rank], "label", (label,), rank=rank) for rank, label in labels.items()
+    ]
     say(desk, session, *says)
     return [rank for rank in range(len(ids)) if rank not in ranks]
 
 
 def whole_session(desk: Desk) -> LabelingSession:
     """Everything, seen from the first record: each label is a direction."""
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
     return start_session(desk.project, desk.ada, "record", seed=seed, k=11)
 
 
-def directions(desk: Desk, session: LabelingSession, found: Order) -> list[int]:
+def directions(desk: Desk, session: LabelingSession, found: RowOrder) -> list[int]:
     ids = order(session)
     return [desk.records.index(ids[rank]) % 3 for rank in found.ranks.tolist()]
 
@@ -81,8 +83,8 @@ def test_not_similar_and_none_of_these_speak_against_the_seeds_label(desk: Desk)
     decide(desk, session, 0, 1, 2)
     ids = order(session)
     elsewhere = [rank for rank in range(12) if desk.records.index(ids[rank]) % 3 == DELIVERY]
-    say(desk, session, Say(ids[elsewhere[0]], "not_similar", rank=elsewhere[0]))
-    say(desk, session, Say(ids[elsewhere[1]], "none", rank=elsewhere[1]))
+    say(desk, session, AnnotationInput(ids[elsewhere[0]], "not_similar", rank=elsewhere[0]))
+    say(desk, session, AnnotationInput(ids[elsewhere[1]], "none", rank=elsewhere[1]))
 
     found = ordered(desk, session)
 
@@ -104,7 +106,9 @@ def test_a_session_that_teaches_keeps_its_order_but_its_rows_are_suggested(desk:
 
 def test_the_commonest_label_is_not_suggested_where_nothing_speaks_about_a_row(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
-    says = [Say(record_id, "label", (desk.labels[0],)) for record_id in order(session)[:6]]
+    says = [
+        AnnotationInput(record_id, "label", (desk.labels[0],)) for record_id in order(session)[:6]
+    ]
     say(desk, session, *says)
 
     found = ordered(desk, session)
@@ -127,10 +131,10 @@ def test_rows_without_a_vector_or_a_record_do_no_harm(desk: Desk, kind: str) -> 
     open_ranks = decide(desk, session, *range(5))
     assert ordered(desk, session).ranks.tolist() == open_ranks
     embed(desk)
-    seed = seed_of(kind, desk.records[:1])
+    seed = build_seed(kind, desk.records[:1])
     session = start_session(desk.project, desk.ada, kind, seed=seed, k=11)
     gone = order(session)[6]
-    with transaction() as db:
+    with write_session() as db:
         db.delete(db.get_one(Record, gone))
 
     assert 6 not in ordered(desk, session).ranks.tolist()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.labeling.session_forecast import Judged, correct_shares
-from app.labeling.sessions import seed_of, start_session
+from app.labeling.sessions.session_forecast import Judged, correct_shares
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import LabelingSession
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk, teach
@@ -20,7 +20,7 @@ def start_sure_session(desk: Desk) -> LabelingSession:
     """All 12 records, surely billing by the suggestions, as the product offers them."""
     chances = np.tile([0.999, 0.001, 0.0], (12, 1))
     suggest(desk, embed(desk), chances)
-    seed = seed_of("suggested", label_id=desk.labels[0])
+    seed = build_seed("suggested", label_id=desk.labels[0])
     why = "Nearly all of these 12 are billing, at least 85 %."
     return start_session(desk.project, desk.ada, "suggested", seed=seed, why=why)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from app.database import transaction
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import write_session
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import LabelingSession, Record
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk
@@ -15,7 +15,7 @@ def session(desk: Desk) -> LabelingSession:
     shares = np.full((12, 3), 0.05)
     shares[np.arange(12), np.arange(12) % 3] = 0.9
     suggest(desk, embed(desk), shares)
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
     return start_session(desk.project, desk.ada, "record", seed=seed, k=11)
 
 
@@ -53,7 +53,7 @@ def test_a_long_text_and_the_fields_are_fetched_and_are_only_text(
     desk: Desk, session: LabelingSession
 ) -> None:
     text = "<script>alert(1)</script> " + "long " * 100_000
-    with transaction() as db:
+    with write_session() as db:
         record = db.get_one(Record, order(session)[3])
         record.text = text
         record.fields = {"sub<b>ject": "<i>hello</i>", "parts": ["a", 1]}

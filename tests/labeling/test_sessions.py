@@ -3,18 +3,18 @@ import pytest
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from app.artifacts import StoredFile, store
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid, NotFound
-from app.labeling.annotations import Say, annotate
-from app.labeling.items import first_undecided, items, session_progress
-from app.labeling.sessions import find_session, seed_of, start_again, start_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.sessions.rows import compute_session_progress, find_first_undecided, load_items
+from app.labeling.sessions.sessions import build_seed, find_session, start_again, start_session
+from app.ml.index import VectorIndex
 from app.models import Embedding, Encoder, LabelingSession, Record, SessionItem
-from app.projects.labels import every_label
+from app.projects.labels import list_all_labels
 from app.records.filters import Filters
-from app.search.encoders import activate, publish
 from app.search.suggestions import Suggestions, save_suggestions
-from app.similarity.index import VectorIndex
+from app.search.versions import activate, publish
+from app.storage import StoredFile, store_file
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records
 
@@ -33,21 +33,27 @@ def embed(desk: Desk) -> Encoder:
     """Give every record a vector, and the project an active raw version with an index."""
     ids, rows = np.array(desk.records, np.int64), vectors()
     index = VectorIndex.build(ids, rows)
-    stored: StoredFile = store("index", index.save)
-    with transaction() as db:
+    stored: StoredFile = store_file("index", index.save)
+    with write_session() as db:
         encoder = publish(
-            db, desk.project, kind="raw", raw_encoder=None, files={"index": stored},
+            db,
+            desk.project,
+            kind="raw",
+            raw_encoder=None,
+            files={"index": stored},
             n_records=len(ids),
-        )  # fmt: skip
+        )
         db.flush()
         records = db.scalars(select(Record).order_by(Record.id)).all()
         for record, row in zip(records, rows, strict=True):
             db.add(
                 Embedding(
-                    encoder_id=encoder.id, record_id=record.id, content_hash=record.content_hash,
+                    encoder_id=encoder.id,
+                    record_id=record.id,
+                    content_hash=record.content_hash,
                     vector=row.astype("<f4").tobytes(),
                 )
-            )  # fmt: skip
+            )
     return encoder
 
 
@@ -56,10 +62,10 @@ def suggest(desk: Desk, raw: Encoder, shares: NDArray[np.float64]) -> Encoder:
     ids = np.array(desk.records, np.int64)
     found = Suggestions(ids, tuple(desk.labels), shares.astype(np.float16))
     files = {
-        "index": store("index", VectorIndex.build(ids, vectors()).save),
-        "suggestions": store("suggestions", lambda path: save_suggestions(found, path)),
+        "index": store_file("index", VectorIndex.build(ids, vectors()).save),
+        "suggestions": store_file("suggestions", lambda path: save_suggestions(found, path)),
     }
-    with transaction() as db:
+    with write_session() as db:
         encoder = publish(
             db, desk.project, kind="head", raw_encoder=raw, files=files, n_records=len(ids)
         )
@@ -68,7 +74,7 @@ def suggest(desk: Desk, raw: Encoder, shares: NDArray[np.float64]) -> Encoder:
 
 
 def order(session: LabelingSession) -> list[int]:
-    with reading() as db:
+    with read_session() as db:
         places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
         return list(db.scalars(places.order_by(SessionItem.rank)))
 
@@ -82,7 +88,7 @@ def test_random_records_can_be_labeled_before_anything_is_embedded(desk: Desk) -
 
 
 def test_similar_sessions_wait_for_embedding_with_one_clear_sentence(desk: Desk) -> None:
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
 
     for kind, given in (("record", seed), ("cold_start", None), ("uncertain", None)):
         with pytest.raises(Conflict, match="still being embedded: 0 of 12"):
@@ -91,15 +97,15 @@ def test_similar_sessions_wait_for_embedding_with_one_clear_sentence(desk: Desk)
 
 def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> None:
     encoder = embed(desk)
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
 
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=3)
 
     assert order(session) == [desk.records[i] for i in (0, 3, 6, 9)]
     assert session.encoder_id == encoder.id
     assert session.title == "Similar to “message number 0”"
-    with reading() as db:
-        rows = items(db, desk.project, session, desk.ada.id)
+    with read_session() as db:
+        rows = load_items(db, desk.project, session, desk.ada.id)
     assert [row.similarity is None for row in rows] == [True, False, False, False]
     assert rows[1].similarity is not None
     assert rows[1].similarity > (rows[2].similarity or 0) > 0.8
@@ -108,7 +114,7 @@ def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> 
 def test_labeled_records_are_left_out_unless_asked_for(desk: Desk) -> None:
     embed(desk)
     desk.label(desk.ada, (3, 0), key="a")
-    seed = seed_of("record", [desk.records[0]])
+    seed = build_seed("record", [desk.records[0]])
 
     fresh = start_session(desk.project, desk.ada, "record", seed=seed, k=2)
     whole = start_session(desk.project, desk.ada, "record", seed=seed, k=2, filters=Filters())
@@ -122,7 +128,7 @@ def test_more_like_a_label(desk: Desk) -> None:
     desk.label(desk.ada, (1, 0), (4, 0), key="a", source="page")
 
     session = start_session(
-        desk.project, desk.ada, "label", seed=seed_of("label", label_id=desk.labels[0]), k=2
+        desk.project, desk.ada, "label", seed=build_seed("label", label_id=desk.labels[0]), k=2
     )
 
     assert set(order(session)) == {desk.records[7], desk.records[10]}
@@ -158,12 +164,12 @@ def test_suggestions_are_of_the_pinned_version_in_labels_that_count_now(desk: De
     suggest(desk, raw, np.tile([0.8, 0.15, 0.05], (12, 1)))
     after = start_session(desk.project, desk.ada, "random", k=12)
 
-    with transaction() as db:
-        billing, delivery = every_label(db, desk.project.id)[:2]
+    with write_session() as db:
+        billing, delivery = list_all_labels(db, desk.project.id)[:2]
         billing.merged_into_id = delivery.id
-    with reading() as db:
-        old = items(db, desk.project, before, desk.ada.id)
-        new = items(db, desk.project, after, desk.ada.id)
+    with read_session() as db:
+        old = load_items(db, desk.project, before, desk.ada.id)
+        new = load_items(db, desk.project, after, desk.ada.id)
 
     assert [row.suggestions for row in old] == [()] * 12
     assert {row.suggestions[0].label_id for row in new} == {desk.labels[1]}
@@ -172,7 +178,7 @@ def test_suggestions_are_of_the_pinned_version_in_labels_that_count_now(desk: De
 
 def test_a_session_keeps_its_order_and_version_and_can_be_started_again(desk: Desk) -> None:
     raw = embed(desk)
-    seed = seed_of("record", [desk.records[2]])
+    seed = build_seed("record", [desk.records[2]])
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=4)
     frozen = order(session)
     newer = suggest(desk, raw, np.tile([0.8, 0.15, 0.05], (12, 1)))
@@ -188,17 +194,21 @@ def test_a_session_keeps_its_order_and_version_and_can_be_started_again(desk: De
 def test_progress_and_position_are_each_users_own(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
     ids = order(session)
-    says = [Say(ids[0], "label", (desk.labels[0],)), Say(ids[1], "skip"), Say(ids[2], "none")]
-    with transaction() as db:
+    says = [
+        AnnotationInput(ids[0], "label", (desk.labels[0],)),
+        AnnotationInput(ids[1], "skip"),
+        AnnotationInput(ids[2], "none"),
+    ]
+    with write_session() as db:
         annotate(db, desk.project, desk.ada.id, says, key="k", session_id=session.id)
 
-    with reading() as db:
-        ada = session_progress(db, session, desk.ada.id)
-        ben = session_progress(db, session, desk.ben.id)
+    with read_session() as db:
+        ada = compute_session_progress(db, session, desk.ada.id)
+        ben = compute_session_progress(db, session, desk.ben.id)
         assert (ada.n_decided, ada.n_labeled, ben.n_decided, ben.n_labeled) == (3, 2, 0, 2)
         assert ada.by_label == {desk.labels[0]: 1, None: 1}
-        assert first_undecided(db, session, desk.ada.id) == 3
-        assert first_undecided(db, session, desk.ben.id) == 0
+        assert find_first_undecided(db, session, desk.ada.id) == 3
+        assert find_first_undecided(db, session, desk.ben.id) == 0
 
 
 def test_what_others_said_is_shown_and_a_disagreement_is_no_consensus(desk: Desk) -> None:
@@ -207,8 +217,8 @@ def test_what_others_said_is_shown_and_a_disagreement_is_no_consensus(desk: Desk
     desk.label(desk.ada, (0, 0), key="a")
     desk.label(desk.ben, (0, 1), key="b")
 
-    with reading() as db:
-        standing = items(db, desk.project, session, desk.ada.id)[rank].standing
+    with read_session() as db:
+        standing = load_items(db, desk.project, session, desk.ada.id)[rank].state
 
     assert (standing.own_verdict, standing.own_label_ids) == ("label", (desk.labels[0],))
     assert [(other.name, other.label_ids) for other in standing.others] == [
@@ -223,14 +233,14 @@ def test_given_records_come_in_their_order_labeled_or_not(desk: Desk) -> None:
     wanted = [desk.records[i] for i in (7, 4, 0, 7)]
 
     session = start_session(
-        desk.project, desk.ada, "given", seed=seed_of("given", wanted), title="  Odd\n ones "
+        desk.project, desk.ada, "given", seed=build_seed("given", wanted), title="  Odd\n ones "
     )
     again = start_again(desk.project, desk.ben, session)
 
     assert order(session) == order(again) == [desk.records[i] for i in (7, 4, 0)]
     assert (session.title, again.title, session.encoder_id) == ("Odd ones", "Odd ones", encoder.id)
     assert "record_ids" not in session.seed
-    untitled = start_session(desk.project, desk.ada, "given", seed=seed_of("given", wanted[:1]))
+    untitled = start_session(desk.project, desk.ada, "given", seed=build_seed("given", wanted[:1]))
     assert untitled.title == "1 chosen record"
 
 
@@ -243,10 +253,10 @@ def test_given_records_must_be_the_projects_and_not_too_many(desk: Desk) -> None
         (range(1, 10_002), Invalid),
     ):
         with pytest.raises(error):
-            start_session(desk.project, desk.ada, "given", seed=seed_of("given", ids))
+            start_session(desk.project, desk.ada, "given", seed=build_seed("given", ids))
     with pytest.raises(Invalid, match="at most 80 characters"):
         start_session(
-            desk.project, desk.ada, "given", seed=seed_of("given", desk.records), title="x" * 81
+            desk.project, desk.ada, "given", seed=build_seed("given", desk.records), title="x" * 81
         )
 
 
@@ -256,19 +266,19 @@ def test_what_cannot_be_started_says_why(desk: Desk) -> None:
 
     for kind, seed, k, error in (
         ("nonsense", None, 5, Invalid),
-        ("record", seed_of("record", []), 5, Invalid),
-        ("text", seed_of("text", text="  "), 5, Invalid),
+        ("record", build_seed("record", []), 5, Invalid),
+        ("text", build_seed("text", text="  "), 5, Invalid),
         ("random", None, 0, Invalid),
         ("random", None, 1_001, Invalid),
-        ("record", seed_of("record", [999_999]), 5, NotFound),
-        ("label", seed_of("label", label_id=999_999), 5, NotFound),
+        ("record", build_seed("record", [999_999]), 5, NotFound),
+        ("label", build_seed("label", label_id=999_999), 5, NotFound),
     ):
         with pytest.raises(error):
             start_session(desk.project, desk.ada, kind, seed=seed, k=k)
     with pytest.raises(Conflict, match="no records yet"):
         start_session(other, desk.ada, "cold_start")
     session = start_session(desk.project, desk.ada, "random", k=2)
-    with pytest.raises(NotFound), reading() as db:
+    with pytest.raises(NotFound), read_session() as db:
         find_session(db, other.id, session.id)
 
 

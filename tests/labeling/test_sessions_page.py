@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import transaction
-from app.labeling.sessions import seed_of, start_session
+from app.db.session import write_session
+from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import Project
 from tests.conftest import client_of, make_user
 from tests.labeling.conftest import Desk
@@ -77,7 +77,7 @@ def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
 
 def test_the_page_lists_what_is_assigned_and_what_is_under_way(desk: Desk) -> None:
     embed(desk)
-    seed = seed_of("given", desk.records[:3])
+    seed = build_seed("given", desk.records[:3])
     start_session(desk.project, desk.ada, "given", seed=seed, title="For Ben")
     start_session(desk.project, desk.ben, "given", seed=seed, title="Of Ben")
     ada, ben = client_of(desk.ada), client_of(desk.ben)
@@ -129,11 +129,15 @@ def test_programs_assign(desk: Desk, ada: TestClient) -> None:
 
     answer = ada.put(path, json={"user_ids": [desk.ben.id]})
     stranger = make_user("vera", "annotator")
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, desk.project.id).is_open = False
 
     assert answer.json() == ada.get(path).json()
     assert answer.json()[0] == {
-        "user_id": desk.ben.id, "name": "ben", "n_decided": 2, "n_records": 12, "is_done": False,
-    }  # fmt: skip
+        "user_id": desk.ben.id,
+        "name": "ben",
+        "n_decided": 2,
+        "n_records": 12,
+        "is_done": False,
+    }
     assert ada.put(path, json={"user_ids": [stranger.id]}).status_code == 404

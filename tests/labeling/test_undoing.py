@@ -1,20 +1,20 @@
 import pytest
 from sqlalchemy import select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import NotFound
-from app.labeling.undoing import next_redo, next_undo, redo, undo
+from app.labeling.annotations.undo import find_next_redo, find_next_undo, redo, undo
 from app.models import Act, Annotation, User
 from tests.labeling.conftest import Desk
 
 
 def undone(desk: Desk, user: User, act_id: int | None = None) -> Act | None:
-    with transaction() as db:
+    with write_session() as db:
         return undo(db, desk.project, user.id, act_id=act_id)
 
 
 def redone(desk: Desk, user: User, act_id: int | None = None) -> Act | None:
-    with transaction() as db:
+    with write_session() as db:
         return redo(db, desk.project, user.id, act_id=act_id)
 
 
@@ -75,8 +75,8 @@ def test_asking_again_for_the_same_undo_does_nothing_more(desk: Desk) -> None:
     redone(desk, desk.ada, second)
     redone(desk, desk.ada, second)
     assert (desk.consensus(0), desk.consensus(1)) == ([0], [0])
-    with reading() as db:
-        following = next_undo(db, desk.project.id, desk.ada.id)
+    with read_session() as db:
+        following = find_next_undo(db, desk.project.id, desk.ada.id)
         assert following is not None
         assert following.id == second > first
 
@@ -91,7 +91,7 @@ def test_people_undo_their_own_acts_only(desk: Desk) -> None:
 
 
 def test_an_import_is_not_taken_back_by_a_key(desk: Desk) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1"))
 
     assert undone(desk, desk.ada) is None
@@ -101,7 +101,7 @@ def test_nothing_is_ever_deleted(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), key="a")
     undone(desk, desk.ada)
 
-    with reading() as db:
+    with read_session() as db:
         row = db.scalars(select(Annotation)).one()
         assert row.withdrawn_at is not None
-        assert next_redo(db, desk.project.id, desk.ada.id) is not None
+        assert find_next_redo(db, desk.project.id, desk.ada.id) is not None

@@ -5,16 +5,16 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, select
 
-from app.artifacts import store
-from app.database import reading, transaction
-from app.maps.drawing import draw, draw_sketch, due_maps
-from app.maps.stored import Map, find_map
+from app.db.session import read_session, write_session
+from app.maps.drawing import draw_map, draw_sketch, list_due_maps
+from app.maps.map_files import Map, find_map
+from app.ml.heads.head import EvidenceHead, save_head
 from app.models import Embedding, Encoder, Project, Record, User
-from app.search.embedding import raw_vectors
-from app.search.encoders import activate, find_raw_encoder, publish
-from app.search.indexes import index_vectors, version_files
-from app.search.revisions import write_index
-from app.similarity.head import EvidenceHead, save_head
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import write_index
+from app.search.indexes import build_version_files, index_vectors
+from app.search.versions import activate, find_raw_version, publish
+from app.storage import store_file
 from tests.conftest import client_of
 from tests.training.conftest import (
     DIMENSION,
@@ -49,8 +49,8 @@ def indexed_project(n: int = 40) -> Project:
 
 
 def raw(project: Project) -> Encoder:
-    with reading() as db:
-        found = find_raw_encoder(db, project)
+    with read_session() as db:
+        found = find_raw_version(db, project)
     assert found is not None
     return found
 
@@ -65,12 +65,12 @@ def tuned(project: Project) -> Encoder:
         centre=np.full(N_CLASSES, 1 / N_CLASSES, np.float32),
         classes=tuple(label_ids(project)),
     )
-    with reading() as db:
-        ids, vectors = raw_vectors(db, raw(project).id)
-    written = version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
-    files = {kind: store(kind, write) for kind, write in written.items()}
-    files["head"] = store("head", lambda path: save_head(head, path))
-    with transaction() as db:
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, raw(project).id)
+    written = build_version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
+    files = {kind: store_file(kind, write) for kind, write in written.items()}
+    files["head"] = store_file("head", lambda path: save_head(head, path))
+    with write_session() as db:
         encoder = publish(
             db, project, kind="head", raw_encoder=raw(project), files=files, n_records=len(ids)
         )
@@ -79,43 +79,52 @@ def tuned(project: Project) -> Encoder:
 
 
 def due() -> list[int]:
-    with reading() as db:
-        return due_maps(db)
+    with read_session() as db:
+        return list_due_maps(db)
 
 
 def draw_all() -> None:
     """What the worker does, until nothing is due."""
     while encoder_ids := due():
         draw_sketch(encoder_ids[0])
-        draw(encoder_ids[0])
+        draw_map(encoder_ids[0])
 
 
 def map_of(encoder: Encoder) -> Map:
-    with reading() as db:
+    with read_session() as db:
         return find_map(db, encoder.id)[1]
 
 
 def arrive(project: Project, n: int) -> list[int]:
     """So many more records, with vectors like the others', in an index."""
     vectors, _ = clusters(0.3, n)
-    with transaction() as db:
+    with write_session() as db:
         before = set(db.scalars(select(Record.id).where(Record.project_id == project.id)))
         db.execute(
             insert(Record),
             [
-                {"project_id": project.id, "external_id": f"late{len(before)}-{i}", "text": "late",
-                 "content_hash": f"{len(before) + i:064x}", "fields": {}}
+                {
+                    "project_id": project.id,
+                    "external_id": f"late{len(before)}-{i}",
+                    "text": "late",
+                    "content_hash": f"{len(before) + i:064x}",
+                    "fields": {},
+                }
                 for i in range(n)
             ],
-        )  # fmt: skip
+        )
         ids = sorted(set(db.scalars(select(Record.id))) - before)
         db.execute(
             insert(Embedding),
             [
-                {"encoder_id": raw(project).id, "record_id": each,
-                 "content_hash": f"{len(before) + i:064x}", "vector": vectors[i].tobytes()}
+                {
+                    "encoder_id": raw(project).id,
+                    "record_id": each,
+                    "content_hash": f"{len(before) + i:064x}",
+                    "vector": vectors[i].tobytes(),
+                }
                 for i, each in enumerate(ids)
             ],
-        )  # fmt: skip
+        )
     write_index(raw(project).id)
     return ids

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from app.database import transaction
-from app.labeling.annotations import Say, annotate
-from app.labeling.undoing import undo
+from app.db.session import write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.undo import undo
 from app.models import Label, Project, User
 from tests.conftest import client_of, make_user
 from tests.maps.conftest import arrive, draw_all, indexed_project, map_of, raw
@@ -21,8 +21,8 @@ URL = "/api/v1/projects/letters/map"
 @pytest.fixture
 def project(project: Project, ada: User) -> Project:
     """The fifth record is none of the labels."""
-    with transaction() as db:
-        annotate(db, project, ada.id, [Say(record_ids(project)[4], "none")], key="none")
+    with write_session() as db:
+        annotate(db, project, ada.id, [AnnotationInput(record_ids(project)[4], "none")], key="none")
     return project
 
 
@@ -40,8 +40,9 @@ def test_the_header_says_what_there_is(client: TestClient, project: Project, ada
 
     assert header["version"] == 2
     assert [(each["number"], each["kind"], each["is_active"]) for each in header["versions"]] == [
-        (2, "head", True), (1, "raw", False),
-    ]  # fmt: skip
+        (2, "head", True),
+        (1, "raw", False),
+    ]
     assert {each["n_records"] for each in header["versions"]} == {40}
     assert {each["is_sketch"] for each in header["versions"]} == {False}
     assert [each["id"] for each in header["labels"]] == label_ids(project)
@@ -91,12 +92,12 @@ def test_what_did_not_change_is_not_sent_again(
         return client.get(f"{URL}/{what}", headers={"If-None-Match": tags[what]}).status_code
 
     assert (status_of("points"), status_of("values")) == (304, 304)
-    with transaction() as db:
-        say = Say(record_ids(project)[9], "label", (label_ids(project)[0],))
+    with write_session() as db:
+        say = AnnotationInput(record_ids(project)[9], "label", (label_ids(project)[0],))
         annotate(db, project, ada.id, [say], key="second")
     assert (status_of("points"), status_of("values")) == (304, 200)
     labeled = client.get(f"{URL}/values")
-    with transaction() as db:
+    with write_session() as db:
         undo(db, project, ada.id)
     undone = client.get(f"{URL}/values", headers={"If-None-Match": labeled.headers["etag"]})
     assert undone.status_code == 200
@@ -106,14 +107,18 @@ def test_what_did_not_change_is_not_sent_again(
 
 def test_several_labels_show_the_first_of_the_set(ada: User) -> None:
     project = indexed_project(12)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).is_multi_label = True
         first, second = label_ids(project)[:2]
         db.get_one(Label, first).position = 99
         db.flush()
         multi = db.get_one(Project, project.id)
         annotate(
-            db, multi, ada.id, [Say(record_ids(project)[0], "label", (first, second))], key="m"
+            db,
+            multi,
+            ada.id,
+            [AnnotationInput(record_ids(project)[0], "label", (first, second))],
+            key="m",
         )
     draw_all()
 
@@ -149,8 +154,10 @@ def test_programs_read_the_map_in_parts(client: TestClient, project: Project) ->
     assert [each["record_id"] for each in found] == ids
     assert (first["version"], first["n_records"], rest["next_after_id"]) == (2, 40, None)
     assert [found[0]["label_id"], found[4]["label_id"], found[9]["label_id"]] == [
-        labels[0], None, None,
-    ]  # fmt: skip
+        labels[0],
+        None,
+        None,
+    ]
     assert [each["is_labeled"] for each in (found[0], found[4], found[9])] == [True, True, False]
     assert found[9]["suggestion_id"] == labels[1]
     assert 0.25 < found[9]["confidence"] <= 1
@@ -179,7 +186,7 @@ def test_without_a_map_there_is_nothing_to_fetch(ada: User) -> None:
 
 
 def test_another_projects_map_is_not_to_be_had(client: TestClient, project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).is_open = False
     stranger = client_of(make_user("eve", "annotator"))
 

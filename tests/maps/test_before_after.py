@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import reading
-from app.maps.before_after import before_after, both_drawn, marks
-from app.maps.drawing import note_trouble
-from app.maps.stored import MAP, Map, publish_map
+from app.db.session import read_session
+from app.maps.before_after import build_before_after, find_drawn_pair, label_colours
+from app.maps.drawing import note_failure
+from app.maps.map_files import MAP, Map, publish_map
 from app.models import Project, User, utc_now
-from app.search.encoders import find_version
+from app.search.versions import find_version
 from tests.conftest import client_of
 from tests.maps.conftest import draw_all, indexed_project, map_of, raw, tuned
 from tests.training.conftest import record_ids
@@ -36,7 +36,7 @@ def test_both_maps_stand_in_one_figure_with_its_files(client: TestClient) -> Non
 
 
 def test_the_numbers_are_those_of_the_maps(client: TestClient, project: Project) -> None:
-    with reading() as db:
+    with read_session() as db:
         versions = [find_version(db, project.id, number) for number in (1, 2)]
 
     rows = list(csv.reader(io.StringIO(client.get(f"{URL}/numbers.csv", params=PAIR).text)))
@@ -58,27 +58,30 @@ def test_the_picture_shows_the_same_records_in_the_same_colours_on_both_sheets(
     drawing = ElementTree.fromstring(client.get(f"{URL}/picture.svg", params=PAIR).text)
 
     sheets = drawing.findall(f"{SVG}g")
-    dots = [{each.get("stroke"): each.get("d", "").count("M") for each in sheet.iter(f"{SVG}path")}
-            for sheet in sheets]  # fmt: skip
-    names = [sorted(each.text or "" for each in sheet.findall(f"{SVG}text")[1:])
-             for sheet in sheets]  # fmt: skip
+    dots = [
+        {each.get("stroke"): each.get("d", "").count("M") for each in sheet.iter(f"{SVG}path")}
+        for sheet in sheets
+    ]
+    names = [
+        sorted(each.text or "" for each in sheet.findall(f"{SVG}text")[1:]) for sheet in sheets
+    ]
     assert len(sheets) == 2
     assert dots[0] == dots[1]
     assert sum(dots[0].values()) == 40
-    assert set(dots[0]) <= set(marks().values())
+    assert set(dots[0]) <= set(label_colours().values())
     assert names[0] == names[1] == ["Account", "Delivery", "Payment", "Praise"]
-    assert len(marks()) == 20
+    assert len(label_colours()) == 20
 
 
 def test_a_record_that_was_not_there_before_has_not_moved(project: Project) -> None:
-    with reading() as db:
+    with read_session() as db:
         old = find_version(db, project.id, 1)
     was = map_of(old)
     publish_map(old.id, Map(was.ids[1:], was.points[1:], 39), MAP, utc_now())
-    with reading() as db:
-        drawn = both_drawn(db, project, 1, 2)
+    with read_session() as db:
+        drawn = find_drawn_pair(db, project, 1, 2)
         assert drawn is not None
-        found = before_after(db, project, *drawn)
+        found = build_before_after(db, project, *drawn)
 
     assert found.places[0][0] == pytest.approx(found.places[1][0])
     assert found.places[0][1:] == pytest.approx(was.points[1:])
@@ -90,7 +93,7 @@ def test_while_a_map_is_missing_the_figure_waits_for_it(ada: User) -> None:
     encoder = tuned(project)
 
     waiting = client.get(URL, params=PAIR).text
-    note_trouble(encoder.id, "The disk is full.")
+    note_failure(encoder.id, "The disk is full.")
     failed = client.get(URL, params=PAIR).text
     draw_all()
 

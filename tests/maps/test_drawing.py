@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, select, update
 
-from app.database import reading, transaction
-from app.dispatching import Dispatcher
+from app.db.session import read_session, write_session
 from app.errors import NotFound, StorageFull
-from app.jobs import JobCancelled
-from app.maps import stored
-from app.maps.drawing import draw, draw_sketch, note_trouble
-from app.maps.said import drawing_of
-from app.maps.stored import find_map, load_map, newest_maps
+from app.jobs.dispatcher import Dispatcher
+from app.jobs.steps import JobCancelled
+from app.maps import map_files as stored
+from app.maps.drawing import draw_map, draw_sketch, note_failure
+from app.maps.drawing_status import read_status
+from app.maps.map_files import find_map, list_maps, load_map
+from app.ml.map import compute_layout, ignore_progress
 from app.models import Artifact, Embedding, Project, Record, utc_now
 from app.search.vector_lock import hold_vectors
 from app.settings import settings
-from app.similarity.map import layout, silent
 from tests.conftest import PATIENCE_SECONDS
 from tests.maps.conftest import arrive, draw_all, due, indexed_project, map_of, raw, tuned
 from tests.training.conftest import clusters, embedded_project, record_ids
@@ -30,8 +30,8 @@ def project(database: str) -> Project:
 
 
 def kinds(project: Project) -> list[str]:
-    with reading() as db:
-        return [each.kind for each in newest_maps(db, raw(project).id)]
+    with read_session() as db:
+        return [each.kind for each in list_maps(db, raw(project).id)]
 
 
 def test_the_raw_map_is_drawn_first_and_then_the_tuned_ones(project: Project) -> None:
@@ -40,7 +40,7 @@ def test_the_raw_map_is_drawn_first_and_then_the_tuned_ones(project: Project) ->
     asked = due()
     draw_sketch(asked[0])
     first = kinds(project)
-    draw(asked[0])
+    draw_map(asked[0])
 
     assert asked == [raw(project).id]
     assert first == ["sketch"]
@@ -48,7 +48,7 @@ def test_the_raw_map_is_drawn_first_and_then_the_tuned_ones(project: Project) ->
     assert due() == [version.id]
     drawn = map_of(raw(project))
     assert drawn.ids.tolist() == record_ids(project)
-    assert np.array_equal(drawn.points, layout(clusters(0.3, 40)[0]))
+    assert np.array_equal(drawn.points, compute_layout(clusters(0.3, 40)[0]))
     draw_all()
     assert due() == []
 
@@ -101,7 +101,7 @@ def test_a_changed_text_finds_another_place(project: Project) -> None:
     draw_all()
     before = map_of(raw(project))
     first, other = record_ids(project)[:2]
-    with transaction() as db:
+    with write_session() as db:
         vector = db.scalar(select(Embedding.vector).where(Embedding.record_id == other))
         db.execute(
             update(Embedding)
@@ -109,7 +109,7 @@ def test_a_changed_text_finds_another_place(project: Project) -> None:
             .values(vector=vector, embedded_at=utc_now())
         )
 
-    draw(raw(project).id)
+    draw_map(raw(project).id)
 
     after = map_of(raw(project))
     assert np.allclose(after.points[0], before.points[1], atol=1e-2)
@@ -119,17 +119,17 @@ def test_a_changed_text_finds_another_place(project: Project) -> None:
 def test_deleted_records_leave_the_map(project: Project) -> None:
     draw_all()
     gone = record_ids(project)[:3]
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(Record).where(Record.id.in_(gone)))
 
-    draw(raw(project).id)
+    draw_map(raw(project).id)
 
     assert map_of(raw(project)).ids.tolist() == record_ids(project)
 
 
 def test_nothing_is_drawn_before_every_record_is_embedded(database: str) -> None:
     project = indexed_project(12)
-    with transaction() as db:
+    with write_session() as db:
         db.add(Record(project_id=project.id, external_id="new", text="new", content_hash="0" * 64))
 
     assert due() == []
@@ -137,36 +137,36 @@ def test_nothing_is_drawn_before_every_record_is_embedded(database: str) -> None
 
 def test_a_project_without_vectors_has_no_map(database: str) -> None:
     project = embedded_project(n=2)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(Embedding))
 
     draw_sketch(raw(project).id)
-    draw(raw(project).id)
+    draw_map(raw(project).id)
 
-    with reading() as db, pytest.raises(NotFound):
+    with read_session() as db, pytest.raises(NotFound):
         find_map(db, raw(project).id)
 
 
 def test_only_the_newest_files_are_kept(project: Project) -> None:
     for _ in range(3):
-        draw(raw(project).id)
+        draw_map(raw(project).id)
 
-    with reading() as db:
-        revisions = [each.revision for each in newest_maps(db, raw(project).id)]
+    with read_session() as db:
+        revisions = [each.revision for each in list_maps(db, raw(project).id)]
     assert revisions == [3, 2]
     assert len(list((settings().data_dir / "artifacts").glob("*-map"))) == 2
 
 
 def test_a_damaged_map_is_not_shown_and_drawn_again(project: Project) -> None:
     draw_all()
-    draw(raw(project).id)
-    stored._open.clear()
-    with reading() as db:
-        newest = newest_maps(db, raw(project).id)[0]
+    draw_map(raw(project).id)
+    stored._open_maps.clear()
+    with read_session() as db:
+        newest = list_maps(db, raw(project).id)[0]
     path = settings().data_dir / newest.file
     path.write_bytes(path.read_bytes()[:-4])
 
-    with reading() as db:
+    with read_session() as db:
         shown, _ = find_map(db, raw(project).id)
 
     assert shown.revision == newest.revision - 1
@@ -176,7 +176,7 @@ def test_a_damaged_map_is_not_shown_and_drawn_again(project: Project) -> None:
 
 
 def newest_file(project: Project) -> str:
-    with reading() as db:
+    with read_session() as db:
         return find_map(db, raw(project).id)[0].file
 
 
@@ -189,9 +189,9 @@ def test_a_file_that_holds_no_map_is_refused(project: Project) -> None:
 
 
 def test_trouble_is_told_and_tried_again_later(project: Project) -> None:
-    note_trouble(raw(project).id, StorageFull().sentence)
+    note_failure(raw(project).id, StorageFull().sentence)
 
-    assert drawing_of(raw(project).id).error == StorageFull().sentence
+    assert read_status(raw(project).id).error == StorageFull().sentence
     assert due() == []
 
 
@@ -202,13 +202,13 @@ def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
     told: list[float] = []
 
     def go_on(share: float) -> None:
-        told.append(drawing_of(raw(project).id).share)
+        told.append(read_status(raw(project).id).share)
         if share > 0.5:
             raise InterruptedError
 
     draw_sketch(raw(project).id)
     with pytest.raises(InterruptedError):
-        draw(raw(project).id, go_on)
+        draw_map(raw(project).id, go_on)
 
     assert told == sorted(told)
     assert 0.4 < told[-1] <= 0.5
@@ -216,7 +216,7 @@ def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
     assert due() == [raw(project).id]
 
 
-@pytest.mark.parametrize("draws", [draw_sketch, draw])
+@pytest.mark.parametrize("draws", [draw_sketch, draw_map])
 def test_a_map_waits_for_who_holds_the_vectors_and_can_be_stopped(
     project: Project, draws: Callable[[int, Callable[[float], None]], None]
 ) -> None:
@@ -227,7 +227,7 @@ def test_a_map_waits_for_who_holds_the_vectors_and_can_be_stopped(
         draws(raw(project).id, stop)
 
     assert kinds(project) == []
-    draws(raw(project).id, silent)
+    draws(raw(project).id, ignore_progress)
     assert len(kinds(project)) == 1
 
 
@@ -239,7 +239,7 @@ def test_the_vectors_are_let_go_of_while_a_map_is_laid_out(database: str) -> Non
         with hold_vectors(project.id, lambda: pytest.fail("still held")):
             shares.append(share)
 
-    draw(raw(project).id, hold_too)
+    draw_map(raw(project).id, hold_too)
 
     assert shares[-1] > 0.9
 
@@ -251,12 +251,12 @@ def test_a_worker_that_stays_draws_maps(project: Project) -> None:
     try:
         net = threading.Timer(PATIENCE_SECONDS, stop.set)
         net.start()
-        staying.dispatch_on(lambda: "map" in kinds(project))
+        staying.dispatch_until(lambda: "map" in kinds(project))
         net.cancel()
     finally:
         staying.stop()
 
     assert kinds(project) == ["map", "sketch"]
-    assert drawing_of(raw(project).id).error is None
-    with reading() as db:
+    assert read_status(raw(project).id).error is None
+    with read_session() as db:
         assert len(db.scalars(select(Artifact).where(Artifact.kind == "map")).all()) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.maps.kernels import keep_compiled
+from app.maps.numba_cache import configure_numba_cache
 from app.settings import settings
 
 
@@ -19,14 +19,14 @@ def test_compiled_code_is_kept_where_packages_are_read_only(
     (shipped / "pacmap_1").mkdir(parents=True)
     (shipped / "pacmap_1" / "kernel.nbc").write_bytes(b"code")
 
-    keep_compiled()
+    configure_numba_cache()
     before = os.environ.get("NUMBA_CACHE_DIR")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    keep_compiled()
+    configure_numba_cache()
     beside_the_data = os.environ["NUMBA_CACHE_DIR"]
     for _ in range(2):
         os.environ["NUMBA_CACHE_DIR"] = str(shipped)
-        keep_compiled()
+        configure_numba_cache()
 
     assert before is None
     assert beside_the_data == os.environ["NUMBA_CACHE_DIR"] == str(own)

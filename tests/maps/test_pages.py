@@ -5,9 +5,9 @@ import re
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.database import reading, transaction
-from app.labeling.sessions import record_ids_in
-from app.maps.drawing import draw_sketch, note_trouble
+from app.db.session import read_session, write_session
+from app.labeling.sessions.sessions import load_record_ids
+from app.maps.drawing import draw_sketch, note_failure
 from app.models import LabelingSession, Project, Record, User
 from tests.conftest import client_of, make_project
 from tests.maps.conftest import draw_all, indexed_project, raw
@@ -18,7 +18,7 @@ MARKUP = "<img src=x onerror=alert(1)>"
 
 
 def sessions() -> list[LabelingSession]:
-    with reading() as db:
+    with read_session() as db:
         return list(db.scalars(select(LabelingSession).order_by(LabelingSession.id)))
 
 
@@ -65,13 +65,13 @@ def test_before_the_map_the_page_says_what_it_waits_for(ada: User) -> None:
     assert "This is a first sketch." in sketched
     assert client.get(f"{URL}/drawing?first=yes").headers["HX-Refresh"] == "true"
     assert 'data-version="1"' in sketched
-    note_trouble(raw(project).id, "The disk is full.")
+    note_failure(raw(project).id, "The disk is full.")
     assert "could not be drawn: The disk is full." in client.get(URL).text
 
 
 def test_a_map_that_still_embeds_says_so(ada: User) -> None:
     project = indexed_project(6)
-    with transaction() as db:
+    with write_session() as db:
         db.add(Record(project_id=project.id, external_id="new", text="new", content_hash="0" * 64))
 
     assert "once every record is embedded: 6 of 7 are" in client_of(ada).get(URL).text
@@ -95,7 +95,7 @@ def test_a_chosen_record_shows_its_text_and_what_can_be_done(
     client: TestClient, project: Project
 ) -> None:
     ids = record_ids(project)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Record, ids[7]).text = MARKUP + "long " * 400
 
     card = client.get(f"{URL}/records/{ids[7]}?version=2").text
@@ -116,7 +116,7 @@ def test_a_chosen_record_shows_its_text_and_what_can_be_done(
 
 def test_the_list_keeps_the_order_asked_for(client: TestClient, project: Project) -> None:
     ids = record_ids(project)
-    with transaction() as db:
+    with write_session() as db:
         other = make_project("other")
         db.add(Record(id=9_000, project_id=other.id, external_id="x", text="x", content_hash="x"))
 
@@ -136,8 +136,8 @@ def test_a_selection_becomes_a_session_in_its_order(client: TestClient, project:
     audited = client.post(f"{URL}/sessions", data={"record_ids": f"{ids[1]}", "then": "audit"})
 
     first, second = sessions()
-    with reading() as db:
-        assert record_ids_in(db, first).tolist() == wanted
+    with read_session() as db:
+        assert load_record_ids(db, first).tolist() == wanted
     assert (first.seed_kind, first.title) == ("given", "Selected on the map: 3 records")
     assert seen.headers["location"] == f"/projects/letters/sessions/{first.id}"
     assert second.title == "Selected on the map: 1 record"

@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import transaction
-from app.labeling.annotations import Say, annotate
+from app.db.session import write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import (
     Activation,
     Embedding,
@@ -38,7 +38,7 @@ def states(client: TestClient) -> list[str]:
 
 
 def add_records(project: Project, n: int) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         records = [
             Record(
                 project_id=project.id,
@@ -53,7 +53,7 @@ def add_records(project: Project, n: int) -> list[int]:
 
 
 def embed(project: Project, record_ids: list[int]) -> Encoder:
-    with transaction() as db:
+    with write_session() as db:
         raw = Encoder(project_id=project.id, number=1, kind="raw", base_model=project.base_model)
         db.add(raw)
         db.flush()
@@ -72,47 +72,63 @@ def embed(project: Project, record_ids: list[int]) -> Encoder:
 
 
 def start(project: Project, encoder: Encoder, kind: str) -> LabelingSession:
-    with transaction() as db:
+    with write_session() as db:
         session = LabelingSession(
-            project_id=project.id, encoder_id=encoder.id, seed_kind=kind, title=f"A {kind} session",
+            project_id=project.id,
+            encoder_id=encoder.id,
+            seed_kind=kind,
+            title=f"A {kind} session",
             n_records=2,
-        )  # fmt: skip
+        )
         db.add(session)
     return session
 
 
 def label(project: Project, user: User, record_ids: list[int], *names: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         labels = [add_label(db, project.id, name, user) for name in names]
         says = [
-            Say(record_id, "label", (labels[i % len(labels)].id,))
+            AnnotationInput(record_id, "label", (labels[i % len(labels)].id,))
             for i, record_id in enumerate(record_ids)
         ]
         annotate(db, project, user.id, says, key="all at once", source="page")
 
 
 def tune(project: Project, raw: Encoder) -> Encoder:
-    with transaction() as db:
+    with write_session() as db:
         head = Encoder(
-            project_id=project.id, number=2, kind="head", base_model=project.base_model,
+            project_id=project.id,
+            number=2,
+            kind="head",
+            base_model=project.base_model,
             raw_encoder_id=raw.id,
-        )  # fmt: skip
+        )
         db.add(head)
         db.flush()
         db.add(Activation(project_id=project.id, encoder_id=head.id))
         run = TrainingRun(
-            project_id=project.id, number=1, status="succeeded", stage="activate",
+            project_id=project.id,
+            number=1,
+            status="succeeded",
+            stage="activate",
             encoder_id=head.id,
-        )  # fmt: skip
+        )
         db.add(run)
         db.flush()
         for encoder, role, value in ((raw, "raw", 0.517), (head, "tuned", 0.658)):
             db.add(
                 Evaluation(
-                    run_id=run.id, encoder_id=encoder.id, role=role, metric="capped_top_k", k=10,
-                    n=240, value=value, low=value - 0.02, high=value + 0.03,
+                    run_id=run.id,
+                    encoder_id=encoder.id,
+                    role=role,
+                    metric="capped_top_k",
+                    k=10,
+                    n=240,
+                    value=value,
+                    low=value - 0.02,
+                    high=value + 0.03,
                 )
-            )  # fmt: skip
+            )
     return head
 
 
@@ -124,7 +140,7 @@ def client(ada: User) -> TestClient:
 @pytest.fixture
 def project(ada: User) -> Project:
     project = make_project()
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).min_labels = 4
     project.min_labels = 4
     return project
@@ -139,13 +155,18 @@ def test_an_empty_project_asks_for_a_file(client: TestClient, project: Project) 
 
 
 def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(
             Import(
-                project_id=project.id, file_name="mail.csv", file="imports/1", format="csv",
-                status="running", n_rows=4000, n_read=1500,
+                project_id=project.id,
+                file_name="mail.csv",
+                file="imports/1",
+                format="csv",
+                status="running",
+                n_rows=4000,
+                n_read=1500,
             )
-        )  # fmt: skip
+        )
 
     page = client.get("/projects/letters").text
 
@@ -200,7 +221,7 @@ def test_a_run_is_watched(client: TestClient, project: Project, ada: User) -> No
     label(project, ada, ids[:4], "refund", "delivery")
     assert states(client) == ["is-done"] * 4 + ["is-next", ""]
 
-    with transaction() as db:
+    with write_session() as db:
         db.add(
             TrainingRun(
                 project_id=project.id, number=1, status="running", stage="tune", progress=0.4
@@ -239,7 +260,7 @@ def test_a_later_run_is_watched_too(client: TestClient, project: Project) -> Non
     head = tune(project, embed(project, add_records(project, 2)))
     start(project, head, "record")
 
-    with transaction() as db:
+    with write_session() as db:
         db.add(TrainingRun(project_id=project.id, number=2, status="running", stage="reindex"))
 
     page = client.get("/projects/letters").text
@@ -258,8 +279,9 @@ def test_raw_and_tuned_stand_side_by_side_with_k_n_and_interval(
     assert "51.7 %" in page
     assert "63.8 % – 68.8 % · k = 10 · n = 240" in page
     assert [(s["encoder"], s["value"], s["k"], s["n"]) for s in scores] == [
-        ("raw", 0.517, 10, 240), ("tuned", 0.658, 10, 240),
-    ]  # fmt: skip
+        ("raw", 0.517, 10, 240),
+        ("tuned", 0.658, 10, 240),
+    ]
 
 
 def test_the_figures_are_those_of_the_database(

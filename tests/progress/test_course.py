@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select, update
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Act
-from app.progress.chart import BOTTOM, TOP, chart_of
-from app.progress.course import Course, course_of
+from app.progress.chart import BOTTOM, TOP, build_chart
 from app.progress.goals import Goal
+from app.progress.timeline import Timeline, build_timeline
 from tests.labeling.conftest import Desk
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -16,16 +16,16 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 def done_days_ago(*days: float) -> None:
     """The acts, oldest first, as if done so long before NOW."""
-    with transaction() as db:
+    with write_session() as db:
         ids = db.scalars(select(Act.id).order_by(Act.id)).all()
         for act_id, ago in zip(ids, days, strict=True):
             moment = NOW - timedelta(days=ago)
             db.execute(update(Act).where(Act.id == act_id).values(acted_at=moment))
 
 
-def course(desk: Desk) -> Course:
-    with reading() as db:
-        found = course_of(db, desk.project, NOW)
+def build_course(desk: Desk) -> Timeline:
+    with read_session() as db:
+        found = build_timeline(db, desk.project, NOW)
     assert found is not None
     return found
 
@@ -36,9 +36,9 @@ def test_records_add_up_hour_by_hour_then_day_by_day(desk: Desk) -> None:
     desk.label(desk.ben, (2, 2), key="c")
 
     done_days_ago(0.1, 0.05, 0.01)
-    hours = course(desk)
+    hours = build_course(desk)
     done_days_ago(3, 2, 1)
-    days = course(desk)
+    days = build_course(desk)
 
     assert (hours.step, hours.n_labeled[-1], len(hours.moments)) == ("hour", 3, 3)
     # Record 1 counts since it was labeled anew: that is the act which brought its label about.
@@ -54,16 +54,16 @@ def test_a_record_with_several_labels_counts_once_since_the_first(multi_desk: De
 
     done_days_ago(3, 2, 1)
 
-    assert course(multi_desk).n_labeled == (1, 2, 2, 2)
+    assert build_course(multi_desk).n_labeled == (1, 2, 2, 2)
 
 
 def test_the_line_goes_from_nothing_to_now_below_the_goal() -> None:
     start = datetime(2026, 11, 10, tzinfo=UTC)
     moments = (start + timedelta(days=5), start + timedelta(days=10))
-    tenth = Course("day", start, moments, (25, 50))
+    tenth = Timeline("day", start, moments, (25, 50))
 
-    alone = chart_of(tenth, None)
-    aimed = chart_of(tenth, Goal(100, "100 records", (start + timedelta(days=19)).date()))
+    alone = build_chart(tenth, None)
+    aimed = build_chart(tenth, Goal(100, "100 records", (start + timedelta(days=19)).date()))
 
     middle = (TOP + BOTTOM) / 2
     assert alone.line == f"0.0,{BOTTOM} 50.0,{middle} 100.0,{TOP}"

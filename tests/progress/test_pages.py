@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app import schema
-from app.database import reading, transaction
-from app.labeling.undoing import undo
+from app.db import schema
+from app.db.session import read_session, write_session
+from app.labeling.annotations.undo import undo
 from app.models import Act, Annotation, LabelingSession, SessionItem, User, utc_now
 from app.progress import report as progress_report
 from tests.conftest import client_of, make_user
@@ -23,11 +23,14 @@ keys = (f"key-{n}" for n in itertools.count())
 
 
 def session_of(desk: Desk, user: User, seed_kind: str, positions: range) -> int:
-    with transaction() as db:
+    with write_session() as db:
         session = LabelingSession(
-            project_id=desk.project.id, user_id=user.id, seed_kind=seed_kind,
-            title=f"{seed_kind} of {user.name}", n_records=len(positions),
-        )  # fmt: skip
+            project_id=desk.project.id,
+            user_id=user.id,
+            seed_kind=seed_kind,
+            title=f"{seed_kind} of {user.name}",
+            n_records=len(positions),
+        )
         db.add(session)
         db.flush()
         db.add_all(
@@ -38,13 +41,18 @@ def session_of(desk: Desk, user: User, seed_kind: str, positions: range) -> int:
 
 
 def label(
-    desk: Desk, user: User, label: int | None, *positions: int, session_id: int | None = None,
-    seconds: float = 0.0, milliseconds: int | None = None,
-) -> Act:  # fmt: skip
+    desk: Desk,
+    user: User,
+    label: int | None,
+    *positions: int,
+    session_id: int | None = None,
+    seconds: float = 0.0,
+    milliseconds: int | None = None,
+) -> Act:
     """One act; several records are a page. It took that long since the act before."""
     source = "page" if len(positions) > 1 else "single"
     act = desk.label(user, *((p, label) for p in positions), key=next(keys), source=source)
-    with transaction() as db:
+    with write_session() as db:
         of_act = Annotation.act_id == act.id
         told = {"session_id": session_id, "milliseconds": milliseconds}
         db.execute(update(Annotation).where(of_act).values(**told))
@@ -60,7 +68,7 @@ def worked(desk: Desk) -> Desk:
     label(desk, desk.ada, 0, *range(6), session_id=theirs, seconds=20)
     label(desk, desk.ada, 1, 5, session_id=theirs, seconds=10, milliseconds=4000)
     taken_back = label(desk, desk.ada, 2, 6, session_id=theirs, seconds=30, milliseconds=9000)
-    with transaction() as db:
+    with write_session() as db:
         undo(db, desk.project, desk.ada.id, act_id=taken_back.id)
     for position, said in ((5, 1), (8, None), (9, 2)):
         label(desk, desk.ben, said, position, seconds=15, milliseconds=3000 + position)
@@ -73,8 +81,11 @@ def test_records_are_counted_label_by_label(worked: Desk) -> None:
     assert (found["n_records"], found["n_labeled"], found["n_last_7_days"]) == (12, 8, 8)
     by_label = {row["label"]: (row["n_labeled"], row["share"]) for row in found["labels"]}
     assert by_label == {
-        "billing": (5, 0.625), "delivery": (1, 0.125), "returns": (1, 0.125), None: (1, 0.125),
-    }  # fmt: skip
+        "billing": (5, 0.625),
+        "delivery": (1, 0.125),
+        "returns": (1, 0.125),
+        None: (1, 0.125),
+    }
     assert found["over_time"][-1]["n_labeled"] == 8
     assert {row["n_suggested"] for row in found["labels"]} == {None}
 
@@ -86,9 +97,13 @@ def test_every_person_has_ways_pace_and_agreement(worked: Desk) -> None:
     assert (ada["user"], ben["user"]) == ("ada", "ben")
     assert ada["by_way"] == {"single": 1, "page": 6, "import": 0, "rule": 0}
     assert ada["done"] == {
-        "n_labels": 7, "n_actions": 4, "n_undone": 1, "active_seconds": 60.0,
-        "labels_per_minute": 7.0, "actions_per_label": pytest.approx(4 / 7),
-    }  # fmt: skip
+        "n_labels": 7,
+        "n_actions": 4,
+        "n_undone": 1,
+        "active_seconds": 60.0,
+        "labels_per_minute": 7.0,
+        "actions_per_label": pytest.approx(4 / 7),
+    }
     assert (ada["median_seconds"], ada["n_shared"], ada["n_agreed"]) == (4.0, 1, 1)
     assert ben["median_seconds"] == pytest.approx(3.008)
     assert (ben["n_shared"], ben["n_agreed"]) == (1, 1)
@@ -189,7 +204,7 @@ def test_only_an_admin_sets_the_goal(annotator: TestClient) -> None:
 
 def test_tables_come_as_csv_that_no_spreadsheet_runs(worked: Desk) -> None:
     client = client_of(worked.ada)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(LabelingSession).values(title="=1+1"))
 
     tables = {
@@ -214,11 +229,11 @@ def test_an_empty_project_says_where_to_begin(desk: Desk) -> None:
 
 def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: Desk) -> None:
     first = desk.label(desk.ada, (0, 0), key="a")
-    with transaction() as db:
+    with write_session() as db:
         earlier = first.acted_at - timedelta(seconds=45)
         db.execute(update(Act).where(Act.id == first.id).values(acted_at=earlier))
     second = desk.label(desk.ada, (1, 0), key="b")
-    with transaction() as db:
+    with write_session() as db:
         long_ago = second.acted_at - timedelta(minutes=3)
         db.execute(update(Act).where(Act.id == second.id).values(acted_at=long_ago))
     third = desk.label(desk.ada, (2, 0), key="c")
@@ -230,7 +245,7 @@ def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: De
 
 def test_acts_from_before_are_given_their_times(desk: Desk) -> None:
     acts = [desk.label(desk.ada, (n, 0), key=str(n)) for n in range(3)]
-    with transaction() as db:
+    with write_session() as db:
         for act, ago in zip(acts, (500, 90, 60), strict=True):
             moment = acts[0].acted_at - timedelta(seconds=ago)
             db.execute(update(Act).where(Act.id == act.id).values(acted_at=moment))
@@ -238,6 +253,6 @@ def test_acts_from_before_are_given_their_times(desk: Desk) -> None:
     schema.downgrade("0001")
     schema.upgrade()
 
-    with reading() as db:
+    with read_session() as db:
         seconds = db.scalars(select(Act.active_seconds).order_by(Act.id)).all()
     assert list(seconds) == [0, 0, pytest.approx(30, abs=0.01)]

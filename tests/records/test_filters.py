@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Invalid
 from app.models import Act, Consensus, Label, Record, Remark
 from app.records.filters import SOURCES, STATES, Filters
-from app.records.matching import matching_ids
+from app.records.record_ids import find_matching_ids
 from tests.conftest import make_project
 
 TEXTS = ["The card is 100% late", "where is my CARD_holder", "refund\nplease", "Grüße 😀"]
 
 
 def make_records(project_id: int, texts: list[str], **fields: list[Any]) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         records = [
             Record(
                 project_id=project_id,
@@ -32,8 +32,8 @@ def make_records(project_id: int, texts: list[str], **fields: list[Any]) -> list
 
 
 def found(project_id: int, **filters: Any) -> list[int]:
-    with reading() as db:
-        return [int(each) for each in matching_ids(db, project_id, Filters(**filters))]
+    with read_session() as db:
+        return [int(each) for each in find_matching_ids(db, project_id, Filters(**filters))]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_field_matches_by_what_it_reads_as(
 def test_states_and_labels_follow_the_consensus(database: str) -> None:
     project = make_project()
     labeled, none, open_, flagged = make_records(project.id, TEXTS)
-    with transaction() as db:
+    with write_session() as db:
         label = Label(project_id=project.id, name="A", name_key="a", colour=0, position=0)
         act = Act(project_id=project.id, kind="single", key="1")
         db.add_all([label, act])
@@ -133,10 +133,16 @@ def test_an_address_and_a_stored_seed_bring_the_same_filters_back(wanted: Filter
 @pytest.mark.parametrize(
     "query",
     [
-        {"state": "lost"}, {"label": "x"}, {"label": "٣"}, {"least": "nan"}, {"most": "2"},
-        {"since": "yesterday"}, {"source": "hearsay"}, {"import": "-1"},
+        {"state": "lost"},
+        {"label": "x"},
+        {"label": "٣"},
+        {"least": "nan"},
+        {"most": "2"},
+        {"since": "yesterday"},
+        {"source": "hearsay"},
+        {"import": "-1"},
     ],
-)  # fmt: skip
+)
 def test_filters_that_cannot_be_read_are_refused(query: dict[str, str]) -> None:
     with pytest.raises(Invalid):
         Filters.from_query(query)

@@ -1,6 +1,6 @@
 import pytest
 
-from app.records.words import Piece, Wanted, read_words, snippet
+from app.records.query_parser import Piece, WordQuery, parse_words, snippet
 from tests.conftest import make_project
 from tests.records.test_filters import found, make_records
 
@@ -17,16 +17,16 @@ TEXTS = [
 @pytest.mark.parametrize(
     ("typed", "wanted"),
     [
-        ("late  parcel", Wanted(("late", "parcel"))),
-        ('"late parcel" -came', Wanted(("late parcel",), ("came",))),
-        ('-"came late" x', Wanted(("x",), ("came late",))),
-        ("“late parcel” e-mail -", Wanted(("late parcel", "e-mail", "-"))),
-        ('"never closed', Wanted(("never closed",))),
-        ('"" -""', Wanted()),
+        ("late  parcel", WordQuery(("late", "parcel"))),
+        ('"late parcel" -came', WordQuery(("late parcel",), ("came",))),
+        ('-"came late" x', WordQuery(("x",), ("came late",))),
+        ("“late parcel” e-mail -", WordQuery(("late parcel", "e-mail", "-"))),
+        ('"never closed', WordQuery(("never closed",))),
+        ('"" -""', WordQuery()),
     ],
 )
-def test_what_is_typed_is_words_phrases_and_exclusions(typed: str, wanted: Wanted) -> None:
-    assert read_words(typed) == wanted
+def test_what_is_typed_is_words_phrases_and_exclusions(typed: str, wanted: WordQuery) -> None:
+    assert parse_words(typed) == wanted
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
+from app.ml.encoding.encoder import Encoder as Encodes
+from app.ml.encoding.encoder import load_encoder
+from app.ml.vectors import Vectors
 from app.models import Act, Consensus, Encoder, Label, Project, Record
-from app.search import base_models
+from app.search import model_cache as base_models
 from app.search.embedding import embed_missing
-from app.search.encoders import active_encoder
-from app.search.revisions import write_index
+from app.search.index_revisions import write_index
+from app.search.versions import find_active_version
 from app.settings import settings
-from app.similarity.encoding.encoder import Encoder as Encodes
-from app.similarity.encoding.encoder import load_encoder
-from app.similarity.vectors import Vectors
 from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder
 
@@ -76,7 +76,7 @@ def encoder(tiny_model: Path, loaded_tiny: Encodes) -> Iterator[CountingEncoder]
 
 
 def add_records(project: Project, texts: Sequence[str]) -> list[int]:
-    with transaction() as db:
+    with write_session() as db:
         n = len(db.scalars(select(Record.id).where(Record.project_id == project.id)).all())
         rows = [
             Record(
@@ -98,19 +98,19 @@ def hash_of(text: str) -> str:
 
 
 def change_text(record_id: int, text: str) -> None:
-    with transaction() as db:
+    with write_session() as db:
         record = db.get_one(Record, record_id)
         record.text, record.content_hash = text, hash_of(text)
 
 
 def delete_records(record_ids: Sequence[int]) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(Record).where(Record.id.in_(record_ids)))
 
 
 def label_records(project: Project, name: str, record_ids: Sequence[int]) -> Label:
     """A label that these records carry by consensus."""
-    with transaction() as db:
+    with write_session() as db:
         label = Label(
             project_id=project.id, name=name, name_key=name.casefold(), colour=0, position=0
         )
@@ -129,8 +129,8 @@ def embed_all(project: Project) -> None:
 
 
 def active(project: Project) -> Encoder:
-    with reading() as db:
-        encoder = active_encoder(db, project.id)
+    with read_session() as db:
+        encoder = find_active_version(db, project.id)
     assert encoder is not None
     return encoder
 
@@ -141,7 +141,7 @@ def new_project(database: str, tiny_model: Path) -> Callable[[str], Project]:
 
     def make(slug: str) -> Project:
         project = make_project(slug)
-        with transaction() as db:
+        with write_session() as db:
             stored = db.get_one(Project, project.id)
             stored.base_model = str(tiny_model)
         return stored

@@ -1,9 +1,9 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import reading, transaction
-from app.search.encoders import active_encoder, find_version, publish
-from app.search.revisions import write_index
+from app.db.session import read_session, write_session
+from app.search.index_revisions import write_index
+from app.search.versions import find_active_version, find_version, publish
 from tests.conftest import client_of, make_user
 from tests.search.conftest import TEXTS, Library, label_records
 
@@ -11,7 +11,7 @@ API = "/api/v1/projects/letters"
 
 
 def publish_another(library: Library) -> int:
-    with transaction() as db:
+    with write_session() as db:
         raw = find_version(db, library.project.id, 1)
         encoder = publish(db, library.project, kind="raw", raw_encoder=raw, files={}, n_records=0)
     write_index(encoder.id)
@@ -19,8 +19,8 @@ def publish_another(library: Library) -> int:
 
 
 def active_number(library: Library) -> int:
-    with reading() as db:
-        encoder = active_encoder(db, library.project.id)
+    with read_session() as db:
+        encoder = find_active_version(db, library.project.id)
     assert encoder is not None
     return encoder.number
 
@@ -92,8 +92,9 @@ def test_versions_are_activated_and_rolled_back_by_admins(
     assert active_number(library) == 1
     again = admin.post(f"{API}/rollback")
     assert (again.status_code, again.json()["title"]) == (
-        409, "There is no earlier version to go back to.",
-    )  # fmt: skip
+        409,
+        "There is no earlier version to go back to.",
+    )
 
 
 @pytest.mark.usefixtures("admin")

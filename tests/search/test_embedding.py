@@ -5,15 +5,20 @@ import numpy as np
 import pytest
 from sqlalchemy import event, select
 
-from app.database import engine, reading, transaction
-from app.jobs import JobCancelled
+from app.db.session import engine, read_session, write_session
+from app.jobs.steps import JobCancelled
+from app.ml.vectors import Vectors
 from app.models import Embedding, Project
 from app.search import embedding
-from app.search.base_models import BaseModelMissing, encoder_of
-from app.search.embedding import embed_missing, n_missing, progress, raw_vectors
-from app.search.encoders import find_raw_encoder, raw_encoder
-from app.search.pace import Said, say
-from app.similarity.vectors import Vectors
+from app.search.embedding import (
+    count_missing,
+    embed_missing,
+    load_all_vectors,
+    load_embedding_progress,
+)
+from app.search.embedding_progress import EmbeddingStatus, write_status
+from app.search.model_cache import BaseModelMissing, load_encoder
+from app.search.versions import find_raw_version, raw_encoder
 from tests.conftest import make_project
 from tests.search.conftest import (
     TEXTS,
@@ -29,16 +34,16 @@ NewProject = Callable[[str], Project]
 
 
 def stored(project: Project) -> tuple[list[int], Vectors]:
-    with reading() as db:
-        encoder = find_raw_encoder(db, project)
+    with read_session() as db:
+        encoder = find_raw_version(db, project)
         assert encoder is not None
-        ids, vectors = raw_vectors(db, encoder.id)
+        ids, vectors = load_all_vectors(db, encoder.id)
     return ids.tolist(), vectors
 
 
 def missing(project: Project) -> int:
-    with reading() as db:
-        return n_missing(db, project)
+    with read_session() as db:
+        return count_missing(db, project)
 
 
 def test_every_record_gets_the_vector_of_its_text(
@@ -118,7 +123,7 @@ def test_a_changed_text_is_embedded_again(
     np.testing.assert_allclose(
         vectors, encoder.encoder.encode(["my kettle is wrong", "my card was lost"]), atol=1e-5
     )
-    with reading() as db:
+    with read_session() as db:
         kept = db.scalars(select(Embedding.content_hash).order_by(Embedding.record_id)).all()
     assert list(kept) == [hash_of("my kettle is wrong"), hash_of("my card was lost")]
 
@@ -174,10 +179,10 @@ def test_progress_says_how_fast_and_how_long(
     project = new_project("letters")
     add_records(project, TEXTS)
     embed_missing(project.id, lambda n_done, n_total: None, at_most=10)
-    say(project.id, Said(per_second=5.0))
+    write_status(project.id, EmbeddingStatus(per_second=5.0))
 
-    with reading() as db:
-        now = progress(db, project)
+    with read_session() as db:
+        now = load_embedding_progress(db, project)
 
     assert (now.n_done, now.n_total, now.is_done) == (10, 40, False)
     assert (now.per_second, now.seconds_left) == (5.0, 6.0)
@@ -190,8 +195,8 @@ def test_progress_has_no_rate_when_all_is_done(
     add_records(project, TEXTS)
     embed_all(project)
 
-    with reading() as db:
-        now = progress(db, project)
+    with read_session() as db:
+        now = load_embedding_progress(db, project)
 
     assert now.is_done
     assert (now.per_second, now.seconds_left, now.error) == (None, None, None)
@@ -205,17 +210,17 @@ def test_a_changed_text_is_missing_as_soon_as_the_worker_is_at_it(
     embed_all(project)
     change_text(ids[0], "another text")
 
-    with reading() as db:
-        before = progress(db, project).n_done
-        say(project.id, Said(per_second=5.0))
-        now = progress(db, project).n_done
+    with read_session() as db:
+        before = load_embedding_progress(db, project).n_done
+        write_status(project.id, EmbeddingStatus(per_second=5.0))
+        now = load_embedding_progress(db, project).n_done
 
     assert (before, now) == (40, 39)
 
 
 def test_a_missing_base_model_is_one_clear_sentence(database: str) -> None:
     with pytest.raises(BaseModelMissing, match="nobody/nothing"):
-        encoder_of("nobody/nothing")
+        load_encoder("nobody/nothing")
 
 
 def test_vectors_come_back_bit_for_bit(database: str) -> None:
@@ -223,7 +228,7 @@ def test_vectors_come_back_bit_for_bit(database: str) -> None:
     rows = np.random.default_rng(0).standard_normal((500, 384)).astype("<f4")
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     records = add_records(project, [f"text {i}" for i in range(500)])
-    with transaction() as db:
+    with write_session() as db:
         encoder = raw_encoder(db, project)
         db.add_all(
             Embedding(
@@ -232,8 +237,8 @@ def test_vectors_come_back_bit_for_bit(database: str) -> None:
             for each, row in zip(records, rows, strict=True)
         )
 
-    with reading() as db:
-        ids, vectors = raw_vectors(db, encoder.id)
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, encoder.id)
 
     assert vectors.dtype == np.float32
     assert vectors.flags.c_contiguous

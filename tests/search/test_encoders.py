@@ -1,41 +1,41 @@
 import pytest
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict, NotFound
 from app.models import Activation, Encoder, Project
-from app.search.encoders import (
+from app.search.versions import (
     activate,
-    active_encoder,
     can_roll_back,
-    find_encoder,
+    find_active_version,
     find_version,
+    find_version_by_id,
+    list_versions,
     publish,
     raw_encoder,
     roll_back,
-    versions,
 )
 from tests.conftest import make_project, make_user
 
 
 def tuned(project: Project) -> Encoder:
-    with transaction() as db:
+    with write_session() as db:
         raw = raw_encoder(db, project)
         return publish(db, project, kind="head", raw_encoder=raw, files={}, n_records=0)
 
 
 def use(encoder: Encoder) -> None:
-    with transaction() as db:
+    with write_session() as db:
         activate(db, encoder, None, "because")
 
 
 def active_number(project: Project) -> int | None:
-    with reading() as db:
-        encoder = active_encoder(db, project.id)
+    with read_session() as db:
+        encoder = find_active_version(db, project.id)
     return None if encoder is None else encoder.number
 
 
 def go_back(project: Project) -> int:
-    with transaction() as db:
+    with write_session() as db:
         return roll_back(db, project, None).number
 
 
@@ -43,7 +43,7 @@ def test_the_first_version_is_raw_and_active_at_once(database: str) -> None:
     project = make_project()
     assert active_number(project) is None
 
-    with transaction() as db:
+    with write_session() as db:
         first = raw_encoder(db, project)
         again = raw_encoder(db, project)
 
@@ -59,14 +59,14 @@ def test_a_published_version_is_not_active_before_it_is_activated(database: str)
     assert active_number(project) == 1
 
     user = make_user()
-    with transaction() as db:
+    with write_session() as db:
         activate(db, version, user, "Better by 0.1")
 
     assert active_number(project) == 2
-    with reading() as db:
+    with read_session() as db:
         newest = db.get_one(Activation, 2)
         assert (newest.user_id, newest.reason) == (user.id, "Better by 0.1")
-        assert [each.number for each in versions(db, project.id)] == [2, 1]
+        assert [each.number for each in list_versions(db, project.id)] == [2, 1]
 
 
 def test_rolling_back_twice_goes_back_twice(database: str) -> None:
@@ -84,14 +84,14 @@ def test_rolling_back_twice_goes_back_twice(database: str) -> None:
 
 
 def can_go_back(project: Project) -> bool:
-    with reading() as db:
+    with read_session() as db:
         return can_roll_back(db, project.id)
 
 
 def test_rolling_back_undoes_a_choice_made_by_hand(database: str) -> None:
     project = make_project()
     second, third = tuned(project), tuned(project)
-    with reading() as db:
+    with read_session() as db:
         first = find_version(db, project.id, 1)
     for version in (second, third, first):
         use(version)
@@ -113,9 +113,9 @@ def test_a_version_of_another_project_is_not_found(database: str) -> None:
     ours, theirs = make_project("ours"), make_project("theirs")
     version = tuned(theirs)
 
-    with reading() as db:
+    with read_session() as db:
         with pytest.raises(NotFound, match="no such version"):
-            find_encoder(db, ours.id, version.id)
+            find_version_by_id(db, ours.id, version.id)
         with pytest.raises(NotFound, match="no such version"):
             find_version(db, ours.id, 10**30)
-        assert find_encoder(db, theirs.id, version.id).number == 2
+        assert find_version_by_id(db, theirs.id, version.id).number == 2

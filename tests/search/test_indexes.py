@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from app.artifacts import Damaged, store
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
+from app.ml.heads.head import EvidenceHead, RawHead, save_head
 from app.models import Artifact, Encoder, Project
 from app.search import indexes
-from app.search.embedding import raw_vectors
-from app.search.encoders import activate, find_version, publish
-from app.search.indexes import Version, index_vectors, open_version, version_files
-from app.search.revisions import is_worth_writing, needs_index, write_index
-from app.search.similar import Seed, pinned_version, similar
-from app.similarity.head import EvidenceHead, RawHead, save_head
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import is_worth_writing, needs_index, write_index
+from app.search.indexes import Version, build_version_files, index_vectors, open_version
+from app.search.similar import Seed, find_neighbours, open_pinned_version
+from app.search.versions import activate, find_version, publish
+from app.storage import CorruptFile, store_file
 from tests.conftest import PATIENCE_SECONDS
 from tests.search.conftest import (
     TEXTS,
@@ -46,13 +46,13 @@ def evidence_head(classes: tuple[int, ...] = (7, 8, 9)) -> EvidenceHead:
 def tune(library: Library) -> Encoder:
     """A tuned version, active from now on."""
     head = evidence_head()
-    with reading() as db:
+    with read_session() as db:
         raw = find_version(db, library.project.id, 1)
-        ids, vectors = raw_vectors(db, raw.id)
-    written = version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
-    files = {kind: store(kind, write) for kind, write in written.items()}
-    files["head"] = store("head", lambda path: save_head(head, path))
-    with transaction() as db:
+        ids, vectors = load_all_vectors(db, raw.id)
+    written = build_version_files(*index_vectors(head, [(ids, vectors)], len(ids)))
+    files = {kind: store_file(kind, write) for kind, write in written.items()}
+    files["head"] = store_file("head", lambda path: save_head(head, path))
+    with write_session() as db:
         encoder = publish(
             db, library.project, kind="head", raw_encoder=raw, files=files, n_records=len(ids)
         )
@@ -61,13 +61,13 @@ def tune(library: Library) -> Encoder:
 
 
 def version(library: Library) -> Version:
-    with reading() as db:
-        return pinned_version(db, library.project)
+    with read_session() as db:
+        return open_pinned_version(db, library.project)
 
 
 def files_of(library: Library, kind: str = "index") -> list[Path]:
     """The version's files, the oldest revision first."""
-    with reading() as db:
+    with read_session() as db:
         rows = db.scalars(
             select(Artifact)
             .where(Artifact.encoder_id == active(library.project).id, Artifact.kind == kind)
@@ -85,7 +85,7 @@ def flip_a_bit(path: Path) -> None:
 
 
 def is_needed(library: Library) -> bool:
-    with reading() as db:
+    with read_session() as db:
         return needs_index(db, active(library.project))
 
 
@@ -100,9 +100,9 @@ def test_records_that_arrive_later_are_found_after_the_next_revision(library: Li
 
     assert not is_needed(library)
     assert (version(library).revision, version(library).index.n_records) == (2, 41)
-    with reading() as db:
+    with read_session() as db:
         seed = Seed("record", record_ids=(library.id_of("my lamp is late"),))
-        found = similar(db, library.project, seed, 40)
+        found = find_neighbours(db, library.project, seed, 40)
     assert late in {hit.record_id for hit in found}
 
 
@@ -123,7 +123,7 @@ def test_a_changed_text_and_a_deleted_record_need_the_next_revision(library: Lib
 
 def test_growing_by_half_is_worth_a_revision_while_embedding_goes_on(library: Library) -> None:
     def is_worth_it() -> bool:
-        with reading() as db:
+        with read_session() as db:
             return is_worth_writing(db, active(library.project))
 
     add_records(library.project, [f"my lamp number {i}" for i in range(19)])
@@ -137,16 +137,16 @@ def test_growing_by_half_is_worth_a_revision_while_embedding_goes_on(library: Li
 
 def test_a_version_swap_is_seen_by_the_next_call(library: Library) -> None:
     seed = Seed("record", record_ids=(library.records[0],))
-    with reading() as db:
-        raw = similar(db, library.project, seed, 5)
+    with read_session() as db:
+        raw = find_neighbours(db, library.project, seed, 5)
 
     encoder = tune(library)
 
     assert version(library).encoder.id == encoder.id
     assert version(library).index.dimension == 32 + 3
-    with reading() as db:
-        tuned = similar(db, library.project, seed, 5)
-        pinned = similar(
+    with read_session() as db:
+        tuned = find_neighbours(db, library.project, seed, 5)
+        pinned = find_neighbours(
             db, library.project, seed, 5, encoder_id=find_version(db, library.project.id, 1).id
         )
     assert [hit.similarity for hit in tuned] != [hit.similarity for hit in raw]
@@ -162,8 +162,8 @@ def test_records_that_arrive_later_get_tuned_vectors_and_suggestions(library: Li
     write_index(encoder.id)
 
     opened = version(library)
-    with reading() as db:
-        ids, vectors = raw_vectors(db, encoder.raw_encoder_id or 0)
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, encoder.raw_encoder_id or 0)
     expected = evidence_head().suggest(vectors[ids == late])
     assert expected is not None
     assert opened.suggestions.of([late])[late].score == pytest.approx(expected.max(), abs=1e-3)
@@ -191,22 +191,22 @@ def test_a_damaged_index_falls_back_to_the_revision_before(
     library: Library, harm: Callable[[Path], None]
 ) -> None:
     seed = Seed("record", record_ids=(library.records[0],))
-    with reading() as db:
-        before = similar(db, library.project, seed, 5)
+    with read_session() as db:
+        before = find_neighbours(db, library.project, seed, 5)
     write_index(active(library.project).id)
     indexes._open.clear()
     harm(files_of(library)[1])
 
     assert version(library).revision == 1
-    with reading() as db:
-        assert similar(db, library.project, seed, 5) == before
+    with read_session() as db:
+        assert find_neighbours(db, library.project, seed, 5) == before
 
 
 def test_when_no_revision_is_whole_nothing_wrong_is_answered(library: Library) -> None:
     indexes._open.clear()
     flip_a_bit(files_of(library)[0])
 
-    with reading() as db, pytest.raises(Damaged, match="damaged or missing"):
+    with read_session() as db, pytest.raises(CorruptFile, match="damaged or missing"):
         open_version(db, active(library.project).id)
 
 
@@ -231,9 +231,9 @@ def test_a_damaged_head_is_never_used(library: Library) -> None:
     indexes._open.clear()
     flip_a_bit(files_of(library, "head")[0])
 
-    with reading() as db, pytest.raises(Damaged, match="head"):
+    with read_session() as db, pytest.raises(CorruptFile, match="head"):
         open_version(db, encoder.id)
-    with pytest.raises(Damaged, match="head"):
+    with pytest.raises(CorruptFile, match="head"):
         write_index(encoder.id)
 
 
@@ -278,7 +278,7 @@ def test_nothing_is_written_before_the_first_vector(
 
     write_index(active(project).id)
 
-    with reading() as db:
+    with read_session() as db:
         assert not needs_index(db, active(project))
         assert db.scalars(select(Artifact)).all() == []
 

@@ -1,10 +1,10 @@
 """Once with the model that everybody starts with: all-MiniLM-L6-v2, found without a network."""
 
-from app.database import reading
-from app.search.embedding import raw_vectors
-from app.search.revisions import write_index
-from app.search.similar import Seed, similar
-from app.similarity.encoding.encoder import DEFAULT_MODEL
+from app.db.session import read_session
+from app.ml.encoding.encoder import DEFAULT_MODEL
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import write_index
+from app.search.similar import Seed, find_neighbours
 from tests.conftest import make_project
 from tests.search.conftest import active, add_records, embed_all
 
@@ -25,13 +25,13 @@ def test_a_text_finds_what_means_the_same_in_other_words(database: str) -> None:
     write_index(active(project).id)
 
     def nearest(text: str) -> str:
-        with reading() as db:
-            [hit] = similar(db, project, Seed("text", text=text), 1)
+        with read_session() as db:
+            [hit] = find_neighbours(db, project, Seed("text", text=text), 1)
         return MESSAGES[records.index(hit.record_id)]
 
     assert nearest("my delivery is late") == MESSAGES[0]
     assert nearest("how do I get a refund") == MESSAGES[1]
     assert nearest("locked out of my account") == MESSAGES[2]
     assert nearest("cancel the subscription") == MESSAGES[4]
-    with reading() as db:
-        assert raw_vectors(db, active(project).id)[1].shape == (5, 384)
+    with read_session() as db:
+        assert load_all_vectors(db, active(project).id)[1].shape == (5, 384)

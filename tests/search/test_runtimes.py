@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from app.artifacts import Damaged
-from app.database import reading
+from app.db.session import read_session
+from app.ml.encoding import agreement, runtime_trial
+from app.ml.encoding.encoder import Encoder as Encodes
+from app.ml.encoding.encoder import load_encoder
+from app.ml.encoding.runtime import OpenVinoEncoder
 from app.models import Artifact, Encoder, Project
-from app.search import base_models, runtimes
-from app.search.base_models import BaseModelMissing, is_loaded, text_encoder
+from app.search import model_cache as base_models
+from app.search import runtimes
 from app.search.deep_versions import find_prepared, prepare_deep
-from app.search.embedding import embed_with, raw_vectors
-from app.search.revisions import write_index
+from app.search.embedding import embed_with, load_all_vectors
+from app.search.index_revisions import write_index
+from app.search.model_cache import BaseModelMissing, is_loaded, load_text_encoder
 from app.search.runtimes import settle_runtime
-from app.search.similar import Seed, similar
+from app.search.similar import Seed, find_neighbours
 from app.settings import settings
-from app.similarity.encoding import agreement, runtime_trial
-from app.similarity.encoding.encoder import Encoder as Encodes
-from app.similarity.encoding.encoder import load_encoder
-from app.similarity.encoding.runtime import GraphEncoder
+from app.storage import CorruptFile
 from tests.search.conftest import TEXTS, active, add_records, embed_all
 from tests.tiny_encoder import save_tiny_encoder
 
@@ -56,14 +57,14 @@ def project(
 
 
 def runtime_files(encoder: Encoder) -> list[Artifact]:
-    with reading() as db:
+    with read_session() as db:
         of_kind = (Artifact.encoder_id == encoder.id, Artifact.kind == "runtime")
         return list(db.scalars(select(Artifact).where(*of_kind)))
 
 
 def loaded(encoder: Encoder) -> Encodes:
-    with reading() as db:
-        return text_encoder(db, encoder).encoder
+    with read_session() as db:
+        return load_text_encoder(db, encoder).encoder
 
 
 def test_vectors_and_questions_are_computed_by_the_runtime_that_stood_its_trial(
@@ -77,10 +78,10 @@ def test_vectors_and_questions_are_computed_by_the_runtime_that_stood_its_trial(
     assert "on 40 texts the mean cosine to torch is" in version.runtime_reason
     assert len(runtime_files(version)) == 1
     runtime = loaded(version)
-    assert isinstance(runtime, GraphEncoder)
-    with reading() as db:
-        stored = raw_vectors(db, version.id)[1]
-        [hit] = similar(db, project, Seed("text", text="my lamp is late"), 1)
+    assert isinstance(runtime, OpenVinoEncoder)
+    with read_session() as db:
+        stored = load_all_vectors(db, version.id)[1]
+        [hit] = find_neighbours(db, project, Seed("text", text="my lamp is late"), 1)
     np.testing.assert_array_equal(stored, runtime.encode(TEXTS))
     cosines = np.einsum("ij,ij->i", stored, loaded_tiny.encode(TEXTS))
     assert cosines.min() > 0.995
@@ -99,8 +100,8 @@ def test_the_setting_changes_nothing_about_a_settled_version(
 
     version = active(project)
     assert version.runtime == "openvino"
-    with reading() as db:
-        stored = raw_vectors(db, version.id)[1]
+    with read_session() as db:
+        stored = load_all_vectors(db, version.id)[1]
     np.testing.assert_array_equal(stored[-1:], loaded(version).encode(["my kettle came twice"]))
     assert settle_runtime(version).runtime_reason == version.runtime_reason
     assert len(runtime_files(version)) == 1
@@ -131,8 +132,9 @@ def test_vectors_that_nobody_settled_were_made_with_torch(
     settled = settle_runtime(active(project))
 
     assert (settled.runtime, settled.runtime_reason) == (
-        "torch", "Its first vectors were made with torch.",
-    )  # fmt: skip
+        "torch",
+        "Its first vectors were made with torch.",
+    )
 
 
 def test_what_fails_its_trial_stays_on_torch_and_says_by_how_much(
@@ -196,13 +198,13 @@ def test_a_damaged_runtime_is_not_loaded(project: Project) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    with pytest.raises(Damaged, match=artifact.file):
+    with pytest.raises(CorruptFile, match=artifact.file):
         loaded(active(project))
 
 
 def test_pages_know_whether_a_question_is_answered_at_once(project: Project) -> None:
     embed_all(project)
-    with reading() as db:
+    with read_session() as db:
         assert is_loaded(db, active(project))
         base_models._loaded.clear()
         assert not is_loaded(db, active(project))
@@ -236,7 +238,7 @@ def test_only_some_runtimes_stay_in_memory(
 
     embed_all(other)
 
-    with reading() as db:
+    with read_session() as db:
         assert is_loaded(db, active(other))
         assert not is_loaded(db, active(project))
 
@@ -246,16 +248,16 @@ def test_a_deep_version_has_a_runtime_of_its_own(project: Project, tmp_path: Pat
     folder = save_tiny_encoder(tmp_path / "tuned", TEXTS, seed=1)
     by_torch = load_encoder(str(folder), "cpu").encode(TEXTS)
     prepare_deep(project.id, 7, folder)
-    with reading() as db:
+    with read_session() as db:
         deep = find_prepared(db, 7)
     assert deep is not None
 
     embed_with(deep, lambda n_done, n_total: None)
 
-    with reading() as db:
+    with read_session() as db:
         settled = db.get_one(Encoder, deep.id)
-        vectors = raw_vectors(db, deep.id)[1]
-        raw = raw_vectors(db, active(project).id)[1]
+        vectors = load_all_vectors(db, deep.id)[1]
+        raw = load_all_vectors(db, active(project).id)[1]
     assert settled.runtime == "openvino"
     assert runtime_files(settled)[0].file != runtime_files(active(project))[0].file
     assert np.einsum("ij,ij->i", vectors, by_torch).min() > 0.995

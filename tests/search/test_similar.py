@@ -3,13 +3,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from app.database import reading
+from app.db.session import read_session
 from app.errors import AppError, Conflict, Invalid, NotFound
 from app.models import Project
 from app.records.filters import Filters
-from app.search.embedding import raw_vectors
+from app.search.embedding import load_all_vectors
 from app.search.indexes import NotIndexed
-from app.search.similar import Hit, Seed, similar
+from app.search.similar import Hit, Seed, find_neighbours
 from tests.search.conftest import (
     TEXTS,
     CountingEncoder,
@@ -25,8 +25,8 @@ from tests.search.conftest import (
 def hits(
     library: Library, seed: Seed, k: int = 10, filters: Filters | None = None, **more: bool
 ) -> list[Hit]:
-    with reading() as db:
-        return similar(db, library.project, seed, k, filters, **more)
+    with read_session() as db:
+        return find_neighbours(db, library.project, seed, k, filters, **more)
 
 
 def of_record(library: Library, text: str) -> Seed:
@@ -35,15 +35,15 @@ def of_record(library: Library, text: str) -> Seed:
 
 def cosines(library: Library, query: np.ndarray) -> dict[int, float]:
     """By NumPy over the stored vectors, as the oracle."""
-    with reading() as db:
-        ids, vectors = raw_vectors(db, active(library.project).id)
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, active(library.project).id)
     unit = query / np.linalg.norm(query)
     return dict(zip(ids.tolist(), (vectors @ unit).tolist(), strict=True))
 
 
 def vector_of(library: Library, *texts: str) -> np.ndarray:
-    with reading() as db:
-        ids, vectors = raw_vectors(db, active(library.project).id)
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, active(library.project).id)
     rows = [ids.tolist().index(library.id_of(text)) for text in texts]
     return np.asarray(vectors[rows].mean(axis=0))
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_searched_is_said_in_one_sentence(
     for seed, kind, sentence in sentences:
         with pytest.raises(kind, match=sentence):
             hits(library, seed)
-    with reading() as db, pytest.raises(NotIndexed, match="still being embedded"):
-        similar(db, other, Seed("record", record_ids=(foreign,)), 5)
-    with reading() as db, pytest.raises(NotFound, match="no such version"):
-        similar(db, other, Seed("text", text="x"), 5, encoder_id=active(library.project).id)
+    with read_session() as db, pytest.raises(NotIndexed, match="still being embedded"):
+        find_neighbours(db, other, Seed("record", record_ids=(foreign,)), 5)
+    with read_session() as db, pytest.raises(NotFound, match="no such version"):
+        find_neighbours(db, other, Seed("text", text="x"), 5, encoder_id=active(library.project).id)

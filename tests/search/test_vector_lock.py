@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import JobCancelled
+from app.jobs.steps import JobCancelled
 from app.search import vector_lock
 from app.search.vector_lock import hold_vectors
 from app.settings import settings

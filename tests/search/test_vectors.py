@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
-from app.database import engine, reading, transaction
+from app.db.session import engine, read_session, write_session
+from app.ml.vectors import Vectors, unit_rows
 from app.models import Embedding, Encoder, Project
 from app.search import vectors as stored_vectors
-from app.search.embedding import raw_vectors
-from app.search.encoders import raw_encoder
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import needs_index, write_index
 from app.search.indexes import open_version
-from app.search.revisions import needs_index, write_index
-from app.similarity.vectors import Vectors, unit_rows
+from app.search.versions import raw_encoder
 from tests.conftest import make_project
 from tests.search.conftest import add_records, delete_records
 
@@ -23,7 +23,7 @@ def store_rows(project: Project, n: int) -> tuple[int, list[int], Vectors]:
     """The raw encoder's id, and so many records with their stored vectors."""
     rows = unit_rows(np.random.default_rng(1).standard_normal((n, 16)).astype(np.float32))
     records = add_records(project, [f"text {i}" for i in range(n)])
-    with transaction() as db:
+    with write_session() as db:
         encoder = raw_encoder(db, project)
         db.add_all(
             Embedding(
@@ -59,9 +59,9 @@ def test_vectors_are_read_block_by_block_in_the_order_of_ids(
     encoder_id, records, rows = store_rows(make_project(), n)
     store_rows(make_project("others"), 5)
 
-    with reading() as db:
-        ids, vectors = raw_vectors(db, encoder_id)
-        some, theirs = raw_vectors(db, encoder_id, among=np.array([*records[::3], 10**9]))
+    with read_session() as db:
+        ids, vectors = load_all_vectors(db, encoder_id)
+        some, theirs = load_all_vectors(db, encoder_id, among=np.array([*records[::3], 10**9]))
 
     assert ids.tolist() == records
     np.testing.assert_array_equal(vectors.ravel(), rows.ravel())
@@ -81,8 +81,8 @@ def test_records_that_go_or_come_while_vectors_are_read_do_no_harm(
         store_rows(project, 3)
         delete_records(gone)
 
-    with reading() as db, after_first_read(change_meanwhile):
-        ids, vectors = raw_vectors(db, encoder_id)
+    with read_session() as db, after_first_read(change_meanwhile):
+        ids, vectors = load_all_vectors(db, encoder_id)
 
     stay = [each for each in records if each not in gone]
     assert set(stay) <= set(ids.tolist()) <= set(records)
@@ -103,14 +103,14 @@ def test_an_index_lacks_what_was_deleted_while_it_was_made_and_is_due_again(
     with after_first_read(change_meanwhile):
         write_index(encoder_id)
 
-    with reading() as db:
+    with read_session() as db:
         encoder = db.get_one(Encoder, encoder_id)
         index = open_version(db, encoder_id).index
         assert needs_index(db, encoder), "the first block was read before the record went"
     assert index.ids.tolist() == records[:7] + records[14:]
     np.testing.assert_allclose(index.vectors(index.ids[7:]), rows[14:], atol=1e-3)
     write_index(encoder_id)
-    with reading() as db:
+    with read_session() as db:
         assert not needs_index(db, encoder)
         assert open_version(db, encoder_id).index.ids.tolist() == [
             records[0],

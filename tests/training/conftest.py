@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import Embedding, Evaluation, Label, Project, Record, User
 from app.projects.labels import add_label
-from app.search.encoders import raw_encoder
+from app.search.versions import raw_encoder
 from tests.conftest import distinct_text, make_project
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
@@ -31,34 +31,43 @@ def embedded_project(slug: str = "letters", noise: float = 0.3, *, n: int = N) -
     """A project of n records with vectors and four labels; nothing is labeled."""
     project = make_project(slug)
     vectors, _ = clusters(noise, n)
-    with transaction() as db:
+    with write_session() as db:
         raw = raw_encoder(db, project)
         db.execute(
             insert(Record),
             [
-                {"project_id": project.id, "external_id": f"r{i}", "text": distinct_text(i),
-                 "content_hash": f"{i:064x}", "fields": {}}
+                {
+                    "project_id": project.id,
+                    "external_id": f"r{i}",
+                    "text": distinct_text(i),
+                    "content_hash": f"{i:064x}",
+                    "fields": {},
+                }
                 for i in range(n)
             ],
-        )  # fmt: skip
+        )
         ids = db.scalars(
             select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         )
         db.execute(
             insert(Embedding),
             [
-                {"encoder_id": raw.id, "record_id": record_id, "content_hash": f"{i:064x}",
-                 "vector": vectors[i].tobytes()}
+                {
+                    "encoder_id": raw.id,
+                    "record_id": record_id,
+                    "content_hash": f"{i:064x}",
+                    "vector": vectors[i].tobytes(),
+                }
                 for i, record_id in enumerate(ids.all())
             ],
-        )  # fmt: skip
+        )
         for name in NAMES:
             add_label(db, project.id, name, None)
     return project
 
 
 def record_ids(project: Project) -> list[int]:
-    with reading() as db:
+    with read_session() as db:
         ids = select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         return list(db.scalars(ids))
 
@@ -70,7 +79,7 @@ def evaluations_of(db: Session, run_id: int) -> Sequence[Evaluation]:
 
 
 def label_ids(project: Project) -> list[int]:
-    with reading() as db:
+    with read_session() as db:
         ids = select(Label.id).where(Label.project_id == project.id).order_by(Label.position)
         return list(db.scalars(ids))
 
@@ -82,8 +91,8 @@ def label(
     ids, labels = record_ids(project), label_ids(project)
     for row in rows:
         number = row % N_CLASSES if classes is None else int(classes[row])
-        say = Say(ids[row], "label", (labels[number],))
-        with transaction() as db:
+        say = AnnotationInput(ids[row], "label", (labels[number],))
+        with write_session() as db:
             annotate(db, project, user.id, [say], key=f"label-{project.id}-{row}-{number}")
 
 

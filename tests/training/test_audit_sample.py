@@ -2,19 +2,28 @@
 
 import numpy as np
 
-from app.similarity.examples import Examples
-from app.similarity.head import RawHead
-from app.similarity.measuring.intervals import Resamples
-from app.training.audit_sample import NOBODY, Audited, Sample, figures, joined, nothing
+from app.ml.evaluation.intervals import BootstrapSamples
+from app.ml.examples import Examples
+from app.ml.heads.head import RawHead
+from app.training.pipeline.holdout_examples import (
+    NONE_OF_THESE,
+    HoldoutRecords,
+    HoldoutSample,
+    build_empty_examples,
+    compute_holdout_scores,
+    join_examples,
+)
 from tests.training.conftest import N_CLASSES, clusters
 
 
 def test_labels_that_training_lacks_and_none_have_columns_of_their_own() -> None:
     said = [frozenset({7}), frozenset({9}), frozenset[int](), frozenset({9})]
 
-    found = joined(nothing((7, 8), is_multi_label=False), np.arange(4), said, np.arange(4))
+    found = join_examples(
+        build_empty_examples((7, 8), is_multi_label=False), np.arange(4), said, np.arange(4)
+    )
 
-    assert found.label_ids == (7, 8, 9, NOBODY)
+    assert found.label_ids == (7, 8, 9, NONE_OF_THESE)
     assert found.classes.tolist() == [0, 2, 3, 2]
 
 
@@ -25,17 +34,26 @@ def test_several_labels_a_record_are_audited_too() -> None:
     carried[:, 3] |= carried[:, 0]
     shown = np.arange(40)
     training = Examples(
-        rows=shown, classes=classes[shown], label_ids=(1, 2, 3, 4), groups=shown,
-        weights=np.ones(40, np.float32), targets=carried[shown],
-    )  # fmt: skip
+        rows=shown,
+        classes=classes[shown],
+        label_ids=(1, 2, 3, 4),
+        groups=shown,
+        weights=np.ones(40, np.float32),
+        targets=carried[shown],
+    )
     ids = np.arange(100, 180)
     labels = tuple(frozenset((np.flatnonzero(row) + 1).tolist()) for row in carried[40:])
 
-    sample = Sample((ids, vectors, training), Audited(ids[40:], labels, np.arange(40)))
-    answers = sample.of(RawHead(vectors.shape[1]), vectors)
+    sample = HoldoutSample(
+        (ids, vectors, training), HoldoutRecords(ids[40:], labels, np.arange(40))
+    )
+    answers = sample.predict(RawHead(vectors.shape[1]), vectors)
 
     assert answers is not None
-    told = {score.metric: score for score in figures(answers, Resamples(answers.examples.groups))}
+    told = {
+        score.metric: score
+        for score in compute_holdout_scores(answers, BootstrapSamples(answers.examples.groups))
+    }
     assert (told["audit_accuracy"].value, told["audit_accuracy"].n) == (1.0, 40)
     assert told["audit_accuracy"].low > 0.9
     # Two of the four clusters share a label, and lie no nearer to each other than to the others.
@@ -44,9 +62,11 @@ def test_several_labels_a_record_are_audited_too() -> None:
 
 def test_fewer_than_ten_audited_records_tell_nothing() -> None:
     vectors, classes = clusters(0.02, 80)
-    training = nothing((1, 2, 3, 4), is_multi_label=False)
-    few = Audited(np.arange(9), tuple(frozenset({int(c) + 1}) for c in classes[:9]), np.arange(9))
+    training = build_empty_examples((1, 2, 3, 4), is_multi_label=False)
+    few = HoldoutRecords(
+        np.arange(9), tuple(frozenset({int(c) + 1}) for c in classes[:9]), np.arange(9)
+    )
 
-    sample = Sample((np.arange(80), vectors, training), few)
+    sample = HoldoutSample((np.arange(80), vectors, training), few)
 
-    assert sample.of(RawHead(vectors.shape[1]), vectors) is None
+    assert sample.predict(RawHead(vectors.shape[1]), vectors) is None

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
+from app.ml.deep.recipe import DeepRecipe
 from app.models import LossPoint, Project, TrainingRun
-from app.search.usual_pace import UsualPace, remember, usual_pace
-from app.similarity.deep.recipe import DeepRecipe
-from app.training import runs
-from app.training.estimates import estimate
-from app.training.line_plots import loss_plot
+from app.search.embedding_speed import EmbeddingSpeed, read_speed, record_speed
+from app.training.plots.lines import plot_losses
+from app.training.runs import runs
+from app.training.runs.estimates import estimate_duration
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label
 
@@ -35,14 +35,14 @@ def browser(project: Project) -> TestClient:
 
 
 def recipe_of_newest() -> dict[str, object]:
-    with reading() as db:
+    with read_session() as db:
         return db.scalars(select(TrainingRun)).one().recipe
 
 
 def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
     browser: TestClient, project: Project
 ) -> None:
-    remember(project.id, 1_000, 100.0, has_gpu=False)
+    record_speed(project.id, 1_000, 100.0, has_gpu=False)
 
     page = browser.get(PAGE).text
 
@@ -53,9 +53,15 @@ def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
 
 def test_a_deep_run_is_asked_for_with_its_own_numbers(browser: TestClient) -> None:
     sent = {
-        "method": "deep", "seed": "7", "deep_seed": "3", "deep_subset": "", "deep_epochs": "2",
-        "deep_loss": "batch_all", "deep_weights": "lora", "deep_learning_rate": "1e-3",
-    }  # fmt: skip
+        "method": "deep",
+        "seed": "7",
+        "deep_seed": "3",
+        "deep_subset": "",
+        "deep_epochs": "2",
+        "deep_loss": "batch_all",
+        "deep_weights": "lora",
+        "deep_learning_rate": "1e-3",
+    }
 
     assert browser.post(f"{PAGE}/runs", data=sent).status_code == 303
 
@@ -77,7 +83,7 @@ def test_a_number_out_of_range_is_named(browser: TestClient) -> None:
 def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClient) -> None:
     foretold = browser.get(f"{API}/deep-estimate").json()
     asked = browser.post(f"{API}/runs", json={"method": "deep", "recipe": {"subset": 100}})
-    with transaction() as db:
+    with write_session() as db:
         run = db.scalars(select(TrainingRun)).one()
         db.add(LossPoint(run_id=run.id, step=0, epoch=0.0, validation_loss=2.5))
         db.add(LossPoint(run_id=run.id, step=4, epoch=1.0, train_loss=2.0, validation_loss=1.5))
@@ -97,13 +103,13 @@ def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClien
 
 
 def test_the_estimate_follows_the_pace_the_subset_and_the_passes(project: Project) -> None:
-    remember(project.id, 640, 64.0, has_gpu=True)
-    with reading() as db:
-        whole = estimate(db, project)
-        part = estimate(db, project, DeepRecipe(subset=160))
-        twice = estimate(db, project, DeepRecipe(epochs=2))
+    record_speed(project.id, 640, 64.0, has_gpu=True)
+    with read_session() as db:
+        whole = estimate_duration(db, project)
+        part = estimate_duration(db, project, DeepRecipe(subset=160))
+        twice = estimate_duration(db, project, DeepRecipe(epochs=2))
 
-    assert usual_pace(project.id) == UsualPace(10.0, has_gpu=True)
+    assert read_speed(project.id) == EmbeddingSpeed(10.0, has_gpu=True)
     assert whole.embedding_minutes == pytest.approx(320 / 10 / 60)
     assert part.learning_minutes == pytest.approx(whole.learning_minutes / 2)
     assert 1.5 < twice.learning_minutes / whole.learning_minutes < 2
@@ -111,33 +117,40 @@ def test_the_estimate_follows_the_pace_the_subset_and_the_passes(project: Projec
 
 
 def test_too_few_texts_say_nothing_about_the_pace(project: Project) -> None:
-    remember(project.id, 10, 1.0, has_gpu=False)
+    record_speed(project.id, 10, 1.0, has_gpu=False)
 
-    assert usual_pace(project.id).per_second == 60.0
+    assert read_speed(project.id).per_second == 60.0
 
 
 def test_there_is_no_picture_of_one_point() -> None:
-    assert loss_plot([LossPoint(run_id=1, step=0, epoch=0.0, validation_loss=1.0)]) is None
+    assert plot_losses([LossPoint(run_id=1, step=0, epoch=0.0, validation_loss=1.0)]) is None
 
 
 def test_losses_go_with_their_run(project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         run = runs.request_run(db, project, DeepRecipe())
         db.flush()
         db.add(LossPoint(run_id=run.id, step=1, epoch=0.5, train_loss=1.0))
-    with reading() as db:
-        assert [p.train_loss for p in runs.losses_of(db, run.id)] == [1.0]
-    with transaction() as db:
+    with read_session() as db:
+        assert [p.train_loss for p in runs.load_losses(db, run.id)] == [1.0]
+    with write_session() as db:
         db.delete(db.get_one(TrainingRun, run.id))
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(LossPoint)).all() == []
 
 
 def test_the_command_foretells_a_deep_run_and_takes_its_numbers(project: Project) -> None:
     asked = likewise(
-        "train", "letters", "--method", "deep", "--set", "subset=100", "--set", "loss=cosine",
+        "train",
+        "letters",
+        "--method",
+        "deep",
+        "--set",
+        "subset=100",
+        "--set",
+        "loss=cosine",
         "--json",
-    )  # fmt: skip
+    )
 
     assert asked.exit_code == 0, asked.output
     assert "to learn from 100 of 320 records" in asked.stderr

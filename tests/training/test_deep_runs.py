@@ -11,30 +11,23 @@ import pytest
 from sentence_transformers import SentenceTransformer
 from sqlalchemy import func, select, update
 
-from app.artifacts import Damaged
-from app.database import reading, transaction
-from app.jobs import JobCancelled
-from app.models import (
-    Artifact,
-    Embedding,
-    Encoder,
-    Project,
-    Record,
-    TrainingRun,
-    User,
-    utc_now,
-)
+from app.db.session import read_session, write_session
+from app.jobs.steps import JobCancelled
+from app.ml.deep.recipe import DeepRecipe
+from app.models import Artifact, Embedding, Encoder, Project, Record, TrainingRun, User, utc_now
 from app.projects.labels import add_label
-from app.search import base_models, upkeep
-from app.search.base_models import text_encoder
+from app.search import index_maintenance as upkeep
+from app.search import model_cache as base_models
 from app.search.deep_versions import check_model, model_folder
-from app.search.embedding import embed_missing, n_missing, raw_vectors
-from app.search.encoders import active_encoder, find_raw_encoder, roll_back, versions
+from app.search.embedding import count_missing, embed_missing, load_all_vectors
 from app.search.indexes import open_version
-from app.search.similar import Seed, similar
+from app.search.model_cache import load_text_encoder
+from app.search.similar import Seed, find_neighbours
+from app.search.versions import find_active_version, find_raw_version, list_versions, roll_back
 from app.settings import settings
-from app.similarity.deep.recipe import DeepRecipe
-from app.training import loop, runs
+from app.storage import CorruptFile
+from app.training.pipeline import steps as loop
+from app.training.runs import runs
 from tests.conftest import make_project
 from tests.forked import carry_on, process, status_of
 from tests.tiny_encoder import save_tiny_encoder
@@ -72,7 +65,7 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     settings.cache_clear()
     made = make_project()
     add_texts(made, texts_of(160))
-    with transaction() as db:
+    with write_session() as db:
         for name in NAMES:
             add_label(db, made.id, name, None)
     embed_missing(made.id, lambda done, total: None)
@@ -82,18 +75,21 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def add_texts(project: Project, texts: list[str]) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add_all(
             Record(
-                project_id=project.id, external_id=f"{len(texts)}-{i}", text=text, fields={},
+                project_id=project.id,
+                external_id=f"{len(texts)}-{i}",
+                text=text,
+                fields={},
                 content_hash=hashlib.sha256(text.encode()).hexdigest(),
             )
             for i, text in enumerate(texts)
-        )  # fmt: skip
+        )
 
 
 def queue(project: Project, recipe: DeepRecipe = QUICK, *, is_forced: bool = True) -> int:
-    with transaction() as db:
+    with write_session() as db:
         return runs.request_run(db, project, recipe, is_forced=is_forced).id
 
 
@@ -103,12 +99,12 @@ def take_steps(run_id: int) -> None:
 
 
 def row(run_id: int) -> TrainingRun:
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(TrainingRun, run_id)
 
 
 def count(table: type, *conditions: object) -> int:
-    with reading() as db:
+    with read_session() as db:
         counted = select(func.count()).select_from(table).where(*conditions)  # type: ignore[arg-type]
         return db.scalar(counted) or 0
 
@@ -122,14 +118,14 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
 
     run = row(run_id)
     assert (run.status, run.n_examples) == ("succeeded", 80)
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
         assert active is not None
         assert (active.id, active.kind, active.number) == (run.encoder_id, "deep", 2)
-        raw = find_raw_encoder(db, project)
+        raw = find_raw_version(db, project)
         assert raw is not None
-        ids, before = raw_vectors(db, raw.id)
-        after_ids, after = raw_vectors(db, active.id)
+        ids, before = load_all_vectors(db, raw.id)
+        after_ids, after = load_all_vectors(db, active.id)
         version = open_version(db, active.id)
         folder = model_folder(db, active.id)
         measured = {(e.role, e.metric): e for e in evaluations_of(db, run_id) if e.k is None}
@@ -148,33 +144,33 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
     assert not any(path.suffix in {".bin", ".pt", ".pkl"} for path in folder.rglob("*"))
 
     add_texts(project, ["courier van delayed", "refund card please"])
-    with reading() as db:
-        assert n_missing(db, project) == 2
+    with read_session() as db:
+        assert count_missing(db, project) == 2
     upkeep.embed_some(project.id, lambda done, total: None)
     upkeep.index_if_due(project.id)
-    with reading() as db:
-        assert n_missing(db, project) == 0
+    with read_session() as db:
+        assert count_missing(db, project) == 0
         assert count(Embedding, Embedding.encoder_id == active.id) == 162
         assert count(Embedding, Embedding.encoder_id == raw.id) == 162
         assert open_version(db, active.id).index.n_records == 162
-        found = similar(db, project, Seed("text", text="courier van delayed"), 1)
+        found = find_neighbours(db, project, Seed("text", text="courier van delayed"), 1)
     assert found[0].record_id == record_ids(project)[160]
     assert found[0].similarity == pytest.approx(1.0, abs=1e-3)
 
     label(project, ada, range(80, 120))
-    with transaction() as db:
+    with write_session() as db:
         second = runs.request_run(db, project, is_forced=True).id
     take_steps(second)
-    with reading() as db:
-        on_top = active_encoder(db, project.id)
+    with read_session() as db:
+        on_top = find_active_version(db, project.id)
         assert on_top is not None
         assert (on_top.kind, on_top.raw_encoder_id) == ("head", active.id)
         assert open_version(db, on_top.id).index.dimension == 32 + 4
-    with transaction() as db:
+    with write_session() as db:
         assert roll_back(db, project, None).kind == "deep"
         assert roll_back(db, project, None).kind == "raw"
-    with reading() as db:
-        hits = similar(db, project, Seed("text", text="courier van delayed"), 1)
+    with read_session() as db:
+        hits = find_neighbours(db, project, Seed("text", text="courier van delayed"), 1)
     assert hits[0].record_id == record_ids(project)[160]
 
 
@@ -192,7 +188,7 @@ def test_a_deep_run_that_was_killed_while_it_learned_goes_on_from_its_checkpoint
 ) -> None:
     straight = queue(project)
     take_steps(straight)
-    with transaction() as db:
+    with write_session() as db:
         roll_back(db, project, None)
     killed = queue(project)
 
@@ -206,9 +202,9 @@ def test_a_deep_run_that_was_killed_while_it_learned_goes_on_from_its_checkpoint
     assert checkpoints == ["checkpoint-8"]
     assert 0 < measured_before < len(losses(killed))
     assert [step for step, _ in losses(killed)] == [step for step, _ in losses(straight)]
-    with reading() as db:
-        _, one = raw_vectors(db, row(straight).encoder_id or 0)
-        _, other = raw_vectors(db, row(killed).encoder_id or 0)
+    with read_session() as db:
+        _, one = load_all_vectors(db, row(straight).encoder_id or 0)
+        _, other = load_all_vectors(db, row(killed).encoder_id or 0)
     assert np.allclose(one, other, atol=1e-3)
 
 
@@ -230,21 +226,21 @@ def test_a_deep_run_that_was_killed_while_it_embedded_learns_nothing_anew(
 
 
 def losses(run_id: int) -> list[tuple[int, float | None]]:
-    with reading() as db:
-        return [(p.step, p.validation_loss) for p in runs.losses_of(db, run_id)]
+    with read_session() as db:
+        return [(p.step, p.validation_loss) for p in runs.load_losses(db, run_id)]
 
 
 def test_cancelling_a_deep_run_ends_it_within_a_batch_and_leaves_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.training.report.SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("app.training.runs.progress.SECONDS_BETWEEN", 0.0)
     run_id = queue(project)
-    keep_point = "app.training.deep_runs.failpoint"
+    keep_point = "app.training.pipeline.deep.failpoint"
     told = itertools.count()
 
     def ask_at_the_third_loss(name: str) -> None:
         if name == "run.tune.loss" and next(told) == 2:
-            with transaction() as db:
+            with write_session() as db:
                 db.execute(update(TrainingRun).values(cancel_asked_at=utc_now()))
 
     monkeypatch.setattr(keep_point, ask_at_the_third_loss)
@@ -262,11 +258,11 @@ def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project
     run_id = queue(project)
     loop.collect(run_id)
     loop.tune(run_id)
-    with reading() as db:
-        assert [each.kind for each in versions(db, project.id)] == ["raw"]
+    with read_session() as db:
+        assert [each.kind for each in list_versions(db, project.id)] == ["raw"]
     assert count(Encoder) == 2
 
-    runs.fail(run_id, "The disk is gone.")
+    runs.fail_run(run_id, "The disk is gone.")
 
     assert count(Encoder) == 1
     assert count(Embedding) == 160
@@ -277,8 +273,8 @@ def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project
 def test_an_encoder_whose_file_was_touched_is_not_loaded(project: Project) -> None:
     run_id = queue(project)
     take_steps(run_id)
-    with reading() as db:
-        encoder = active_encoder(db, project.id)
+    with read_session() as db:
+        encoder = find_active_version(db, project.id)
         assert encoder is not None
         folder = model_folder(db, encoder.id)
     base_models._loaded.clear()
@@ -286,11 +282,11 @@ def test_an_encoder_whose_file_was_touched_is_not_loaded(project: Project) -> No
     config = folder / "config_sentence_transformers.json"
     whole = config.read_bytes()
     config.write_bytes(whole + b" ")
-    with reading() as db, pytest.raises(Damaged, match="config_sentence_transformers"):
-        text_encoder(db, encoder)
+    with read_session() as db, pytest.raises(CorruptFile, match="config_sentence_transformers"):
+        load_text_encoder(db, encoder)
     config.write_bytes(whole)
     (folder / "stranger.py").write_text("print('hello')")
-    with reading() as db, pytest.raises(Damaged, match="stranger"):
+    with read_session() as db, pytest.raises(CorruptFile, match="stranger"):
         check_model(db, encoder.id)
 
 
@@ -306,8 +302,8 @@ def test_a_deep_version_that_could_not_be_measured_waits_for_a_person(
     verdict = row(run_id).verdict or ""
     assert verdict.startswith("Not measured: so few records are labeled")
     assert ("not put to use unmeasured" in verdict) is not is_forced
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
         assert active is not None
         assert active.kind == ("deep" if is_forced else "raw")
-        assert [each.kind for each in versions(db, project.id)] == ["deep", "raw"]
+        assert [each.kind for each in list_versions(db, project.id)] == ["deep", "raw"]

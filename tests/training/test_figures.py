@@ -10,12 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.artifacts import located
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Artifact, LabelingSession, Project, Record, SessionItem, TrainingRun, User
-from app.training import loop
-from app.training.devices import device_seen, note_device
-from app.training.measured import find_measured
+from app.storage import verified_path
+from app.training.pipeline import steps as loop
+from app.training.pipeline.query_results import find_query_results
+from app.training.runs.devices import read_device, write_device
 from tests.conftest import client_of
 from tests.training.conftest import clusters, embedded_project, label, record_ids
 
@@ -26,7 +26,7 @@ NAMES = ("Delivery", "Payment", "Account", "Praise")
 
 def carry_out(client: TestClient, slug: str = "letters") -> None:
     assert client.post(f"/api/v1/projects/{slug}/runs", json={}).status_code == 201
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id).where(TrainingRun.status == "queued")).one()
     for _, step in loop.STEPS:
         step(run_id)
@@ -38,7 +38,7 @@ def client(ada: User) -> TestClient:
     same as the labels, the other does not."""
     project = embedded_project(noise=0.25)
     label(project, ada, range(120))
-    with transaction() as db:
+    with write_session() as db:
         for row, record_id in enumerate(record_ids(project)):
             fields = {"desk": f"desk {row % 3}", "topic": NAMES[row % 4], "no": str(row)}
             db.execute(update(Record).where(Record.id == record_id).values(fields=fields))
@@ -67,9 +67,18 @@ def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_
     assert story["for_which"][0].startswith("Clearly better: ")
     assert "redraws of the 120 labeled records" in story["how_sure"][0]
     assert set(plots) == {
-        "headline", "balance", "ranking", "suggestions", "top_k", "top_1k", "top_1k_by_label",
-        "labels", "slices", "calibration", "confusion",
-    }  # fmt: skip
+        "headline",
+        "balance",
+        "ranking",
+        "suggestions",
+        "top_k",
+        "top_1k",
+        "top_1k_by_label",
+        "labels",
+        "slices",
+        "calibration",
+        "confusion",
+    }
     assert all(f'id="plot-{name}"' in page + figures for name in plots)
     assert "probe_overlap" in figures
     assert "Little was forgotten" in figures
@@ -94,8 +103,8 @@ def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_
 
 def test_plots_show_what_was_measured_query_by_query(client: TestClient) -> None:
     plots = {plot["name"]: plot for plot in client.get(f"{API}/plots").json()}
-    with reading() as db:
-        measured = find_measured(db, db.scalars(select(TrainingRun)).one())
+    with read_session() as db:
+        measured = find_query_results(db, db.scalars(select(TrainingRun)).one())
 
     assert measured is not None
     assert measured.n == 120
@@ -138,7 +147,7 @@ def test_what_is_taken_for_what_opens_as_a_session(client: TestClient) -> None:
     opened = client.post(form[1], data=sent)
 
     assert opened.status_code == 303
-    with reading() as db:
+    with read_session() as db:
         session = db.scalars(select(LabelingSession)).one()
         places = select(SessionItem.record_id).order_by(SessionItem.rank)
         assert list(db.scalars(places)) == wrong["record_ids"]
@@ -197,7 +206,7 @@ def test_the_report_names_what_does_not_teach_and_why(ada: User) -> None:
     project = embedded_project()
     label(project, ada, range(0, 60, 2))  # The first and the third label.
     label(project, ada, range(1, 2))  # One record of the second.
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).audit_until = f"{9:064x}"
         texts = select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         ids = list(db.scalars(texts))
@@ -233,9 +242,9 @@ def test_a_run_that_measured_nothing_says_so(ada: User) -> None:
 
 
 def test_a_damaged_file_of_figures_leaves_the_rest_of_the_page(client: TestClient) -> None:
-    with reading() as db:
+    with read_session() as db:
         file = db.scalars(select(Artifact).where(Artifact.kind == "figures")).one()
-        path = located(file.file, file.sha256)
+        path = verified_path(file.file, file.sha256)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
 
     page = client.get(f"{RUN}/figures")
@@ -247,11 +256,11 @@ def test_a_damaged_file_of_figures_leaves_the_rest_of_the_page(client: TestClien
 
 def test_the_dashboard_says_what_the_worker_computes_on(client: TestClient) -> None:
     before = client.get("/projects/letters/training").text
-    note_device()
+    write_device()
 
     after = client.get("/projects/letters/training").text
 
-    device = device_seen()
+    device = read_device()
     assert device is not None
     assert "not known before the first worker starts" in before
     assert f"{device.name}, {device.memory_gb:.0f} GB of memory" in after

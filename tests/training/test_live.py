@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Project, RunEvent, TrainingRun, User, utc_now
-from app.training import live
-from app.training.report import RunReport
+from app.training.runs import live
+from app.training.runs.progress import RunReport
 from tests.conftest import client_of, make_user
 
 LIVE = "/projects/letters/training/runs/1/live"
@@ -36,7 +36,7 @@ def events(text: str) -> list[tuple[str, dict[str, object]]]:
 
 
 def move(**values: object) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(TrainingRun).values(**values))
 
 
@@ -44,11 +44,13 @@ def test_a_stream_tells_each_move_and_ends_with_the_run(
     browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What moves is moved between two looks, by the clock of the looks themselves."""
-    moves: Iterator[dict[str, object]] = iter([
-        {"status": "running", "stage": "tune", "progress": 0.5, "started_at": utc_now()},
-        {},
-        {"status": "failed", "error": "No more room."},
-    ])  # fmt: skip
+    moves: Iterator[dict[str, object]] = iter(
+        [
+            {"status": "running", "stage": "tune", "progress": 0.5, "started_at": utc_now()},
+            {},
+            {"status": "failed", "error": "No more room."},
+        ]
+    )
     honest = live.look
 
     def look_and_move(run_id: int) -> dict[str, object]:
@@ -73,13 +75,13 @@ def test_a_stream_tells_each_move_and_ends_with_the_run(
 
 
 def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClient) -> None:
-    with transaction() as db:
+    with write_session() as db:
         run = db.scalars(select(TrainingRun)).one()
         run.status, run.stage, run.progress = "running", "tune", 0.25
         long_ago = utc_now() - timedelta(minutes=5)
         since = RunEvent(run_id=run.id, stage="tune", message="Learning", happened_at=long_ago)
         db.add(since)
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
 
     before = live.look(run_id)
@@ -94,10 +96,12 @@ def test_a_stage_that_counts_tells_how_many_a_minute(
     browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move(status="running", stage="tune", started_at=utc_now())
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
     clock = iter([100.0, 100.0, 160.0, 160.0, 161.0, 161.0])
-    monkeypatch.setattr("app.training.report.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(
+        "app.training.runs.progress.time", SimpleNamespace(monotonic=lambda: next(clock))
+    )
     report = RunReport(run_id, "tune")
 
     report(0.05, "Learning, step 20 of 1,200")
@@ -115,7 +119,7 @@ def test_a_stage_that_counts_tells_how_many_a_minute(
 
 def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> None:
     move(status="failed")
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Project).values(is_open=False))
     stranger = client_of(make_user("cy", "annotator"))
 
@@ -127,7 +131,7 @@ def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> N
 def test_a_line_of_the_log_that_went_on_to_its_end_counts_no_more(browser: TestClient) -> None:
     move(status="running", stage="tune", started_at=utc_now())
     counted = ("Learning, step 90 of 100, 12 a minute", "Embedding records, 320 of 3,200")
-    with transaction() as db:
+    with write_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
         db.add_all(RunEvent(run_id=run_id, stage="tune", message=each) for each in counted)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from app.artifacts import located
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import AppError
-from app.jobs import JobCancelled
+from app.jobs.steps import JobCancelled
+from app.ml.recipe import Recipe
 from app.models import (
     Activation,
     Artifact,
@@ -26,25 +26,31 @@ from app.models import (
     User,
     utc_now,
 )
-from app.search.encoders import active_encoder
 from app.search.indexes import open_version
 from app.search.vector_lock import hold_vectors
+from app.search.versions import find_active_version
 from app.settings import settings
-from app.similarity.recipe import Recipe
-from app.training import loop, runs, workspace
+from app.storage import verified_path
+from app.training.pipeline import steps as loop
+from app.training.pipeline import workspace
+from app.training.runs import runs
 from tests.conftest import PATIENCE_SECONDS
 from tests.forked import carry_on, process, status_of
 from tests.training.conftest import embedded_project, evaluations_of, label, record_ids
 
 # Steps so long that the baseline forgets where every record was.
 HARMFUL = replace(
-    Recipe(), method="skip_triplet", triplet_learning_rate=1.0, triplet_epochs=40, patience=100,
+    Recipe(),
+    method="skip_triplet",
+    triplet_learning_rate=1.0,
+    triplet_epochs=40,
+    patience=100,
     margin=2.0,
-)  # fmt: skip
+)
 
 
 def queue(project: Project, recipe: Recipe = Recipe(), *, is_forced: bool = False) -> int:
-    with transaction() as db:
+    with write_session() as db:
         return runs.request_run(db, project, recipe, is_forced=is_forced).id
 
 
@@ -56,18 +62,18 @@ def take_steps(run_id: int, *, again: bool = False) -> None:
 
 
 def row(run_id: int) -> TrainingRun:
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(TrainingRun, run_id)
 
 
 def count(table: type) -> int:
-    with reading() as db:
+    with read_session() as db:
         return db.scalar(select(func.count()).select_from(table)) or 0
 
 
 def figures(run_id: int) -> list[tuple[object, ...]]:
     """What the run measured, each figure by everything but its value."""
-    with reading() as db:
+    with read_session() as db:
         rows = evaluations_of(db, run_id)
     return [(e.role, e.metric, e.k, e.label_id, e.suggested_id) for e in rows]
 
@@ -80,8 +86,8 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
     run = row(run_id)
     assert (run.status, run.stage, run.progress) == ("succeeded", "activate", 1.0)
     assert (run.n_examples, len(run.snapshot_hash or "")) == (32, 64)
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
         assert active is not None
         assert (active.id, active.kind) == (run.encoder_id, "head")
         version = open_version(db, active.id)
@@ -106,7 +112,7 @@ def test_suggestions_carry_labels_to_records_that_nobody_labeled(project: Projec
     run_id = queue(project)
     take_steps(run_id)
 
-    with reading() as db:
+    with read_session() as db:
         suggested = open_version(db, row(run_id).encoder_id or 0).suggestions
         ids = record_ids(project)
         found = suggested.of(ids)
@@ -134,12 +140,12 @@ def test_the_same_run_gives_the_same_version(project: Project) -> None:
     for _ in range(2):
         run_id = queue(project)
         take_steps(run_id)
-        with reading() as db:
+        with read_session() as db:
             of_head = select(Artifact).where(
                 Artifact.encoder_id == row(run_id).encoder_id, Artifact.kind == "head"
             )
             artifact = db.scalars(of_head).one()
-        shas.append(located(artifact.file, artifact.sha256).read_bytes())
+        shas.append(verified_path(artifact.file, artifact.sha256).read_bytes())
         hashes.append(row(run_id).snapshot_hash)
 
     assert shas[0] == shas[1]
@@ -154,8 +160,8 @@ def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:
 
     take_steps(run_id)
 
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
     assert active is not None
     assert active.kind == "raw"
     assert row(run_id).encoder_id != active.id
@@ -170,8 +176,8 @@ def test_what_measured_worse_is_activated_if_an_admin_said_so(ada: User) -> None
 
     take_steps(run_id)
 
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
     assert active is not None
     assert active.id == row(run_id).encoder_id
     assert "asked for in any case" in (row(run_id).verdict or "")
@@ -197,8 +203,8 @@ def test_too_few_labels_of_one_kind_are_not_activated_unmeasured(ada: User) -> N
     take_steps(run_id)
 
     assert "a label has only one record" in (row(run_id).verdict or "")
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
     assert active is not None
     assert active.kind == "raw"
 
@@ -209,7 +215,7 @@ def test_the_skip_connection_recipe_runs_the_same_way(project: Project) -> None:
     take_steps(run_id)
 
     assert row(run_id).status == "succeeded"
-    with reading() as db:
+    with read_session() as db:
         version = open_version(db, row(run_id).encoder_id or 0)
     assert (version.head.kind, version.index.dimension) == ("skip_connection", 24)
 
@@ -220,7 +226,7 @@ def test_a_run_can_be_cancelled_at_every_stage(project: Project, stage: str) -> 
     steps = dict(loop.STEPS)
     for name in runs.STAGES[: runs.STAGES.index(stage)]:
         steps[name](run_id)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(TrainingRun).values(status="running", cancel_asked_at=utc_now()))
 
     with pytest.raises(JobCancelled):
@@ -242,11 +248,11 @@ def test_cancelling_is_noticed_in_the_middle_of_a_step(
     loop.collect(run_id)
 
     def ask_meanwhile(*_: object, **__: object) -> None:
-        with transaction() as db:
+        with write_session() as db:
             runs.cancel_run(db, db.get_one(TrainingRun, run_id))
 
-    monkeypatch.setattr("app.training.loop.shared_graph", ask_meanwhile)
-    monkeypatch.setattr("app.training.report.SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("app.training.pipeline.steps.shared_graph", ask_meanwhile)
+    monkeypatch.setattr("app.training.runs.progress.SECONDS_BETWEEN", 0.0)
     with pytest.raises(JobCancelled):
         loop.tune(run_id)
 
@@ -257,8 +263,8 @@ def test_cancelling_is_noticed_in_the_middle_of_a_step(
 def wait_for_line(run_id: int, line: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        with reading() as db:
-            if line in [event.message for event in runs.events_of(db, run_id)]:
+        with read_session() as db:
+            if line in [event.message for event in runs.list_events(db, run_id)]:
                 return
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -276,7 +282,7 @@ def test_a_run_that_waits_for_another_job_says_so_and_can_be_cancelled(
     with ThreadPoolExecutor(1) as pool, hold_vectors(project.id):
         job = pool.submit(steps[stage], run_id)
         wait_for_line(run_id, loop.WAITING)
-        with transaction() as db:
+        with write_session() as db:
             db.get_one(TrainingRun, run_id).cancel_asked_at = utc_now()
         with pytest.raises(JobCancelled):
             job.result(PATIENCE_SECONDS)
@@ -294,7 +300,7 @@ def test_a_run_goes_on_when_the_other_job_is_done(project: Project) -> None:
             wait_for_line(run_id, loop.WAITING)
         job.result(PATIENCE_SECONDS)
 
-    assert workspace.has(run_id, workspace.HEAD)
+    assert workspace.has_file(run_id, workspace.HEAD)
 
 
 def test_a_failed_run_says_why_and_leaves_nothing(project: Project) -> None:
@@ -302,21 +308,21 @@ def test_a_failed_run_says_why_and_leaves_nothing(project: Project) -> None:
     for _, step in loop.STEPS[:4]:
         step(run_id)
 
-    runs.fail(run_id, "The disk is full.")
-    runs.fail(run_id, "Something else.")
+    runs.fail_run(run_id, "The disk is full.")
+    runs.fail_run(run_id, "Something else.")
 
     assert (row(run_id).status, row(run_id).error) == ("failed", "The disk is full.")
     kept = [path.name for path in (settings().data_dir / "artifacts").glob("*")]
     assert [name for name in kept if not name.endswith("-graph")] == []
-    with reading() as db:
-        assert runs.events_of(db, run_id)[-1].message == "The disk is full."
+    with read_session() as db:
+        assert runs.list_events(db, run_id)[-1].message == "The disk is full."
 
 
 def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> None:
     run_id = queue(project)
     loop.collect(run_id)
     other = embedded_project("other", n=8)
-    with transaction() as db:
+    with write_session() as db:
         from_other = select(Encoder.id).where(Encoder.project_id == other.id).scalar_subquery()
         ours = select(Encoder.id).where(Encoder.project_id == project.id).scalar_subquery()
         late = record_ids(other)
@@ -331,7 +337,7 @@ def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> 
     for _, step in loop.STEPS[1:]:
         step(run_id)
 
-    with reading() as db:
+    with read_session() as db:
         version = open_version(db, row(run_id).encoder_id or 0)
     assert version.index.n_records == 320 + 8
     assert row(run_id).n_examples == 32
@@ -342,8 +348,8 @@ def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, sta
     run_id = queue(project)
     with process(carry_on, run_id, failpoint=f"run.{stage}.inside:kill:1") as killed:
         assert status_of(killed) == -signal.SIGKILL
-    with reading() as db:
-        before = active_encoder(db, project.id)
+    with read_session() as db:
+        before = find_active_version(db, project.id)
     again = carry_on(run_id)
 
     assert before is not None
@@ -352,7 +358,7 @@ def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, sta
     assert row(run_id).status == "succeeded"
     assert (count(Encoder), count(Activation)) == (2, 2)
     assert len(figures(run_id)) == len(set(figures(run_id))) > 50
-    with reading() as db:
+    with read_session() as db:
         verdicts = select(func.count()).where(RunEvent.message == row(run_id).verdict)
         assert db.scalar(verdicts) == 1
         assert open_version(db, row(run_id).encoder_id or 0).index.n_records == 320
@@ -360,7 +366,7 @@ def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, sta
 
 def test_a_run_without_vectors_fails_with_a_sentence(project: Project) -> None:
     run_id = queue(project)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(Embedding))
 
     with pytest.raises(AppError, match="No labeled record has a vector yet"):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
+from app.ml.recipe import Recipe
 from app.models import Embedding, Project, Record, TrainingRun, User
-from app.search.encoders import find_raw_encoder
-from app.similarity.recipe import Recipe
-from app.training import loop, runs
-from app.training.auditing import audited
-from app.training.snapshot import freeze
+from app.search.versions import find_raw_version
+from app.training.pipeline import steps as loop
+from app.training.pipeline.holdout import load_holdout_records
+from app.training.pipeline.snapshot import freeze
+from app.training.runs import runs
 from tests.conftest import distinct_text
 from tests.training.conftest import embedded_project, evaluations_of, label, record_ids
 
@@ -23,7 +24,7 @@ def rewrite(project: Project, texts: list[str]) -> None:
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(N_TEXTS, DIMENSION)).astype("<f4")
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    with transaction() as db:
+    with write_session() as db:
         for number, (record_id, text) in enumerate(zip(record_ids(project), texts, strict=False)):
             db.execute(update(Record).where(Record.id == record_id).values(text=text))
             vector = vectors[number // N_COPIES % N_TEXTS].tobytes()
@@ -49,13 +50,13 @@ def test_random_labels_on_near_copies_are_right_about_as_often_as_chance(
     """Each text's copies carry one label, drawn at random: with a copy in sight, all is right."""
     drawn = np.random.default_rng(7).integers(0, 2, N_TEXTS)
     label(project, ada, range(N_TEXTS * N_COPIES), classes=np.repeat(drawn, N_COPIES))
-    with transaction() as db:
+    with write_session() as db:
         run_id = runs.request_run(db, project, Recipe()).id
 
     for _, step in loop.STEPS:
         step(run_id)
 
-    with reading() as db:
+    with read_session() as db:
         accuracy = {
             each.role: (each.value, each.n)
             for each in evaluations_of(db, run_id)
@@ -72,8 +73,8 @@ def test_copies_are_one_group_and_other_texts_are_groups_of_their_own(
 ) -> None:
     label(project, ada, range(12))
 
-    with reading() as db:
-        raw = find_raw_encoder(db, project)
+    with read_session() as db:
+        raw = find_raw_version(db, project)
         assert raw is not None
         groups = freeze(db, project, raw).groups
 
@@ -86,21 +87,26 @@ def test_a_held_out_record_whose_copy_was_learned_from_is_not_asked_about(
 ) -> None:
     """Record 0 and a stranger are in the random sample; a copy of record 0 was learned from."""
     ids = record_ids(project)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Project).values(audit_until=f"{0:064x}"))
         db.execute(update(Record).where(Record.id == ids[40]).values(content_hash=f"{0:064x}"))
     label(project, ada, range(0, 60, 3))
-    with transaction() as db:
+    with write_session() as db:
         run = TrainingRun(
-            project_id=project.id, number=1, recipe={}, status="succeeded", stage="activate",
-            last_act_id=10**6, audit_until=f"{0:064x}",
-        )  # fmt: skip
+            project_id=project.id,
+            number=1,
+            recipe={},
+            status="succeeded",
+            stage="activate",
+            last_act_id=10**6,
+            audit_until=f"{0:064x}",
+        )
         db.add(run)
     label(project, ada, range(40, 41))
 
-    with reading() as db:
-        before = audited(db, project, [])
-        after = audited(db, project, [db.scalars(select(TrainingRun)).one()])
+    with read_session() as db:
+        before = load_holdout_records(db, project, [])
+        after = load_holdout_records(db, project, [db.scalars(select(TrainingRun)).one()])
 
     assert before.record_ids.tolist() == [ids[0], ids[40]]
     # Record 3 is a copy of record 0; no copy of record 40 had been judged but record 42.

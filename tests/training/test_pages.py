@@ -4,11 +4,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Activation, Encoder, Project, TrainingRun, User
-from app.search.encoders import active_encoder
-from app.search.revisions import write_index
-from app.training import loop
+from app.search.index_revisions import write_index
+from app.search.versions import find_active_version
+from app.training.pipeline import steps as loop
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label
 
@@ -18,7 +18,7 @@ FRAGMENT = {"HX-Request": "true"}
 
 def run_once(client: TestClient) -> None:
     assert client.post(f"{API}/runs", json={}).status_code == 201
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id).where(TrainingRun.status == "queued")).one()
     for _, step in loop.STEPS:
         step(run_id)
@@ -29,10 +29,11 @@ def test_an_admin_starts_a_run_and_sees_its_figures(project: Project, ada: User)
 
     started = client.post("/projects/letters/training/runs", data={"method": "head", "passes": "4"})
     assert (started.status_code, started.headers["location"]) == (
-        303, "/projects/letters/training/runs/1",
-    )  # fmt: skip
+        303,
+        "/projects/letters/training/runs/1",
+    )
     waiting = client.get("/projects/letters/training/runs/1").text
-    with reading() as db:
+    with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
     for _, step in loop.STEPS:
         step(run_id)
@@ -107,16 +108,16 @@ def test_versions_are_activated_and_rolled_back_with_one_click(project: Project,
     run_once(client)
 
     back = client.post("/projects/letters/training/rollback")
-    with reading() as db:
-        after_back = active_encoder(db, project.id)
+    with read_session() as db:
+        after_back = find_active_version(db, project.id)
     forth = client.post("/projects/letters/training/versions/2/activate")
     twice = client.post("/projects/letters/training/versions/2/activate")
 
     assert (back.status_code, forth.status_code, twice.status_code) == (303, 303, 409)
     assert after_back is not None
     assert after_back.number == 1
-    with reading() as db:
-        active = active_encoder(db, project.id)
+    with read_session() as db:
+        active = find_active_version(db, project.id)
         assert active is not None
         assert active.number == 2
         assert (
@@ -159,7 +160,7 @@ def test_a_queued_run_is_cancelled_at_once_and_can_be_tried_again(
 def test_a_running_run_without_a_worker_is_cancelled_at_once(project: Project, ada: User) -> None:
     client = client_of(ada)
     client.post(f"{API}/runs", json={})
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(TrainingRun).values(status="running", stage="tune"))
 
     assert client.post(f"{API}/runs/1/cancel").json()["status"] == "cancelled"
@@ -182,7 +183,7 @@ def test_settings_say_when_runs_start_by_themselves(project: Project, ada: User)
     wrong = client.post("/projects/letters/training/settings", data={"min_labels": "1"})
 
     assert (saved.status_code, wrong.status_code) == (303, 422)
-    with reading() as db:
+    with read_session() as db:
         ours = db.get_one(Project, project.id)
     assert (ours.min_labels, ours.trains_itself) == (40, False)
 
@@ -239,8 +240,9 @@ def test_advice_names_starved_labels_and_what_more_labels_would_bring(ada: User)
 
     assert (nothing["starved"], nothing["gain"], nothing["run"]) == ([], None, None)
     assert [(each["name"], each["n_labeled"], each["n_wanted"]) for each in told["starved"]] == [
-        ("Praise", 0, 5), ("Account", 3, 2),
-    ]  # fmt: skip
+        ("Praise", 0, 5),
+        ("Account", 3, 2),
+    ]
     assert told["starved"][0]["next_step"] == "Search for words of “Praise”, and label 5 records."
     assert told["starved"][1]["next_step"].startswith("Start a session from “Account”, and label 2")
     assert (told["run"], told["gain"]["k"], told["is_enough"]) == (1, 25, False)
@@ -255,11 +257,11 @@ def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
 ) -> None:
     """The stream takes in the 32 records that are labeled, and 60 more: none teaches the run."""
     client = client_of(ada)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).audit_until = f"{91:064x}"
     label(project, ada, range(32, 92))
     label(project, ada, range(92, 132))
-    with reading() as db:
+    with read_session() as db:
         raw_id = db.scalars(select(Encoder.id)).one()
     write_index(raw_id)
     before = client.get(f"{API}/training/audit").json()
@@ -289,7 +291,7 @@ def test_what_a_version_had_seen_before_it_joined_is_no_audit_of_that_version(
 ) -> None:
     client = client_of(ada)
     run_once(client)
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).audit_until = f"{51:064x}"
     label(project, ada, range(32, 52))
 

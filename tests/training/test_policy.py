@@ -5,11 +5,11 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Project, TrainingRun, User, utc_now
-from app.training import runs
-from app.training.policy import TriggerPolicy
-from app.training.readiness import Readiness, readiness
+from app.training.runs import runs
+from app.training.runs.readiness import Readiness, readiness
+from app.training.runs.trigger_policy import TriggerPolicy
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label
 
@@ -17,21 +17,21 @@ NIGHT = TriggerPolicy(quiet_from=time(22), quiet_until=time(6), zone="Europe/Ber
 
 
 def state(project: Project) -> Readiness:
-    with reading() as db:
+    with read_session() as db:
         return readiness(db, db.get_one(Project, project.id))
 
 
 def choose(project: Project, policy: TriggerPolicy) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).policy = policy.as_json()
 
 
 def ended(project: Project, n_examples: int) -> None:
     """A run of that many examples that has ended just now."""
-    with transaction() as db:
+    with write_session() as db:
         run_id = runs.request_run(db, db.get_one(Project, project.id)).id
-    runs.fail(run_id, "Not today.")
-    with transaction() as db:
+    runs.fail_run(run_id, "Not today.")
+    with write_session() as db:
         db.get_one(TrainingRun, run_id).n_examples = n_examples
 
 
@@ -114,14 +114,19 @@ def test_each_label_in_use_can_be_asked_for_a_floor(ada: User) -> None:
 def test_the_form_keeps_what_was_chosen(project: Project, ada: User) -> None:
     browser = client_of(ada)
     sent = {
-        "min_labels": 40, "trains_itself": "true", "growth": "12.5", "per_label": 3,
-        "pause_minutes": 10, "quiet_from": "22:00", "quiet_until": "06:30",
+        "min_labels": 40,
+        "trains_itself": "true",
+        "growth": "12.5",
+        "per_label": 3,
+        "pause_minutes": 10,
+        "quiet_from": "22:00",
+        "quiet_until": "06:30",
         "zone": "Europe/Berlin",
-    }  # fmt: skip
+    }
 
     assert browser.post("/projects/letters/training/settings", data=sent).status_code == 303
 
-    with reading() as db:
+    with read_session() as db:
         kept = db.get_one(Project, project.id)
     assert (kept.min_labels, kept.trains_itself) == (40, True)
     assert TriggerPolicy.from_json(kept.policy) == TriggerPolicy(

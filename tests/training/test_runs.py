@@ -5,18 +5,18 @@ from threading import Barrier
 
 from sqlalchemy import delete, select
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.errors import Conflict
 from app.models import Embedding, Project, TrainingRun, User
-from app.search.encoders import find_raw_encoder
-from app.training import runs
-from app.training.readiness import due_projects, readiness
-from app.training.snapshot import freeze
+from app.search.versions import find_raw_version
+from app.training.pipeline.snapshot import freeze
+from app.training.runs import runs
+from app.training.runs.readiness import due_projects, readiness
 from tests.training.conftest import embedded_project, label, record_ids
 
 
 def due() -> list[str]:
-    with reading() as db:
+    with read_session() as db:
         return [project.slug for project in due_projects(db)]
 
 
@@ -34,10 +34,10 @@ def test_a_run_is_due_at_25_changed_labels_and_not_before(ada: User) -> None:
 def test_after_a_run_of_any_outcome_25_other_labels_must_change(
     project: Project, ada: User
 ) -> None:
-    with transaction() as db:
+    with write_session() as db:
         run_id = runs.request_run(db, project).id
     while_going = due()
-    runs.fail(run_id, "The disk is full.")
+    runs.fail_run(run_id, "The disk is full.")
 
     after = due()
     label(project, ada, range(32, 56))
@@ -48,17 +48,17 @@ def test_after_a_run_of_any_outcome_25_other_labels_must_change(
 
 
 def test_a_project_that_does_not_train_itself_is_never_due(project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).trains_itself = False
 
     assert due() == []
 
 
 def test_a_run_waits_until_nine_of_ten_records_are_embedded(project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.execute(delete(Embedding).where(Embedding.record_id.in_(record_ids(project)[-40:])))
 
-    with reading() as db:
+    with read_session() as db:
         state = readiness(db, project)
 
     assert due() == []
@@ -71,7 +71,7 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
     def ask(_: int) -> str:
         together.wait()
         try:
-            with transaction() as db:
+            with write_session() as db:
                 runs.request_run(db, project)
         except Conflict as refusal:
             return refusal.sentence
@@ -81,17 +81,17 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
         answers = sorted(pool.map(ask, range(4)))
 
     assert answers == ["Run 1 is already going."] * 3 + ["started"]
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(TrainingRun.number)).all() == [1]
 
 
 def test_the_audit_stream_counts_for_no_run_and_teaches_none(project: Project) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.get_one(Project, project.id).audit_until = f"{9:064x}"  # The first ten records.
 
-    with reading() as db:
+    with read_session() as db:
         state = readiness(db, project)
-        raw = find_raw_encoder(db, project)
+        raw = find_raw_version(db, project)
         assert raw is not None
         snapshot = freeze(db, db.get_one(Project, project.id), raw)
 

@@ -2,18 +2,18 @@ from pathlib import Path
 
 import numpy as np
 
-from app.database import reading, transaction
-from app.labeling.annotations import Say, annotate
-from app.labeling.undoing import undo
+from app.db.session import read_session, write_session
+from app.labeling.annotations.annotate import AnnotationInput, annotate
+from app.labeling.annotations.undo import undo
 from app.models import LabelingSession, Project, User
-from app.search.encoders import find_raw_encoder
-from app.training.snapshot import Snapshot, freeze, load_snapshot
+from app.search.versions import find_raw_version
+from app.training.pipeline.snapshot import Snapshot, freeze, load_snapshot
 from tests.training.conftest import label_ids, record_ids
 
 
 def frozen(project: Project) -> Snapshot:
-    with reading() as db:
-        raw = find_raw_encoder(db, project)
+    with read_session() as db:
+        raw = find_raw_version(db, project)
         assert raw is not None
         return freeze(db, project, raw)
 
@@ -21,14 +21,18 @@ def frozen(project: Project) -> Snapshot:
 def find_unlike(project: Project, user: User, seed_kind: str, seed: int, rows: list[int]) -> None:
     """The user starts a session from the record at `seed`, and finds those at `rows` unlike it."""
     ids = record_ids(project)
-    with transaction() as db:
+    with write_session() as db:
         session = LabelingSession(
-            project_id=project.id, user_id=user.id, seed_kind=seed_kind, title="Like it?",
-            seed={"record_ids": [ids[seed]]}, n_records=len(rows),
-        )  # fmt: skip
+            project_id=project.id,
+            user_id=user.id,
+            seed_kind=seed_kind,
+            title="Like it?",
+            seed={"record_ids": [ids[seed]]},
+            n_records=len(rows),
+        )
         db.add(session)
         db.flush()
-        says = [Say(ids[row], "not_similar") for row in rows]
+        says = [AnnotationInput(ids[row], "not_similar") for row in rows]
         annotate(db, project, user.id, says, key=f"{seed_kind}-{seed}", session_id=session.id)
 
 
@@ -41,7 +45,7 @@ def test_records_found_unlike_a_seed_are_learned_from_until_it_is_undone(
     find_unlike(project, ada, "label", 3, [4])
 
     snapshot = frozen(project)
-    with transaction() as db:
+    with write_session() as db:
         undo(db, project, ada.id)
         undo(db, project, ada.id)
         undo(db, project, ada.id)
@@ -57,8 +61,8 @@ def test_a_label_given_with_a_page_weighs_less_than_one_given_by_itself(
     project: Project, ada: User
 ) -> None:
     ids = record_ids(project)
-    says = [Say(ids[row], "label", (label_ids(project)[row % 4],)) for row in (40, 41)]
-    with transaction() as db:
+    says = [AnnotationInput(ids[row], "label", (label_ids(project)[row % 4],)) for row in (40, 41)]
+    with write_session() as db:
         annotate(db, project, ada.id, says, key="page", source="page")
 
     snapshot = frozen(project)

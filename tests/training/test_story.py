@@ -1,9 +1,9 @@
 """The story of a run: its answer, its figures and how sure they are agree with each other."""
 
 from app.models import Evaluation
-from app.training.dot_plots import Part
-from app.training.figures import Figure
-from app.training.story import story
+from app.training.plots.dots import GainRow
+from app.training.reports.metrics import Figure
+from app.training.reports.summary_text import write_story
 
 
 def score(role: str, metric: str, value: float, low: float, high: float, n: int = 40) -> Evaluation:
@@ -20,16 +20,20 @@ def figure(metric: str, raw: float, tuned: float, n: int = 40) -> Figure:
 
 def difference(metric: str, value: float, chance_worse: float, n: int = 40) -> dict[str, object]:
     return {
-        "metric": metric, "against": "raw", "n": n, "value": value, "chance_worse": chance_worse
-    }  # fmt: skip
+        "metric": metric,
+        "against": "raw",
+        "n": n,
+        "value": value,
+        "chance_worse": chance_worse,
+    }
 
 
 def test_a_gain_that_may_be_nothing_is_not_sure_yet() -> None:
-    told = story(
+    told = write_story(
         [figure("r_precision", 0.6, 0.708)],
         [score("over_raw", "r_precision", 0.108, -0.02, 0.23)],
         [difference("evidence", 0.054, 0.12)],
-        [Part("Delivery", 20, 0.6, 0.2, 0.1, 0.3), Part("Praise", 20, 0.6, 0.02, -0.1, 0.1)],
+        [GainRow("Delivery", 20, 0.6, 0.2, 0.1, 0.3), GainRow("Praise", 20, 0.6, 0.02, -0.1, 0.1)],
     )
 
     assert (told.answer, told.kind) == ("Not sure yet whether this run helped.", "info")
@@ -49,7 +53,7 @@ def test_a_gain_that_may_be_nothing_is_not_sure_yet() -> None:
 
 
 def test_the_audit_is_told_with_its_n_and_asked_first() -> None:
-    told = story(
+    told = write_story(
         [figure("r_precision", 0.6, 0.5), figure("audit_accuracy", 0.7, 0.9, 60)],
         [score("over_raw", "audit_accuracy", 0.2, 0.1, 0.3, 60)],
         [difference("evidence", -0.1, 0.99), difference("audit_accuracy", 0.2, 0.0, 60)],

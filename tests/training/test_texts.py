@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
+from app.ml.recipe import Recipe
 from app.models import Project, Record
-from app.similarity.recipe import Recipe
-from app.training.texts import is_heard, texts_of, words_of_records
+from app.training.pipeline.record_texts import iterate_texts, load_word_features, uses_words
 from tests.conftest import distinct_text
 from tests.training.conftest import embedded_project, record_ids
 
@@ -22,9 +22,9 @@ def project(database: str) -> Project:
 def test_texts_come_record_by_record_and_a_deleted_one_is_silent(project: Project) -> None:
     ids = np.array([*record_ids(project), 10**6], np.int64)
 
-    with reading() as db:
-        found = list(texts_of(db, ids))
-        beginnings = list(texts_of(db, ids, 4))
+    with read_session() as db:
+        found = list(iterate_texts(db, ids))
+        beginnings = list(iterate_texts(db, ids, 4))
 
     assert found == [*(distinct_text(n) for n in range(12)), ""]
     assert beginnings == ["text"] * 12 + [""]
@@ -32,12 +32,12 @@ def test_texts_come_record_by_record_and_a_deleted_one_is_silent(project: Projec
 
 def test_words_are_those_of_the_records_in_their_order(project: Project) -> None:
     ids = record_ids(project)
-    with transaction() as db:
+    with write_session() as db:
         rare = select(Record.id).where(Record.id.in_(ids[3:5]))
         db.execute(update(Record).where(Record.id.in_(rare)).values(text="parcel " * 200_000))
 
-    with reading() as db:
-        words = words_of_records(db, np.array(ids, np.int64))
+    with read_session() as db:
+        words = load_word_features(db, np.array(ids, np.int64))
 
     assert words is not None
     weights = np.zeros(12)
@@ -49,7 +49,7 @@ def test_words_are_those_of_the_records_in_their_order(project: Project) -> None
 def test_words_are_heard_of_heads_where_each_record_has_one_label(project: Project) -> None:
     several = Project(is_multi_label=True)
 
-    assert is_heard(Recipe(), project)
-    assert not is_heard(Recipe(), several)
-    assert not is_heard(Recipe(words=0.0), project)
-    assert not is_heard(replace(Recipe(), method="skip_triplet"), project)
+    assert uses_words(Recipe(), project)
+    assert not uses_words(Recipe(), several)
+    assert not uses_words(Recipe(words=0.0), project)
+    assert not uses_words(replace(Recipe(), method="skip_triplet"), project)

@@ -7,22 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.database import transaction
+from app.db.session import write_session
+from app.ml.recipe import Recipe
 from app.models import Project, Record, User
 from app.projects.labels import add_label
-from app.search import base_models, upkeep
+from app.search import index_maintenance as upkeep
+from app.search import model_cache as base_models
 from app.search.embedding import embed_missing
 from app.settings import settings
-from app.similarity.recipe import Recipe
-from app.training import loop, runs
+from app.training.pipeline import steps as loop
+from app.training.runs import runs
 from tests.conftest import make_project
 from tests.tiny_encoder import save_tiny_encoder
 from tests.training.conftest import NAMES, label
 
 KINDS = (
-    "parcel courier van doorstep", "invoice refund card charged", "password login locked reset",
+    "parcel courier van doorstep",
+    "invoice refund card charged",
+    "password login locked reset",
     "thanks great lovely superb",
-)  # fmt: skip
+)
 N = 80
 
 
@@ -39,7 +43,7 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     settings.cache_clear()
     made = make_project()
     _add_records(made)
-    with transaction() as db:
+    with write_session() as db:
         for name in NAMES:
             add_label(db, made.id, name, None)
     embed_missing(made.id, lambda done, total: None)
@@ -52,7 +56,7 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def train(project: Project) -> None:
     """A head run from its request to its activation."""
-    with transaction() as db:
+    with write_session() as db:
         run_id = runs.request_run(db, project, Recipe(), is_forced=True).id
     for _, step in loop.STEPS:
         step(run_id)
@@ -66,11 +70,14 @@ def _add_records(project: Project) -> None:
         )
         for i in range(N)
     ]
-    with transaction() as db:
+    with write_session() as db:
         db.add_all(
             Record(
-                project_id=project.id, external_id=f"r{i}", text=text, fields={},
+                project_id=project.id,
+                external_id=f"r{i}",
+                text=text,
+                fields={},
                 content_hash=hashlib.sha256(f"{i} {text}".encode()).hexdigest(),
             )
             for i, text in enumerate(texts)
-        )  # fmt: skip
+        )

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.artifacts import Damaged
-from app.database import reading
+from app.db.session import read_session
 from app.models import Artifact, Encoder, Project, Record, User
-from app.search.base_models import text_encoder
 from app.search.indexes import open_version
+from app.search.model_cache import load_text_encoder
 from app.settings import settings
+from app.storage import CorruptFile
 from tests.conftest import client_of
 
 
@@ -31,12 +31,15 @@ def test_it_holds_card_head_labels_and_figures_and_no_record(bundle: zipfile.Zip
     figures = json.loads(bundle.read("figures.json"))
 
     assert sorted(bundle.namelist()) == [
-        "README.md", "figures.json", "head.safetensors", "version.json",
-    ]  # fmt: skip
+        "README.md",
+        "figures.json",
+        "head.safetensors",
+        "version.json",
+    ]
     assert facts["labels"] == ["Delivery", "Payment", "Account", "Praise"]
     assert (figures["number"], figures["n_examples"]) == (1, 40)
     assert figures["tuned"]
-    with reading() as db:
+    with read_session() as db:
         texts = [record.text for record in db.query(Record)]
     everything = b"".join(bundle.read(name) for name in bundle.namelist())
     assert [text for text in texts if text.encode() in everything] == []
@@ -53,9 +56,9 @@ def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
 
     exec(code.replace("a text", "refund my card"), found)
 
-    with reading() as db:
+    with read_session() as db:
         version = open_version(db, db.query(Encoder).filter_by(number=2).one().id)
-        raw = text_encoder(db, version.encoder).encode(["refund my card"])
+        raw = load_text_encoder(db, version.encoder).encode(["refund my card"])
     np.testing.assert_allclose(found["v"], version.head.tune(raw), atol=2e-4)
     expected = version.head.suggest(raw)
     assert expected is not None
@@ -64,14 +67,14 @@ def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
 
 
 def test_a_damaged_file_is_refused_and_not_given_away(project: Project, ada: User) -> None:
-    with reading() as db:
+    with read_session() as db:
         head = db.query(Artifact).filter_by(kind="head").one()
     path = settings().data_dir / head.file
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
 
     answer = client_of(ada).get("/api/v1/projects/letters/versions/2/bundle")
 
-    assert answer.status_code == Damaged.status
+    assert answer.status_code == CorruptFile.status
     assert "damaged or missing" in answer.json()["title"]
 
 

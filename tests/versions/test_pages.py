@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.database import reading, transaction
+from app.db.session import read_session, write_session
 from app.models import Encoder, Project, User
 from app.search.indexes import open_version
-from app.versions.comparing import compare
-from app.versions.lineage import family
+from app.versions.comparison import compare
+from app.versions.lineage import build_lineage
 from tests.conftest import client_of, make_user
 from tests.versions.conftest import train
 
@@ -19,19 +19,21 @@ def test_each_version_is_followed_by_what_stands_on_it(project: Project, ada: Us
     kin = client_of(ada).get(f"{API}/family").json()
 
     assert [(each["number"], each["kind"], each["source"]) for each in kin] == [
-        (1, "raw", None), (3, "head", 1), (2, "head", 1),
-    ]  # fmt: skip
+        (1, "raw", None),
+        (3, "head", 1),
+        (2, "head", 1),
+    ]
     assert [each["is_active"] for each in kin] == [False, True, False]
     assert [each["n_examples"] for each in kin] == [None, 40, 40]
-    with reading() as db:
-        [raw, *_] = family(db, project)
+    with read_session() as db:
+        [raw, *_] = build_lineage(db, project)
     # 80 vectors of its own, beside the index.
     dimension = open_dimension(project)
     assert raw.n_bytes > 80 * 4 * dimension
 
 
 def open_dimension(project: Project) -> int:
-    with reading() as db:
+    with read_session() as db:
         return open_version(db, db.query(Encoder).filter_by(number=1).one().id).index.dimension
 
 
@@ -44,7 +46,7 @@ def test_a_version_beside_itself_has_not_changed(project: Project, ada: User) ->
 
 
 def test_raw_beside_tuned_tells_how_many_neighbours_stayed(project: Project, ada: User) -> None:
-    with reading() as db:
+    with read_session() as db:
         ids = {each.number: each.id for each in db.query(Encoder)}
         raw, tuned = open_version(db, ids[1]), open_version(db, ids[2])
         found = compare(raw, tuned)
@@ -75,8 +77,9 @@ def test_a_text_is_tried_on_raw_and_tuned_and_nothing_is_stored(
     assert "Payment" in page
     empty = browser.post("/api/v1/projects/letters/try", json={"text": "   "})
     assert (empty.status_code, empty.json()["title"]) == (
-        422, "Write a text of 1 to 20,000 characters.",
-    )  # fmt: skip
+        422,
+        "Write a text of 1 to 20,000 characters.",
+    )
 
 
 def test_the_pages_show_a_family_and_offer_admins_alone_to_change_it(
@@ -99,7 +102,7 @@ def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
 
     assert browser.post("/projects/letters/versions/2/describe", data=sent).status_code == 303
 
-    with reading() as db:
+    with read_session() as db:
         encoder = db.query(Encoder).filter_by(number=2).one()
     assert (encoder.note, encoder.is_pinned) == ("Before the <summer>.", True)
     assert "Before the &lt;summer&gt;." in browser.get("/projects/letters/versions").text
@@ -108,7 +111,7 @@ def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
 
 
 def test_a_project_without_versions_says_so(ada: User) -> None:
-    with transaction() as db:
+    with write_session() as db:
         db.add(Project(slug="new", name="New", base_model="x", min_labels=25))
     browser = client_of(ada)
 

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.accounts.tokens import create_token
-from app.database import transaction
-from app.exchange.exporting import write_export
+from app.db.session import write_session
+from app.exchange.exports.export import write_export
 from app.main import create_app
 from app.models import Project, User
 from tests.conftest import client_of, make_user
@@ -35,7 +35,7 @@ class Day:
 def day(database: str) -> Day:
     project, admin = embedded_project(n=40), make_user("ada", "admin")
     label(project, admin, range(3))
-    with transaction() as db:
+    with write_session() as db:
         token = create_token(db, admin, "worst day", 1)
     program = TestClient(create_app(), headers={"Authorization": f"Bearer {token}"})
     return Day(project, admin, client_of(admin), program, exported(project))

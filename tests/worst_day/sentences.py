@@ -67,6 +67,10 @@ def in_child(
     """A command in a process of its own; `beforehand` is called in it first."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *words],
-        cwd=ROOT, check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
         preexec_fn=beforehand,
-    )  # fmt: skip
+    )

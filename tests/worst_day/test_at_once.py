@@ -12,7 +12,7 @@ from httpx2 import Response
 from sqlalchemy import insert
 
 from app.accounts.tokens import create_token
-from app.database import transaction
+from app.db.session import write_session
 from app.main import create_app
 from app.models import Label, Membership, Project, User, Webhook
 from tests.conftest import make_project, make_user
@@ -26,7 +26,7 @@ IN_PROJECT = "/api/v1/projects/letters"
 def post(database: str) -> Callable[[str, dict[str, Any]], list[Response]]:
     """Eight programs that send the same at once, and what each is answered."""
     ada = make_user()
-    with transaction() as db:
+    with write_session() as db:
         tokens = [create_token(db, ada, f"test {i}") for i in range(N)]
     app = create_app()
     programs = [
@@ -99,18 +99,19 @@ def test_what_the_database_alone_notices_is_told_by_its_name(ada: User) -> None:
     def insert_twice(kind: str) -> None:
         table, values = rows[kind]
         for _ in range(2):
-            with transaction() as db:
+            with write_session() as db:
                 db.execute(insert(table).values(**values))
 
     @app.post("/lost")
     def refer_to_nothing() -> None:
-        with transaction() as db:
+        with write_session() as db:
             db.execute(insert(Membership).values(project_id=project.id, user_id=999))
 
     client = TestClient(
-        app, raise_server_exceptions=False,
+        app,
+        raise_server_exceptions=False,
         headers={"Sec-Fetch-Site": "same-origin", "Accept": "application/json"},
-    )  # fmt: skip
+    )
 
     for kind in rows:
         sentence = told(client.post(f"/twice/{kind}"), 409)

@@ -8,9 +8,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from app.database import transaction
+from app.db.session import write_session
 from app.errors import Invalid
-from app.main import ROOMS
+from app.main import ROUTER_MODULES
 from app.models import Project
 from tests.worst_day.conftest import Day
 from tests.worst_day.sentences import API, PAGES, in_shell, shown, told
@@ -81,7 +81,7 @@ def test_words_addresses_and_numbers_in_them(day: Day) -> None:
 
 def test_no_door_breaks(day: Day) -> None:
     broken = {}
-    for room in ROOMS:
+    for room in ROUTER_MODULES:
         for route in (each for each in room.router.routes if isinstance(each, APIRoute)):
             path = re.sub(r"{\w+(:\w+)?}", "1", route.path.replace("{slug}", "letters"))
             with_nul = re.sub(r"{\w+(:\w+)?}", "%00", route.path)
@@ -90,9 +90,13 @@ def test_no_door_breaks(day: Day) -> None:
                 answers = [
                     day.browser.request(method, with_nul),
                     day.browser.request(method, f"{path}?{'&'.join(f'{n}=%00' for n in names)}"),
-                    day.program.request(method, path, content=f'{{"name": "{HALF}", "x": 1}}',
-                                        headers={"Content-Type": "application/json"}),
-                ]  # fmt: skip
+                    day.program.request(
+                        method,
+                        path,
+                        content=f'{{"name": "{HALF}", "x": 1}}',
+                        headers={"Content-Type": "application/json"},
+                    ),
+                ]
                 if (worst := max(answer.status_code for answer in answers)) >= 500:
                     broken[method, route.path] = worst
 
@@ -117,5 +121,5 @@ def test_a_half_character_in_a_shell(day: Day) -> None:
 
 def test_the_database_has_the_last_word(day: Day) -> None:
     """Whatever comes another way than by a request."""
-    with pytest.raises(Invalid), transaction() as db:
+    with pytest.raises(Invalid), write_session() as db:
         db.scalar(select(Project).where(Project.slug == "a\ud800b"))

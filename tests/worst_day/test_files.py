@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, update
 from typer.testing import CliRunner
 
-from app.chores import Chores
 from app.cli import app
-from app.database import reading, transaction
-from app.exchange.importing import carry_out
+from app.db.session import read_session, write_session
+from app.exchange.imports.imports import run_import
+from app.jobs.scheduler import Scheduler
 from app.models import Import, Record, utc_now
 from app.settings import settings
 from app.worker import work_until
@@ -67,7 +67,7 @@ BROKEN_ROWS = b'id,text\n1,one\n2,"never closed\n3,three\n4,\n'
 
 def test_a_broken_row_costs_itself_alone(day: Day) -> None:
     import_id = queued(day.project, BROKEN_ROWS)
-    carry_out(import_id)
+    run_import(import_id)
 
     page = html.unescape(day.browser.get(f"{PAGES}/imports/{import_id}").text)
     program = day.program.get(f"{API}/imports/{import_id}/rejects").json()
@@ -103,10 +103,10 @@ def test_a_file_in_another_encoding_is_imported_as_it_is_said(day: Day, tmp_path
     assert wrong == "There is no encoding named 'klingon'."
     assert day.now == day.before
     assert done.exit_code == 0, done.output
-    with reading() as db:
+    with read_session() as db:
         import_id = db.scalars(select(Import.id)).one()
-    carry_out(import_id)
-    with reading() as db:
+    run_import(import_id)
+    with read_session() as db:
         stored = db.scalars(select(Record).where(Record.external_id == "1")).one()
     assert (stored.text, stored.fields) == ("schön", {"Größe": "Ä"})
 
@@ -115,11 +115,11 @@ def test_a_worker_forgets_uploads_that_nobody_mapped(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept, old = (received(day.project, b"id,text\n1,x\n").id for _ in range(2))
-    with transaction() as db:
+    with write_session() as db:
         long_ago = utc_now() - timedelta(days=2)
         db.execute(update(Import).where(Import.id == old).values(created_at=long_ago))
     # Nothing else to do: the records of this project have the vectors that they need.
-    monkeypatch.setattr(Chores, "_start_upkeep", lambda chores: None)
+    monkeypatch.setattr(Scheduler, "_start_upkeep", lambda chores: None)
 
     work_until(lambda: the_import(old).status == "cancelled")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
-from app.database import engine, reading
+from app.commands.verify import run_checks
+from app.db.session import engine, read_session
 from app.errors import StorageFull
-from app.exchange.importing import carry_out, fail
-from app.labeling.sessions import start_session
+from app.exchange.imports.imports import mark_failed, run_import
+from app.labeling.sessions.sessions import start_session
 from app.models import Artifact
-from app.operating.verification import examine
-from app.search.encoders import find_raw_encoder
-from app.search.revisions import write_index
+from app.search.index_revisions import write_index
+from app.search.versions import find_raw_version
 from app.settings import settings
 from tests.exchange.files import queued, the_import
 from tests.training.conftest import record_ids
@@ -97,14 +97,14 @@ def test_an_import_on_a_full_disk(
 def test_a_disk_that_fills_during_an_import(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
     import_id = queued(day.project, b"id,text\n" + b"".join(b"%d,x\n" % n for n in range(600)))
     with a_full_disk(), pytest.raises(StorageFull) as full:
-        carry_out(import_id)
-    fail(import_id, full.value.sentence)
+        run_import(import_id)
+    mark_failed(import_id, full.value.sentence)
 
     assert day.now == day.before
     assert DISK_IS_FULL in html.unescape(day.browser.get(f"{PAGES}/imports/{import_id}").text)
     assert day.program.get(f"{API}/imports/{import_id}").json()["error"] == DISK_IS_FULL
     assert day.browser.post(f"{PAGES}/imports/{import_id}/again").status_code == 303
-    carry_out(import_id)
+    run_import(import_id)
     assert the_import(import_id).n_stored == 600
 
 
@@ -124,12 +124,12 @@ def test_a_label_on_a_full_disk(day: Day, capsys: pytest.CaptureFixture[str]) ->
     assert day.browser.post(says, data=form).status_code == 303
     assert day.program.post(f"{API}/annotations", json=body).status_code == 200
     assert day.now.count(b'"label_source"') == 40
-    assert examine().problems == []
+    assert run_checks().problems == []
 
 
 def test_an_index_on_a_full_disk(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
-    with reading() as db:
-        raw = find_raw_encoder(db, day.project)
+    with read_session() as db:
+        raw = find_raw_version(db, day.project)
     assert raw is not None
     write_index(raw.id)
     seed = {"record_ids": record_ids(day.project)[:1], "k": 3}
@@ -140,11 +140,11 @@ def test_an_index_on_a_full_disk(day: Day, capsys: pytest.CaptureFixture[str]) -
         write_index(raw.id)
 
     assert files_in("artifacts") == kept
-    with reading() as db:
+    with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Artifact)) == len(kept)
     assert day.program.post(f"{API}/similar", json=seed).json() == found
     write_index(raw.id)
-    assert examine().problems == []
+    assert run_checks().problems == []
 
 
 def test_an_export_on_a_full_disk(

@@ -9,10 +9,10 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import update
 
-from app.database import transaction
-from app.exchange.receiving import receive_upload
-from app.labeling.sessions import start_session
-from app.main import ROOMS, BodyTooLarge, most_mb_of
+from app.db.session import write_session
+from app.exchange.imports.upload_stream import receive_upload
+from app.labeling.sessions.sessions import start_session
+from app.main import ROUTER_MODULES, BodyTooLarge, max_body_mb
 from app.models import ApiToken, Login, Record, utc_now
 from tests.conftest import client_of
 from tests.training.conftest import embedded_project, record_ids
@@ -25,9 +25,12 @@ def test_training_that_is_asked_for_too_early(day: Day) -> None:
     program = told(day.program.post(f"{API}/runs", json={}), 409)
     shell = in_shell("train", "letters")
 
-    assert page == program == shell == (
-        "Training cannot start yet. Still missing: two labels with at least 2 records each."
-    )  # fmt: skip
+    assert (
+        page
+        == program
+        == shell
+        == ("Training cannot start yet. Still missing: two labels with at least 2 records each.")
+    )
     assert day.program.get(f"{API}/runs").json() == []
     assert day.now == day.before
 
@@ -36,7 +39,7 @@ def test_a_foreign_id_reads_like_an_unknown_one(day: Day) -> None:
     other = embedded_project("secrets", n=40)
     foreign = record_ids(other)[0]
     session = start_session(other, day.admin, "random")
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Record).where(Record.id == foreign).values(external_id="hidden"))
     theirs = exported(other)
 
@@ -68,7 +71,7 @@ def test_a_session_that_expired_loses_nothing(day: Day) -> None:
     says = f"{PAGES}/sessions/{session.id}/says"
     body = saying(record_ids(day.project)[9], key="later")
     long_ago = utc_now() - timedelta(days=2)
-    with transaction() as db:
+    with write_session() as db:
         db.execute(update(Login).values(seen_at=long_ago))
         db.execute(update(ApiToken).values(expires_at=long_ago))
 
@@ -78,8 +81,9 @@ def test_a_session_that_expired_loses_nothing(day: Day) -> None:
 
     assert page == program == "Please log in: your login has ended or was never begun."
     assert (back.status_code, back.headers["location"]) == (
-        303, f"/login?next={PAGES}/sessions/{session.id}",
-    )  # fmt: skip
+        303,
+        f"/login?next={PAGES}/sessions/{session.id}",
+    )
     assert day.now == day.before
     # Logged in again, the same say with the same key is taken.
     assert client_of(day.admin).post(f"{API}/annotations", json=body).status_code == 200
@@ -110,14 +114,14 @@ def test_a_body_that_is_too_large(day: Day, is_declared: bool) -> None:
 def test_only_uploads_are_counted_elsewhere() -> None:
     uploads: set[str] = set()
     others: set[str] = set()
-    for route in (route for room in ROOMS for route in room.router.routes):
+    for route in (route for room in ROUTER_MODULES for route in room.router.routes):
         if isinstance(route, APIRoute) and "POST" in (route.methods or ()):
             calls = [each.call for each in route.dependant.dependencies]
             (uploads if receive_upload in calls else others).add(route.path)
 
     assert uploads == {f"{each}/projects/{{slug}}/imports" for each in ("", "/api/v1")}
-    assert {most_mb_of(path) for path in uploads} == {None}
-    assert None not in {most_mb_of(path) for path in others}
+    assert {max_body_mb(path) for path in uploads} == {None}
+    assert None not in {max_body_mb(path) for path in others}
     assert BodyTooLarge(2).status_code == 413
 
 

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select
 
-from app.database import engine_for, reading, transaction
-from app.engine import _take_step
+from app.db.session import engine_for, read_session, write_session
 from app.errors import StorageFull
-from app.jobs import jobs_url
-from app.leases import create_lease_table, lease_table
+from app.jobs.engine import _run_step
+from app.jobs.leases import create_lease_table, lease_table
+from app.jobs.steps import jobs_database_url
 from app.models import Annotation, Encoder, Project, TrainingRun, User
-from app.search.encoders import active_encoder, roll_back
+from app.search.versions import find_active_version, roll_back
 from app.settings import settings
-from app.training import loop, runs
+from app.training.pipeline import steps as loop
+from app.training.runs import runs
 from tests.conftest import client_of, make_user
 from tests.training.conftest import embedded_project, label, record_ids
 from tests.worst_day.test_full_disks import a_full_disk
@@ -31,14 +32,14 @@ def project(ada: User) -> Project:
 
 
 def queued(project: Project, by: User | None = None) -> int:
-    with transaction() as db:
+    with write_session() as db:
         return runs.request_run(db, project, by=by).id
 
 
 def finished(run_id: int) -> TrainingRun:
     for _, step in loop.STEPS:
         step(run_id)
-    with reading() as db:
+    with read_session() as db:
         return db.get_one(TrainingRun, run_id)
 
 
@@ -54,12 +55,12 @@ def test_a_run_on_a_full_disk_goes_on_when_there_is_room_again(
 
     with a_full_disk(), pytest.raises((StorageFull, OSError)):
         steps[stage](run_id)
-    with reading() as db:
+    with read_session() as db:
         assert [each.kind for each in db.scalars(select(Encoder))] == ["raw"]
 
     run = finished(run_id)
     assert (run.status, run.error) == ("succeeded", None)
-    with reading() as db:
+    with read_session() as db:
         kinds = [each.kind for each in db.scalars(select(Encoder).order_by(Encoder.id))]
     assert kinds == ["raw", "head"]
     left = list(Path(settings().data_dir / "artifacts").glob("*.part"))
@@ -76,12 +77,12 @@ def test_a_run_without_memory_fails_in_words_and_can_be_tried_again(
     steps["collect"](run_id)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "learn", too_much)
-        ending = _take_step("run", "tune", steps["tune"], run_id)
+        ending = _run_step("run", "tune", steps["tune"], run_id)
     assert ending == {
         "failed": "The step tune needs more memory than this machine has to give. "
         "Unable to allocate 3.00 GiB."
     }
-    runs.fail(run_id, ending["failed"])
+    runs.fail_run(run_id, ending["failed"])
 
     browser = client_of(ada)
     assert "more memory than this machine has" in browser.get(f"{PAGE}/runs/1").text
@@ -92,8 +93,8 @@ def test_a_run_without_memory_fails_in_words_and_can_be_tried_again(
 
 def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> None:
     assert finished(queued(project)).status == "succeeded"
-    with reading() as db:
-        tuned = active_encoder(db, project.id)
+    with read_session() as db:
+        tuned = find_active_version(db, project.id)
     assert tuned is not None
     ben = client_of(make_user("ben", "annotator"))
     session = ben.post(
@@ -101,7 +102,7 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
     ).json()
     before = [each["record_id"] for each in ben.get(f"{API}/sessions/{session['id']}/items").json()]
 
-    with transaction() as db:
+    with write_session() as db:
         back = roll_back(db, project, ada)
     says = [{"record_id": before[3], "verdict": "none"}]
     saved = ben.post(
@@ -113,23 +114,29 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
     assert after == before  # Open sessions stay as they were begun.
     page = ben.get(session["url"]).text
     assert f"Version {back.number} is active now" in page
-    with reading() as db:
+    with read_session() as db:
         annotation = db.scalars(select(Annotation).order_by(Annotation.id.desc())).first()
         assert annotation is not None
         assert (annotation.session_id, annotation.encoder_id) == (session["id"], tuned.id)
 
 
 def test_a_page_says_since_when_no_worker_is_there(project: Project, ada: User) -> None:
-    engine = engine_for(jobs_url(settings().database_url, settings().data_dir))
+    engine = engine_for(jobs_database_url(settings().database_url, settings().data_dir))
     create_lease_table(engine)
     ended = datetime.now(UTC) - timedelta(hours=3, minutes=5)
     with engine.execution_options(is_write=True).begin() as db:
         db.execute(
             insert(lease_table(engine)).values(
-                executor_id="gone", host="elsewhere", machine="other", pid=7, beats=4,
-                queues="light,train", last_seen_at=ended, ended_at=ended,
+                executor_id="gone",
+                host="elsewhere",
+                machine="other",
+                pid=7,
+                beats=4,
+                queues="light,train",
+                last_seen_at=ended,
+                ended_at=ended,
             )
-        )  # fmt: skip
+        )
     queued(project)
     browser = client_of(ada)
 
@@ -149,5 +156,5 @@ def test_two_admins_press_train_and_the_second_is_told_in_a_sentence(
 
     assert (first.status_code, second.status_code) == (303, 409)
     assert "Run 1 is already going." in second.text
-    with reading() as db:
+    with read_session() as db:
         assert db.scalars(select(TrainingRun.number)).all() == [1]

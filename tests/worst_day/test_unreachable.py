@@ -15,8 +15,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.engine import make_url
 
 from app.accounts.tokens import create_token
-from app.database import engine_for, transaction
-from app.main import ROOMS, create_app
+from app.db.session import engine_for, write_session
+from app.main import ROUTER_MODULES, create_app
 from app.settings import settings
 from tests.conftest import client_of, make_user
 from tests.worst_day.sentences import in_shell, shown, told
@@ -101,7 +101,7 @@ def test_pages_and_programs_are_told_and_all_works_again_afterwards(
     line: Forwarder, caplog: pytest.LogCaptureFixture
 ) -> None:
     ada = make_user()
-    with transaction() as db:
+    with write_session() as db:
         token = create_token(db, ada, "test")
     browser = client_of(ada)
     program = TestClient(create_app(), headers={"Authorization": f"Bearer {token}"})
@@ -119,7 +119,7 @@ def test_pages_and_programs_are_told_and_all_works_again_afterwards(
         ]
         fragment = browser.get("/", headers={"HX-Request": "true"})
         assert browser.get("/health").status_code == 200
-    lines = [each for each in caplog.records if each.name == "app.answers"]
+    lines = [each for each in caplog.records if each.name == "app.web.errors"]
 
     assert [shown(each, 503) for each in answers[:2]] == [SENTENCE, SENTENCE]
     assert [told(each, 503) for each in answers[2:]] == [SENTENCE, SENTENCE]
@@ -143,7 +143,7 @@ def test_no_door_breaks(line: Forwarder) -> None:
 
     answers = {
         (method, route.path): browser.request(method, re.sub(r"{\w+(:\w+)?}", "1", route.path))
-        for room in ROOMS
+        for room in ROUTER_MODULES
         for route in room.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()
@@ -154,8 +154,9 @@ def test_no_door_breaks(line: Forwarder) -> None:
     assert {door for door, status in statuses.items() if status == 500} == set()
     # The others need no database before they see that a form is empty.
     assert {door[1] for door, status in statuses.items() if status != 503} <= {
-        "/login", "/welcome/{token}",
-    }  # fmt: skip
+        "/login",
+        "/welcome/{token}",
+    }
 
 
 def test_a_connection_that_breaks_within_a_request_is_told_alike(line: Forwarder) -> None:
@@ -163,7 +164,7 @@ def test_a_connection_that_breaks_within_a_request_is_told_alike(line: Forwarder
 
     @app.get("/broken/{how}")
     def fail(how: str) -> None:
-        with transaction() as db:
+        with write_session() as db:
             db.connection().exec_driver_sql("SELECT 1")
             line.cut()
             if how == "statement":

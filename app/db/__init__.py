@@ -1,0 +1,1 @@
+"""The database: sessions, the write queue, the schema."""

@@ -1,0 +1,84 @@
+"""What a file is read into: rows, rejected rows, and the one error for a file that cannot be read.
+
+This module and the readers beside it know nothing of the database: a child process runs them.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from app.errors import AppError
+
+MOST_COLUMNS = 256
+LONGEST_NAME = 200
+LONGEST_TEXT = 1_048_576  # bytes of UTF-8
+# No single value, line or JSON object of a file may be longer, in characters, to be looked at.
+LONGEST_PIECE = 16 * 1024 * 1024
+MAX_DEPTH = 32
+
+
+class Unreadable(AppError):
+    """The file as a whole cannot be read; the sentence says why, and what to do."""
+
+    status = 422
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: the line on which it begins (from 1; in Parquet: its number), and its cells."""
+
+    line: int
+    cells: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One row that cannot be stored, and why; `column` where one cell is to blame."""
+
+    line: int
+    column: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a file is to be read, and the columns it has.
+
+    format      csv (tab-separated too), json, jsonl or parquet
+    encoding    Python's name; empty for Parquet
+    delimiter   of csv, else empty
+    columns     the first 256, with unique names; `left_out` are the names of the rest
+    problem     a sentence about the file's encoding that a person should see, or empty
+    encodings   what to offer instead, most likely first
+    """
+
+    format: str
+    encoding: str = ""
+    delimiter: str = ""
+    columns: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    problem: str = ""
+    encodings: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the pipe between the child process and us."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """What as_json() wrote."""
+        return cls(**data)
+
+
+def column_names(header: list[str]) -> list[str]:
+    """Names that are not empty, at most 200 characters long, without NUL, and each once."""
+    names: dict[str, None] = {}
+    for number, given in enumerate(header, 1):
+        clean = given.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        # A byte order mark given twice leaves its second in the first name.
+        plain = clean.strip().strip("\ufeff").strip()[:LONGEST_NAME] or f"column {number}"
+        name, n = plain, 1
+        while name in names:
+            n += 1
+            name = f"{plain} ({n})"
+        names[name] = None
+    return list(names)

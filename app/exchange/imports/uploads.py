@@ -1,0 +1,91 @@
+"""The uploaded files: kept under the data folder by names of ours, with a limit on their size."""
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlalchemy import select, update
+
+from app.db.session import write_session
+from app.errors import AppError, Conflict, translate_disk_error
+from app.installation import confirm_folder
+from app.models import Import, utc_now
+from app.settings import settings
+from app.storage import data_subdir, sync
+
+# An upload that nobody mapped is forgotten after this time.
+UNMAPPED_LIFETIME = timedelta(hours=24)
+LONGEST_FILE_NAME = 300
+_BLOCK = 1024 * 1024
+
+
+class TooLarge(AppError):
+    """The file is larger than the setting allows."""
+
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__(f"The file is larger than {settings().max_upload_mb} MB. Split it.")
+
+
+def clean_file_name(name: str) -> str:
+    """The last part of the name, at most 300 characters long, of characters that can be stored."""
+    plain = name.replace("\\", "/").replace("\0", "").encode("utf-8", "replace").decode()
+    return Path(plain).name[-LONGEST_FILE_NAME:] or "file"
+
+
+def save_upload(source: BinaryIO | Path) -> Path:
+    """Copy the file under the data folder.
+
+    Raises TooLarge, StorageFull, WrongFolder; then nothing is kept.
+    """
+    confirm_folder()
+    path = data_subdir("imports") / uuid.uuid4().hex
+    try:
+        if isinstance(source, Path):
+            with source.open("rb") as opened:
+                _copy(opened, path)
+        else:
+            _copy(source, path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def upload_path(import_row: Import) -> Path:
+    """Where the uploaded file lies. Raises Conflict once it is gone."""
+    path = settings().data_dir / import_row.file
+    if not path.is_file():
+        raise Conflict("The file of this import is no longer kept. Upload it again.")
+    return path
+
+
+def delete_old_uploads() -> None:
+    """Delete uploads that nobody mapped for a day, and files that no unfinished import names."""
+    with write_session() as db:
+        db.execute(
+            update(Import)
+            .where(Import.status == "uploaded", Import.created_at < utc_now() - UNMAPPED_LIFETIME)
+            .values(status="cancelled", error="It was not mapped for a day.", finished_at=utc_now())
+        )
+        kept = set(db.scalars(select(Import.file).where(Import.status != "succeeded")))
+    oldest = (utc_now() - UNMAPPED_LIFETIME).timestamp()
+    for path in data_subdir("imports").iterdir():
+        if f"imports/{path.name}" not in kept and path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    n_left = settings().max_upload_mb * 1024**2
+    try:
+        with path.open("xb") as kept:
+            while block := source.read(_BLOCK):
+                n_left -= len(block)
+                if n_left < 0:
+                    raise TooLarge
+                kept.write(block)
+        sync(path)
+    except OSError as error:
+        raise translate_disk_error(error) from error

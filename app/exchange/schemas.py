@@ -1,0 +1,104 @@
+"""What programs send to the exchange room, and what they get back."""
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.exchange.imports.mapping import Mapping
+from app.exchange.imports.preview import Preview
+from app.models import Import
+
+
+class Answer(BaseModel):
+    """Nothing undeclared goes in or out."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+
+class ImportAnswer(Answer):
+    """An import: rows read = stored + updated + unchanged + rejected."""
+
+    id: int
+    file_name: str
+    format: str
+    status: Literal["uploaded", "queued", "running", "succeeded", "failed", "cancelled"]
+    n_rows: int | None
+    n_read: int
+    n_stored: int
+    n_updated: int
+    n_unchanged: int
+    n_rejected: int
+    n_mended: int
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, import_row: Import) -> Self:
+        """Built from the row."""
+        return cls.model_validate(import_row)
+
+
+class RejectAnswer(Answer):
+    """A row that was not stored. `line` is where it begins in the file, or its place in a list."""
+
+    line: int
+    column: str | None
+    reason: str
+
+
+class PreviewAnswer(Answer):
+    """What a file holds, and the mapping that it suggests; nothing was stored."""
+
+    format: str
+    encoding: str
+    delimiter: str
+    columns: list[str]
+    left_out: list[str]
+    problem: str
+    warnings: list[str]
+    rows: list[dict[str, str]]
+    rejects: list[RejectAnswer]
+    mapping: Mapping | None
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        """Built from the preview."""
+        source = preview.source
+        return cls(
+            format=source.format,
+            encoding=source.encoding,
+            delimiter=source.delimiter,
+            columns=source.columns,
+            left_out=source.left_out,
+            problem=preview.problem,
+            warnings=preview.warnings,
+            rows=preview.rows,
+            mapping=preview.mapping,
+            rejects=[RejectAnswer.model_validate(each) for each in preview.rejects],
+        )
+
+
+class RecordIn(Answer):
+    """A record to store or update. Without external_id it is known by its text."""
+
+    external_id: str | None = None
+    text: str
+    fields: dict[str, Any] = Field(default={}, max_length=256)
+    label: str | list[str] | None = None
+
+
+class RecordsIn(Answer):
+    """At most 1,000 records, stored in one transaction."""
+
+    records: list[RecordIn] = Field(min_length=1, max_length=1000)
+
+
+class UpsertAnswer(Answer):
+    """What became of the records; `line` of a reject counts them from 1."""
+
+    n_stored: int
+    n_updated: int
+    n_unchanged: int
+    rejects: list[RejectAnswer]

@@ -1,0 +1,1 @@
+"""Durable work: the engine, its leases, the dispatcher and the scheduler."""

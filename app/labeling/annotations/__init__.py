@@ -1,0 +1,1 @@
+"""Votes about records: stored, withdrawn, and settled into a consensus."""

@@ -1,0 +1,87 @@
+"""Flags and comments on records: acts like any other, so undo takes them back."""
+
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid
+from app.labeling.annotations.actions import UNFLAG, begin_act, find_replay, require_act
+from app.labeling.annotations.annotate import check_records
+from app.labeling.annotations.undo import undo
+from app.models import Act, Project, Remark
+
+LONGEST_COMMENT = 5_000
+
+
+def store_remark(
+    db: Session,
+    project: Project,
+    user_id: int,
+    record_id: int,
+    kind: Literal["flag", "comment"],
+    *,
+    key: str,
+    body: str = "",
+    session_id: int | None = None,
+    request_hash: str | None = None,
+) -> Act | None:
+    """Flag a record or write about it; flagging what the user flagged takes the flag off again.
+
+    Idempotent by key like annotate(). Raises NotFound, Invalid, KeyReused.
+    """
+    if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
+        return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
+    check_records(db, project.id, [record_id])
+    words = body.strip().replace("\0", "")
+    if kind == "comment" and not 0 < len(words) <= LONGEST_COMMENT:
+        raise Invalid(f"A comment has 1 to {LONGEST_COMMENT:,} characters.")
+    flagged = _find_own_flag(db, user_id, record_id) if kind == "flag" else None
+    act = begin_act(
+        db,
+        project.id,
+        user_id,
+        kind=UNFLAG if flagged else "remark",
+        key=key,
+        session_id=session_id,
+        request_hash=request_hash,
+    )
+    if act is None:
+        done = require_act(db, project.id, user_id, key, request_hash)
+        return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
+    if flagged is not None:
+        return undo(db, project, user_id, act_id=flagged)
+    db.add(
+        Remark(
+            act_id=act.id,
+            project_id=project.id,
+            record_id=record_id,
+            user_id=user_id,
+            kind=kind,
+            body=words,
+        )
+    )
+    return act
+
+
+def _find_own_flag(db: Session, user_id: int, record_id: int) -> int | None:
+    """The act with which this user flagged the record, if the flag stands."""
+    return db.scalar(
+        select(Remark.act_id).where(
+            Remark.record_id == record_id,
+            Remark.user_id == user_id,
+            Remark.kind == "flag",
+            Remark.withdrawn_at.is_(None),
+        )
+    )
+
+
+def _last_flag(db: Session, user_id: int, record_id: int) -> Act | None:
+    """The newest act with which this user flagged the record, whether or not the flag stands."""
+    return db.scalar(
+        select(Act)
+        .join(Remark, Remark.act_id == Act.id)
+        .where(Remark.record_id == record_id, Remark.user_id == user_id, Remark.kind == "flag")
+        .order_by(Act.id.desc())
+        .limit(1)
+    )

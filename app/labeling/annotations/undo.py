@@ -1,0 +1,127 @@
+"""Undo and redo: a user's acts in a project, taken back newest first and restored in order.
+
+Decision: both are derived from the acts alone. An undone act can be restored as long as its user
+did nothing new since it was undone. Imports are not undone here: they are nobody's key press.
+"""
+
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, select, union, update
+from sqlalchemy.orm import Session, aliased
+
+from app.db.session import execute_core
+from app.errors import NotFound
+from app.labeling.annotations.consensus import update_consensus
+from app.models import Act, Annotation, Project, Remark, utc_now
+
+UNDOABLE = ("single", "page", "remark")
+
+
+def _is_overtaken() -> ColumnElement[bool]:
+    later = aliased(Act)
+    return exists().where(
+        later.project_id == Act.project_id,
+        later.user_id == Act.user_id,
+        later.kind.in_(UNDOABLE),
+        later.id > Act.id,
+        later.acted_at >= Act.undone_at,
+    )
+
+
+_ACT_ID: BindParameter[Any] = bindparam("act_id")
+_BY_USER = (
+    Act.project_id == bindparam("project_id"),
+    Act.user_id == bindparam("user_id"),
+    Act.kind.in_(UNDOABLE),
+)
+_NEXT_UNDO = (
+    select(Act.id).where(*_BY_USER, Act.undone_at.is_(None)).order_by(Act.id.desc()).limit(1)
+)
+_NEXT_REDO = (
+    select(Act.id)
+    .where(*_BY_USER, Act.undone_at.is_not(None), Act.id > _ACT_ID, ~_is_overtaken())
+    .order_by(Act.id)
+    .limit(1)
+)
+_OWN_ACT = select(Act.id).where(*_BY_USER, Act.id == _ACT_ID)
+_RECORDS = union(
+    select(Annotation.record_id).where(Annotation.act_id == _ACT_ID),
+    select(Remark.record_id).where(Remark.act_id == _ACT_ID),
+)
+_ANNOTATED = select(Annotation.record_id).where(Annotation.act_id == _ACT_ID).distinct()
+
+
+def undo(db: Session, project: Project, user_id: int, *, act_id: int | None = None) -> Act | None:
+    """Withdraw the user's newest act in this project; None when there is nothing left to undo.
+
+    act_id  this very act instead; when it is undone already nothing happens, so that a browser
+            may ask again when it is unsure. Raises NotFound when it is not one of theirs.
+    """
+    act = (
+        _find_own_act(db, project, user_id, act_id)
+        if act_id
+        else find_next_undo(db, project.id, user_id)
+    )
+    if act is not None and act.undone_at is None:
+        _set_withdrawn(db, act, is_withdrawn=True)
+    return act
+
+
+def redo(db: Session, project: Project, user_id: int, *, act_id: int | None = None) -> Act | None:
+    """Restore the act that was undone last; None when there is none, or something new was done.
+
+    act_id  as for undo()
+    """
+    act = (
+        _find_own_act(db, project, user_id, act_id)
+        if act_id
+        else find_next_redo(db, project.id, user_id)
+    )
+    if act is not None and act.undone_at is not None:
+        _set_withdrawn(db, act, is_withdrawn=False)
+    return act
+
+
+def find_next_undo(db: Session, project_id: int, user_id: int) -> Act | None:
+    """The act that undo would withdraw."""
+    undo_id, _ = find_undo_and_redo_ids(db, project_id, user_id)
+    return db.get(Act, undo_id) if undo_id else None
+
+
+def find_next_redo(db: Session, project_id: int, user_id: int) -> Act | None:
+    """The act that redo would restore."""
+    _, redo_id = find_undo_and_redo_ids(db, project_id, user_id)
+    return db.get(Act, redo_id) if redo_id else None
+
+
+def find_undo_and_redo_ids(
+    db: Session, project_id: int, user_id: int
+) -> tuple[int | None, int | None]:
+    """The acts that undo would withdraw and redo restore, by id."""
+    params = {"project_id": project_id, "user_id": user_id}
+    undo_id = execute_core(db, _NEXT_UNDO, **params).scalar()
+    return undo_id, execute_core(db, _NEXT_REDO, **params, act_id=undo_id or 0).scalar()
+
+
+def list_record_ids(db: Session, act: Act) -> list[int]:
+    """The records that an act is about."""
+    return sorted(execute_core(db, _RECORDS, act_id=act.id).scalars())
+
+
+def _find_own_act(db: Session, project: Project, user_id: int, act_id: int) -> Act:
+    params = {"project_id": project.id, "user_id": user_id, "act_id": act_id}
+    if execute_core(db, _OWN_ACT, **params).first() is None:
+        raise NotFound("act")
+    return db.get_one(Act, act_id)
+
+
+def _set_withdrawn(db: Session, act: Act, *, is_withdrawn: bool) -> None:
+    # Never before the act itself: `acted_at` of a later act is compared with it.
+    moment = max(utc_now(), act.acted_at) if is_withdrawn else None
+    act.undone_at = moment
+    db.flush()
+    for table in (Annotation, Remark):
+        db.execute(update(table).where(table.act_id == act.id).values(withdrawn_at=moment))
+    update_consensus(
+        db, act.project_id, execute_core(db, _ANNOTATED, act_id=act.id).scalars().all()
+    )

@@ -1,0 +1,1 @@
+"""The label set: editing, merging, keyboard shortcuts."""

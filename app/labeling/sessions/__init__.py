@@ -1,0 +1,1 @@
+"""Labeling sessions: how records are selected, ordered, forecast and accepted."""

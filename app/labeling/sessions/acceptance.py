@@ -1,0 +1,90 @@
+"""Which suggestions may be accepted together: those that are sure enough, and never guesses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid
+from app.labeling.annotations.annotate import AnnotationInput
+from app.labeling.sessions.version_access import load_session_suggestions
+from app.models import LabelingSession
+
+MIN_SCORE = 0.8
+"""Suggestions below this score are not accepted together unless a person lowers it."""
+OFFERED_MIN_SCORES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+MinScore = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What accepting suggestions together comes to.
+
+    n_taken     those with a score of at least min_score; mean_score is theirs, None of none
+    n_left      the other open suggestions: they stay open
+    """
+
+    min_score: float
+    n_taken: int
+    mean_score: float | None
+    n_left: int
+
+    @property
+    def sentence(self) -> str:
+        """Such as "Takes 12 of 20 open suggestions: those of at least 80 %, 93 % on average."."""
+        least = f"{100 * self.min_score:.0f} %"
+        if self.mean_score is None:
+            return f"No open suggestion has a score of at least {least}."
+        total = self.n_taken + self.n_left
+        words = f"Takes {self.n_taken:,} of {total:,} open suggestions"
+        mean = f"{100 * self.mean_score:.0f} % on average"
+        left = f" The other {self.n_left:,} stay open." if self.n_left > 1 else ""
+        left = " The other one stays open." if self.n_left == 1 else left
+        return f"{words}: those with a score of at least {least}, {mean}.{left}"
+
+
+def is_sure_enough(score: float | None, min_score: float) -> bool:
+    """Compare in whole percent, as pages show scores: what reads 80 % is at least 80 %."""
+    return score is not None and round(score, 2) >= round(min_score, 2)
+
+
+def sum_up(scores: Sequence[float], min_score: float = MIN_SCORE) -> Acceptance:
+    """Sum up what accepting open suggestions with these scores comes to."""
+    taken = [score for score in scores if is_sure_enough(score, min_score)]
+    mean = sum(taken) / len(taken) if taken else None
+    return Acceptance(min_score, len(taken), mean, len(scores) - len(taken))
+
+
+def find_obstacle(db: Session, session: LabelingSession) -> str:
+    """Say why suggestions of this session are not to be accepted together; empty if they are."""
+    if session.seed_kind == "cold_start":
+        return "These are the first labels: label them row by row, so that suggestions can learn."
+    if len(load_session_suggestions(db, session.encoder_id).ids) == 0:
+        return (
+            "Suggestions here come only from the labels of this session: label row by row. "
+            "Sessions that start once a version has learned from labels can be accepted."
+        )
+    return ""
+
+
+def check_session(db: Session, session: LabelingSession) -> None:
+    """Raise Conflict where suggestions of this session are not to be accepted together."""
+    if obstacle := find_obstacle(db, session):
+        raise Conflict(obstacle)
+
+
+def check_says(says: Sequence[AnnotationInput], min_score: float) -> None:
+    """Raise Invalid unless each say accepts a suggestion with at least this score."""
+    n_unsure = sum(
+        say.verdict != "label"
+        or say.suggestion_id not in say.label_ids
+        or not is_sure_enough(say.suggestion_score, min_score)
+        for say in says
+    )
+    if n_unsure:
+        raise Invalid(
+            f"{n_unsure:,} of the {len(says):,} rows are not suggested what they are given with "
+            f"a score of at least {100 * min_score:.0f} %. Nothing was accepted."
+        )

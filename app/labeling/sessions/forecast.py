@@ -1,0 +1,157 @@
+"""The forecast of a session before it is opened: which label prevails, and how much of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from app.labeling.annotations.consensus import load_merge_targets
+from app.labeling.sessions.reliability import compute_mistake_ratio
+from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
+from app.labeling.sessions.version_access import load_session_suggestions
+from app.ml.reranking import propose_cutoff
+from app.models import Project
+from app.projects.labels import list_all_labels
+from app.records.records import load_consensus
+from app.search.similar import Seed
+from app.search.suggestions import Suggestions
+
+TWO_SIDED_95 = 1.96
+CORRELATION = 2.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """label_id is expected on `share` of the session's records, with 95 % between low and high.
+
+    n_labeled  records that carry a consensus already: they are counted, not forecast
+    n_unknown  records that nothing is suggested for: they count as not carrying the label
+    n_likely   how many of them, in their order, come before the label's chance falls below a half;
+               0 where that is none or all: there is no shorter session to propose
+    label_id   None, and share 0, while nothing is known about any of them
+    """
+
+    n_records: int
+    n_labeled: int
+    n_unknown: int
+    label_id: int | None
+    label: str
+    share: float
+    low: float
+    high: float
+    n_likely: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """Such as "About 92 % World, 86 to 96 %; 14 already labeled."."""
+        labeled = f"{self.n_labeled:,} already labeled." if self.n_labeled else ""
+        if self.n_labeled == self.n_records:
+            return labeled
+        if self.label_id is None or 0 < self.n_unknown == self.n_records - self.n_labeled:
+            return labeled and f"Nothing is suggested yet; {labeled}"
+        share, low, high = (f"{100 * each:.0f}" for each in (self.share, self.low, self.high))
+        words = f"About {share} % {self.label}, {low} to {high} %"
+        return f"{words}; {labeled}" if labeled else f"{words}."
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected of a session's records, and what is known.
+
+    labels      (K,) int64; shares (n, K) float32, their chances: 1 and 0 where they are known
+    n_labeled   rows that are known; is_unknown (n,) rows of which nothing is known or suggested
+    doubts      (K,) variance of each label's expected number beside that of the chances
+    is_kept     (n, K) chances that are not to be mended by how suggestions did elsewhere
+    """
+
+    labels: Ids
+    shares: Floats
+    n_labeled: int
+    is_unknown: NDArray[np.bool_]
+    doubts: NDArray[np.float64]
+    is_kept: NDArray[np.bool_]
+
+
+def forecast_records(
+    db: Session,
+    project: Project,
+    suggestions: Suggestions,
+    record_ids: Ids,
+    about: int | None = None,
+) -> Forecast:
+    """What these records will probably turn out to be.
+
+    about  the label that somebody looks for; None: the one that is expected most
+
+    The number of records with the label is a sum of chances, so its spread follows from them;
+    mistakes come in groups, though, so it is doubled, and one record more allowed for. Measured on
+    the pages that a simulated annotator labels: 94 of 100 intervals held on news, 82 on queries.
+    """
+    agreed = load_consensus(db, [int(each) for each in record_ids])
+    labels, shares = compute_all_probabilities(db, project, suggestions, record_ids)
+    targets = load_merge_targets(db, project.id)
+    is_unknown = shares.sum(axis=1) == 0
+    for row, record_id in enumerate(record_ids.tolist()):
+        if label_ids := agreed.get(record_id):
+            carried = [targets.get(each, each) for each in label_ids if each is not None]
+            shares[row] = np.isin(labels, carried)
+            is_unknown[row] = False
+    doubts, is_kept = np.zeros(len(labels)), np.zeros(shares.shape, bool)
+    chances = Expected(labels, shares, len(agreed), is_unknown, doubts, is_kept)
+    return sum_up(db, project, chances, about)
+
+
+def sum_up(db: Session, project: Project, chances: Expected, about: int | None = None) -> Forecast:
+    """Sum up the chances of a session's records as a forecast of its prevailing label."""
+    labels, shares = chances.labels, chances.shares
+    n, n_labeled, n_unknown = len(shares), chances.n_labeled, int(chances.is_unknown.sum())
+    expected = shares.sum(axis=0, dtype=np.float64)
+    if n == 0 or expected.size == 0 or expected.max() <= 0:
+        return Forecast(n, n_labeled, n_unknown, None, "", 0.0, 0.0, 0.0)
+    column = int((labels == about).argmax() if about in labels else expected.argmax())
+    p = shares[:, column].astype(np.float64)
+    mended = _correct_for_mistakes(p, compute_mistake_ratio(db, project))
+    p = np.where(chances.is_kept[:, column], p, mended)
+    variance = CORRELATION * (p * (1 - p)).sum() + 1 + chances.doubts[column]
+    half = TWO_SIDED_95 * float(np.sqrt(variance)) / n
+    share = float(p.mean())
+    name = {label.id: label.name for label in list_all_labels(db, project.id)}[int(labels[column])]
+    return Forecast(
+        n,
+        n_labeled,
+        n_unknown,
+        int(labels[column]),
+        name,
+        share,
+        max(0.0, share - half),
+        min(1.0, share + half),
+        propose_cutoff(p) % n,
+    )
+
+
+def _correct_for_mistakes(p: NDArray[np.float64], mistakes: float) -> NDArray[np.float64]:
+    """Chances of the label as suggestions have kept them of late; what is labeled stays certain."""
+    return np.where(p > 0.5, 1 - np.minimum(mistakes * (1 - p), 0.5), p)
+
+
+def forecast_by_version(
+    db: Session,
+    project: Project,
+    encoder_id: int | None,
+    record_ids: Ids,
+    about: int | None = None,
+) -> Forecast:
+    """The same by what that version suggests now; without a version by the labels alone."""
+    return forecast_records(
+        db, project, load_session_suggestions(db, encoder_id), record_ids, about
+    )
+
+
+def find_seed_label(db: Session, seed: Seed | None) -> int | None:
+    """The label that a session with this seed is about: its own, or the one its records carry."""
+    if seed is None or seed.kind == "given":
+        return None
+    carried = load_consensus(db, seed.record_ids).values()
+    agreed = {label_id for labels in carried for label_id in labels}
+    return agreed.pop() if len(agreed) == 1 else seed.label_id

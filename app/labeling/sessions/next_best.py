@@ -1,0 +1,149 @@
+"""The next best session: what brings most per action now, and why, in a sentence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.labeling.annotations.counts import count_labeled
+from app.labeling.sessions.forecast import forecast_records
+from app.labeling.sessions.suggestion_batches import LEAST_LABELED, SuggestionBatch, offered_pages
+from app.labeling.sessions.suggestion_scores import (
+    NO_LABEL,
+    Ids,
+    SuggestionScores,
+    score_suggestions,
+)
+from app.labeling.sessions.titles import UNLABELED, explain_empty
+from app.labeling.team.multi_annotation import exclude_already_judged
+from app.models import Project
+from app.records.record_ids import find_matching_ids
+from app.search.indexes import NotIndexed, Version, open_version
+from app.search.versions import find_active_version
+
+# Below this many records for one action, a page saves too little over one key each: then a key is
+# better spent on what teaches most.
+LEAST_PER_ACTION = 1.25
+N_TEACHING = 10
+
+
+@dataclass(frozen=True)
+class NextBest:
+    """A session to start: its kind, its label if it is one of equal suggestions, its length."""
+
+    kind: str
+    k: int
+    why: str
+    label_id: int | None = None
+
+
+@dataclass(frozen=True)
+class LabelingOptions:
+    """What there is to choose the next session from.
+
+    open_ids   (n,) int64, records that the user can label
+    version    None before its first index
+    certainty  what is suggested for them, None where nothing is
+    pages      of labels with enough labeled records, the best first
+    """
+
+    open_ids: Ids
+    version: Version | None
+    certainty: SuggestionScores | None
+    pages: list[SuggestionBatch]
+
+
+def load_options(db: Session, project: Project, user_id: int) -> LabelingOptions:
+    """What this user could label now."""
+    open_ids = find_matching_ids(
+        db, project.id, exclude_already_judged(db, project, user_id, UNLABELED)
+    )
+    version = find_searchable_version(db, project)
+    if version is None or len(version.suggestions.ids) == 0 or len(open_ids) == 0:
+        return LabelingOptions(open_ids, version, None, [])
+    certainty = score_suggestions(db, project, version.suggestions, open_ids)
+    return LabelingOptions(open_ids, version, certainty, offered_pages(db, project, certainty))
+
+
+def find_next_best(db: Session, project: Project, user_id: int) -> NextBest:
+    """What to label now. Raises Conflict when there is nothing left to label."""
+    return choose_next_best(db, project, load_options(db, project, user_id))
+
+
+def choose_next_best(db: Session, project: Project, options: LabelingOptions) -> NextBest:
+    """The same, of what there is to choose from."""
+    version = options.version
+    if len(options.open_ids) == 0:
+        raise Conflict(explain_empty("random", UNLABELED))
+    if version is None:
+        why = "Records are still being embedded: random ones can be labeled meanwhile."
+        return NextBest("random", project.min_labels, why)
+    if (missing := project.min_labels - count_labeled(db, project.id)) > 0:
+        return NextBest("cold_start", missing, _explain_cold_start(missing))
+    if options.certainty is None or (options.certainty.best == NO_LABEL).all():
+        return _propose_without_suggestions(project, version)
+    if not options.pages:
+        n = min(N_TEACHING, len(options.certainty.ids))
+        return NextBest("uncertain", n, _teaches_untaught(n))
+    best = options.pages[0]
+    if best.per_action < LEAST_PER_ACTION and _is_worth_asking(options.certainty):
+        return NextBest("uncertain", N_TEACHING, _explain_uncertain(best))
+    return _propose_batch(db, project, version, best)
+
+
+def find_searchable_version(db: Session, project: Project) -> Version | None:
+    """The active version, open, or None before its first index."""
+    encoder = find_active_version(db, project.id)
+    try:
+        return None if encoder is None else open_version(db, encoder.id)
+    except NotIndexed:
+        return None
+
+
+def _explain_cold_start(n: int) -> str:
+    records = "1 record" if n == 1 else f"{n} records"
+    return f"{records} from the middle of groups of similar ones: suggestions grow from them."
+
+
+def _propose_without_suggestions(project: Project, version: Version) -> NextBest:
+    if len(version.suggestions.ids):
+        why = "Nothing more is suggested: these are far from any label."
+        return NextBest("coverage", project.min_labels, why)
+    why = "The first suggestions are on their way: meanwhile, records far from any label."
+    return NextBest("coverage", N_TEACHING, why)
+
+
+def _is_worth_asking(certainty: SuggestionScores) -> bool:
+    """Whether many records would still profit from what a few labels teach."""
+    return len(certainty.ids) > 20 * N_TEACHING
+
+
+def _explain_uncertain(page: SuggestionBatch) -> str:
+    return (
+        f"No page of suggestions is sure enough to be accepted: the best is about "
+        f"{100 * page.expected / len(page.ids):.0f} % right. These {N_TEACHING} teach most."
+    )
+
+
+def _teaches_untaught(n: int) -> str:
+    these = "This one teaches" if n == 1 else f"These {n} teach"
+    return f"No label that is suggested has {LEAST_LABELED} labeled records yet. {these} most."
+
+
+def _propose_batch(
+    db: Session, project: Project, version: Version, page: SuggestionBatch
+) -> NextBest:
+    expected = forecast_records(db, project, version.suggestions, np.sort(page.ids))
+    n = len(page.ids)
+    if n == 1:
+        why = f"This one is probably {expected.label}: accept it after a look."
+        return NextBest("suggested", 1, why, page.label_id)
+    share, low, high = (
+        f"{100 * each:.0f}" for each in (expected.share, expected.low, expected.high)
+    )
+    words = f"About {share} % of these {n} are {expected.label}, {low} to {high} %"
+    if share == "100":
+        words = f"Nearly all of these {n} are {expected.label}, at least {low} %"
+    why = f"{words}: label the wrong ones, then accept the rest."
+    return NextBest("suggested", n, why, page.label_id)

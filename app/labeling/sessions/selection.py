@@ -1,0 +1,229 @@
+"""Which records a session holds, and in what order: one function for each way to begin.
+
+Decision: records that the seed names come first, whatever was said about them, for they show what
+the others are similar to; the filters apply to the others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid
+from app.labeling.annotations.annotate import check_records
+from app.labeling.sessions.label_issues import (
+    LabeledRecords,
+    find_conflicting_duplicates,
+    find_likely_mislabeled,
+    list_latest_import,
+    load_labeled_records,
+    select_k_center,
+    select_most_doubtful,
+)
+from app.labeling.sessions.suggestion_batches import build_batches, offered_pages
+from app.labeling.sessions.suggestion_scores import Ids, score_suggestions
+from app.labeling.sessions.titles import TOO_FEW_LABELED, UNLABELED, explain_empty
+from app.labeling.sessions.version_access import (
+    build_embedding_error,
+    require_active_version,
+    require_open_version,
+    require_suggestions,
+)
+from app.labeling.team.holdout import draw_holdout
+from app.ml.query_strategies import select_representatives
+from app.models import Project
+from app.records.filters import Filters
+from app.records.record_ids import find_matching_ids
+from app.records.records import load_records
+from app.search.index_revisions import find_base_version_id
+from app.search.indexes import NotIndexed, Version
+from app.search.similar import Seed, find_neighbours
+from app.search.suggestion_filters import resolve_suggestion_filters
+from app.search.versions import find_active_version
+
+# Clusters hardly move when more records than this are looked at, and the page would wait: then so
+# many are drawn.
+MOST_CLUSTERED = 20_000
+N_CLUSTERED = 10_000
+# How like the nearest labeled record an open one is: so many cosines take a fifth of a second.
+MOST_LABELED = 8_000
+MOST_COMPARED = 16_000_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Records in their order, each with its similarity to the seed where there is one.
+
+    label_id  the label that all of them are suggested, in a session of that kind
+    """
+
+    records: list[tuple[int, float | None]]
+    encoder_id: int | None
+    label_id: int | None = None
+
+
+Strategy = Callable[[Session, Project, int, Filters], Selection]
+
+
+def select_records(
+    db: Session, project: Project, kind: str, seed: Seed | None, k: int, filters: Filters
+) -> Selection:
+    """At most k records (beside those that the seed names) for a session of this kind.
+
+    Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left, NotFound
+    for foreign records.
+    """
+    filters = resolve_suggestion_filters(db, project, filters)
+    if kind == "suggested":
+        selection = _select_suggested(db, project, seed, k, filters)
+    elif seed is not None and seed.kind == "given":
+        selection = _select_given(db, project, seed)
+    elif seed is not None:
+        selection = _select_similar(db, project, seed, k, filters)
+    elif kind in _STRATEGIES:
+        selection = _STRATEGIES[kind](db, project, k, filters)
+    else:
+        raise Invalid("A session starts from records, a label, words, or as one of these: " + KINDS)
+    if not selection.records:
+        raise Conflict(explain_empty(kind, filters))
+    return selection
+
+
+def select_holdout(db: Session, project: Project, k: int) -> Selection:
+    """The next k records of the audit stream, which widens: call it within transaction()."""
+    encoder = find_active_version(db, project.id)
+    found = draw_holdout(db, project, k)
+    if not found:
+        raise Conflict(explain_empty("audit", UNLABELED))
+    return Selection([(each, None) for each in found], encoder.id if encoder else None)
+
+
+def _select_random(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    ids = find_matching_ids(db, project.id, filters)
+    picked = np.random.default_rng().permutation(ids)[:k]
+    encoder = find_active_version(db, project.id)
+    return Selection(_without_similarity(picked), encoder.id if encoder else None)
+
+
+def _select_given(db: Session, project: Project, seed: Seed) -> Selection:
+    """The named records themselves: neither k nor a filter changes what somebody picked."""
+    check_records(db, project.id, seed.record_ids)
+    encoder = find_active_version(db, project.id)
+    return Selection([(each, None) for each in seed.record_ids], encoder.id if encoder else None)
+
+
+def _select_similar(
+    db: Session, project: Project, seed: Seed, k: int, filters: Filters
+) -> Selection:
+    encoder = require_active_version(db, project)
+    found = load_records(db, seed.record_ids)
+    named = [i for i in seed.record_ids if i in found and found[i].project_id == project.id]
+    try:
+        hits = find_neighbours(db, project, seed, k, filters, encoder.id)
+    except NotIndexed:
+        raise build_embedding_error(db, project) from None
+    first: list[tuple[int, float | None]] = [(record_id, None) for record_id in named]
+    others = [(hit.record_id, hit.similarity) for hit in hits if hit.record_id not in found]
+    return Selection([*first, *others], encoder.id)
+
+
+def _select_cold_start(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    encoder = require_active_version(db, project)
+    version = require_open_version(db, project, find_base_version_id(encoder))
+    ids = _keep_indexed(find_matching_ids(db, project.id, filters), version)
+    if len(ids) > MOST_CLUSTERED:
+        ids = _sample(ids, N_CLUSTERED, project)
+    if len(ids) == 0:
+        return Selection([], encoder.id)
+    rows = select_representatives(version.index.vectors(ids), min(k, project.min_labels))
+    return Selection(_without_similarity(ids[rows]), encoder.id)
+
+
+def _select_uncertain(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    encoder = require_active_version(db, project)
+    suggestions = require_suggestions(db, project, encoder)
+    is_open = np.isin(suggestions.ids, find_matching_ids(db, project.id, filters))
+    order = np.argsort(-suggestions.uncertainty[is_open], kind="stable")[:k]
+    return Selection(_without_similarity(suggestions.ids[is_open][order]), encoder.id)
+
+
+def _select_suggested(
+    db: Session, project: Project, seed: Seed | None, k: int, filters: Filters
+) -> Selection:
+    """The surest open records of one label; without a label, of the one that brings most among
+    those that are offered."""
+    encoder = require_active_version(db, project)
+    suggestions = require_suggestions(db, project, encoder)
+    open_ids = find_matching_ids(db, project.id, filters)
+    certainty = score_suggestions(db, project, suggestions, open_ids)
+    every_page = build_batches(certainty, k)
+    if seed is not None:
+        pages = [page for page in every_page if page.label_id == seed.label_id]
+    else:
+        pages = offered_pages(db, project, certainty, k)
+    if every_page and not pages and seed is None:
+        raise Conflict(TOO_FEW_LABELED)
+    if not pages:
+        return Selection([], encoder.id)
+    return Selection(_without_similarity(pages[0].ids), encoder.id, pages[0].label_id)
+
+
+def _select_coverage(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    encoder = require_active_version(db, project)
+    raw = require_open_version(db, project, find_base_version_id(encoder))
+    labeled = _sample(load_labeled_records(db, project, raw).ids, MOST_LABELED, project)
+    n_compared = min(N_CLUSTERED, MOST_COMPARED // max(len(labeled), 1))
+    open_ids = _keep_indexed(find_matching_ids(db, project.id, filters), raw)
+    open_ids = _sample(open_ids, n_compared, project)
+    found = select_k_center(raw, labeled, open_ids, min(k, project.min_labels))
+    return Selection(_without_similarity(found), encoder.id)
+
+
+def _select_recent(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    encoder = find_active_version(db, project.id)
+    newest = list_latest_import(db, project.id)
+    found = newest[np.isin(newest, find_matching_ids(db, project.id, filters))][:k]
+    return Selection(_without_similarity(found), encoder.id if encoder else None)
+
+
+def _build_issue_strategy(find_issues: Callable[[Version, LabeledRecords, Ids], Ids]) -> Strategy:
+    """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
+
+    def strategy(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+        encoder = require_active_version(db, project)
+        raw = require_open_version(db, project, find_base_version_id(encoder))
+        labeled = load_labeled_records(db, project, raw)
+        among = find_matching_ids(db, project.id, replace(filters, state="labeled"))
+        suggestions = require_open_version(db, project, encoder.id).suggestions
+        found = find_issues(raw, labeled, select_most_doubtful(labeled, suggestions, among))
+        return Selection(_without_similarity(found[:k]), encoder.id)
+
+    return strategy
+
+
+def _keep_indexed(ids: Ids, version: Version) -> Ids:
+    return ids[np.isin(ids, version.index.ids)]
+
+
+def _sample(ids: Ids, n: int, project: Project) -> Ids:
+    """The ids, or n of them, the same each time, where more are more than a page can wait for."""
+    if len(ids) <= n:
+        return ids
+    return np.sort(np.random.default_rng(project.id).choice(ids, n, replace=False))
+
+
+def _without_similarity(ids: Ids) -> list[tuple[int, float | None]]:
+    return [(int(record_id), None) for record_id in ids]
+
+
+_STRATEGIES: dict[str, Strategy] = {
+    "cold_start": _select_cold_start,
+    "uncertain": _select_uncertain,
+    "random": _select_random,
+    "coverage": _select_coverage,
+    "recent": _select_recent,
+    "suspects": _build_issue_strategy(find_likely_mislabeled),
+    "contradictions": _build_issue_strategy(find_conflicting_duplicates),
+}
+KINDS = f"{', '.join(('given', 'suggested', 'audit', *_STRATEGIES))}."

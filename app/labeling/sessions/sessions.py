@@ -1,0 +1,224 @@
+"""Labeling sessions: started from a seed, frozen in their order and version, found again by URL."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.db.session import read_session, write_session
+from app.errors import Invalid, NotFound
+from app.labeling.sessions.duplicates import fold_duplicates
+from app.labeling.sessions.next_best import find_next_best
+from app.labeling.sessions.selection import Selection, select_holdout, select_records
+from app.labeling.sessions.suggestion_batches import USUAL_LENGTH
+from app.labeling.sessions.suggestion_scores import Ids
+from app.labeling.sessions.titles import (
+    MOST_RECORDS,
+    UNLABELED,
+    build_title,
+    clean_title,
+    find_label_name,
+)
+from app.labeling.team.holdout import N_PER_SESSION
+from app.labeling.team.multi_annotation import exclude_already_judged
+from app.models import LabelingSession, Project, SessionItem, User
+from app.records.filters import Filters
+from app.records.record_ids import find_matching_ids, load_id_columns
+from app.search.similar import Seed
+from app.settings import settings
+
+# Where every record costs a key. The first labels are each looked at, the likes of a record are
+# shown as they are, and what chance drew stays as it was drawn.
+FOLDED_KINDS = ("suggested", "uncertain", "coverage", "recent")
+_DEFAULT_SIZES = {"suggested": USUAL_LENGTH, "audit": N_PER_SESSION}
+
+
+def start_session(
+    project: Project,
+    user: User,
+    seed_kind: str,
+    *,
+    seed: Seed | None = None,
+    k: int | None = None,
+    filters: Filters = UNLABELED,
+    from_session_id: int | None = None,
+    why: str | None = None,
+    title: str = "",
+) -> LabelingSession:
+    """Choose the records, then store their order in one short transaction.
+
+    k                records beside those that the seed names (None: what is usual for the kind)
+    from_session_id  the session that the user comes from, for the way back
+    why              why the product chose this session, if it did
+    title            what to call it ("": after what it was started from)
+    Raises Invalid, NotFound for foreign ids, Conflict when there is nothing to choose from yet.
+    """
+    size = resolve_size(seed_kind, k)
+    with read_session() as db:
+        title = clean_title(title) or build_title(db, project, seed_kind, seed)
+        open_filters = exclude_already_judged(db, project, user.id, filters)
+        selection = _select(db, project, seed_kind, seed, size, open_filters)
+        if seed_kind == "suggested":
+            title = f"Suggested: {find_label_name(db, project, selection.label_id)}"
+            seed = build_seed("suggested", label_id=selection.label_id)
+        selection, folded = _fold_selection(db, project, seed_kind, selection)
+    options = {"from_session_id": from_session_id, "why": why, "folded": folded or None}
+    stored_seed = _seed_as_json(seed) | {"k": size, "filters": filters.as_json()}
+    stored_seed |= {name: value for name, value in options.items() if value is not None}
+    session = LabelingSession(
+        project_id=project.id,
+        encoder_id=selection.encoder_id,
+        user_id=user.id,
+        seed=stored_seed,
+        seed_kind=seed_kind,
+        title=title,
+        n_records=len(selection.records),
+    )
+    with write_session() as db:
+        _store(db, session, selection)
+    return session
+
+
+def _seed_as_json(seed: Seed | None) -> dict[str, Any]:
+    """The seed as it is kept. Given records stand in the session itself, perhaps thousands."""
+    if seed is None:
+        return {}
+    return {} if seed.kind == "given" else asdict(seed)
+
+
+def start_next(project: Project, user: User) -> LabelingSession:
+    """The session that brings most per action now. Raises Conflict when nothing is left."""
+    with read_session() as db:
+        best = find_next_best(db, project, user.id)
+    seed = build_seed(best.kind, label_id=best.label_id)
+    return start_session(project, user, best.kind, seed=seed, k=best.k, why=best.why)
+
+
+def resolve_size(seed_kind: str, k: int | None) -> int:
+    """How many records a session of this kind holds. Raises Invalid for too many or none."""
+    size = _DEFAULT_SIZES.get(seed_kind, settings().session_size) if k is None else k
+    if not 1 <= size <= MOST_RECORDS:
+        raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
+    return size
+
+
+def _fold_selection(
+    db: Session, project: Project, seed_kind: str, selection: Selection
+) -> tuple[Selection, dict[str, list[int]]]:
+    """One record of each group of equal texts, and whom it stands for."""
+    if seed_kind not in FOLDED_KINDS:
+        return selection, {}
+    open_ids = find_matching_ids(db, project.id, UNLABELED)
+    groups = fold_duplicates(
+        db, project.id, [record_id for record_id, _ in selection.records], open_ids
+    )
+    kept = [each for each in selection.records if each[0] in groups]
+    folded = {str(record_id): members for record_id, members in groups.items() if members}
+    return replace(selection, records=kept), folded
+
+
+def preview_record_ids(
+    db: Session,
+    project: Project,
+    user_id: int,
+    seed_kind: str,
+    seed: Seed | None,
+    k: int | None,
+    filters: Filters,
+) -> tuple[int | None, Ids]:
+    """The version and the records that such a session of this user would have, were it started now.
+
+    Raises as start_session() does, and Invalid for an audit: looking would widen it.
+    """
+    if seed_kind == "audit":
+        raise Invalid("An audit cannot be forecast: its records are drawn when it starts.")
+    open_filters = exclude_already_judged(db, project, user_id, filters)
+    selection = select_records(
+        db, project, seed_kind, seed, resolve_size(seed_kind, k), open_filters
+    )
+    return selection.encoder_id, np.array([each for each, _ in selection.records], np.int64)
+
+
+def _select(
+    db: Session, project: Project, seed_kind: str, seed: Seed | None, size: int, filters: Filters
+) -> Selection:
+    if seed_kind == "audit":
+        with write_session() as writing:
+            return select_holdout(writing, project, size)
+    return select_records(db, project, seed_kind, seed, size, filters)
+
+
+def start_again(project: Project, user: User, session: LabelingSession) -> LabelingSession:
+    """The same seed, asked of the version that is active now: a new session."""
+    with read_session() as db:
+        seed, k, filters = load_start_options(db, session)
+    return start_session(
+        project,
+        user,
+        session.seed_kind,
+        seed=seed,
+        k=k,
+        filters=filters,
+        from_session_id=session.id,
+        title=session.title if session.seed_kind == "given" else "",
+    )
+
+
+def load_start_options(
+    db: Session, session: LabelingSession
+) -> tuple[Seed | None, int | None, Filters]:
+    """What the session was started from, to be asked again: seed, k, filters."""
+    stored = session.seed
+    ids = stored.get("record_ids", [])
+    if session.seed_kind == "given":
+        ids = load_record_ids(db, session).tolist()
+    seed = build_seed(session.seed_kind, ids, stored.get("label_id"), stored.get("text", ""))
+    return seed, stored.get("k"), Filters.from_json(stored.get("filters", {}))
+
+
+def build_seed(
+    kind: str, record_ids: Iterable[int] = (), label_id: int | None = None, text: str = ""
+) -> Seed | None:
+    """What a session of this kind starts from; None for the kinds that need nothing."""
+    if kind == "record":
+        return Seed("record", record_ids=tuple(dict.fromkeys(record_ids)))
+    if kind == "selection":
+        return Seed("selection", record_ids=tuple(dict.fromkeys(record_ids)))
+    if kind == "given":
+        return Seed("given", record_ids=tuple(dict.fromkeys(record_ids)))
+    if kind == "label" or (kind == "suggested" and label_id is not None):
+        return Seed("label", label_id=label_id)
+    if kind == "text":
+        return Seed("text", text=text.strip())
+    return None
+
+
+def find_session(db: Session, project_id: int, session_id: int) -> LabelingSession:
+    """The session. Raises NotFound when it is unknown or another project's."""
+    session = db.get(LabelingSession, session_id)
+    if session is None or session.project_id != project_id:
+        raise NotFound("session")
+    return session
+
+
+def _store(db: Session, session: LabelingSession, selection: Selection) -> None:
+    db.add(session)
+    db.flush()
+    places = enumerate(selection.records)
+    db.execute(
+        insert(SessionItem),
+        [
+            {"session_id": session.id, "rank": rank, "record_id": i, "similarity": similarity}
+            for rank, (i, similarity) in places
+        ],
+    )
+
+
+def load_record_ids(db: Session, session: LabelingSession) -> Ids:
+    """The session's records in their order, (n,) int64."""
+    places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
+    [ids] = load_id_columns(db, places.order_by(SessionItem.rank))
+    return ids

@@ -1,0 +1,68 @@
+"""What similarity can be asked already: else a sentence that says what to wait for, or to do."""
+
+from sqlalchemy.orm import Session
+
+from app.errors import AppError, Conflict
+from app.models import Encoder, Project
+from app.search.embedding import load_embedding_progress
+from app.search.index_revisions import find_base_version_id
+from app.search.indexes import NotIndexed, Version, open_version
+from app.search.suggestions import NONE, Suggestions
+from app.search.versions import find_active_version
+from app.storage import CorruptFile
+
+
+def require_active_version(db: Session, project: Project) -> Encoder:
+    """The active version. Raises Conflict before the first vector."""
+    encoder = find_active_version(db, project.id)
+    if encoder is None:
+        raise build_embedding_error(db, project)
+    return encoder
+
+
+def require_open_version(db: Session, project: Project, encoder_id: int) -> Version:
+    """The version, open. Raises Conflict before its first index."""
+    try:
+        return open_version(db, encoder_id)
+    except NotIndexed:
+        raise build_embedding_error(db, project) from None
+
+
+def open_base_version(db: Session, project: Project) -> Version | None:
+    """The vectors that no label has bent, open, or None before their first index."""
+    encoder = find_active_version(db, project.id)
+    try:
+        return None if encoder is None else open_version(db, find_base_version_id(encoder))
+    except (NotIndexed, CorruptFile):
+        return None
+
+
+def require_suggestions(db: Session, project: Project, encoder: Encoder) -> Suggestions:
+    """What the version suggests. Raises Conflict while that is nothing."""
+    suggestions = require_open_version(db, project, encoder.id).suggestions
+    if len(suggestions.ids) == 0:
+        raise Conflict(
+            "There are no suggestions yet: they come with the first "
+            f"{project.min_labels} labels. Begin with representative or random records."
+        )
+    return suggestions
+
+
+def load_session_suggestions(db: Session, encoder_id: int | None) -> Suggestions:
+    """What a session's version suggests; NONE where that cannot be had, for people can label
+    without."""
+    try:
+        return NONE if encoder_id is None else open_version(db, encoder_id).suggestions
+    except (NotIndexed, CorruptFile):
+        return NONE
+
+
+def build_embedding_error(db: Session, project: Project) -> AppError:
+    """Why similarity is not to be had yet, and what can be done meanwhile."""
+    so_far = load_embedding_progress(db, project)
+    if so_far.n_total == 0:
+        return Conflict("This project has no records yet: import some first.")
+    return Conflict(
+        f"Records are still being embedded: {so_far.n_done:,} of {so_far.n_total:,}. Random "
+        "records can be labeled at once; the similar ones follow when that is done."
+    )

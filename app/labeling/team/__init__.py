@@ -1,0 +1,1 @@
+"""Working together: assignments, several annotators a record, agreement, the hold-out sample."""

@@ -1,0 +1,73 @@
+"""Labeling by several people, for programs: who labels what, and which records several judge."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from app.accounts.access import CurrentUser
+from app.db.session import Db, ReadDb
+from app.labeling.schemas import Answer
+from app.labeling.sessions.sessions import find_session
+from app.labeling.team.assignments import MOST_ASSIGNED, assign, load_assignees
+from app.labeling.team.multi_annotation import MOST_PEOPLE, overlap_share, set_overlap
+from app.projects.access import AdminProject, CurrentProject
+from app.records.schemas import Id
+
+router = APIRouter()
+
+
+class AssigneeAnswer(Answer):
+    """Somebody who shall label a session, and how far they are."""
+
+    user_id: int
+    name: str
+    n_decided: int
+    n_records: int
+    is_done: bool
+
+
+class AssignBody(Answer):
+    """Exactly these users; nobody takes the session from everybody."""
+
+    user_ids: list[Id] = Field(max_length=MOST_ASSIGNED)
+
+
+class OverlapBody(Answer):
+    """share: of the records, in [0, 1], that count as labeled once n_people judged each."""
+
+    share: float = Field(ge=0, le=1)
+    n_people: int = Field(default=2, ge=2, le=MOST_PEOPLE)
+
+
+@router.get("/projects/{slug}/sessions/{session_id}/assignments")
+def list_assignments(project: CurrentProject, session_id: int, db: ReadDb) -> list[AssigneeAnswer]:
+    """Those to whom a session is assigned."""
+    session = find_session(db, project.id, session_id)
+    found = load_assignees(db, [session.id]).get(session.id, [])
+    return [AssigneeAnswer(**asdict(each), is_done=each.is_done) for each in found]
+
+
+@router.put("/projects/{slug}/sessions/{session_id}/assignments")
+def replace_assignments(
+    project: CurrentProject, user: CurrentUser, session_id: int, body: AssignBody, db: Db
+) -> list[AssigneeAnswer]:
+    """Assign a session to exactly these users: for admins and reviewers."""
+    session = find_session(db, project.id, session_id)
+    assign(db, project, session, body.user_ids, user)
+    return list_assignments(project, session_id, db)
+
+
+@router.get("/projects/{slug}/overlap")
+def read_overlap(project: CurrentProject) -> OverlapBody:
+    """Which records several people judge."""
+    return OverlapBody(share=round(overlap_share(project), 6), n_people=project.overlap_n)
+
+
+@router.put("/projects/{slug}/overlap")
+def replace_overlap(
+    project: AdminProject, user: CurrentUser, body: OverlapBody, db: Db
+) -> OverlapBody:
+    """Say which records several people judge; what was said about them is settled anew."""
+    set_overlap(db, project, body.share, body.n_people, user)
+    return body

@@ -1,0 +1,86 @@
+"""When memory runs out while a deep run learns: once again with half the batch, then a sentence.
+
+Loads torch.
+"""
+
+import gc
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from app.ml.deep.recipe import RANGES, DeepRecipe
+from app.ml.examples import Report
+
+T = TypeVar("T")
+
+HALVED = "halved"
+"""A mark in the run's folder: the whole batch was too large for this machine."""
+
+OUT_OF_MEMORY_MESSAGES = ("out of memory", "not enough memory")
+"""What torch says: a GPU the first, a processor the second, both as a RuntimeError."""
+
+
+def learn_within_memory(
+    learn: Callable[[DeepRecipe], T],
+    recipe: DeepRecipe,
+    place: Path,
+    checkpoints: str,
+    report: Report,
+) -> T:
+    """What `learn` returns for this recipe or, if memory ran out, for one with half the batch and
+    twice as many batches before a step, from the start.
+
+    place  the run's folder; checkpoints of the whole batch, in the folder `checkpoints` in it, are
+           deleted before the second try, and a run that was killed in it goes on with half
+
+    Raises ValueError, in one sentence, where memory runs out again.
+    """
+    least, mark = RANGES["batch_size"][0], place / HALVED
+    if recipe.batch_size // 2 >= least:
+        if not mark.exists():
+            whole = _try_learning(learn, recipe)
+            if whole is not None:
+                return whole
+            shutil.rmtree(place / checkpoints, ignore_errors=True)
+            place.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        recipe = halve_batch(recipe)
+        report(0.0, f"Memory ran out: learning again, {recipe.batch_size} records at a time")
+    outcome = _try_learning(learn, recipe)
+    if outcome is None:
+        raise ValueError(
+            f"Memory ran out while learning {recipe.batch_size} records at a time, of up to "
+            f"{recipe.max_tokens} tokens each: try a smaller batch, fewer tokens, or weights=lora."
+        )
+    mark.unlink(missing_ok=True)
+    return outcome
+
+
+def halve_batch(recipe: DeepRecipe) -> DeepRecipe:
+    """Half as many records at a time, and as many in a step as before."""
+    return replace(recipe, batch_size=recipe.batch_size // 2, accumulation=2 * recipe.accumulation)
+
+
+def _try_learning(learn: Callable[[DeepRecipe], T], recipe: DeepRecipe) -> T | None:
+    """What was learned; None if memory ran out, and then what was held is free again."""
+    try:
+        return learn(recipe)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # After the error is gone: its traceback holds the encoder and all its gradients.
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether this error says that there is no memory left."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(words in str(error).lower() for words in OUT_OF_MEMORY_MESSAGES)

@@ -1,0 +1,1 @@
+"""Heads: small networks from raw to tuned vectors."""

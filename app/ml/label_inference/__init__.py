@@ -1,0 +1,1 @@
+"""From a few labels to a probability for every record."""

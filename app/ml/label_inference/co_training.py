@@ -1,0 +1,139 @@
+"""Two views of every record made one: vectors and words.
+
+The first is what the vectors say (app.ml.label_inference.ensemble), the second what the words say
+that learned from it (app.ml.label_inference.naive_bayes).
+
+Their log-odds are added up. How much the words count, and how sure both together may be, is what
+hidden examples prefer, asked as they are for the weights of the first view; the usual weight stands
+unless another is clearly better, for few examples say little about it.
+
+Source: as in the two files named above.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from app.ml.examples import Examples
+from app.ml.folds import make_folds
+from app.ml.heads.numpy_nn import softmax
+from app.ml.label_inference.ensemble import (
+    MAX_HELD_OUT,
+    N_FOLDS,
+    compute_log_losses,
+    pick_least_bold,
+    run_ensemble,
+)
+from app.ml.label_inference.naive_bayes import WordFeatures, predict_from_words
+from app.ml.label_inference.views import NEVER, ViewWeights, compute_views
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors
+
+Floats = NDArray[np.float32]
+
+WORD_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+"""How much words may count, in parts of what is usual."""
+
+SHARPNESS = (0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4)
+USUAL_SHARPNESS = 0.6
+"""The words learned from the first view, so where both agree they are not as sure as two."""
+
+N_SELECTION_FOLDS = 3
+"""Folds that decide on it: each costs as much as the first view itself."""
+
+MIN_STANDARD_ERRORS = 0.5
+"""Standard errors by which another weight must be better than the usual one."""
+
+
+def co_train(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures | None,
+) -> Floats:
+    """The chance of each class on each record, (n, K) float32, summing to 1 by row. For examples of
+    one class each.
+
+    graph  neighbour_graph of rows, (n, d) float32 of length 1
+    words  of the same n records; without them, what the vectors say stands alone
+    """
+    first = run_ensemble(graph, rows, examples, recipe)
+    if words is None or recipe.words == 0:
+        return first.probabilities
+    second = _predict_by_words(words, first.probabilities, examples)
+    held_out = _predict_held_out(graph, rows, examples, recipe, words, first.weights)
+    weight, sharpness = _choose_weight(held_out, recipe)
+    return _combine_views(first.log_odds, second, weight, sharpness)
+
+
+def _combine_views(first: Floats, second: Floats, weight: float, sharpness: float) -> Floats:
+    both = first + np.float32(weight) * second
+    return softmax(np.asarray(np.float32(sharpness) * both, dtype=np.float32))
+
+
+def _predict_by_words(words: WordFeatures, first: Floats, examples: Examples) -> Floats:
+    """Logarithms of the classes' chances by the words, (n, K); NEVER for one without examples."""
+    named = np.unique(examples.classes)
+    answers = examples.label_matrix()[:, named].astype(np.float32)
+    log_odds = np.full(first.shape, NEVER, np.float32)
+    log_odds[:, named] = predict_from_words(words, first[:, named], examples.rows, answers)
+    return log_odds
+
+
+@dataclass(frozen=True)
+class _HeldOutViews:
+    """What both views say of hidden examples, (q, K) each, and these examples."""
+
+    first: Floats
+    second: Floats
+    queries: Examples
+
+
+def _predict_held_out(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures,
+    weights: ViewWeights,
+) -> _HeldOutViews:
+    """Some of the folds that the first view's weights were settled by: each takes a while."""
+    plain = replace(recipe, second_look=0.0)
+    none = np.empty((0, len(examples.label_ids)), np.float32)
+    first, second, queries = [none], [none], [np.empty(0, np.int64)]
+    for train, held_out in make_folds(examples, N_FOLDS, recipe.seed)[:N_SELECTION_FOLDS]:
+        known = examples.take(train)
+        selected = held_out[np.isin(examples.classes[held_out], known.classes)][
+            : MAX_HELD_OUT // N_FOLDS
+        ]
+        log_odds = compute_views(graph, rows, known, plain, slice(None)).combine(weights)
+        log_odds *= np.float32(weights.sharpness)
+        queries.append(selected)
+        first.append(log_odds[examples.rows[selected]])
+        second.append(_predict_by_words(words, softmax(log_odds), known)[examples.rows[selected]])
+    return _HeldOutViews(
+        np.concatenate(first), np.concatenate(second), examples.take(np.concatenate(queries))
+    )
+
+
+def _choose_weight(held_out: _HeldOutViews, recipe: Recipe) -> tuple[float, float]:
+    """The weight of the words, and how sure both together may be."""
+    if len(held_out.queries) == 0:
+        return recipe.words, USUAL_SHARPNESS
+    tried = list(product(WORD_WEIGHTS, SHARPNESS))
+    losses = np.stack([_loss_each(held_out, part * recipe.words, sharp) for part, sharp in tried])
+    stretch = np.array([sharp for _, sharp in tried]) / USUAL_SHARPNESS
+    boldness = [abs(part - 1) for part, _ in tried]
+    part, sharpness = tried[
+        pick_least_bold(losses, held_out.queries.weights, stretch, boldness, MIN_STANDARD_ERRORS)
+    ]
+    return part * recipe.words, sharpness
+
+
+def _loss_each(held_out: _HeldOutViews, weight: float, sharpness: float) -> NDArray[np.float64]:
+    probabilities = _combine_views(held_out.first, held_out.second, weight, sharpness)
+    return compute_log_losses(probabilities, held_out.queries.classes)

@@ -1,0 +1,45 @@
+"""How sure a suggestion may be, by the number of records that carry its label.
+
+Calibration by hidden examples says little where examples are few, and nothing about a label with
+one of them; until more is known, no probability exceeds what counting alone allows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.ml.examples import Examples
+
+UNLIMITED_BELOW = 0.5
+"""Probabilities up to here stay as they are, so that no limit changes which label is suggested."""
+
+LEAST_CHANCE = 1e-6
+
+
+def confidence_limits(examples: Examples) -> NDArray[np.float32]:
+    """Return the highest probability that may be shown for each label, (K,) float32.
+
+    With n labeled records it is (n + 1) / (n + 2), Laplace's rule of succession: what n records
+    that all carry a label say about the next one. One labeled record never carries "99 %".
+    """
+    n = (examples.label_matrix() * examples.weights[:, None]).sum(axis=0)
+    return np.asarray((n + 1) / (n + 2), dtype=np.float32)
+
+
+def limit_confidence(
+    chances: NDArray[np.float32], limits: NDArray[np.float32], *, is_binary: bool
+) -> NDArray[np.float32]:
+    """Return probabilities, (n, K), squeezed below each label's limit, in the same order.
+
+    What lies above one half is squeezed in proportion, so that 1 becomes the limit; of classes that
+    exclude each other, the others share what is left as they did.
+    """
+    room = np.maximum(limits - UNLIMITED_BELOW, 0) / (1 - UNLIMITED_BELOW)
+    squeezed = np.where(
+        chances > UNLIMITED_BELOW, UNLIMITED_BELOW + room * (chances - UNLIMITED_BELOW), chances
+    )
+    if is_binary or chances.shape[1] < 2:
+        return np.asarray(squeezed, dtype=np.float32)
+    freed = (chances - squeezed).sum(axis=1, keepdims=True)
+    others = np.where(chances > UNLIMITED_BELOW, 0, chances + np.float32(LEAST_CHANCE))
+    others /= np.maximum(others.sum(axis=1, keepdims=True), LEAST_CHANCE)
+    return np.asarray(squeezed + freed * others, dtype=np.float32)

@@ -1,0 +1,174 @@
+"""Three opinions on every record, pooled: what hidden examples prefer is what counts.
+
+    wide    labels that travelled far through the neighbour graph: best where labels are few
+    near    the same, but only a few steps: what the labeled neighbours are
+    linear  a linear model of the labels: best where neighbours carry mixed labels
+
+Their log-odds are added up, with a weight for each and one for how common the classes are. The
+weights are those that predict hidden examples best; but the wide opinion alone stands, with all
+classes equally common, until hidden examples clearly speak for more. For a sample is seldom drawn
+by chance: among 25 records picked to be different from each other, or labeled by somebody hunting
+for one class, how often a class was labeled tells nothing.
+
+Source: log-linear opinion pools, Genest and Zidek 1986; weights by hidden examples, stacking,
+Wolpert 1992; the least change within one standard error of the best, Breiman et al. 1984.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from app.ml.examples import Examples
+from app.ml.folds import make_folds
+from app.ml.heads.numpy_nn import softmax
+from app.ml.label_inference.calibration import MIN_PROBABILITY
+from app.ml.label_inference.views import (
+    USUAL_SHARPNESS,
+    Views,
+    ViewWeights,
+    compute_views,
+    log_counts,
+)
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors
+
+Floats = NDArray[np.float32]
+
+N_FOLDS = 5
+MAX_HELD_OUT = 1_000
+"""Hidden examples that decide on the weights: more change nothing but the time it takes."""
+
+SHARPNESS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+NEAR_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+LINEAR_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0)
+PRIOR_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+PULL = 2.0
+"""Few hidden examples say little about how sure to be: the usual counts as much as ten of them."""
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What all opinions together say.
+
+    log_odds  (n, K) float32, up to a constant by row, as sure as they are right
+    weights   the weights they were pooled with
+    """
+
+    log_odds: Floats
+    weights: ViewWeights
+
+    @property
+    def probabilities(self) -> Floats:
+        """The chance of each class, (n, K) float32, summing to 1 by row."""
+        return softmax(self.log_odds)
+
+
+def run_ensemble(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+) -> EnsembleResult:
+    """The opinions on every record, pooled. For examples of one class each.
+
+    graph  neighbour_graph of rows, (n, d) float32 of length 1
+    """
+    weights = choose_weights(graph, rows, examples, recipe)
+    second_look = recipe.second_look if weights.commonness == 0 else 0.0
+    adjusted = replace(recipe, second_look=second_look)
+    views = compute_views(graph, rows, examples, adjusted, slice(None))
+    return EnsembleResult(views.combine(weights) * np.float32(weights.sharpness), weights)
+
+
+def choose_weights(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> ViewWeights:
+    """The weights that predict hidden examples: the least bold ones within one standard error of
+    the best.
+
+    With fewer than two groups nothing can be hidden, and the wide opinion stands alone.
+    """
+    views, queries = _predict_held_out(graph, rows, examples, recipe)
+    if views is None or len(queries) == 0:
+        return ViewWeights(commonness=recipe.prior_power or 0.0)
+    tried = _list_candidates(recipe, is_dense=len(examples) * recipe.neighbours >= len(rows))
+    losses = np.stack([_loss_each(views, weights, queries.classes) for weights in tried])
+    stretch = np.array([weights.sharpness for weights in tried]) / USUAL_SHARPNESS
+    return tried[
+        pick_least_bold(losses, queries.weights, stretch, [each.boldness for each in tried])
+    ]
+
+
+def pick_least_bold(
+    losses: NDArray[np.float64],
+    weights: Floats,
+    stretch: NDArray[np.float64],
+    boldness: Sequence[float],
+    within: float = 1.0,
+) -> int:
+    """Which of t ways to take: the least bold one that is as good as the best, or nearly.
+
+    losses    (t, q) of each way for each hidden example; weights (q,) how much each example counts
+    stretch   (t,) how sure each way is beside the usual one
+    boldness  of each way; among equals the better one
+    within    how many standard errors of the best are near enough
+    """
+    counted = weights / weights.sum()
+    mean = losses @ counted + PULL * np.log(stretch) ** 2 / len(counted)
+    best = int(mean.argmin())
+    spread = np.sqrt((losses - losses[best]) ** 2 @ counted**2)
+    enough = np.flatnonzero(mean <= mean[best] + within * spread).tolist()
+    return min(enough, key=lambda i: (boldness[i], mean[i]))
+
+
+def _list_candidates(recipe: Recipe, *, is_dense: bool) -> list[ViewWeights]:
+    """Near is asked only where records have a labeled neighbour, on average: else it is noise."""
+    near = NEAR_WEIGHTS if is_dense else NEAR_WEIGHTS[:1]
+    powers = PRIOR_POWERS if recipe.prior_power is None else (recipe.prior_power,)
+    return [ViewWeights(*each) for each in product(near, LINEAR_WEIGHTS, powers, SHARPNESS)]
+
+
+def _loss_each(
+    views: Views, weights: ViewWeights, classes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    return compute_log_losses(
+        softmax(views.combine(weights) * np.float32(weights.sharpness)), classes
+    )
+
+
+def compute_log_losses(probabilities: Floats, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-ln of the chance that each of q records was given for its class, (q,)."""
+    true = probabilities[np.arange(len(classes)), classes]
+    return np.asarray(-np.log(np.maximum(true, MIN_PROBABILITY)), dtype=np.float64)
+
+
+def _predict_held_out(
+    graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
+) -> tuple[Views | None, Examples]:
+    """What is said about examples while they are hidden, and those examples."""
+    plain = replace(recipe, second_look=0.0)
+    views, queries = [], [np.empty(0, np.int64)]
+    for train, held_out in make_folds(examples, N_FOLDS, recipe.seed):
+        known = examples.take(train)
+        # What is of a class that nobody shows cannot be said, however the opinions are pooled.
+        predictable = held_out[np.isin(examples.classes[held_out], known.classes)]
+        selected = predictable[: MAX_HELD_OUT // N_FOLDS]
+        views.append(compute_views(graph, rows, known, plain, examples.rows[selected]))
+        queries.append(selected)
+    return _concatenate_views(views, examples), examples.take(np.concatenate(queries))
+
+
+def _concatenate_views(views: list[Views], examples: Examples) -> Views | None:
+    if not views:
+        return None
+    return Views(
+        np.concatenate([part.wide for part in views]),
+        np.concatenate([part.near for part in views]),
+        np.concatenate([part.linear for part in views]),
+        log_counts(examples),
+    )

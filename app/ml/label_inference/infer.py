@@ -1,0 +1,96 @@
+"""What every record probably is, from all labels that are known: what heads are taught, and what
+is suggested between two versions, in a second, for no network learns."""
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from app.ml.examples import Examples, count_label_sets
+from app.ml.graph import remove_cannot_link_edges
+from app.ml.heads.numpy_nn import softmax
+from app.ml.label_inference.calibration import calibrate_soft_labels
+from app.ml.label_inference.co_training import co_train
+from app.ml.label_inference.confidence import confidence_limits, limit_confidence
+from app.ml.label_inference.naive_bayes import WordFeatures
+from app.ml.label_inference.soft_labels import infer_soft_labels
+from app.ml.recipe import Recipe
+from app.ml.vectors import Vectors, unit_rows
+
+MIN_PROBABILITY = 1e-12
+CANNOT_LINK_RELIABILITY = 0.8
+"""How often two records that somebody found unlike are indeed of different classes, where nothing
+else is known of them: "not similar" is also said of another shade of the same."""
+
+
+def infer_from_raw_vectors(
+    graph: sp.csr_matrix,
+    vectors: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures | None = None,
+) -> NDArray[np.float32]:
+    """Suggestions renewed as labels arrive, without a new version: as chances_of_all, no surer than
+    the number of labels allows.
+
+    vectors  (n, d) float32, raw, of all records, labeled or not
+    """
+    probabilities = infer_probabilities(graph, unit_rows(vectors), examples, recipe, words)
+    limits = confidence_limits(examples)
+    return limit_confidence(probabilities, limits, is_binary=examples.is_multi_label)
+
+
+def infer_probabilities(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures | None = None,
+) -> NDArray[np.float32]:
+    """The chance of each class, or of each label, on each record, (n, K) float32: as sure as they
+    are right about hidden examples.
+
+    graph  `neighbour_graph(rows, recipe.neighbours)`
+    rows   (n, d) float32 of length 1, of all records, labeled or not
+    words  of the same records, where their texts are known; not read where a record may carry
+           several labels
+
+    Raises ValueError for no examples, or examples outside the graph.
+    """
+    graph = remove_cannot_link_edges(graph, examples.apart)
+    if examples.targets is None:
+        return _apply_cannot_links(co_train(graph, rows, examples, recipe, words), examples)
+    soft = infer_soft_labels(graph, examples, examples.targets, recipe)
+    if count_label_sets(examples) < 2:
+        return soft
+    return calibrate_soft_labels(soft, graph, examples, examples.targets, recipe)
+
+
+def infer_soft_targets(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures | None = None,
+) -> NDArray[np.float32]:
+    """What a deep run teaches: the examples' own labels, and elsewhere chances_of_all; (n, K)."""
+    soft_targets = infer_probabilities(graph, rows, examples, recipe, words).copy()
+    soft_targets[examples.rows] = examples.label_matrix()
+    return soft_targets
+
+
+def _apply_cannot_links(
+    probabilities: NDArray[np.float32], examples: Examples
+) -> NDArray[np.float32]:
+    """The chances, knowing who was said to be unlike whom: hardly ever are they of one class.
+
+    A labeled record is of its class for sure here, and stays as it is.
+    """
+    if len(examples.apart) == 0:
+        return probabilities
+    known = probabilities.copy()
+    known[examples.rows] = examples.label_matrix()
+    first, second = np.concatenate([examples.apart, examples.apart[:, ::-1]]).T
+    logs = np.zeros_like(probabilities)
+    np.add.at(logs, first, np.log1p(-CANNOT_LINK_RELIABILITY * known[second]))
+    logs[examples.rows] = 0
+    return softmax(np.log(np.maximum(probabilities, MIN_PROBABILITY)) + logs)

@@ -1,0 +1,110 @@
+"""Notices and webhooks for programs."""
+
+from datetime import datetime
+from typing import Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.accounts.access import Admin, CurrentUser
+from app.db.session import Db, ReadDb
+from app.models import Notice, Webhook
+from app.notifications.notifications import list_latest_notices
+from app.notifications.webhooks import (
+    add_webhook,
+    find_newest_delivery,
+    load_webhooks,
+    remove_webhook,
+)
+from app.projects.access import AdminProject
+
+router = APIRouter(prefix="/api/v1", tags=["notices"])
+
+
+class NoticeAnswer(BaseModel):
+    """One sentence for the user who asks; seen_at null: new."""
+
+    id: int
+    project: str
+    kind: str
+    sentence: str
+    path: str
+    created_at: datetime
+    seen_at: datetime | None
+
+    @classmethod
+    def of(cls, notice: Notice, project: str) -> Self:
+        """Built from the row."""
+        return cls(
+            id=notice.id,
+            project=project,
+            kind=notice.kind,
+            sentence=notice.sentence,
+            path=notice.path,
+            created_at=notice.created_at,
+            seen_at=notice.seen_at,
+        )
+
+
+class WebhookBody(BaseModel):
+    """An address to tell."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=500)
+
+
+class WebhookAnswer(BaseModel):
+    """An address that is told. secret: once, in the answer that makes it.
+
+    last_error  why the newest message has not arrived, or null
+    """
+
+    id: int
+    url: str
+    is_private: bool
+    created_at: datetime
+    last_error: str | None = None
+    secret: str | None = None
+
+    @classmethod
+    def of(cls, webhook: Webhook, **more: str | None) -> Self:
+        """Built from the row."""
+        return cls(
+            id=webhook.id,
+            url=webhook.url,
+            is_private=webhook.is_private,
+            created_at=webhook.created_at,
+            **more,
+        )
+
+
+@router.get("/notices")
+def list_notices(user: CurrentUser, db: ReadDb) -> list[NoticeAnswer]:
+    """One's own, the newest first."""
+    return [NoticeAnswer.of(notice, name) for notice, name in list_latest_notices(db, user.id)]
+
+
+@router.get("/projects/{slug}/webhooks")
+def list_webhooks(project: AdminProject, user: Admin, db: ReadDb) -> list[WebhookAnswer]:
+    """Who is told, and whether the newest message arrived."""
+    answers = []
+    for webhook in load_webhooks(db, project.id):
+        newest = find_newest_delivery(db, webhook.id)
+        answers.append(WebhookAnswer.of(webhook, last_error=newest.error if newest else None))
+    return answers
+
+
+@router.post("/projects/{slug}/webhooks", status_code=201)
+def create_webhook_by_api(
+    project: AdminProject, user: Admin, db: Db, body: WebhookBody
+) -> WebhookAnswer:
+    """One more address; keep the secret of this answer, it is never told again."""
+    webhook = add_webhook(db, project, body.url, by=user)
+    return WebhookAnswer.of(webhook, secret=webhook.secret)
+
+
+@router.delete("/projects/{slug}/webhooks/{webhook_id}", status_code=204)
+def delete_webhook_by_api(project: AdminProject, user: Admin, webhook_id: int, db: Db) -> None:
+    """It is told nothing more."""
+    remove_webhook(db, project, webhook_id, by=user)

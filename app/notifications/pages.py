@@ -1,0 +1,150 @@
+"""Notices for people: the bell, one's own notices, and who is told what of a project."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from app.accounts.access import Admin, CurrentUser
+from app.db.session import Db, ReadDb
+from app.errors import Invalid
+from app.models import Project, User
+from app.notifications.delivery import list_latest_deliveries, send_again
+from app.notifications.events import EVENT_KINDS
+from app.notifications.mail import is_mail_configured
+from app.notifications.notifications import count_unseen, list_latest_notices, mark_seen
+from app.notifications.subscriptions import find_watch, set_email, unwatch, watch
+from app.notifications.webhooks import add_webhook, load_webhooks, ping, remove_webhook
+from app.projects.access import AdminProject, CurrentProject
+from app.web.templating import redirect_to, render
+
+router = APIRouter(include_in_schema=False)
+OF_PROJECT = "/projects/{slug}/notices"
+
+
+@router.get("/notices")
+def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
+    """One's own notices, the newest first."""
+    return render(
+        request,
+        "notices/notices.html",
+        notices=list_latest_notices(db, user.id),
+        email=db.get_one(User, user.id).email or "",
+        can_mail=is_mail_configured(),
+    )
+
+
+@router.get("/notices/bell")
+def show_bell(request: Request, user: CurrentUser, db: ReadDb) -> Response:
+    """The link in the head of every page, with how many are new."""
+    return render(request, "notices/_bell.html", n_unseen=count_unseen(db, user.id))
+
+
+@router.post("/notices/seen")
+def see_notices(
+    request: Request,
+    user: CurrentUser,
+    db: Db,
+    up_to: Annotated[int, Form(ge=0, lt=2**31)],
+) -> Response:
+    """All that the page showed were read."""
+    mark_seen(db, user.id, up_to)
+    return redirect_to(request, "show_notices")
+
+
+@router.post("/notices/email")
+def save_email(
+    request: Request, user: CurrentUser, db: Db, email: Annotated[str, Form()] = ""
+) -> Response:
+    """Where one's mail goes."""
+    set_email(db, user.id, email)
+    return redirect_to(request, "show_notices")
+
+
+@router.get(OF_PROJECT)
+def show_project_notices(
+    request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
+) -> Response:
+    """Whether I am told, and for admins: the webhooks and what became of their messages."""
+    return render(request, "notices/project.html", **_project_context(db, project, user))
+
+
+@router.get(OF_PROJECT + "/watch")
+def show_watch(
+    request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
+) -> Response:
+    """The button "Tell me", for other pages to hold."""
+    watched = find_watch(db, project.id, user.id)
+    return render(request, "notices/_watch.html", project=project, watched=watched)
+
+
+@router.post(OF_PROJECT + "/watch")
+def save_watch(
+    request: Request,
+    project: CurrentProject,
+    user: CurrentUser,
+    db: Db,
+    tell: Annotated[str, Form()] = "no",
+) -> Response:
+    """Be told in the page ("yes"), by e-mail as well ("email"), or no more ("no")."""
+    if tell == "no":
+        unwatch(db, project.id, user.id)
+    elif tell in ("yes", "email"):
+        if tell == "email" and not db.get_one(User, user.id).email:
+            raise Invalid("Say first, on the page of your notices, where your mail goes.")
+        watch(db, project.id, user.id, by_email=tell == "email")
+    else:
+        raise Invalid("Choose yes, email or no.")
+    return redirect_to(request, "show_project_notices", slug=project.slug)
+
+
+@router.post(OF_PROJECT + "/webhooks")
+def create_webhook(
+    request: Request, project: AdminProject, user: Admin, db: Db, url: Annotated[str, Form()]
+) -> Response:
+    """One more address that is told; its secret is shown now and never again."""
+    webhook = add_webhook(db, project, url, by=user)
+    shown = _project_context(db, project, user) | {"secret": webhook.secret}
+    return render(request, "notices/project.html", **shown)
+
+
+@router.post(OF_PROJECT + "/webhooks/{webhook_id}/test")
+def test_webhook(
+    request: Request, project: AdminProject, user: Admin, webhook_id: int, db: Db
+) -> Response:
+    """Send it a message that says nothing but hello."""
+    ping(db, project, webhook_id, by=user)
+    return redirect_to(request, "show_project_notices", slug=project.slug)
+
+
+@router.post(OF_PROJECT + "/webhooks/{webhook_id}/remove")
+def delete_webhook(
+    request: Request, project: AdminProject, user: Admin, webhook_id: int, db: Db
+) -> Response:
+    """It is told nothing more."""
+    remove_webhook(db, project, webhook_id, by=user)
+    return redirect_to(request, "show_project_notices", slug=project.slug)
+
+
+@router.post(OF_PROJECT + "/deliveries/{delivery_id}/again")
+def repeat_delivery(
+    request: Request, project: AdminProject, user: Admin, delivery_id: int, db: Db
+) -> Response:
+    """Try a message once more, now."""
+    send_again(db, project, delivery_id)
+    return redirect_to(request, "show_project_notices", slug=project.slug)
+
+
+def _project_context(db: Session, project: Project, user: User) -> dict[str, Any]:
+    is_admin = user.role == "admin"
+    return {
+        "project": project,
+        "watched": find_watch(db, project.id, user.id),
+        "email": db.get_one(User, user.id).email,
+        "can_mail": is_mail_configured(),
+        "kinds": EVENT_KINDS,
+        "webhooks": load_webhooks(db, project.id) if is_admin else [],
+        "deliveries": list_latest_deliveries(db, project.id) if is_admin else [],
+        "secret": None,
+    }

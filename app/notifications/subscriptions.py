@@ -1,0 +1,56 @@
+"""Who wants to be told what happens in a project."""
+
+import re
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid
+from app.models import Membership, Project, User, Watch
+
+_ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,63}")
+
+
+def watch(db: Session, project_id: int, user_id: int, *, by_email: bool = False) -> None:
+    """From now on the user is told, by mail as well if so asked."""
+    found = db.get(Watch, (project_id, user_id))
+    if found is None:
+        db.add(Watch(project_id=project_id, user_id=user_id, by_email=by_email))
+    else:
+        found.by_email = by_email
+    db.flush()
+
+
+def unwatch(db: Session, project_id: int, user_id: int) -> None:
+    """No more."""
+    found = db.get(Watch, (project_id, user_id))
+    if found is not None:
+        db.delete(found)
+        db.flush()
+
+
+def find_watch(db: Session, project_id: int, user_id: int) -> Watch | None:
+    """What the user asked for, or None."""
+    return db.get(Watch, (project_id, user_id))
+
+
+def list_watchers(db: Session, project: Project) -> list[tuple[User, bool]]:
+    """(user, by email) of all who asked and may still see the project."""
+    member = select(Membership.user_id).where(Membership.project_id == project.id)
+    may_see = or_(User.role == "admin", User.id.in_(member))
+    query = (
+        select(User, Watch.by_email)
+        .join(Watch, Watch.user_id == User.id)
+        .where(Watch.project_id == project.id, User.is_active)
+    )
+    rows = db.execute(query if project.is_open else query.where(may_see)).all()
+    return [(user, by_email) for user, by_email in rows]
+
+
+def set_email(db: Session, user_id: int, address: str) -> None:
+    """Where the user's mail goes; empty: nowhere. Raises Invalid for what is no address."""
+    address = address.strip()
+    if address and not (address.isascii() and _ADDRESS.fullmatch(address)):
+        raise Invalid(f"“{address[:80]}” is not an e-mail address; one looks like ada@example.org.")
+    db.get_one(User, user_id).email = address or None
+    db.flush()

@@ -1,0 +1,175 @@
+"""What a project's page says: counts and newest rows, nothing that takes long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.jobs.steps import list_workers
+from app.labeling.annotations.counts import count_by_label
+from app.labeling.sessions.session_list import list_recent_sessions
+from app.models import (
+    Consensus,
+    Encoder,
+    Evaluation,
+    Import,
+    Label,
+    LabelingSession,
+    Project,
+    SessionItem,
+    TrainingRun,
+)
+from app.projects.labels import is_offered, list_all_labels
+from app.search.embedding import EmbeddingProgress, load_embedding_progress
+from app.search.versions import find_active_version
+from app.settings import settings
+from app.training.reports.metrics import Figure, load_figures
+from app.training.runs.readiness import MOVING, Readiness, readiness
+from app.training.runs.runs import list_latest_runs
+
+RECENT = 5
+
+
+@dataclass(frozen=True)
+class SessionSummary:
+    """A session, and how many of its records are labeled."""
+
+    session: LabelingSession
+    n_labeled: int
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """Everything that a project's page shows, read at one moment."""
+
+    n_records: int
+    embedding: EmbeddingProgress
+    readiness: Readiness
+    shares: list[tuple[Label | None, int]]
+    active: Encoder | None
+    figures: list[Figure]
+    runs: Sequence[TrainingRun]
+    sessions: list[SessionSummary]
+    importing: Import | None
+    has_tuned_session: bool
+    labeled_record_id: int | None
+    workers_away_since: datetime | None
+    has_worker: bool
+
+    @property
+    def n_labeled(self) -> int:
+        """Records with consensus."""
+        return self.readiness.n_labeled
+
+    @property
+    def moving_run(self) -> TrainingRun | None:
+        """The run that is queued or going on."""
+        return next((run for run in self.runs if run.status in MOVING), None)
+
+    @property
+    def has_tuned(self) -> bool:
+        """Whether a run has ended well."""
+        return bool(self.figures) or any(run.status == "succeeded" for run in self.runs)
+
+
+def load_project_summary(db: Session, project: Project) -> ProjectSummary:
+    """How the project stands now."""
+    embedding = load_embedding_progress(db, project)
+    has_worker, away_since = _find_worker()
+    return ProjectSummary(
+        n_records=embedding.n_total,
+        embedding=embedding,
+        readiness=readiness(db, project),
+        shares=shares(db, project.id),
+        active=find_active_version(db, project.id),
+        figures=figures(db, project.id),
+        runs=list_latest_runs(db, project.id, RECENT),
+        sessions=_list_sessions(db, project.id),
+        importing=_find_unfinished_import(db, project.id),
+        has_tuned_session=_has_tuned_session(db, project.id),
+        labeled_record_id=_find_labeled_record(db, project.id),
+        has_worker=has_worker,
+        workers_away_since=away_since,
+    )
+
+
+def shares(db: Session, project_id: int) -> list[tuple[Label | None, int]]:
+    """The offered labels with the number of records that carry each; None is "none of these"."""
+    counts = count_by_label(db, project_id)
+    offered = [label for label in list_all_labels(db, project_id) if is_offered(label)]
+    nones = db.scalar(
+        select(func.count()).where(Consensus.project_id == project_id, Consensus.label_id.is_(None))
+    )
+    parts: list[tuple[Label | None, int]] = [(each, counts.get(each.id, 0)) for each in offered]
+    return parts + ([(None, nones)] if nones else [])
+
+
+def figures(db: Session, project_id: int) -> list[Figure]:
+    """The scores of the newest run that measured any, tuned beside raw."""
+    run = db.scalar(
+        select(TrainingRun)
+        .where(
+            TrainingRun.project_id == project_id,
+            TrainingRun.status == "succeeded",
+            select(Evaluation.id).where(Evaluation.run_id == TrainingRun.id).exists(),
+        )
+        .order_by(TrainingRun.number.desc())
+        .limit(1)
+    )
+    if run is None:
+        return []
+    return list(load_figures(db, [run]).get(run.id, ()))
+
+
+def _find_worker() -> tuple[bool, datetime | None]:
+    seen = list_workers(settings().database_url, settings().data_dir)
+    if any(worker.is_serving for worker in seen):
+        return True, None
+    return False, max((worker.last_seen_at for worker in seen), default=None)
+
+
+def _list_sessions(db: Session, project_id: int) -> list[SessionSummary]:
+    sessions = list_recent_sessions(db, project_id, RECENT)
+    rows = db.execute(
+        select(SessionItem.session_id, func.count(Consensus.record_id.distinct()))
+        .join(Consensus, Consensus.record_id == SessionItem.record_id)
+        .where(SessionItem.session_id.in_([session.id for session in sessions]))
+        .group_by(SessionItem.session_id)
+    )
+    n_labeled = {row[0]: row[1] for row in rows}
+    return [SessionSummary(session, n_labeled.get(session.id, 0)) for session in sessions]
+
+
+def _find_unfinished_import(db: Session, project_id: int) -> Import | None:
+    return db.scalar(
+        select(Import)
+        .where(Import.project_id == project_id, Import.status.in_(MOVING))
+        .order_by(Import.id.desc())
+        .limit(1)
+    )
+
+
+def _has_tuned_session(db: Session, project_id: int) -> bool:
+    found = db.scalar(
+        select(LabelingSession.id)
+        .join(Encoder, Encoder.id == LabelingSession.encoder_id)
+        .where(
+            LabelingSession.project_id == project_id,
+            Encoder.kind != "raw",
+            LabelingSession.seed_kind.in_(("record", "selection", "label", "text")),
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def _find_labeled_record(db: Session, project_id: int) -> int | None:
+    """A record that was labeled lately: its likes are worth looking at."""
+    return db.scalar(
+        select(Consensus.record_id)
+        .where(Consensus.project_id == project_id, Consensus.label_id.is_not(None))
+        .order_by(Consensus.act_id.desc(), Consensus.id)
+        .limit(1)
+    )

@@ -1,0 +1,118 @@
+"""What was done: acts, labels and time, by person, session and way, in two passes of SQL.
+
+Decision: active time is the sum of the pauses of at most two minutes between a person's acts. It
+stands on the acts themselves, so that no page has to sort all of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.labeling.annotations.actions import UNFLAG
+from app.models import Act, Annotation
+
+# Shorter than this, what was done in it says nothing about pace.
+LEAST_SECONDS = 30.0
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class WorkTotals:
+    """What was done by one person, in one session, in one way; or the sum of several of these.
+
+    user_id     None: nobody in particular (a file brought in on the command line)
+    session_id  None: outside of sessions
+    way         single, page, import, rule; remark for flags and comments
+    n_labels    labels and "none of these" that were given and not taken back
+    n_acts      key presses, page accepts, imports; skips too
+    n_undone    acts that were taken back, each one key press more
+    seconds     active time
+    """
+
+    user_id: int | None = None
+    session_id: int | None = None
+    way: str = ""
+    n_labels: int = 0
+    n_acts: int = 0
+    n_undone: int = 0
+    seconds: float = 0.0
+
+    @property
+    def n_actions(self) -> int:
+        """What hands did: acts, and acts of taking back."""
+        return self.n_acts + self.n_undone
+
+    @property
+    def per_minute(self) -> float | None:
+        """Labels per minute of active time; None where too little time was measured."""
+        return 60 * self.n_labels / self.seconds if self.seconds >= LEAST_SECONDS else None
+
+    @property
+    def per_label(self) -> float | None:
+        """Actions per label; None without a label."""
+        return self.n_actions / self.n_labels if self.n_labels else None
+
+
+def load_totals(db: Session, project_id: int) -> list[WorkTotals]:
+    """Everything that was done in the project, by person, session and way."""
+    acts = _count_actions(db, project_id)
+    labels: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
+    for (user_id, session_id, way), n in _count_labels(db, project_id).items():
+        # A near-duplicate that followed a single label is kept as a page's: nobody looked at it.
+        is_folded = way == "page" and (user_id, session_id, way) not in acts
+        labels[user_id, session_id, "single" if is_folded else way] += n
+    return [
+        WorkTotals(*key, labels.get(key, 0), *acts.get(key, (0, 0, 0.0))) for key in acts | labels
+    ]
+
+
+def sum_totals(totals: Iterable[WorkTotals]) -> WorkTotals:
+    """One tally for all of these, of nobody and no session in particular."""
+    listed = list(totals)
+    return WorkTotals(
+        n_labels=sum(each.n_labels for each in listed),
+        n_acts=sum(each.n_acts for each in listed),
+        n_undone=sum(each.n_undone for each in listed),
+        seconds=sum(each.seconds for each in listed),
+    )
+
+
+def group_totals(
+    totals: Iterable[WorkTotals], key: Callable[[WorkTotals], Key]
+) -> dict[Key, list[WorkTotals]]:
+    """The tallies by what `key` says of each."""
+    groups: dict[Key, list[WorkTotals]] = defaultdict(list)
+    for each in totals:
+        groups[key(each)].append(each)
+    return groups
+
+
+def _count_actions(
+    db: Session, project_id: int
+) -> dict[tuple[int | None, int | None, str], tuple[int, int, float]]:
+    by = (Act.user_id, Act.session_id, Act.kind)
+    rows = db.execute(
+        select(*by, func.count(), func.count(Act.undone_at), func.sum(Act.active_seconds))
+        # Taking a flag off is counted where the flag was set.
+        .where(Act.project_id == project_id, Act.kind != UNFLAG)
+        .group_by(*by)
+    )
+    return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
+
+
+def _count_labels(db: Session, project_id: int) -> dict[tuple[int | None, int | None, str], int]:
+    by = (Annotation.user_id, Annotation.session_id, Annotation.source)
+    rows = db.execute(
+        select(*by, func.count())
+        .where(
+            Annotation.project_id == project_id,
+            Annotation.withdrawn_at.is_(None),
+            Annotation.verdict.in_(("label", "none")),
+        )
+        .group_by(*by)
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in rows}

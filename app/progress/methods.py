@@ -1,0 +1,73 @@
+"""Which way of labeling pays: labels per minute and actions per label, by seed and by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import LabelingSession
+from app.progress.aggregates import WorkTotals, group_totals, sum_totals
+
+SEEDS = {
+    "record": "Similar to a record",
+    "selection": "Similar to a selection",
+    "label": "More like a label",
+    "text": "Similar to words",
+    "given": "Chosen records",
+    "cold_start": "Representative",
+    "suggested": "Suggested",
+    "uncertain": "Uncertain",
+    "coverage": "Far from any label",
+    "recent": "New",
+    "suspects": "Suspects",
+    "contradictions": "Contradictions",
+    "random": "Random",
+    "audit": "Audit",
+    "": "Outside of sessions",
+}
+HANDS = {"single": "one by one", "page": "by page"}
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One way: the kind of seed ("" outside of sessions), and single or page."""
+
+    seed_kind: str
+    hand: str
+    done: WorkTotals
+
+    @property
+    def seed_words(self) -> str:
+        """What people call the seed."""
+        return SEEDS.get(self.seed_kind, self.seed_kind)
+
+    @property
+    def hand_words(self) -> str:
+        """What people call the hand."""
+        return HANDS[self.hand]
+
+
+def build_method_rows(
+    db: Session, project_id: int, totals: Sequence[WorkTotals]
+) -> list[MethodRow]:
+    """Every way that brought a label, in the order of SEEDS, one by one before by page."""
+    kinds = load_seed_kinds(db, project_id)
+    by_hand = [each for each in totals if each.way in HANDS]
+    ways = group_totals(by_hand, lambda each: (kinds.get(each.session_id or 0, ""), each.way))
+    rows = [MethodRow(kind, hand, sum_totals(done)) for (kind, hand), done in ways.items()]
+    order = {kind: place for place, kind in enumerate(SEEDS)}
+    kept = [row for row in rows if row.done.n_labels]
+    return sorted(
+        kept, key=lambda row: (order.get(row.seed_kind, len(order)), row.hand != "single")
+    )
+
+
+def load_seed_kinds(db: Session, project_id: int) -> dict[int, str]:
+    """Session id → what kind of seed it was started from."""
+    rows = db.execute(
+        select(LabelingSession.id, LabelingSession.seed_kind).where(
+            LabelingSession.project_id == project_id
+        )
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,130 @@
+"""The records page for programs: browsing, searching, slices."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from app.accounts.access import CurrentUser
+from app.db.session import Db, ReadDb
+from app.projects.access import CurrentProject
+from app.record_search.request import SearchRequest
+from app.record_search.rows import Row, load_listing
+from app.record_search.saved_searches import (
+    add_saved_search,
+    count_found,
+    delete_saved_search,
+    find_saved_search,
+    list_project_searches,
+    rename_saved_search,
+)
+from app.record_search.schemas import (
+    MOST_AT_ONCE,
+    FoundRecord,
+    FoundSuggestion,
+    NameBody,
+    RecordPageAnswer,
+    RecordSearchAnswer,
+    RecordSearchBody,
+    SavedSearchAnswer,
+    SavedSearchBody,
+    SavedSearchWithCount,
+)
+from app.records.api import RecordAnswer, describe_records
+from app.records.filters import Filters
+from app.records.records import count_records, load_page, load_records
+from app.search.suggestion_filters import resolve_suggestion_filters
+
+router = APIRouter(prefix="/api/v1", tags=["records"])
+
+
+@router.get("/projects/{slug}/records")
+def list_records(
+    request: Request,
+    project: CurrentProject,
+    db: ReadDb,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
+) -> RecordPageAnswer:
+    """Records in the order of their ids, narrowed as the page's address is.
+
+    q, state, label, field, value, suggested, least, most, by, source, since, until, when, import.
+    """
+    filters = resolve_suggestion_filters(db, project, Filters.from_query(request.query_params))
+    page = load_page(db, project.id, filters, after, limit)
+    return RecordPageAnswer(
+        n_matching=count_records(db, project.id, filters),
+        next_after_id=page.next_after_id,
+        records=[RecordAnswer(**each) for each in describe_records(db, project, page.records)],
+    )
+
+
+@router.post("/projects/{slug}/records:search")
+def search_records(
+    project: CurrentProject, body: RecordSearchBody, db: ReadDb
+) -> RecordSearchAnswer:
+    """The search of the records page. Stores nothing."""
+    found = load_listing(db, project, body.to_request(), body.limit)
+    whole = load_records(db, [row.record.id for row in found.rows])
+    rows = [row for row in found.rows if row.record.id in whole]
+    facts = describe_records(db, project, [whole[row.record.id] for row in rows])
+    return RecordSearchAnswer(
+        items=[_build_found_record(row, each) for row, each in zip(rows, facts, strict=True)],
+        total=found.n_total,
+        next=found.after or None,
+        is_cut=found.is_cut,
+        version=found.version,
+    )
+
+
+def _build_found_record(row: Row, facts: dict[str, object]) -> FoundRecord:
+    suggestions = [
+        FoundSuggestion(label_id=label.id, label=label.name, score=score)
+        for label, score in row.suggestions
+    ]
+    ranking = {name: getattr(row, name) for name in _RANKING}
+    return FoundRecord.model_validate({**facts, **ranking, "suggestions": suggestions})
+
+
+_RANKING = ("place", "score", "similarity", "word_rank", "meaning_rank")
+
+
+@router.get("/projects/{slug}/slices")
+def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchAnswer]:
+    """The project's slices, by name."""
+    return [
+        SavedSearchAnswer.of(project.slug, each) for each in list_project_searches(db, project.id)
+    ]
+
+
+@router.post("/projects/{slug}/slices", status_code=201)
+def create_saved_search(
+    project: CurrentProject, user: CurrentUser, body: SavedSearchBody, db: Db
+) -> SavedSearchAnswer:
+    """Keep a search under a name."""
+    search = SearchRequest.from_query(body.asked)
+    return SavedSearchAnswer.of(
+        project.slug, add_saved_search(db, project, user, body.name, search)
+    )
+
+
+@router.get("/projects/{slug}/slices/{slice_id}")
+def read_saved_search(project: CurrentProject, slice_id: int, db: ReadDb) -> SavedSearchWithCount:
+    """One slice, counted."""
+    found = find_saved_search(db, project.id, slice_id)
+    plain = SavedSearchAnswer.of(project.slug, found).model_dump()
+    return SavedSearchWithCount(**plain, n_records=count_found(db, project, found))
+
+
+@router.patch("/projects/{slug}/slices/{slice_id}")
+def change_saved_search(
+    project: CurrentProject, user: CurrentUser, slice_id: int, body: NameBody, db: Db
+) -> SavedSearchAnswer:
+    """Give it another name."""
+    found = find_saved_search(db, project.id, slice_id)
+    return SavedSearchAnswer.of(project.slug, rename_saved_search(db, found, user, body.name))
+
+
+@router.delete("/projects/{slug}/slices/{slice_id}", status_code=204)
+def remove_saved_search(project: CurrentProject, user: CurrentUser, slice_id: int, db: Db) -> None:
+    """Forget the name; the records stay."""
+    delete_saved_search(db, find_saved_search(db, project.id, slice_id), user)

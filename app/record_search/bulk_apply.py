@@ -1,0 +1,106 @@
+"""One act on many records: stored in parts, so that nobody's label waits, and undone as one.
+
+Decision: each part is a transaction of its own under the same act. A server that is killed between
+two leaves a part of the act done; sending the same key again goes on where it stopped, and undo
+takes back whatever was done.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from app.db.session import write_session
+from app.labeling.annotations.actions import begin_act, find_replay, require_act
+from app.labeling.annotations.annotate import AnnotationInput
+from app.labeling.annotations.consensus import update_consensus
+from app.models import Act, Annotation, Project, Remark
+from app.record_search.bulk_plan import BulkPlan
+from app.search.vectors import chunks
+
+# The write lock is held for some hundredths of a second.
+PART = 500
+
+
+def apply_plan(
+    project: Project, user_id: int, plan: BulkPlan, key: str, request_hash: str | None = None
+) -> Act:
+    """Do what was planned, as one act of this user.
+
+    With a key that was sent before, only what is missing of it is done. Raises Invalid for a bad
+    key, KeyReused for one that was sent with another request.
+    """
+    kind = "remark" if plan.action.kind == "flag" else "page"
+    act = _begin(project, user_id, kind, key, request_hash)
+    about: Sequence[AnnotationInput | int] = plan.annotations or plan.ids.tolist()
+    for part in chunks(about, PART):
+        with write_session() as db:
+            # Locked: the same request sent twice at once must not store a part twice.
+            if db.get_one(Act, act.id, with_for_update=True).undone_at is not None:
+                break
+            _store(db, act, part)
+    return act
+
+
+def _begin(project: Project, user_id: int, kind: str, key: str, request_hash: str | None) -> Act:
+    with write_session() as db:
+        act = find_replay(db, project.id, user_id, key, request_hash)
+        act = act or begin_act(
+            db, project.id, user_id, kind=kind, key=key, session_id=None, request_hash=request_hash
+        )
+        return act or require_act(db, project.id, user_id, key, request_hash)
+
+
+def _store(db: Session, act: Act, part: Sequence[AnnotationInput | int]) -> None:
+    flagged = [each for each in part if isinstance(each, int)]
+    annotations = [each for each in part if isinstance(each, AnnotationInput)]
+    if flagged:
+        done = set(db.scalars(select(Remark.record_id).where(Remark.act_id == act.id)))
+        rows = [_build_flag_row(act, each) for each in flagged if each not in done]
+        if rows:
+            db.execute(insert(Remark), rows)
+        return
+    ids = [annotation.record_id for annotation in annotations]
+    already = select(Annotation.record_id).where(
+        Annotation.act_id == act.id, Annotation.record_id.in_(ids)
+    )
+    done = set(db.scalars(already))
+    rows = [
+        row
+        for annotation in annotations
+        if annotation.record_id not in done
+        for row in _build_annotation_rows(act, annotation)
+    ]
+    if rows:
+        db.execute(insert(Annotation), rows)
+        update_consensus(db, act.project_id, ids)
+
+
+def _build_flag_row(act: Act, record_id: int) -> dict[str, Any]:
+    return {
+        "act_id": act.id,
+        "project_id": act.project_id,
+        "record_id": record_id,
+        "user_id": act.user_id,
+        "kind": "flag",
+        "body": "",
+        "remarked_at": act.acted_at,
+    }
+
+
+def _build_annotation_rows(act: Act, annotation: AnnotationInput) -> list[dict[str, Any]]:
+    row = {
+        "act_id": act.id,
+        "project_id": act.project_id,
+        "record_id": annotation.record_id,
+        "user_id": act.user_id,
+        "verdict": annotation.verdict,
+        "source": "page",
+        "suggestion_id": annotation.suggestion_id,
+        "suggestion_score": annotation.suggestion_score,
+        "encoder_id": annotation.encoder_id,
+        "annotated_at": act.acted_at,
+    }
+    label_ids: Sequence[int | None] = annotation.label_ids or (None,)
+    return [row | {"label_id": label_id} for label_id in label_ids]

@@ -1,0 +1,231 @@
+"""What an act on many records would do, before it is done."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid
+from app.labeling.annotations.annotate import AnnotationInput
+from app.labeling.sessions.acceptance import MIN_SCORE, Acceptance, is_sure_enough, sum_up
+from app.labeling.sessions.rows import find_suggestions
+from app.models import Consensus, Label, Project, Record, Remark
+from app.projects.labels import label_set
+from app.record_search.matches import find_matches
+from app.record_search.pagination import sort_matches
+from app.record_search.request import SearchRequest
+from app.records.filters import Filters, Ids
+from app.records.record_ids import find_matching_ids, is_among, load_id_columns
+from app.search.versions import find_active_version
+
+BulkActionKind = Literal["label", "none", "accept", "withdraw", "flag"]
+# So many annotations are stored and taken back in some seconds; saves of others wait for none.
+MOST_AT_ONCE = 50_000
+NONE_OF_THESE = 0
+_ACTION_PATTERN = re.compile(
+    r"(none|accept|withdraw|flag)|label:(\d{1,9})|accept:([01](?:\.\d{1,4})?)"
+)
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """What shall be done to each record.
+
+    label      which one is given
+    min_score  suggestions below it are not accepted
+    """
+
+    kind: BulkActionKind
+    label: Label | None = None
+    min_score: float = MIN_SCORE
+
+    @property
+    def written(self) -> str:
+        """As forms and addresses say it."""
+        if self.kind == "accept":
+            return f"accept:{self.min_score:g}"
+        return self.kind if self.label is None else f"label:{self.label.id}"
+
+
+@dataclass(frozen=True)
+class BulkPlan:
+    """What a deed comes to.
+
+    ids          the records that it changes, (n,) int64
+    says         what is said about them; empty for a flag
+    n_asked      the records that were chosen
+    n_otherwise  those among `ids` that carry another label now, or several
+    n_already    those that carry it already
+    by_label     how many records get which label
+    acceptance   how many suggestions are accepted, and how sure they are; None for other deeds
+    fingerprint  tells whether a plan made later does the same to the same records
+    """
+
+    action: BulkAction
+    ids: Ids
+    annotations: Sequence[AnnotationInput]
+    n_chosen: int
+    n_otherwise: int
+    n_already: int
+    by_label: dict[int, int]
+    fingerprint: str
+    acceptance: Acceptance | None = None
+
+
+def parse_action(db: Session, project: Project, written: str) -> BulkAction:
+    """label:ID, none, accept, accept:SCORE, withdraw or flag.
+
+    Raises Invalid, Conflict for a label not given.
+    """
+    found = _ACTION_PATTERN.fullmatch(written)
+    if found is None or float(found[3] or 0) > 1:
+        raise Invalid("Choose what to do with the records.")
+    if found[3] is not None:
+        return BulkAction("accept", min_score=float(found[3]))
+    if found[2] is None:
+        kinds: dict[str, BulkActionKind] = {
+            "none": "none",
+            "accept": "accept",
+            "withdraw": "withdraw",
+            "flag": "flag",
+        }
+        return BulkAction(kinds[found[1]])
+    label = next((each for each in label_set(db, project.id) if each.id == int(found[2])), None)
+    if label is None:
+        raise Conflict("This label cannot be given any more. Choose another.")
+    return BulkAction("label", label)
+
+
+def resolve_ids(
+    db: Session, project: Project, search: SearchRequest | None, ticked: Sequence[int], most: int
+) -> Ids:
+    """The ticked records of this project, in their order; or all that a search finds, in its order.
+
+    asked  None: those that are ticked. Raises Invalid for none at all, and for more than `most`.
+    """
+    if search is not None:
+        ids = sort_matches(db, project, find_matches(db, project, search), search.sort).ids
+    else:
+        wanted = np.array(list(dict.fromkeys(ticked)), np.int64)
+        ours = select(Record.id).where(Record.project_id == project.id, Record.id.in_(ticked))
+        ids = wanted[np.isin(wanted, load_id_columns(db, ours)[0])]
+    if len(ids) == 0:
+        raise Invalid("No record is chosen: tick some, or choose all that match.")
+    if len(ids) > most:
+        raise Invalid(f"This takes at most {most:,} records at once, not {len(ids):,}.")
+    return ids
+
+
+def build_plan(
+    db: Session, project: Project, user_id: int, action: BulkAction, ids: Ids
+) -> BulkPlan:
+    """What this user's deed does to these records."""
+    acceptance = None
+    if action.kind == "flag":
+        changed, annotations = _select_unflagged(db, project, user_id, ids), []
+    elif action.kind == "accept":
+        found = _build_accepted(db, project, ids)
+        annotations = [
+            annotation
+            for annotation in found
+            if is_sure_enough(annotation.suggestion_score, action.min_score)
+        ]
+        acceptance = sum_up(
+            [annotation.suggestion_score or 0.0 for annotation in found], action.min_score
+        )
+        changed = np.array([annotation.record_id for annotation in annotations], np.int64)
+    else:
+        changed = (
+            ids if action.kind != "withdraw" else _select_annotated_by(db, project, user_id, ids)
+        )
+        annotations = [_build_annotation(action, int(each)) for each in changed]
+    given = Counter(label_id for annotation in annotations for label_id in annotation.label_ids)
+    n_otherwise, n_already = (
+        _compare_with_consensus(db, project, annotations) if annotations else (0, 0)
+    )
+    return BulkPlan(
+        action,
+        changed,
+        annotations,
+        len(ids),
+        n_otherwise,
+        n_already,
+        dict(given.most_common()),
+        _compute_fingerprint(action, changed, annotations),
+        acceptance,
+    )
+
+
+def _build_annotation(action: BulkAction, record_id: int) -> AnnotationInput:
+    if action.label is not None:
+        return AnnotationInput(record_id, "label", (action.label.id,))
+    # A later skip takes the place of what the user said, and is no voice itself.
+    return AnnotationInput(record_id, "skip" if action.kind == "withdraw" else "none")
+
+
+def _select_unflagged(db: Session, project: Project, user_id: int, ids: Ids) -> Ids:
+    flags = select(Remark.record_id).where(
+        Remark.project_id == project.id,
+        Remark.user_id == user_id,
+        Remark.kind == "flag",
+        Remark.withdrawn_at.is_(None),
+    )
+    return ids[~np.isin(ids, load_id_columns(db, flags)[0])]
+
+
+def _select_annotated_by(db: Session, project: Project, user_id: int, ids: Ids) -> Ids:
+    return ids[is_among(ids, find_matching_ids(db, project.id, Filters(user_id=user_id)))]
+
+
+def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationInput]:
+    encoder = find_active_version(db, project.id)
+    found = find_suggestions(db, project, encoder.id if encoder else None, ids.tolist())
+    return [
+        AnnotationInput(
+            each,
+            "label",
+            tuple(suggestion.label_id for suggestion in found[each]),
+            suggestion_id=found[each][0].label_id,
+            suggestion_score=found[each][0].score,
+            encoder_id=encoder.id if encoder else None,
+        )
+        for each in ids.tolist()
+        if each in found
+    ]
+
+
+def _compare_with_consensus(
+    db: Session, project: Project, annotations: Sequence[AnnotationInput]
+) -> tuple[int, int]:
+    """Of the records that a label or "none of these" is said about: with another, with the same."""
+    agreed = select(Consensus.record_id, func.coalesce(Consensus.label_id, NONE_OF_THESE))
+    record_ids, label_ids = load_id_columns(db, agreed.where(Consensus.project_id == project.id))
+    now: dict[int, set[int]] = {}
+    for record_id, label_id in zip(record_ids.tolist(), label_ids.tolist(), strict=True):
+        now.setdefault(record_id, set()).add(label_id)
+    labeled = [
+        annotation
+        for annotation in annotations
+        if annotation.verdict != "skip" and annotation.record_id in now
+    ]
+    wanted = [set(annotation.label_ids) or {NONE_OF_THESE} for annotation in labeled]
+    n_same = sum(
+        now[annotation.record_id] == each for annotation, each in zip(labeled, wanted, strict=True)
+    )
+    return len(labeled) - n_same, n_same
+
+
+def _compute_fingerprint(
+    action: BulkAction, ids: Ids, annotations: Sequence[AnnotationInput]
+) -> str:
+    labels = "|".join(
+        f"{annotation.record_id}:{annotation.label_ids}" for annotation in annotations
+    )
+    same = f"{action.written} {sorted(ids.tolist())} {labels if action.kind == 'accept' else ''}"
+    return hashlib.sha256(same.encode()).hexdigest()

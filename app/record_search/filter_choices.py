@@ -1,0 +1,135 @@
+"""What the filters of the records page can be set to, and those that are set, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.models import Annotation, Encoder, Import, Label, Project, User
+from app.projects.labels import is_offered, list_all_labels
+from app.record_search.request import SearchRequest
+from app.records.records import RecordExcerpt, list_field_names, load_excerpts
+from app.search.versions import find_active_version, list_versions
+from app.web.templating import format_share
+
+STATE_WORDS = {
+    "any": "any",
+    "unlabeled": "unlabeled",
+    "labeled": "labeled",
+    "none": "none of these",
+    "flagged": "flagged",
+    "commented": "commented",
+    "skipped": "skipped",
+    "disagreed": "people disagree",
+}
+SOURCE_WORDS = {"any": "any", "person": "by hand", "import": "with a file", "rule": "by a rule"}
+SORT_WORDS = {
+    "score": "best match",
+    "confident": "surest suggestion",
+    "unsure": "least sure suggestion",
+    "oldest": "added first",
+    "newest": "added last",
+    "labeled": "labeled last",
+    "id": "id",
+}
+CHANCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+MOST_IMPORTS = 50
+SEEDS_SHOWN, SEED_CHARACTERS = 3, 600
+
+
+@dataclass(frozen=True)
+class FilterChoices:
+    """What there is to choose from in this project. every_label holds retired labels too."""
+
+    all_labels: dict[int, Label]
+    labels: list[Label]
+    fields: list[str]
+    people: dict[int, str]
+    imports: dict[int, str]
+    versions: list[Encoder]
+    active: Encoder | None
+    seed_records: list[RecordExcerpt]
+
+
+@dataclass(frozen=True)
+class FilterChip:
+    """A filter that is set; `url` is the same page without it."""
+
+    words: str
+    url: str
+
+
+def load_choices(db: Session, project: Project, search: SearchRequest) -> FilterChoices:
+    """Read what the form offers."""
+    labels = list_all_labels(db, project.id)
+    return FilterChoices(
+        {label.id: label for label in labels},
+        [label for label in labels if is_offered(label)],
+        list_field_names(db, project.id),
+        _people(db, project.id),
+        _imports(db, project.id),
+        list_versions(db, project.id),
+        find_active_version(db, project.id),
+        _seed_records(db, project, search),
+    )
+
+
+def _people(db: Session, project_id: int) -> dict[int, str]:
+    spoke = select(Annotation.id).where(
+        Annotation.project_id == project_id, Annotation.user_id == User.id
+    )
+    found = db.execute(select(User.id, User.name).where(spoke.exists()).order_by(User.name_key))
+    return dict(found.all())
+
+
+def _imports(db: Session, project_id: int) -> dict[int, str]:
+    brought = (Import.project_id == project_id, Import.n_stored > 0)
+    newest = select(Import.id, Import.file_name).where(*brought).order_by(Import.id.desc())
+    return dict(db.execute(newest.limit(MOST_IMPORTS)).all())
+
+
+def _seed_records(db: Session, project: Project, search: SearchRequest) -> list[RecordExcerpt]:
+    ids = search.near.record_ids[:SEEDS_SHOWN] if search.near else ()
+    known = load_excerpts(db, ids, SEED_CHARACTERS)
+    return [known[each] for each in ids if each in known and known[each].project_id == project.id]
+
+
+def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> list[FilterChip]:
+    """What is set, each with the way to take it away."""
+    f = search.filters
+    days = f"{f.when} " + " ".join(
+        f"{word} {day}" for word, day in (("from", f.since), ("to", f.until)) if day
+    )
+    set_ones = [
+        (_near(search, offered), {"record": "", "like": "", "version": ""}),
+        (STATE_WORDS[f.state] if f.state != "any" else "", {"state": ""}),
+        (_named("label", f.label_id, _names(offered)), {"label": ""}),
+        (_named("suggested", f.suggested_id, _names(offered)), {"suggested": ""}),
+        (f"chance from {format_share(f.least)}" if f.least is not None else "", {"least": ""}),
+        (f"chance to {format_share(f.most)}" if f.most is not None else "", {"most": ""}),
+        (_named("labeled by", f.user_id, offered.people), {"by": ""}),
+        (f"labeled {SOURCE_WORDS[f.source]}" if f.source != "any" else "", {"source": ""}),
+        (days if f.since or f.until else "", {"since": "", "until": "", "when": ""}),
+        (_named("import", f.import_id, offered.imports), {"import": ""}),
+        (f"{f.field}: {f.value or '(empty)'}" if f.field else "", {"field": "", "value": ""}),
+    ]
+    return [
+        FilterChip(words, search.address(path, **without)) for words, without in set_ones if words
+    ]
+
+
+def _near(search: SearchRequest, offered: FilterChoices) -> str:
+    if search.near is None:
+        return ""
+    if search.near.kind == "label":
+        return _named("like the label", search.near.label_id, _names(offered))
+    return f"like {len(search.near.record_ids):,} record{'s'[: len(search.near.record_ids) > 1]}"
+
+
+def _names(offered: FilterChoices) -> dict[int, str]:
+    return {label_id: label.name for label_id, label in offered.all_labels.items()}
+
+
+def _named(noun: str, number: int | None, names: Mapping[int, str]) -> str:
+    return "" if number is None else f"{noun} {names.get(number, number)}"

@@ -1,0 +1,65 @@
+"""What was just done on the records pages, told after the redirect that followed it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.models import Act, Annotation, Label, Project, Remark, User
+
+
+@dataclass(frozen=True)
+class FlashMessage:
+    """A sentence, and the act that its button would undo or (is_undone) do again."""
+
+    sentence: str
+    act_id: int
+    is_undone: bool
+
+
+def load_flash(
+    db: Session, project: Project, user: User, query: Mapping[str, str]
+) -> FlashMessage | None:
+    """What to tell about the user's own act that the address names as `done`, if it does."""
+    written = query.get("done", "")
+    if not (written.isascii() and written.isdigit() and len(written) < 10):
+        return None
+    act = db.get(Act, int(written))
+    if act is None or act.user_id != user.id or act.project_id != project.id:
+        return None
+    sentence = _sentence(db, act)
+    if act.undone_at is not None:
+        sentence = f"Taken back: {sentence[0].lower()}{sentence[1:]}"
+    return FlashMessage(sentence, act.id, act.undone_at is not None)
+
+
+def _sentence(db: Session, act: Act) -> str:
+    remarks = dict(
+        db.execute(
+            select(Remark.kind, func.count()).where(Remark.act_id == act.id).group_by(Remark.kind)
+        ).all()
+    )
+    if remarks:
+        [(kind, n)] = remarks.items()
+        return "Comment stored." if kind == "comment" else f"Flagged {_records(n)}."
+    rows = db.execute(
+        select(Annotation.verdict, Label.name, func.count())
+        .outerjoin(Label, Label.id == Annotation.label_id)
+        .where(Annotation.act_id == act.id)
+        .group_by(Annotation.verdict, Label.name)
+        .order_by(func.count().desc())
+    ).all()
+    n_records = select(func.count(Annotation.record_id.distinct()))
+    n = db.scalar(n_records.where(Annotation.act_id == act.id)) or 0
+    parts = [_part(verdict, name, n_of if len(rows) > 1 else 0) for verdict, name, n_of in rows]
+    return f"{_records(n)[0].upper()}{_records(n)[1:]}: {', '.join(parts)}."
+
+
+def _part(verdict: str, label: str | None, n: int) -> str:
+    words = {"none": "none of these", "skip": "no label of yours", "not_similar": "not similar"}
+    return (label or words.get(verdict, verdict)) + (f" {n:,}" if n else "")
+
+
+def _records(n: int) -> str:
+    return "1 record" if n == 1 else f"{n:,} records"

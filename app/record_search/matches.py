@@ -1,0 +1,97 @@
+"""Which records a search finds, and how well each fits: by words, by meaning, or by both."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.ml.rank_fusion import reciprocal_rank_fusion
+from app.models import Project
+from app.record_search.bm25 import score_bm25
+from app.record_search.request import SearchRequest
+from app.records.filters import Ids
+from app.records.record_ids import find_matching_ids
+from app.search.indexes import Version
+from app.search.similar import MAX_HITS, Seed, find_neighbours, open_pinned_version
+from app.search.suggestion_filters import resolve_suggestion_filters
+from app.search.versions import find_version
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What a search finds.
+
+    ids           (n,) int64, ascending
+    scores        id → how well it fits, larger is better; an id that is missing counts as 0
+    similarities  id → cosine to what was searched, in [-1, 1]
+    word_ranks, meaning_ranks  id → its place in either ranking, from 1, where both were asked
+    version       what the similarities are of
+    is_cut        only the nearest MOST were looked for, and there may be more
+    """
+
+    ids: Ids
+    scores: dict[int, float] = field(default_factory=dict)
+    similarities: dict[int, float] = field(default_factory=dict)
+    word_ranks: dict[int, int] = field(default_factory=dict)
+    meaning_ranks: dict[int, int] = field(default_factory=dict)
+    version: Version | None = None
+    is_cut: bool = False
+
+
+def find_matches(db: Session, project: Project, search: SearchRequest) -> Matches:
+    """All that match; of those ranked by similarity, the MOST nearest.
+
+    Raises NotFound, NotIndexed and what else app.search.similar raises.
+    """
+    if search.seed is None:
+        return _match_words(db, project, search)
+    if search.mode == "both" and search.near is None:
+        return _match_both(db, project, search, search.seed)
+    return _match_meaning(db, project, search, search.seed)
+
+
+def _match_words(db: Session, project: Project, search: SearchRequest) -> Matches:
+    ids = find_matching_ids(
+        db, project.id, resolve_suggestion_filters(db, project, search.narrowed_to)
+    )
+    is_scored = search.sort == "score" and bool(search.wanted.include)
+    return Matches(ids, score_bm25(db, ids, search.wanted.include) if is_scored else {})
+
+
+def _match_meaning(db: Session, project: Project, search: SearchRequest, seed: Seed) -> Matches:
+    encoder_id = None if search.version is None else find_version(db, project.id, search.version).id
+    version = open_pinned_version(db, project, encoder_id)
+    hits = find_neighbours(db, project, seed, MAX_HITS, search.narrowed_to, version.encoder.id)
+    cosines = {hit.record_id: hit.similarity for hit in hits}
+    return Matches(
+        _sort_ids(cosines), cosines, cosines, version=version, is_cut=len(hits) == MAX_HITS
+    )
+
+
+def _match_both(db: Session, project: Project, search: SearchRequest, seed: Seed) -> Matches:
+    meaning = _match_meaning(db, project, search, seed)
+    filters = resolve_suggestion_filters(db, project, search.filters_with_words)
+    relevant = score_bm25(db, find_matching_ids(db, project.id, filters), search.wanted.include)
+    by_words, by_meaning = _rank(relevant)[:MAX_HITS], _rank(meaning.scores)
+    fused = reciprocal_rank_fusion([by_words, by_meaning])
+    return Matches(
+        _sort_ids(fused),
+        fused,
+        meaning.similarities,
+        _places(by_words),
+        _places(by_meaning),
+        meaning.version,
+        meaning.is_cut,
+    )
+
+
+def _rank(scores: dict[int, float]) -> list[int]:
+    return sorted(scores, key=lambda each: (-scores[each], each))
+
+
+def _places(ranking: list[int]) -> dict[int, int]:
+    return {each: rank for rank, each in enumerate(ranking, start=1)}
+
+
+def _sort_ids(scores: dict[int, float]) -> Ids:
+    return np.array(sorted(scores), np.int64)

@@ -1,0 +1,136 @@
+"""What the records page was asked: words or meaning, what to be near to, filters, and the order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, get_args
+from urllib.parse import urlencode
+
+from app.errors import Invalid
+from app.records.filters import Filters
+from app.records.query_parser import WordQuery, parse_words
+from app.search.request import build_record_seed
+from app.search.similar import Seed
+
+Mode = Literal["words", "meaning", "both"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Sort = Literal["score", "confident", "unsure", "oldest", "newest", "labeled", "id"]
+SORTS: tuple[Sort, ...] = get_args(Sort)
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search of the records page, as its address says it.
+
+    words    what was typed, -exclusions included
+    near     records or a label to be near to instead of words; the words then filter
+    filters  without a keyword
+    order    None: the usual one
+    version  the number of the version to search through; None: the active one
+    after, before  a place in the order (app.record_search.pagination); not part of what was asked
+    """
+
+    words: str = ""
+    mode: Mode = "words"
+    near: Seed | None = None
+    filters: Filters = EVERYTHING
+    order: Sort | None = None
+    version: int | None = None
+    after: str = ""
+    before: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """q, mode, record or like, the filters, sort, version, after, before. Raises Invalid."""
+        filters = Filters.from_query(query)
+        return cls(
+            filters.keyword,
+            _parse_choice("mode", MODES, query.get("mode", "") or "words"),
+            _parse_near(query),
+            replace(filters, keyword=""),
+            _parse_choice("sort", SORTS, query["sort"]) if query.get("sort") else None,
+            _parse_number("version", query["version"]) if query.get("version") else None,
+            query.get("after", ""),
+            query.get("before", ""),
+        )
+
+    @property
+    def wanted(self) -> WordQuery:
+        """The words, read."""
+        return parse_words(self.words)
+
+    @property
+    def seed(self) -> Seed | None:
+        """What the records are ranked by their similarity to; None: they are not."""
+        if self.near is not None:
+            return self.near
+        if self.mode == "words" or not self.wanted.include:
+            return None
+        return Seed("text", text=self.wanted.sentence)
+
+    @property
+    def has_words_filter(self) -> bool:
+        """Whether all that is found holds the words."""
+        return self.seed is None or self.near is not None
+
+    @property
+    def narrowed_to(self) -> Filters:
+        """The filters inside which is searched: exclusions always, words where they filter."""
+        if self.has_words_filter:
+            return self.filters_with_words
+        return replace(self.filters, keyword=self.wanted.exclusions)
+
+    @property
+    def filters_with_words(self) -> Filters:
+        """The filters, and all of the words."""
+        return replace(self.filters, keyword=self.words)
+
+    @property
+    def sort(self) -> Sort:
+        """The order, the usual one included."""
+        has_score = self.seed is not None or bool(self.wanted.include)
+        if self.order is None or (self.order == "score" and not has_score):
+            return "score" if self.seed is not None else "oldest"
+        return self.order
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is every record of the project, in whichever order."""
+        return not self.words and self.near is None and self.filters.is_empty
+
+    def as_query(self, **changed: str) -> dict[str, str]:
+        """The parts of its address, without the place in the order; "" drops one."""
+        parts = {"q": self.words, "mode": "" if self.mode == "words" else self.mode}
+        if self.near is not None and self.near.kind == "label":
+            parts["like"] = str(self.near.label_id)
+        elif self.near is not None:
+            parts["record"] = ",".join(str(each) for each in self.near.record_ids)
+        parts |= self.filters.as_query() | {"sort": self.order or ""}
+        parts |= {"version": "" if self.version is None else str(self.version)}
+        return {name: part for name, part in (parts | changed).items() if part}
+
+    def address(self, path: str, **changed: str) -> str:
+        """The path with this search as its query."""
+        query = urlencode(self.as_query(**changed))
+        return f"{path}?{query}" if query else path
+
+
+def _parse_near(query: Mapping[str, str]) -> Seed | None:
+    if ids := [each for each in query.get("record", "").split(",") if each.strip()]:
+        return build_record_seed([_parse_number("record", each) for each in ids])
+    if query.get("like"):
+        return Seed("label", label_id=_parse_number("label", query["like"]))
+    return None
+
+
+def _parse_choice(noun: str, known: tuple[Any, ...], text: str) -> Any:
+    if text not in known:
+        raise Invalid(f"The {noun} is one of {', '.join(known)}.")
+    return text
+
+
+def _parse_number(noun: str, text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise Invalid(f"The {noun} is given as a whole number above 0.")
+    return int(text)

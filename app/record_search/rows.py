@@ -1,0 +1,135 @@
+"""The rows of a page of records: what is found, with all that a row shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.labeling.sessions.rows import find_suggestions
+from app.models import Label, Project, Remark
+from app.projects.labels import list_all_labels
+from app.record_search.matches import Matches, find_matches
+from app.record_search.pagination import cut_window, format_cursor, sort_matches
+from app.record_search.request import SearchRequest
+from app.records.query_parser import Piece, snippet
+from app.records.records import RecordExcerpt, load_consensus, load_excerpts
+from app.search.versions import find_active_version
+
+PAGE_SIZE = 50
+# A row shows the first words of a text, or those around a match in so many characters of it.
+SHOWN, LOOKED_THROUGH = 600, 20_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record in a list.
+
+    place        in the list, from 1
+    cursor       its place for an address (app.record_search.pagination)
+    labels       what is agreed; None in it means "none of these"; empty: unlabeled
+    suggestions  label and chance, the best first
+    similarity   the cosine to what was searched, in [-1, 1]
+    word_rank, meaning_rank  its places in the two rankings that were fused
+    """
+
+    place: int
+    cursor: str
+    record: RecordExcerpt
+    pieces: tuple[Piece, ...]
+    labels: tuple[Label | None, ...]
+    suggestions: tuple[tuple[Label, float], ...]
+    similarity: float | None = None
+    score: float | None = None
+    word_rank: int | None = None
+    meaning_rank: int | None = None
+    is_flagged: bool = False
+    n_comments: int = 0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of what was found. before, after: where the pages around it begin, if there are any.
+
+    version  the number of the version that ranked
+    is_cut   only the nearest were looked for
+    """
+
+    rows: tuple[Row, ...]
+    n_total: int
+    before: str = ""
+    after: str = ""
+    version: int | None = None
+    is_cut: bool = False
+
+
+def load_listing(
+    db: Session, project: Project, search: SearchRequest, limit: int = PAGE_SIZE
+) -> Listing:
+    """Carry out a search and describe a page of it. Raises as find() and stretch_of() do."""
+    found = find_matches(db, project, search)
+    order = sort_matches(db, project, found, search.sort)
+    part = cut_window(
+        db, project, order, search.sort, limit, after=search.after, before=search.before
+    )
+    read = LOOKED_THROUGH if search.wanted.include else SHOWN
+    records = load_excerpts(db, part.ids, read, has_fields=True)
+    rows = [
+        Row(
+            part.start + n,
+            format_cursor(key, records[each], search.sort),
+            records[each],
+            (),
+            (),
+            (),
+        )
+        for n, (each, key) in enumerate(zip(part.ids, part.keys, strict=True), start=1)
+        if each in records
+    ]
+    return Listing(
+        tuple(describe_rows(db, project, rows, search.wanted.include, found)),
+        part.n_total,
+        rows[0].cursor if rows and part.start > 0 else "",
+        rows[-1].cursor if rows and part.end < part.n_total else "",
+        found.version.encoder.number if found.version else None,
+        found.is_cut,
+    )
+
+
+def describe_rows(
+    db: Session, project: Project, rows: Sequence[Row], words: tuple[str, ...], found: Matches
+) -> list[Row]:
+    """The same rows with what is known about their records."""
+    ids = [row.record.id for row in rows]
+    labels = {label.id: label for label in list_all_labels(db, project.id)}
+    agreed, remarks = load_consensus(db, ids), _load_remarks(db, ids)
+    encoder = find_active_version(db, project.id)
+    suggested = find_suggestions(db, project, encoder.id if encoder else None, ids)
+    return [
+        replace(
+            row,
+            pieces=tuple(snippet(row.record.text, words)),
+            labels=tuple(labels.get(each or 0) for each in agreed.get(row.record.id, ())),
+            suggestions=tuple(
+                (labels[each.label_id], each.score) for each in suggested.get(row.record.id, ())
+            ),
+            similarity=found.similarities.get(row.record.id),
+            score=found.scores.get(row.record.id),
+            word_rank=found.word_ranks.get(row.record.id),
+            meaning_rank=found.meaning_ranks.get(row.record.id),
+            is_flagged="flag" in remarks.get(row.record.id, ()),
+            n_comments=remarks.get(row.record.id, []).count("comment"),
+        )
+        for row in rows
+    ]
+
+
+def _load_remarks(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+    """Record id → the kinds of the remarks on it that stand."""
+    standing = select(Remark.record_id, Remark.kind).where(
+        Remark.record_id.in_(ids), Remark.withdrawn_at.is_(None)
+    )
+    found: dict[int, list[str]] = {}
+    for record_id, kind in db.execute(standing):
+        found.setdefault(record_id, []).append(kind)
+    return found

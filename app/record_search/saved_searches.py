@@ -1,0 +1,89 @@
+"""Slices: searches of the records page with a name. What they hold is asked anew each time."""
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.models import Project, Slice, User
+from app.projects.labels import name_key
+from app.record_search.matches import find_matches
+from app.record_search.request import SearchRequest
+
+LONGEST_NAME = 120
+
+
+def list_project_searches(db: Session, project_id: int) -> list[Slice]:
+    """The project's slices, by name."""
+    query = select(Slice).where(Slice.project_id == project_id)
+    return list(db.scalars(query.order_by(Slice.name_key)))
+
+
+def find_saved_search(db: Session, project_id: int, slice_id: int) -> Slice:
+    """The slice. Raises NotFound when it is unknown or another project's."""
+    query = select(Slice).where(Slice.project_id == project_id, Slice.id == slice_id)
+    found = db.scalar(query)
+    if found is None:
+        raise NotFound("slice")
+    return found
+
+
+def parse_saved_search(found: Slice) -> SearchRequest:
+    """What the slice searches for."""
+    return SearchRequest.from_query(found.asked)
+
+
+def count_found(db: Session, project: Project, found: Slice) -> int:
+    """How many records it holds now. Raises as find() does."""
+    return len(find_matches(db, project, parse_saved_search(found)).ids)
+
+
+def add_saved_search(
+    db: Session, project: Project, user: User, name: str, search: SearchRequest
+) -> Slice:
+    """Keep a search under a name. Raises Invalid, Conflict when the name is taken."""
+    if search.is_empty:
+        raise Invalid("A slice needs a filter: without one it is every record.")
+    row = Slice(project_id=project.id, user_id=user.id, asked=search.as_query())
+    _set_name(row, name)
+    return _store(db, row)
+
+
+def rename_saved_search(db: Session, found: Slice, user: User, name: str) -> Slice:
+    """Raises NotAllowed for somebody else's, Invalid, Conflict when the name is taken."""
+    _check_owner(found, user)
+    _set_name(found, name)
+    return _store(db, found)
+
+
+def delete_saved_search(db: Session, found: Slice, user: User) -> None:
+    """Forget the name; the records stay. Raises NotAllowed for somebody else's."""
+    _check_owner(found, user)
+    db.delete(found)
+
+
+def may_change(found: Slice, user: User) -> bool:
+    """Whoever made it, and admins."""
+    return user.role == "admin" or found.user_id == user.id
+
+
+def _check_owner(found: Slice, user: User) -> None:
+    if not may_change(found, user):
+        raise NotAllowed("Only who made this slice, or an admin, may change it.")
+
+
+def _set_name(row: Slice, name: str) -> None:
+    plain = " ".join(name.replace("\0", "").split())
+    if not 0 < len(plain) <= LONGEST_NAME:
+        raise Invalid(f"A slice has a name of 1 to {LONGEST_NAME} characters.")
+    row.name, row.name_key = plain, name_key(plain)
+
+
+def _store(db: Session, row: Slice) -> Slice:
+    name = row.name
+    try:
+        with db.begin_nested():
+            db.add(row)
+    except IntegrityError:
+        raise Conflict(f"There is a slice named “{name}” already. Choose another name.") from None
+    return row

@@ -1,0 +1,26 @@
+"""Whose embeddings a version stands on: a raw encoder's, or those of a deep one."""
+
+from sqlalchemy.orm import Session
+
+from app.models import Encoder, Project
+from app.search.versions import find_active_version, find_raw_version
+
+
+def find_base_version(db: Session, encoder: Encoder) -> Encoder:
+    """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
+    if encoder.raw_encoder_id is None:
+        return encoder
+    return db.get_one(Encoder, encoder.raw_encoder_id)
+
+
+def find_active_base_version(db: Session, project: Project) -> Encoder | None:
+    """The raw or deep version on whose embeddings the active version, and the next head, stand."""
+    active = find_active_version(db, project.id)
+    return find_raw_version(db, project) if active is None else find_base_version(db, active)
+
+
+def list_followed_versions(db: Session, project: Project) -> list[Encoder]:
+    """The versions that give every new record an embedding: the raw one, once there is one, and the
+    one in use."""
+    both = (find_raw_version(db, project), find_active_base_version(db, project))
+    return list({each.id: each for each in both if each is not None}.values())

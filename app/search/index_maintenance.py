@@ -1,0 +1,111 @@
+"""What the worker does for search by itself: vectors for new records, then a newer index."""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db.session import read_session
+from app.models import Artifact, Encoder, Project
+from app.search.embedding import count_missing, embed_missing
+from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
+from app.search.index_revisions import find_newest_index, is_worth_writing, needs_index, write_index
+from app.search.versions import find_active_version, find_raw_version
+from app.storage import CorruptFile, data_subdir, verified_path
+
+# How many records one job embeds before it looks at the index and lets other projects in.
+AT_ONCE = 4_096
+RETRY_SECONDS = 60.0
+ORPHAN_SECONDS = 86_400.0
+
+
+def needs_maintenance(db: Session, project: Project) -> bool:
+    """Whether records lack vectors or an index lacks vectors; False for a while after trouble."""
+    status = read_status(project.id)
+    if status.error is not None and time.time() - status.reported_at < RETRY_SECONDS:
+        return False
+    return count_missing(db, project) > 0 or any(
+        needs_index(db, encoder) for encoder in _list_maintained(db, project)
+    )
+
+
+def embed_some(project_id: int, stop: Callable[[int, int], None]) -> None:
+    """First step: embed what one job does at once. `stop` may raise between slices."""
+    embed_missing(project_id, stop, at_most=AT_ONCE)
+
+
+def index_if_due(project_id: int) -> None:
+    """Second step: write the next revisions, once nothing is missing or it is worth its time."""
+    with read_session() as db:
+        project = db.get_one(Project, project_id)
+        is_idle = count_missing(db, project) == 0
+        due = [
+            each.id for each in _list_maintained(db, project) if _is_due(db, each, is_idle=is_idle)
+        ]
+    for encoder_id in due:
+        write_index(encoder_id)
+
+
+def record_error(project_id: int, sentence: str) -> None:
+    """Tell pages why embedding or indexing stopped; it is tried again after a while."""
+    write_status(project_id, EmbeddingStatus(error=sentence))
+
+
+def list_damaged_projects(db: Session) -> list[int]:
+    """Projects whose newest index files are not what the database says; reads all of them."""
+    return [
+        project.id
+        for project in db.scalars(select(Project).order_by(Project.id))
+        if not all(_is_whole(db, encoder) for encoder in _list_maintained(db, project))
+    ]
+
+
+def remove_orphans() -> int:
+    """Delete files that a killed process stored and never published; how many there were."""
+    with read_session() as db:
+        # The folder of a deep version's encoder counts as one, whatever it holds.
+        named = {Path(file).parts[1] for file in db.scalars(select(Artifact.file))}
+    orphans = [
+        path
+        for path in data_subdir("artifacts").iterdir()
+        if path.name not in named and time.time() - path.stat().st_ctime > ORPHAN_SECONDS
+    ]
+    for path in orphans:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(orphans)
+
+
+def _list_maintained(db: Session, project: Project) -> list[Encoder]:
+    """The versions whose index follows the records: the raw one and the active one."""
+    raw, active = find_raw_version(db, project), find_active_version(db, project.id)
+    kept = {each.id: each for each in (raw, active) if each is not None}
+    return list(kept.values())
+
+
+def _is_due(db: Session, encoder: Encoder, *, is_idle: bool) -> bool:
+    if is_idle:
+        return needs_index(db, encoder) or not _is_whole(db, encoder)
+    return is_worth_writing(db, encoder)
+
+
+def _is_whole(db: Session, encoder: Encoder) -> bool:
+    newest = find_newest_index(db, encoder.id)
+    if newest is None:
+        return True
+    of_revision = select(Artifact).where(
+        Artifact.encoder_id == encoder.id,
+        Artifact.revision == newest.revision,
+        Artifact.kind.in_(("index", "suggestions")),
+    )
+    try:
+        for artifact in db.scalars(of_revision):
+            verified_path(artifact.file, artifact.sha256)
+    except CorruptFile:
+        return False
+    return True

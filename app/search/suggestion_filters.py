@@ -1,0 +1,116 @@
+"""Filters that ask what the active version suggests, turned into ids: suggestions are in a file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from app.models import Label, Project
+from app.projects.labels import is_offered, list_all_labels
+from app.records.filters import DIGITS, Filters
+from app.search.indexes import NotIndexed, open_version
+from app.search.suggestions import NONE, Ids, Shares, Suggestions
+from app.search.versions import find_active_version
+from app.storage import CorruptFile
+
+NO_LABEL = 0
+# A multi-label version suggests every label that it gives at least this chance.
+LIKELY = 0.5
+
+
+@dataclass(frozen=True)
+class BestSuggestions:
+    """The first suggestion for each record that has one.
+
+    ids (n,) int64, ascending; label_ids (n,) int64, labels that can be given now; scores (n,)
+    float32, the chance of each, in [0, 1]
+    """
+
+    ids: Ids
+    label_ids: Ids
+    scores: Shares
+
+    def scores_of(self, record_ids: Ids) -> Shares:
+        """In the order asked; NaN for a record without a suggestion."""
+        found = np.full(len(record_ids), np.nan, np.float32)
+        if len(self.ids):
+            places = np.minimum(np.searchsorted(self.ids, record_ids), len(self.ids) - 1)
+            has = self.ids[places] == record_ids
+            found[has] = self.scores[places[has]]
+        return found
+
+
+def resolve_suggestion_filters(db: Session, project: Project, filters: Filters) -> Filters:
+    """The same filters, with the ids that the suggestions of the active version come to."""
+    if not filters.uses_suggestions or filters.ids is not None:
+        return filters
+    suggestions, given = load_active_suggestions(db, project.id), _load_given_labels(db, project.id)
+    best = select_best(suggestions, given)
+    if filters.suggested_id is not None and project.is_multi_label:
+        best = _select_likely(suggestions, given, filters.suggested_id)
+    fits = np.ones(len(best.ids), bool)
+    scores = np.round(best.scores.astype(np.float64), DIGITS)
+    if filters.suggested_id is not None:
+        fits &= best.label_ids == filters.suggested_id
+    if filters.least is not None:
+        fits &= scores >= filters.least
+    if filters.most is not None:
+        fits &= scores <= filters.most
+    return replace(filters, ids=best.ids[fits])
+
+
+def load_active_suggestions(db: Session, project_id: int) -> Suggestions:
+    """Those of the active version; none where there is none, or where its files are damaged."""
+    encoder = find_active_version(db, project_id)
+    try:
+        return NONE if encoder is None else open_version(db, encoder.id).suggestions
+    except (NotIndexed, CorruptFile):
+        return NONE
+
+
+def load_best_suggestions(db: Session, project_id: int) -> BestSuggestions:
+    """What the active version suggests first for each record."""
+    return select_best(load_active_suggestions(db, project_id), _load_given_labels(db, project_id))
+
+
+def select_best(suggestions: Suggestions, given: Mapping[int, int]) -> BestSuggestions:
+    """given: label → the label that is given in its place now; a retired one is missing."""
+    if len(suggestions.ids) == 0 or not suggestions.label_ids:
+        return BestSuggestions(NONE.ids, NONE.ids, np.empty(0, np.float32))
+    first = suggestions.chances.argmax(axis=1)
+    labels = _map_targets(suggestions, given)[first]
+    scores = np.take_along_axis(suggestions.chances, first[:, None], axis=1)[:, 0]
+    known = labels != NO_LABEL
+    return BestSuggestions(suggestions.ids[known], labels[known], scores[known].astype(np.float32))
+
+
+def _select_likely(
+    suggestions: Suggestions, given: Mapping[int, int], label_id: int
+) -> BestSuggestions:
+    """Every record that the label is suggested for, first or not."""
+    columns = np.flatnonzero(_map_targets(suggestions, given) == label_id)
+    if len(columns) == 0:
+        return BestSuggestions(NONE.ids, NONE.ids, np.empty(0, np.float32))
+    scores = suggestions.chances[:, columns].max(axis=1).astype(np.float32)
+    is_likely = scores >= LIKELY
+    ids = suggestions.ids[is_likely]
+    return BestSuggestions(ids, np.full(len(ids), label_id, np.int64), scores[is_likely])
+
+
+def _map_targets(suggestions: Suggestions, given: Mapping[int, int]) -> NDArray[np.int64]:
+    return np.array([given.get(each, NO_LABEL) for each in suggestions.label_ids], np.int64)
+
+
+def _load_given_labels(db: Session, project_id: int) -> dict[int, int]:
+    labels = {label.id: label for label in list_all_labels(db, project_id)}
+    ends = {label_id: follow_merges(label, labels) for label_id, label in labels.items()}
+    return {label_id: end.id for label_id, end in ends.items() if is_offered(end)}
+
+
+def follow_merges(label: Label, labels: Mapping[int, Label]) -> Label:
+    """The label that counts for this one: itself, or what it was merged into in the end."""
+    while label.merged_into_id is not None and label.merged_into_id in labels:
+        label = labels[label.merged_into_id]
+    return label

@@ -1,0 +1,245 @@
+"""Which encoder version search uses: versions, activations, rolling back.
+
+Decision: activations are events, and the newest one holds. Rolling back is another event, whose
+reason is ROLL_BACK; that is how a second roll back knows to go further back instead of forth.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict, NotFound
+from app.models import Activation, Artifact, Encoder, Project, User, utc_now
+from app.notifications.events import Event, announce
+from app.storage import StoredFile
+
+ROLL_BACK = "Rolled back"
+FIRST = "The first version"
+
+
+def raw_encoder(db: Session, project: Project) -> Encoder:
+    """The project's raw version, made and activated here if there is none yet."""
+    found = find_raw_version(db, project)
+    if found is not None:
+        return found
+    _lock_project(db, project)
+    # Another worker may have been quicker, while we waited.
+    found = find_raw_version(db, project)
+    return found or publish(db, project, kind="raw", raw_encoder=None, files={}, n_records=0)
+
+
+def find_raw_version(db: Session, project: Project) -> Encoder | None:
+    """The version that holds the project's embeddings, or None before the worker began."""
+    of_base = (Encoder.project_id == project.id, Encoder.kind == "raw")
+    newest = select(Encoder).where(*of_base, Encoder.base_model == project.base_model)
+    return db.scalar(newest.order_by(Encoder.number.desc()).limit(1))
+
+
+def find_active_version(db: Session, project_id: int) -> Encoder | None:
+    """The version that search uses now, or None before the first one."""
+    return db.scalar(
+        select(Encoder)
+        .join(Activation, Activation.encoder_id == Encoder.id)
+        .where(Activation.project_id == project_id)
+        .order_by(Activation.id.desc())
+        .limit(1)
+    )
+
+
+def find_version_by_id(db: Session, project_id: int, encoder_id: int) -> Encoder:
+    """The version with this id. Raises NotFound when it is unknown or another project's."""
+    return _find_one(db, project_id, Encoder.id, encoder_id)
+
+
+def find_version(db: Session, project_id: int, number: int) -> Encoder:
+    """The version with this number within the project. Raises NotFound, Conflict if deleted."""
+    found = _find_one(db, project_id, Encoder.number, number)
+    check_not_deleted(found)
+    return found
+
+
+def check_not_deleted(encoder: Encoder) -> None:
+    """Raises Conflict when the version's files were deleted."""
+    if encoder.deleted_at is not None:
+        raise Conflict(f"Version {encoder.number} was deleted; only its run's figures are left.")
+
+
+def _find_one(db: Session, project_id: int, column: object, value: int) -> Encoder:
+    # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
+    found = None
+    if 0 < value < 2**31:
+        ours = (Encoder.project_id == project_id, Encoder.number > 0)
+        wanted = select(Encoder).where(*ours, column == value)  # type: ignore[arg-type]
+        found = db.scalar(wanted)
+    if found is None:
+        raise NotFound("version")
+    return found
+
+
+def list_versions(db: Session, project_id: int) -> list[Encoder]:
+    """Every version of the project, the newest first."""
+    ours = select(Encoder).where(
+        Encoder.project_id == project_id, Encoder.number > 0, Encoder.deleted_at.is_(None)
+    )
+    return list(db.scalars(ours.order_by(Encoder.number.desc())))
+
+
+def publish_prepared(
+    db: Session,
+    encoder: Encoder,
+    files: Mapping[str, StoredFile],
+    *,
+    n_records: int,
+    read_at: datetime,
+) -> Encoder:
+    """Make a version of an encoder whose embeddings were made ahead; for the rest see publish()."""
+    _lock_project(db, db.get_one(Project, encoder.project_id))
+    encoder.number = _next_number(db, encoder.project_id)
+    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
+    return encoder
+
+
+def publish(
+    db: Session,
+    project: Project,
+    *,
+    kind: str,
+    raw_encoder: Encoder | None,
+    files: Mapping[str, StoredFile],
+    n_records: int,
+    read_at: datetime | None = None,
+) -> Encoder:
+    """A new, whole version of these files; it is not active yet, unless it is the project's first.
+
+    raw_encoder  whose embeddings it reads; None for a raw version itself
+    files        by kind: head, index, suggestions
+    n_records    how many records the index and the suggestions hold
+    read_at      before the embeddings in the index were read (now, if they just were): vectors
+                 that are newer count as lacking, and the worker writes the next revision
+    """
+    _lock_project(db, project)
+    encoder = Encoder(
+        project_id=project.id,
+        number=_next_number(db, project.id),
+        kind=kind,
+        base_model=project.base_model if raw_encoder is None else raw_encoder.base_model,
+        raw_encoder_id=None if raw_encoder is None else raw_encoder.id,
+    )
+    db.add(encoder)
+    db.flush()
+    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
+    if find_active_version(db, project.id) is None:
+        activate(db, encoder, by=None, reason=FIRST)
+    return encoder
+
+
+def add_artifacts(
+    db: Session,
+    encoder_id: int,
+    files: Mapping[str, StoredFile],
+    *,
+    revision: int,
+    n_records: int,
+    read_at: datetime | None,
+    last_act_id: int | None = None,
+) -> None:
+    """Name a revision's files, by kind, in the database: from now on they can be loaded."""
+    db.add_all(
+        Artifact(
+            encoder_id=encoder_id,
+            kind=kind,
+            revision=revision,
+            file=stored.file,
+            sha256=stored.sha256,
+            n_bytes=stored.n_bytes,
+            n_records=n_records,
+            last_act_id=last_act_id,
+            created_at=read_at or utc_now(),
+        )
+        for kind, stored in files.items()
+    )
+    db.flush()
+
+
+def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
+    """From now on search uses this version. by: None means the worker, not a person."""
+    activation = Activation(
+        project_id=encoder.project_id,
+        encoder_id=encoder.id,
+        user_id=None if by is None else by.id,
+        reason=reason,
+    )
+    db.add(activation)
+    db.flush()
+    _announce(db, encoder, activation)
+    return activation
+
+
+def _announce(db: Session, encoder: Encoder, activation: Activation) -> None:
+    project = db.get_one(Project, encoder.project_id)
+    is_back = activation.reason == ROLL_BACK
+    kind = "version.rolled_back" if is_back else "version.activated"
+    sentence = f"Search uses version {encoder.number} {'again' if is_back else 'from now on'}."
+    facts = {"version": encoder.number, "kind": encoder.kind, "reason": activation.reason}
+    announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
+
+
+def roll_back(db: Session, project: Project, by: User | None) -> Encoder:
+    """Activate the version that was active before the present one; again: the one before that.
+
+    Raises Conflict if there is none.
+    """
+    _lock_project(db, project)
+    target = find_rollback_target(db, project.id)
+    if target is None:
+        raise Conflict("There is no earlier version to go back to.")
+    encoder = find_version_by_id(db, project.id, target)
+    activate(db, encoder, by, ROLL_BACK)
+    return encoder
+
+
+def can_roll_back(db: Session, project_id: int) -> bool:
+    """Whether roll_back() would find an earlier version."""
+    return find_rollback_target(db, project_id) is not None
+
+
+def find_rollback_target(db: Session, project_id: int) -> int | None:
+    """The id of the version that roll_back() would activate."""
+    trail = _load_trail(db, project_id)
+    return trail[-2] if len(trail) > 1 else None
+
+
+def _load_trail(db: Session, project_id: int) -> list[int]:
+    """Encoder ids from the first activation to the present one, without what was rolled back."""
+    events = db.execute(
+        select(Activation.encoder_id, Activation.reason)
+        .where(Activation.project_id == project_id)
+        .order_by(Activation.id)
+    )
+    trail: list[int] = []
+    for encoder_id, reason in events:
+        if reason == ROLL_BACK:
+            trail.pop()
+        elif trail[-1:] != [encoder_id]:
+            trail.append(encoder_id)
+    return _drop_deleted(db, trail)
+
+
+def _drop_deleted(db: Session, encoder_ids: list[int]) -> list[int]:
+    gone = select(Encoder.id).where(Encoder.id.in_(encoder_ids), Encoder.deleted_at.is_not(None))
+    deleted = set(db.scalars(gone))
+    return [each for each in encoder_ids if each not in deleted]
+
+
+def _next_number(db: Session, project_id: int) -> int:
+    newest = db.scalar(select(func.max(Encoder.number)).where(Encoder.project_id == project_id))
+    return max(newest or 0, 0) + 1
+
+
+def _lock_project(db: Session, project: Project) -> None:
+    """One at a time: Postgres locks the row; SQLite's write transactions are alone anyway."""
+    # FOR NO KEY UPDATE, so that records may be stored meanwhile.
+    held = select(Project.id).where(Project.id == project.id)
+    db.execute(held.with_for_update(key_share=True))

@@ -1,0 +1,1 @@
+"""From annotations to a new version, step by step."""

@@ -1,0 +1,80 @@
+"""Raw against tuned, kept as JSON between the steps; and whether the version is to be activated.
+
+Decision: what measured clearly worse than raw or than the version in use (see
+app.ml.evaluation.activation_gate) is not activated, unless the run was requested with force.
+Decision: where too little is labeled to measure anything, the version is activated if every label
+in use has two records and no text carries two different labels. Waiting would keep the newcomer's
+first labels from showing any effect, tuned vectors fall back on raw similarity where they know
+nothing, and rolling back is one click. A deep version has no such fallback, and the labels it was
+taught by cannot tell how good it is: unmeasured, it waits for a person.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from app.ml.evaluation.comparison import Comparison, Difference, Score
+from app.training.pipeline.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class ActivationDecision:
+    """Whether a version is activated, and the sentences that tell a person why."""
+
+    is_activated: bool
+    sentence: str
+
+
+def decide_activation(
+    comparison: Comparison, snapshot: Snapshot, *, is_forced: bool, is_deep: bool = False
+) -> ActivationDecision:
+    """Activate it or not, and why."""
+    summary = comparison.sentence
+    if comparison.raw and comparison.is_better:
+        return ActivationDecision(True, f"{summary} It was activated.")
+    if is_forced:
+        return ActivationDecision(
+            True, f"{summary} It was activated because that was asked for in any case."
+        )
+    if comparison.raw:
+        return ActivationDecision(
+            False, f"{summary} The version in use stays; this one can still be activated."
+        )
+    objection = _find_objection(snapshot, is_deep=is_deep)
+    if objection:
+        return ActivationDecision(False, f"{summary} Not activated: {objection}")
+    return ActivationDecision(
+        True,
+        f"{summary} It was activated, because every label has at least two records and none "
+        "contradict each other; roll back if sessions got worse.",
+    )
+
+
+def _find_objection(snapshot: Snapshot, *, is_deep: bool) -> str | None:
+    """Why a version that could not be measured is not put to use; None if it may be."""
+    if is_deep:
+        return (
+            "a deep version replaces every vector, so it is not put to use unmeasured. Label more "
+            "or review an audit sample, or activate it yourself."
+        )
+    if snapshot.fewest < 2:
+        return "a label has only one record to learn from."
+    if snapshot.n_contradictions:
+        n = snapshot.n_contradictions
+        texts = "one text carries" if n == 1 else f"{n} texts carry"
+        return f"{texts} different labels."
+    return None
+
+
+def save_comparison(comparison: Comparison, path: Path) -> None:
+    """Write it as JSON, without the single queries, which have a file of their own."""
+    path.write_text(json.dumps(asdict(replace(comparison, queries=None))))
+
+
+def load_comparison(path: Path) -> Comparison:
+    """What `save_comparison` wrote."""
+    values = json.loads(path.read_text())
+    for name in ("raw", "tuned", "active"):
+        values[name] = tuple(Score(**score) for score in values[name])
+    values["differences"] = tuple(Difference(**each) for each in values["differences"])
+    return Comparison(**values)

@@ -1,0 +1,73 @@
+"""Who a new version is measured against, besides raw: the version in use, as it is.
+
+It is asked only about labels that it has not learned from, nor from a near-copy or the same page.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.ml.evaluation.predict import Baseline
+from app.ml.heads.head import Head, load_head
+from app.ml.vectors import Vectors
+from app.models import Annotation, Artifact, Encoder, Project, TrainingRun
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import find_base_version_id
+from app.search.vectors import Ids
+from app.search.versions import find_active_version
+from app.storage import CorruptFile, verified_path
+from app.training.pipeline.snapshot import Snapshot
+
+
+def find_baseline(
+    db: Session, project: Project, snapshot: Snapshot, ids: Ids, own: tuple[int, Vectors]
+) -> Baseline | None:
+    """The project's active version, if it is a tuned one whose files are whole.
+
+    ids  (n,) int64, ascending: the records whose vectors the run reads
+    own  the raw version that they are of, and those vectors (n, d)
+    """
+    encoder = find_active_version(db, project.id)
+    head = None if encoder is None else load_version_head(db, encoder)
+    run = None if encoder is None else find_run_of_version(db, encoder)
+    if encoder is None or head is None or run is None:
+        return None
+    vectors = own[1]
+    if find_base_version_id(encoder) != own[0]:
+        others, vectors = load_all_vectors(db, find_base_version_id(encoder), among=ids)
+        if len(others) < len(ids):
+            return None  # It has not seen every record yet, so it cannot be asked in pairs.
+    is_fresh = _mark_fresh(db, run, snapshot, ids)
+    return Baseline(f"v{encoder.number}", head, vectors, is_fresh)
+
+
+def load_version_head(db: Session, encoder: Encoder) -> Head | None:
+    """What the version learned; None for a raw one, or where its file is damaged."""
+    file = db.scalar(
+        select(Artifact).where(Artifact.encoder_id == encoder.id, Artifact.kind == "head")
+    )
+    try:
+        return None if file is None else load_head(verified_path(file.file, file.sha256))
+    except CorruptFile:
+        return None  # Search says so; the run is measured against raw alone.
+
+
+def find_run_of_version(db: Session, encoder: Encoder) -> TrainingRun | None:
+    """The run that made this version; None for a raw one."""
+    return db.scalar(select(TrainingRun).where(TrainingRun.encoder_id == encoder.id))
+
+
+def load_seen_record_ids(db: Session, run: TrainingRun) -> set[int]:
+    """The records about which anything had been said when this run froze its examples."""
+    annotated = select(Annotation.record_id).where(
+        Annotation.project_id == run.project_id, Annotation.act_id <= (run.last_act_id or 0)
+    )
+    return set(db.scalars(annotated.distinct()))
+
+
+def _mark_fresh(db: Session, run: TrainingRun, snapshot: Snapshot, ids: Ids) -> NDArray[np.bool_]:
+    """Of the snapshot's examples that have a vector: is nobody of their group seen by the run?"""
+    seen = np.isin(snapshot.record_ids, np.array(sorted(load_seen_record_ids(db, run)), np.int64))
+    touched = np.isin(snapshot.groups, snapshot.groups[seen])
+    return np.asarray(~touched[np.isin(snapshot.record_ids, ids)])

@@ -1,0 +1,116 @@
+"""A run's results become a version: files, figures, verdict and activation, all or nothing."""
+
+from dataclasses import asdict
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.db.session import write_session
+from app.jobs.steps import JobCancelled, failpoint
+from app.ml.evaluation.activation_gate import RAW
+from app.ml.evaluation.comparison import Comparison
+from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
+from app.notifications.events import Event, announce
+from app.search.deep_versions import find_prepared
+from app.search.versions import activate, find_active_version, publish, publish_prepared
+from app.training.pipeline import workspace
+from app.training.pipeline.activation_policy import ActivationDecision
+
+
+def publish_version(run_id: int, comparison: Comparison, verdict: ActivationDecision) -> None:
+    """End the run as succeeded, with its version, in one transaction.
+
+    Raises JobCancelled if the run has ended already or was asked to; then nothing is published.
+    """
+    indexed = workspace.read_indexed(run_id)
+    with write_session() as db:
+        _succeed(db, run_id, verdict)
+        run = db.get_one(TrainingRun, run_id)
+        active = find_active_version(db, run.project_id)
+        encoder, raw = _publish(db, run, indexed)
+        db.add_all(build_evaluations(run_id, comparison, raw=raw, tuned=encoder, active=active))
+        if verdict.is_activated:
+            activate(db, encoder, by=None, reason=f"Run {run.number}")
+        _announce(db, run, encoder, verdict)
+        db.flush()
+        failpoint("run.activate.inside")
+
+
+def _announce(db: Session, run: TrainingRun, encoder: Encoder, verdict: ActivationDecision) -> None:
+    project = db.get_one(Project, run.project_id)
+    facts = {
+        "run": run.number,
+        "version": encoder.number,
+        "is_activated": verdict.is_activated,
+    }
+    path = f"/projects/{project.slug}/training/runs/{run.number}"
+    event = Event("run.succeeded", f"Run {run.number}: {verdict.sentence}", path, facts)
+    announce(db, project, event, also=run.requested_by_id)
+
+
+def _succeed(db: Session, run_id: int, verdict: ActivationDecision) -> None:
+    succeeded = db.execute(
+        update(TrainingRun)
+        .where(
+            TrainingRun.id == run_id,
+            TrainingRun.status == "running",
+            TrainingRun.cancel_asked_at.is_(None),
+        )
+        .values(status="succeeded", progress=1.0, finished_at=utc_now(), verdict=verdict.sentence)
+    )
+    if succeeded.rowcount == 0:  # type: ignore[attr-defined]
+        raise JobCancelled
+    db.add(RunEvent(run_id=run_id, stage="activate", message=verdict.sentence))
+
+
+def _publish(
+    db: Session, run: TrainingRun, indexed: workspace.IndexedFiles
+) -> tuple[Encoder, Encoder]:
+    project = db.get_one(Project, run.project_id)
+    source = db.get_one(Encoder, workspace.read_source_id(run.id))
+    prepared = find_prepared(db, run.id)
+    if prepared is None:
+        encoder = publish(
+            db,
+            project,
+            kind="head",
+            raw_encoder=source,
+            files=indexed.files,
+            n_records=indexed.n_records,
+            read_at=indexed.read_at,
+        )
+    else:
+        encoder = publish_prepared(
+            db, prepared, indexed.files, n_records=indexed.n_records, read_at=indexed.read_at
+        )
+    run.encoder_id = encoder.id
+    return encoder, source
+
+
+def build_evaluations(
+    run_id: int, comparison: Comparison, *, raw: Encoder, tuned: Encoder, active: Encoder | None
+) -> list[Evaluation]:
+    """The comparison as rows: every score, and every difference between two of its contenders."""
+    parts = [("raw", raw, comparison.raw), ("tuned", tuned, comparison.tuned)]
+    if active is not None:
+        parts.append(("active", active, comparison.active))
+    rows = [
+        Evaluation(run_id=run_id, encoder_id=encoder.id, role=role, **asdict(score))
+        for role, encoder, scores in parts
+        for score in scores
+    ]
+    for each in comparison.differences:
+        role = "over_raw" if each.against == RAW else "over_active"
+        rows.append(
+            Evaluation(
+                run_id=run_id,
+                encoder_id=tuned.id,
+                role=role,
+                metric=each.metric,
+                n=each.n,
+                value=each.value,
+                low=each.low,
+                high=each.high,
+            )
+        )
+    return rows

@@ -1,0 +1,197 @@
+"""What a run learns from, frozen: which records, which labels, and what must not be split."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.errors import Conflict
+from app.ml.examples import Examples
+from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
+from app.projects.labels import label_set
+from app.search.vectors import embedded_ids
+from app.training.pipeline.cannot_link import load_cannot_link_pairs
+from app.training.pipeline.record_texts import near_copy_keys
+
+# How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
+# closely than whoever presses a key for it, and a rule looks at nothing.
+WEIGHTS = {"single": 1.0, "import": 1.0, "page": 0.8, "rule": 0.5}
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Labeled records with a vector, and the pool of all records with one, at one moment.
+
+    pool        (n,) int64, record ids, sorted: those without a label teach as well
+    record_ids  (m,) int64, the examples, sorted; targets (m, K) bool, which labels each carries
+    label_ids   (K,) int64, labels in use, in the order of the columns
+    groups      (m,) int64: near-copies, and records accepted as one page, are of one group
+    weights     (m,) float32, by provenance
+    apart       (p, 2) int64, pairs of record ids that somebody said are not alike
+    n_contradictions  how many texts carry different labels on different records
+    last_act_id       the newest act that it may hold
+    """
+
+    pool: Ids
+    record_ids: Ids
+    targets: NDArray[np.bool_]
+    label_ids: Ids
+    groups: Ids
+    weights: NDArray[np.float32]
+    apart: Ids
+    n_contradictions: int
+    last_act_id: int
+
+    def save(self, path: Path) -> None:
+        """Write it as one npz file, arrays only."""
+        with path.open("wb") as opened:
+            np.savez(opened, allow_pickle=False, **self._arrays())
+
+    def _arrays(self) -> dict[str, Any]:
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+
+    @property
+    def hash(self) -> str:
+        """The sha256 of which record carries which labels, as canonical JSON; hex."""
+        labels = [self.label_ids[row].tolist() for row in self.targets]
+        labelings = [[int(i), ids] for i, ids in zip(self.record_ids, labels, strict=True)]
+        return hashlib.sha256(json.dumps(labelings, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def fewest(self) -> int:
+        """How many records the rarest label in use has."""
+        return int(self.targets.sum(axis=0).min()) if self.targets.size else 0
+
+    def examples(self, ids: Ids, *, is_multi_label: bool) -> Examples:
+        """As similarity reads them: rows into vectors whose record ids are `ids`, sorted."""
+        is_there = np.isin(self.record_ids, ids)
+        targets = self.targets[is_there]
+        return Examples(
+            rows=np.searchsorted(ids, self.record_ids[is_there]).astype(np.int64),
+            classes=targets.argmax(axis=1).astype(np.int64),
+            targets=targets if is_multi_label else None,
+            label_ids=tuple(int(i) for i in self.label_ids),
+            groups=self.groups[is_there],
+            weights=self.weights[is_there],
+            apart=np.searchsorted(ids, self.apart[np.isin(self.apart, ids).all(axis=1)]),
+        )
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """What `save` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        values: dict[str, Any] = {name: stored[name] for name in stored.files}
+    for name in ("n_contradictions", "last_act_id"):
+        values[name] = int(values[name])
+    return Snapshot(**values)
+
+
+def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
+    """The project's labeled records as they are now. Raises Conflict if none can teach anything."""
+    labels = _load_labels(db, project, raw)
+    if len(labels) == 0:
+        raise Conflict("No labeled record has a vector yet, so there is nothing to learn from.")
+    ids = np.array(sorted(labels), dtype=np.int64)
+    used = {label for carried in labels.values() for label in carried}
+    columns = [label.id for label in label_set(db, project.id) if label.id in used]
+    targets = np.array([[c in labels[int(i)] for c in columns] for i in ids], dtype=bool)
+    hashes = _load_hashes(db, ids)
+    acts = _load_provenance(db, project.id)
+    provenance = [acts.get(int(i), (0, "single")) for i in ids]
+    return Snapshot(
+        pool=embedded_ids(db, raw.id),
+        record_ids=ids,
+        targets=targets.reshape(len(ids), len(columns)),
+        label_ids=np.array(columns, dtype=np.int64),
+        groups=_build_groups(near_copy_keys(db, ids), provenance),
+        weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
+        apart=load_cannot_link_pairs(db, project),
+        n_contradictions=_count_contradictions(hashes, targets),
+        last_act_id=last_act_id(db, project.id),
+    )
+
+
+def last_act_id(db: Session, project_id: int) -> int:
+    """The project's newest act; 0 before the first."""
+    return db.scalar(select(func.max(Act.id)).where(Act.project_id == project_id)) or 0
+
+
+def _load_labels(db: Session, project: Project, raw: Encoder) -> dict[int, set[int]]:
+    """Record id → labels still offered. "None of these" teaches only where labels are many.
+
+    The audit stream is left out: it is there to ask, not to teach.
+    """
+    offered = {label.id for label in label_set(db, project.id)}
+    rows = db.execute(
+        select(Consensus.record_id, Consensus.label_id)
+        .join(Embedding, Embedding.record_id == Consensus.record_id)
+        .join(Record, Record.id == Consensus.record_id)
+        .where(
+            Consensus.project_id == project.id,
+            Embedding.encoder_id == raw.id,
+            Record.content_hash > project.audit_until,
+        )
+    )
+    labels: dict[int, set[int]] = defaultdict(set)
+    for record_id, label_id in rows:
+        if label_id in offered:
+            labels[record_id].add(label_id)
+        elif label_id is None and project.is_multi_label:
+            labels[record_id] |= set()
+    return labels
+
+
+def _load_hashes(db: Session, ids: Ids) -> list[str]:
+    found: dict[int, str] = {}
+    for start in range(0, len(ids), 500):
+        part = [int(i) for i in ids[start : start + 500]]
+        rows = db.execute(select(Record.id, Record.content_hash).where(Record.id.in_(part)))
+        found |= dict(rows.all())
+    return [found[int(i)] for i in ids]
+
+
+def _load_provenance(db: Session, project_id: int) -> dict[int, tuple[int, str]]:
+    """Record id → the act that brought its consensus about, and how it was given."""
+    rows = db.execute(
+        select(Consensus.record_id, Consensus.act_id, Annotation.source)
+        .join(
+            Annotation,
+            (Annotation.act_id == Consensus.act_id) & (Annotation.record_id == Consensus.record_id),
+        )
+        .where(Consensus.project_id == project_id)
+        .distinct()
+    )
+    return {record_id: (act_id, source) for record_id, act_id, source in rows}
+
+
+def _build_groups(keys: Sequence[bytes], provenance: Sequence[tuple[int, str]]) -> Ids:
+    """Number records linked by a near-copy or one page accept, through any number of others."""
+    names: dict[object, int] = {}
+    links: list[tuple[int, int]] = []
+    for row, (key, (act_id, source)) in enumerate(zip(keys, provenance, strict=True)):
+        shared: list[object] = [key, *([act_id] if source == "page" else [])]
+        links += [(row, names.setdefault(each, len(keys) + len(names))) for each in shared]
+    n = len(keys) + len(names)
+    rows, others = np.array(links).T
+    graph = sp.csr_matrix((np.ones(len(links), bool), (rows, others)), shape=(n, n))
+    _, components = connected_components(graph, directed=False)
+    return np.asarray(components[: len(keys)], dtype=np.int64)
+
+
+def _count_contradictions(hashes: Sequence[str], targets: NDArray[np.bool_]) -> int:
+    labelings: dict[str, set[bytes]] = defaultdict(set)
+    for text, row in zip(hashes, targets, strict=True):
+        labelings[text].add(row.tobytes())
+    return sum(len(answers) > 1 for answers in labelings.values())

@@ -1,0 +1,1 @@
+"""What a run measured: metrics, advice, tables, segments."""

@@ -1,0 +1,181 @@
+"""What a run brought, in words for somebody who never saw the tool: did it help, how much, for
+which labels, and how sure is that.
+
+Decision: the same differences and the same bound decide here as in the gate
+(app.ml.evaluation.activation_gate), so that the words never contradict what was activated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.ml.evaluation.activation_gate import CONFIDENCE_LEVEL, EVIDENCE, HOLDOUT_ACCURACY, RAW
+from app.models import Evaluation
+from app.training.plots.canvas import percent, points
+from app.training.plots.dots import GainRow
+from app.training.reports.metrics import Figure
+
+FEW = 100
+MOST_NAMED = 6
+HOW_MUCH = {
+    "r_precision": "Like neighbours, those with the record's own label",
+    "accuracy": "Right suggestions",
+    HOLDOUT_ACCURACY: "Right suggestions among records drawn by chance (audit)",
+}
+BASES = {
+    HOLDOUT_ACCURACY: ("The audit, which is asked first", "records drawn by chance"),
+    EVIDENCE: (
+        "Like neighbours and right suggestions together",
+        "labeled records that were hidden from training",
+    ),
+}
+"""What a difference between versions rests on: by what measure, on which records."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """The answer and its kind (good, warn, bad, info), and the sentences below it."""
+
+    answer: str
+    kind: str
+    how_much: tuple[str, ...]
+    for_which: tuple[str, ...]
+    how_sure: tuple[str, ...]
+
+
+def write_story(
+    figures: Sequence[Figure],
+    scores: Sequence[Evaluation],
+    differences: Sequence[Mapping[str, Any]],
+    labels: Sequence[GainRow],
+) -> Story:
+    """The story of a run that has ended well.
+
+    figures      those shown first; empty where nothing could be measured
+    scores       every number of the run; differences as measured.facts has them, and labels what
+                 tuning brought to each, by r_precision
+    """
+    if not figures:
+        return Story(
+            "It could not be measured whether this run helped.",
+            "warn",
+            ("Too few labeled records could be hidden from training and asked about.",),
+            (),
+            (),
+        )
+    against_raw = [each for each in differences if each["against"] == RAW]
+    answer, kind = _describe_outcome(against_raw, scores)
+    return Story(
+        answer,
+        kind,
+        tuple(_describe_gains(figures, scores)),
+        tuple(_describe_labels(labels)),
+        tuple(_describe_certainty(figures, differences)),
+    )
+
+
+def _describe_outcome(
+    against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]
+) -> tuple[str, str]:
+    return {
+        1: ("Yes, this run helped.", "good"),
+        0: ("Not sure yet whether this run helped.", "info"),
+        -1: ("No, this run made things worse.", "bad"),
+    }[_compare_with_raw(against_raw, scores)]
+
+
+def _compare_with_raw(
+    against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]
+) -> int:
+    """1 clearly better than raw, -1 clearly worse, 0 neither; the audit is asked first."""
+    for metric in BASES:
+        for each in against_raw:
+            if each["metric"] == metric and each["chance_worse"] >= CONFIDENCE_LEVEL:
+                return -1
+            if each["metric"] == metric and each["chance_worse"] <= 1 - CONFIDENCE_LEVEL:
+                return 1
+    found = None if against_raw else _find_gain_over_raw(scores, EVIDENCE)
+    return 0 if found is None else int(found.low > 0) - int(found.high < 0)
+
+
+def _describe_gains(figures: Sequence[Figure], scores: Sequence[Evaluation]) -> list[str]:
+    sentences = []
+    for figure in figures:
+        words, gain = (
+            HOW_MUCH.get(figure.tuned.metric),
+            _find_gain_over_raw(scores, figure.tuned.metric),
+        )
+        if words is None:
+            continue
+        sentence = (
+            f"{words}: {percent(figure.tuned.value, 1)} tuned, {percent(figure.raw.value, 1)} raw"
+        )
+        sentence += "" if gain is None else f", {_format_gain(gain)}"
+        sentences.append(f"{sentence}, n = {figure.tuned.n:,}.")
+    return sentences
+
+
+def _format_gain(gain: Evaluation) -> str:
+    """The gain and how sure it is, so that what may be nothing never reads like a fact."""
+    low, high = points(gain.low), points(gain.high)
+    if gain.low <= 0 <= gain.high:
+        return f"{points(gain.value)} points, but between {low} and {high}: not sure yet"
+    return f"{points(gain.value)} points (95 % interval {low} to {high})"
+
+
+def _describe_labels(labels: Sequence[GainRow]) -> list[str]:
+    better = sorted((each for each in labels if each.is_better), key=lambda each: -each.value)
+    worse = sorted((each for each in labels if each.is_worse), key=lambda each: each.value)
+    unclear = [each for each in labels if not (each.is_better or each.is_worse)]
+    sentences = []
+    if better:
+        sentences.append(f"Clearly better: {_join_names(better)}.")
+    if worse:
+        sentences.append(f"Clearly worse: {_join_names(worse)}.")
+    if unclear:
+        which = "every label" if len(unclear) == len(labels) else _join_names(unclear)
+        sentences.append(f"No clear change: {which}.")
+    return sentences
+
+
+def _join_names(parts: Sequence[GainRow]) -> str:
+    named = [f"{part.name} ({points(part.value)})" for part in parts[:MOST_NAMED]]
+    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    return ", ".join(named) + more
+
+
+def _describe_certainty(
+    figures: Sequence[Figure], differences: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    n = figures[0].tuned.n
+    sentences = [
+        _format_difference(each)
+        for metric in BASES
+        for each in differences
+        if each["metric"] == metric
+    ]
+    if sentences:
+        sentences.append(f"{percent(CONFIDENCE_LEVEL)} of the redraws or more count as sure.")
+    if n < FEW:
+        sentences.append(f"{n} records are few: with more labels the figures become surer.")
+    if not any(figure.tuned.metric == HOLDOUT_ACCURACY for figure in figures):
+        sentences.append(
+            "The records that asked were labeled in sessions or imported, not drawn by chance: an "
+            "audit session tells how often suggestions are right among all records."
+        )
+    return sentences
+
+
+def _format_difference(each: Mapping[str, Any]) -> str:
+    ahead = "all" if each["chance_worse"] == 0 else percent(1 - each["chance_worse"], 1)
+    against = "raw" if each["against"] == RAW else f"{each['against']}, in use then"
+    measure, records = BASES[each["metric"]]
+    return (
+        f"{measure}: {points(each['value'])} points over {against}, ahead in {ahead} of 1,000 "
+        f"redraws of the {each['n']:,} {records}."
+    )
+
+
+def _find_gain_over_raw(scores: Sequence[Evaluation], metric: str) -> Evaluation | None:
+    wanted = ("over_raw", metric, None)
+    return next((s for s in scores if (s.role, s.metric, s.label_id) == wanted), None)

@@ -1,0 +1,1 @@
+"""Training runs: requested, triggered, followed, cancelled."""

@@ -1,0 +1,112 @@
+"""A run watched live: what moves on its row, as server-sent events, until it ends.
+
+Decision: one look at the row a second, in a session of its own that is over before the wait, so
+that a hundred watchers hold neither a connection nor a thread. A stream ends after ten minutes; a
+browser comes back by itself, and is asked anew who it is.
+"""
+
+import logging
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.session import read_session
+from app.errors import Busy, Unreachable
+from app.models import RunEvent, TrainingRun
+from app.projects.access import CurrentProject
+from app.training.reports.run_summary import RunSummary, load_run_summaries
+from app.training.runs.readiness import MOVING
+from app.training.runs.runs import find_run
+from app.web.templating import format_duration
+
+router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN = 1.0
+MAX_POLLS = 600
+_COUNTED = re.compile(r"(?:, )?((?:(?:step|pass|part) )?[\d,]+ of [\d,]+(?:, [\d,]+ a minute)?)$")
+
+
+def require_run(project: CurrentProject, number: int) -> int:
+    """The id of the run of the URL, found before the stream begins. Raises NotFound."""
+    with read_session() as db:
+        return find_run(db, project.id, number).id
+
+
+RunId = Annotated[int, Depends(require_run)]
+
+
+@router.get("/runs/{number}/live", name="follow_run", response_class=EventSourceResponse)
+async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
+    """The run whenever it moved: event "run" while it does, "end" once it has ended."""
+    reported: dict[str, Any] = {}
+    for _ in range(MAX_POLLS):
+        try:
+            now = await anyio.to_thread.run_sync(look, run_id)
+        except (Busy, Unreachable) as error:
+            # The answer has begun: all that is left is to end it. The browser comes back by itself.
+            log.warning("Following run %d ended: %s", run_id, error)
+            return
+        if now != reported:
+            yield ServerSentEvent(data=now, event="run" if now["is_moving"] else "end")
+        if not now["is_moving"]:
+            return
+        reported = now
+        await anyio.sleep(SECONDS_BETWEEN)
+
+
+def look(run_id: int) -> dict[str, Any]:
+    """What a watcher is told: stage, progress in [0, 1], words about it, and a mark that changes
+    whenever the page has more to show than that."""
+    with read_session() as db:
+        run = db.get_one(TrainingRun, run_id)
+        counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
+        n_events = db.scalar(counted) or 0
+        words = describe_progress(db, load_run_summaries(db, [run])[0])
+    return {
+        "is_moving": run.status in MOVING,
+        "stage": run.stage,
+        "progress": round(run.progress, 3),
+        "words": words,
+        "mark": compute_page_mark(run, n_events),
+    }
+
+
+def compute_page_mark(run: TrainingRun, n_events: int) -> str:
+    """Another one whenever the run's page has more to show than its progress. The page carries
+    its own, so that what happened between its making and the first look is not missed."""
+    return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}"
+
+
+def describe_progress(db: Session, facts: RunSummary) -> str:
+    """How far the stage is, how fast where it counts what it does, and how long it still takes."""
+    run = facts.run
+    if run.status != "running":
+        return ""
+    reported = [f"{round(100 * run.progress)} %", *_find_pace(db, run)]
+    if facts.seconds_left is not None:
+        reported.append(f"{format_duration(facts.seconds_left)} left")
+    return ", ".join(reported)
+
+
+def _find_pace(db: Session, run: TrainingRun) -> list[str]:
+    """What the last line of the log counts: "step 30 of 250, 12 a minute"."""
+    of_stage = (RunEvent.run_id == run.id, RunEvent.stage == run.stage)
+    lines = select(RunEvent.message).where(*of_stage).order_by(RunEvent.id.desc())
+    counted = _COUNTED.search(db.scalar(lines.limit(1)) or "")
+    return [] if counted is None else [counted[1]]
+
+
+def format_log_lines(events: Sequence[RunEvent]) -> list[tuple[datetime, str]]:
+    """The log as people read it: how far a line had counted is told of the last one alone, for the
+    others went on to their end."""
+    ended = [(event.happened_at, _COUNTED.sub("", event.message)) for event in events[:-1]]
+    return ended + [(event.happened_at, event.message) for event in events[-1:]]

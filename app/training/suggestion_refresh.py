@@ -1,0 +1,156 @@
+"""Suggestions that keep up with the labels: renewed by the worker between two runs, in a second.
+
+Decision: no version is made. What the active version suggests gets its next revision, made of all
+labels that are known by now; its vectors, its index and its figures stay what they are. So the
+order of search rests while people label, and the rows that they have not reached yet get better.
+Decision: it is state that is looked at, not an event: suggestions that know fewer labels than
+there are become due again, whatever was killed meanwhile.
+"""
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db.session import read_session
+from app.jobs.steps import JobCancelled, Step
+from app.ml.label_inference.infer import infer_from_raw_vectors
+from app.ml.recipe import Recipe
+from app.models import Act, Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
+from app.search.embedding import load_all_vectors
+from app.search.index_revisions import (
+    find_base_version_id,
+    find_newest_index,
+    find_newest_suggestions,
+    write_suggestions,
+)
+from app.search.suggestions import Suggestions
+from app.search.vector_lock import hold_vectors
+from app.search.versions import find_active_version
+from app.training.pipeline.graph_cache import load_or_build_graph
+from app.training.pipeline.record_texts import load_word_features, uses_words
+from app.training.pipeline.snapshot import freeze, last_act_id
+from app.training.runs.readiness import MOVING, find_moving_run
+
+log = structlog.get_logger()
+
+# So many labels must have changed before a second of the worker's time is well spent.
+MIN_CHANGED_LABELS = 10
+
+
+def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
+    """(project id, number of the try) where the active version's suggestions lag behind.
+
+    The number is another one after each act and after each run that ended: what failed is not tried
+    again on the same labels, and what made way for a run is.
+
+    Cheap: asked several times a second.
+    """
+    projects = db.scalars(select(Project).order_by(Project.id)).all()
+    return [
+        (each.id, last_act_id(db, each.id) + _n_ended(db, each.id))
+        for each in projects
+        if is_refresh_due(db, each)
+    ]
+
+
+def is_refresh_due(db: Session, project: Project) -> bool:
+    """Whether renewing would bring something: labels that the suggestions do not know.
+
+    The first `min_labels` labels are the first run's affair. While a run is queued or running none
+    is due: both would hold all vectors and build their graph, and the run brings suggestions.
+    """
+    if find_moving_run(db, project.id) is not None:
+        return False
+    encoder = find_active_version(db, project.id)
+    index = None if encoder is None else find_newest_index(db, encoder.id)
+    if encoder is None or index is None or _count_labeled(db, project.id, 0) < project.min_labels:
+        return False
+    newest = find_newest_suggestions(db, encoder.id)
+    if newest is not None and newest.revision < index.revision:
+        return True
+    return (
+        _count_labeled(db, project.id, _find_known_act_id(db, encoder, newest))
+        >= MIN_CHANGED_LABELS
+    )
+
+
+def refresh_suggestions(project_id: int) -> None:
+    """Make and store what all labels known by now suggest, for the version that is active now.
+
+    Raises JobCancelled if it is no longer due while it waits for another job of the project.
+    """
+    with hold_vectors(project_id, lambda: _check_due(project_id)):
+        _renew(project_id)
+
+
+def _check_due(project_id: int) -> None:
+    """It waits in a queue that imports want as well, so it does not wait in vain."""
+    with read_session() as db:
+        project = db.get(Project, project_id)
+        if project is None or not is_refresh_due(db, project):
+            raise JobCancelled
+
+
+def _renew(project_id: int) -> None:
+    read_at = utc_now()
+    with read_session() as db:
+        project = db.get_one(Project, project_id)
+        if not is_refresh_due(db, project):
+            return
+        encoder = find_active_version(db, project_id)
+        assert encoder is not None  # Else nothing were due.
+        raw = db.get_one(Encoder, find_base_version_id(encoder))
+        snapshot = freeze(db, project, raw)
+        ids, vectors = load_all_vectors(db, raw.id)
+        recipe = Recipe()
+        words = load_word_features(db, ids) if uses_words(recipe, project) else None
+    examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
+    graph = load_or_build_graph(raw.id, ids, vectors, recipe.neighbours)
+    probabilities = infer_from_raw_vectors(graph, vectors, examples, recipe, words)
+    suggestions = Suggestions(ids, examples.label_ids, probabilities.astype("float16"))
+    write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
+    log.info(
+        "suggestions.renewed",
+        project_id=project_id,
+        n_labeled=len(examples),
+        seconds=_count_seconds_since(snapshot.last_act_id),
+    )
+
+
+def log_failure(project_id: int, sentence: str) -> None:
+    """Note why it could not be done; the next labels bring the next try, and runs go on as ever."""
+    log.warning("suggestions.not_renewed", project_id=project_id, why=sentence)
+
+
+STEPS: tuple[tuple[str, Step], ...] = (("renew", refresh_suggestions),)
+
+
+def _find_known_act_id(db: Session, encoder: Encoder, newest: Artifact | None) -> int:
+    """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
+    if newest is None:
+        return 0
+    if newest.last_act_id is not None:
+        return newest.last_act_id
+    of_run = select(TrainingRun.last_act_id).where(TrainingRun.encoder_id == encoder.id)
+    return db.scalar(of_run) or 0
+
+
+def _count_labeled(db: Session, project_id: int, after: int) -> int:
+    labeled = select(func.count(Consensus.record_id.distinct())).where(
+        Consensus.project_id == project_id, Consensus.act_id > after
+    )
+    return db.scalar(labeled) or 0
+
+
+def _n_ended(db: Session, project_id: int) -> int:
+    """How often a run of the project has ended, each try of it counted."""
+    ended = select(func.sum(TrainingRun.attempt)).where(
+        TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
+    )
+    return db.scalar(ended) or 0
+
+
+def _count_seconds_since(act_id: int) -> float:
+    with read_session() as db:
+        acted_at = db.scalar(select(Act.acted_at).where(Act.id == act_id))
+    return 0.0 if acted_at is None else round((utc_now() - acted_at).total_seconds(), 1)

@@ -1,0 +1,130 @@
+"""Which versions stay: notes, pins, deleting one, and the rule that deletes old ones by itself.
+
+Decision: a deleted version's row stays, because annotations, sessions and runs name it; its files
+and its own embeddings go. Nothing that search, rolling back or a run may need can be deleted.
+"""
+
+from contextlib import suppress
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from app.accounts import audit_log as audit
+from app.db.session import read_session, write_session
+from app.errors import Conflict, Invalid
+from app.models import Artifact, Embedding, Encoder, Project, User, utc_now
+from app.search.deep_versions import delete_embeddings, remove_files
+from app.search.versions import (
+    find_active_version,
+    find_rollback_target,
+    find_version,
+    list_versions,
+)
+from app.training.runs.readiness import find_moving_run
+
+LONGEST_NOTE = 2_000
+FEWEST_KEPT, MOST_KEPT = 2, 1_000
+
+
+def describe(db: Session, project: Project, number: int, note: str, *, is_pinned: bool) -> None:
+    """Write down what the version is for, and whether it stays whatever the rule says.
+
+    Raises NotFound, Conflict, Invalid for a note that is too long.
+    """
+    note = note.strip()
+    if len(note) > LONGEST_NOTE:
+        raise Invalid(f"A note has at most {LONGEST_NOTE:,} characters.")
+    encoder = find_version(db, project.id, number)
+    encoder.note, encoder.is_pinned = note, is_pinned
+    db.flush()
+
+
+def set_retention_limit(db: Session, project_id: int, n: int) -> None:
+    """So many tuned versions stay by themselves. Raises Invalid."""
+    if not FEWEST_KEPT <= n <= MOST_KEPT:
+        raise Invalid(f"Keep {FEWEST_KEPT} to {MOST_KEPT:,} versions.")
+    db.get_one(Project, project_id).keep_versions = n
+    db.flush()
+
+
+def reason_to_keep(db: Session, project: Project, encoder: Encoder) -> str | None:
+    """Why the version cannot be deleted now, or None."""
+    active = find_active_version(db, project.id)
+    if encoder.kind == "raw":
+        return "Every other version stands on the raw one."
+    if active is not None and encoder.id in (active.id, active.raw_encoder_id):
+        return "Search uses it."
+    if encoder.is_pinned:
+        return "It is pinned."
+    if _has_heads(db, encoder):
+        return "A head that is still there stands on it."
+    if find_moving_run(db, project.id) is not None:
+        return "A run is going that may stand on it."
+    return None
+
+
+def delete_version(project: Project, number: int, by: User | None) -> None:
+    """Take its files and its own embeddings away. Raises NotFound, Conflict with the reason.
+
+    by  None: the retention rule
+    """
+    with write_session() as db:
+        encoder = find_version(db, project.id, number)
+        reason = reason_to_keep(db, project, encoder)
+        if reason is not None:
+            raise Conflict(f"Version {number} cannot be deleted. {reason}")
+        encoder.deleted_at = utc_now()
+        files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
+        db.execute(delete(Artifact).where(Artifact.encoder_id == encoder.id))
+        audit.log_event(
+            db,
+            "version.delete",
+            user_id=None if by is None else by.id,
+            project_id=project.id,
+            version=number,
+        )
+    # Killed from here on, the next tidying finds the embeddings, the next worker the files.
+    remove_files(files)
+    _delete_embeddings()
+
+
+def delete_surplus_versions() -> int:
+    """Delete the oldest tuned versions of each project beyond what it keeps; how many went."""
+    with read_session() as db:
+        projects = db.scalars(select(Project)).all()
+        surplus = [(each, number) for each in projects for number in _find_surplus(db, each)]
+    n_gone = 0
+    for project, number in surplus:
+        # Pinned, activated or needed by a run since we looked: then it stays.
+        with suppress(Conflict):
+            delete_version(project, number, by=None)
+            n_gone += 1
+    _delete_embeddings()
+    return n_gone
+
+
+def _delete_embeddings() -> None:
+    """Embeddings of all deleted versions: of those too whose deletion was killed."""
+    has_some = exists().where(Embedding.encoder_id == Encoder.id)
+    gone = select(Encoder.id).where(Encoder.deleted_at.is_not(None), has_some)
+    with read_session() as db:
+        encoder_ids = db.scalars(gone).all()
+    for encoder_id in encoder_ids:
+        delete_embeddings(encoder_id)
+
+
+def _find_surplus(db: Session, project: Project) -> list[int]:
+    """Numbers of what is over the limit and may go; what heads stand on after these heads."""
+    back = find_rollback_target(db, project.id)
+    tuned = [each for each in list_versions(db, project.id) if each.kind != "raw"]
+    over = tuned[project.keep_versions :]
+    return [
+        each.number
+        for each in over
+        if each.id != back and reason_to_keep(db, project, each) is None
+    ]
+
+
+def _has_heads(db: Session, encoder: Encoder) -> bool:
+    heads = exists().where(Encoder.raw_encoder_id == encoder.id, Encoder.deleted_at.is_(None))
+    return bool(db.scalar(select(heads)))

@@ -1,0 +1,69 @@
+"""A text that is nobody's record: what two versions make of it, side by side."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.errors import Invalid
+from app.models import Encoder, Label, Project
+from app.projects.labels import is_offered, list_all_labels
+from app.records.filters import Filters
+from app.search.indexes import Version
+from app.search.model_cache import load_text_encoder
+from app.search.request import SimilarityRequest
+from app.search.results import SimilarRecord, find_similar_records
+from app.search.similar import LONGEST_TEXT, Seed, open_pinned_version
+from app.search.suggestion_filters import follow_merges
+from app.search.versions import find_active_version, find_raw_version
+
+MOST_LABELS = 5
+MOST_FOUND = 10
+
+
+@dataclass(frozen=True)
+class TextTrial:
+    """What a version makes of a text.
+
+    scores  labels and their chances in [0, 1], best first; empty for a version without classes
+    found   its nearest records
+    """
+
+    encoder: Encoder
+    scores: tuple[tuple[Label, float], ...]
+    neighbours: tuple[SimilarRecord, ...]
+
+
+def find_raw_and_active(db: Session, project: Project) -> list[Encoder]:
+    """The raw version and the one in use, once if they are the same; none before the first."""
+    both = (find_raw_version(db, project), find_active_version(db, project.id))
+    return list({each.id: each for each in both if each is not None}.values())
+
+
+def try_text(db: Session, project: Project, text: str, encoder: Encoder) -> TextTrial:
+    """Nothing is stored. Raises Invalid for an empty or too long text, and as similar() does."""
+    text = text.strip()
+    if not text or len(text) > LONGEST_TEXT:
+        raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
+    version = open_pinned_version(db, project, encoder.id)
+    request = SimilarityRequest(Seed("text", text=text), Filters(), MOST_FOUND, encoder.number)
+    return TextTrial(
+        encoder,
+        _score_labels(db, project, version, text),
+        find_similar_records(db, project, request).found,
+    )
+
+
+def _score_labels(
+    db: Session, project: Project, version: Version, text: str
+) -> tuple[tuple[Label, float], ...]:
+    probabilities = version.head.suggest(load_text_encoder(db, version.encoder).encode([text]))
+    if probabilities is None:
+        return ()
+    labels = {label.id: label for label in list_all_labels(db, project.id)}
+    scored: dict[int, float] = {}
+    for label_id, probability in zip(version.head.classes, probabilities[0].tolist(), strict=True):
+        label = follow_merges(labels[label_id], labels) if label_id in labels else None
+        if label is not None and is_offered(label):
+            scored[label.id] = scored.get(label.id, 0.0) + probability
+    best = sorted(scored, key=lambda each: -scored[each])[:MOST_LABELS]
+    return tuple((labels[each], scored[each]) for each in best)

@@ -1,0 +1,1 @@
+"""Everything the web layer shares: error handlers, templates, downloads."""

@@ -1,0 +1,103 @@
+"""Pages and fragments from templates/: the one place that knows Jinja2 and htmx."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import RedirectResponse, Response
+
+from app.resources import resource_folder
+
+STATIC = resource_folder("static")
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(path: str) -> str:
+    return hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+
+
+def static_url(path: str) -> str:
+    """The file's URL with its content's fingerprint, so that browsers may keep it for a year."""
+    return f"/static/{path}?v={_fingerprint(path)}"
+
+
+def format_share(value: float | None) -> str:
+    """A share in [0, 1] as people read it: .658 → 65.8 %."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def format_age(moment: datetime | None) -> str:
+    """How long ago, in one unit."""
+    if moment is None:
+        return "never"
+    seconds = int((datetime.now(UTC) - moment).total_seconds())
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            n = seconds // size
+            return f"{n} {unit}{'s' if n > 1 else ''} ago"
+    return "just now"
+
+
+def format_duration(seconds: float | None) -> str:
+    """A length of time in words: 95 → 1 min 35 s."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_thousands(n: int) -> str:
+    """20000 → 20,000."""
+    return f"{n:,}"
+
+
+def _build_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(resource_folder("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "share": format_share,
+        "ago": format_age,
+        "duration": format_duration,
+        "thousands": format_thousands,
+    }
+    environment.globals["static_url"] = static_url
+    return environment
+
+
+def _user_context(request: Request) -> dict[str, Any]:
+    return {"user": getattr(request.state, "user", None)}
+
+
+templates = Jinja2Templates(env=_build_environment(), context_processors=[_user_context])
+
+
+def render(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """The page or fragment `templates/{template}`; `user` is there for every template."""
+    return templates.TemplateResponse(request, template, context, status_code=status)
+
+
+def wants_fragment(request: Request) -> bool:
+    """True when htmx asks for a part of the page rather than the whole."""
+    return request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
+
+
+def redirect_to(request: Request, name: str, /, **path: Any) -> Response:
+    """After a write: go and look at the named route (303, or htmx' own redirect)."""
+    url = request.url_for(name, **path).path
+    if wants_fragment(request):
+        return Response(status_code=204, headers={"HX-Redirect": url})
+    return RedirectResponse(url, 303)

@@ -1,0 +1,64 @@
+import re
+
+import pytest
+
+from app.commands import doctor
+from app.commands.doctor import Check, run_checks
+from app.db.session import write_session
+from app.models import Encoder
+from app.settings import settings
+from tests.conftest import make_project
+
+
+def runtime_check() -> Check:
+    [check] = [each for each in run_checks() if each.name == "runtime"]
+    return check
+
+
+@pytest.fixture
+def asks_for_int8(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIKEWISE_RUNTIME", "openvino-int8")
+    settings.cache_clear()
+
+
+def test_a_version_on_another_runtime_than_was_set_is_told_with_its_reason(
+    asks_for_int8: None,
+) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("nncf")
+    reason = "12 texts are too few to try it on."
+    with write_session() as db:
+        db.add(
+            Encoder(
+                project_id=make_project().id,
+                number=1,
+                kind="raw",
+                base_model="a",
+                runtime="torch",
+                runtime_reason=reason,
+            )
+        )
+
+    check = runtime_check()
+
+    assert check.is_ok
+    assert re.fullmatch(
+        r"openvino-int8 for new versions \(OpenVINO [\d.]+, fp32.*\); versions: 1 on torch; "
+        rf"the last on another: {re.escape(reason)}",
+        check.sentence,
+    )
+
+
+def test_packages_that_the_runtime_needs_and_that_are_missing_are_named(
+    asks_for_int8: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "missing_packages", lambda runtime: ["openvino", "nncf"])
+
+    check = runtime_check()
+
+    assert check == Check(
+        "runtime",
+        False,
+        "openvino-int8 needs openvino and nncf: pip install 'likewise[accel]'; until then new "
+        "versions are on torch",
+    )
