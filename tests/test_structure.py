@@ -1,5 +1,6 @@
 """The house keeps its own rules: what is declared is used, what is promised is written down."""
 
+import ast
 import re
 import tomllib
 from html.parser import HTMLParser
@@ -91,6 +92,25 @@ def test_nothing_from_data_is_executed_and_only_transaction_commits(forbidden: s
     }
 
     assert found - allowed == set()
+
+
+PRIVATE_WORDS = re.compile(
+    r"(?:^|_)(told|tells?|said|says?|asked|heard|hears|deeds?|foretold|righter)(?:_|$)"
+)
+# Columns of the database, and fields of the API and of stored files: they keep their names.
+STORED_NAMES = {"asked", "cancel_asked_at", "said_at", "says"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_identifiers_are_words_of_the_field(path: Path) -> None:
+    named = [
+        name
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (getattr(node, kind, None) for kind in ("id", "attr", "arg", "name"))
+        if isinstance(name, str)
+    ]
+
+    assert [n for n in named if PRIVATE_WORDS.search(n) and n not in STORED_NAMES] == []
 
 
 class Roots(HTMLParser):

@@ -14,7 +14,7 @@ from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.undo import redo, undo
 from app.labeling.labels.api import router as label_router
 from app.labeling.schemas import ActAnswer, Answer, build_act_answer
-from app.labeling.sessions.acceptance import MinScore, check_says, check_session
+from app.labeling.sessions.acceptance import MinScore, check_session, check_suggestion_scores
 from app.labeling.sessions.api import router as session_router
 from app.labeling.sessions.duplicates import add_followers
 from app.labeling.sessions.sessions import find_session
@@ -88,16 +88,16 @@ def add_annotations(project: CurrentProject, user: CurrentUser, body: AnnotateBo
     with write_session() as db:
         session = _find_session(db, project, body.session_id)
         encoder_id = session.encoder_id if session else None
-        says = [_build_annotation(annotation, encoder_id) for annotation in body.says]
+        annotations = [_build_annotation(annotation, encoder_id) for annotation in body.says]
         if body.min_score is not None:
-            _check_acceptance(db, session, says, body.min_score)
+            _check_acceptance(db, session, annotations, body.min_score)
         if session is not None:
-            says = add_followers(db, session, user.id, says)
+            annotations = add_followers(db, session, user.id, annotations)
         act = annotate(
             db,
             project,
             user.id,
-            says,
+            annotations,
             key=body.key,
             source=body.source,
             session_id=body.session_id,
@@ -112,11 +112,14 @@ def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
 
 
 def _check_acceptance(
-    db: Db, session: LabelingSession | None, says: Sequence[AnnotationInput], min_score: float
+    db: Db,
+    session: LabelingSession | None,
+    annotations: Sequence[AnnotationInput],
+    min_score: float,
 ) -> None:
     if session is not None:
         check_session(db, session)
-    check_says(says, min_score)
+    check_suggestion_scores(annotations, min_score)
 
 
 def _build_annotation(body: AnnotationBody, encoder_id: int | None) -> AnnotationInput:

@@ -39,25 +39,25 @@ def annotate_by_form(
     db: Db,
     rank: Rank,
     key: Key,
-    say: Annotated[str, Form()],
+    value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     view: View = "list",
 ) -> Response:
     """Label one row.
 
-    say  label:ID, labels (those ticked), accept:ID ID (what was shown), none, skip or not_similar
+    value  label:ID, labels (those ticked), accept:ID ID (what was shown), none, skip or not_similar
     """
     session = find_session(db, project.id, session_id)
     found = load_items(db, project, session, user.id, rank, 1)
     if not found:
         raise Conflict("This record was deleted meanwhile.")
     # Whoever accepts a suggestion agrees; nobody changes a decision that way.
-    if not (say.startswith("accept:") and found[0].state.own_verdict):
-        annotation = _parse_annotation(found[0], session, say, label_ids or [])
+    if not (value.startswith("accept:") and found[0].state.own_verdict):
+        annotation = _parse_annotation(found[0], session, value, label_ids or [])
         annotations = add_followers(db, session, user.id, [annotation])
         labels = label_ids or []
         request_hash = hash_request(
-            "label by form", session=session.id, rank=rank, say=say, labels=labels
+            "label by form", session=session.id, rank=rank, value=value, labels=labels
         )
         annotate(
             db,
@@ -154,7 +154,7 @@ def accept_page(
     if not still_open:
         raise Conflict("There is no open suggestion on this page to accept.")
     annotations = [build_accepted(item, session, suggested[item.rank]) for item in still_open]
-    annotations = [say for say in annotations if is_sure_enough(say.suggestion_score, min_score)]
+    annotations = [a for a in annotations if is_sure_enough(a.suggestion_score, min_score)]
     if not annotations:
         raise Conflict(sum_up([], min_score).sentence)
     annotations = add_followers(db, session, user.id, annotations)

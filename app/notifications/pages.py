@@ -85,15 +85,15 @@ def save_watch(
     project: CurrentProject,
     user: CurrentUser,
     db: Db,
-    tell: Annotated[str, Form()] = "no",
+    choice: Annotated[str, Form(alias="tell")] = "no",
 ) -> Response:
     """Be told in the page ("yes"), by e-mail as well ("email"), or no more ("no")."""
-    if tell == "no":
+    if choice == "no":
         unwatch(db, project.id, user.id)
-    elif tell in ("yes", "email"):
-        if tell == "email" and not db.get_one(User, user.id).email:
+    elif choice in ("yes", "email"):
+        if choice == "email" and not db.get_one(User, user.id).email:
             raise Invalid("Say first, on the page of your notices, where your mail goes.")
-        watch(db, project.id, user.id, by_email=tell == "email")
+        watch(db, project.id, user.id, by_email=choice == "email")
     else:
         raise Invalid("Choose yes, email or no.")
     return redirect_to(request, "show_project_notices", slug=project.slug)

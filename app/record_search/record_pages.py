@@ -114,14 +114,16 @@ def annotate_record(
     record_id: int,
     db: Db,
     key: Key,
-    say: Annotated[str, Form()],
+    value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     query: Annotated[str, Form()] = "",
 ) -> Response:
     """Label it: label:ID, labels (those ticked), accept:ID ID (what was shown), none or skip."""
     find_record(db, project.id, record_id)
-    annotation = _parse_annotation(db, project, record_id, say, label_ids or [])
-    request_hash = hash_request("label record", record=record_id, say=say, labels=label_ids or [])
+    annotation = _parse_annotation(db, project, record_id, value, label_ids or [])
+    request_hash = hash_request(
+        "label record", record=record_id, value=value, labels=label_ids or []
+    )
     act = annotate(db, project, user.id, [annotation], key=key, request_hash=request_hash)
     return _back(project, record_id, query, act)
 

@@ -47,7 +47,7 @@ CONTRADICTION = [
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "Pace", lambda: WriteThrottle(n_rows=10))
+    monkeypatch.setattr(importing, "WriteThrottle", lambda: WriteThrottle(n_rows=10))
     monkeypatch.setattr(pace, "FEWEST_ROWS", 10)
     monkeypatch.setattr(pace, "MOST_ROWS", 10)
 

@@ -253,7 +253,7 @@ def test_a_cancelled_import_stops_between_rows(
         is_short = moment == "chunks" and passes["n"] == 1
         return islice(endless(), 1) if is_short else endless()
 
-    monkeypatch.setattr(chunks, "rows", rows)
+    monkeypatch.setattr(chunks, "read_rows", rows)
     monkeypatch.setattr(chunks, "MOST_ROWS", 2**62)
     ended: list[BaseException] = []
 

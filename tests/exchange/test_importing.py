@@ -200,7 +200,7 @@ def test_a_killed_import_goes_on_where_it_stopped(
     database: str, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
 ) -> None:
     project = make_project()
-    monkeypatch.setattr(importing, "Pace", lambda: WriteThrottle(n_rows=10))
+    monkeypatch.setattr(importing, "WriteThrottle", lambda: WriteThrottle(n_rows=10))
     monkeypatch.setattr(pace, "FEWEST_ROWS", 10)
     monkeypatch.setattr(pace, "MOST_ROWS", 10)
     rows = [

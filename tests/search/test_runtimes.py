@@ -166,7 +166,7 @@ def test_int8_gives_way_to_floating_point(
 def test_without_the_packages_torch_is_used_and_the_reason_kept(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtimes, "missing_packages", lambda name: ["openvino", "onnx"])
+    monkeypatch.setattr(runtimes, "list_missing_packages", lambda name: ["openvino", "onnx"])
 
     embed_all(project)
 

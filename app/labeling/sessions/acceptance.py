@@ -75,16 +75,16 @@ def check_session(db: Session, session: LabelingSession) -> None:
         raise Conflict(obstacle)
 
 
-def check_says(says: Sequence[AnnotationInput], min_score: float) -> None:
+def check_suggestion_scores(annotations: Sequence[AnnotationInput], min_score: float) -> None:
     """Raise Invalid unless each say accepts a suggestion with at least this score."""
     n_unsure = sum(
-        say.verdict != "label"
-        or say.suggestion_id not in say.label_ids
-        or not is_sure_enough(say.suggestion_score, min_score)
-        for say in says
+        annotation.verdict != "label"
+        or annotation.suggestion_id not in annotation.label_ids
+        or not is_sure_enough(annotation.suggestion_score, min_score)
+        for annotation in annotations
     )
     if n_unsure:
         raise Invalid(
-            f"{n_unsure:,} of the {len(says):,} rows are not suggested what they are given with "
+            f"{n_unsure:,} of the {len(annotations):,} rows are not suggested what they are given with "
             f"a score of at least {100 * min_score:.0f} %. Nothing was accepted."
         )

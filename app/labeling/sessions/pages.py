@@ -147,8 +147,8 @@ def _expectation(
     """Why the product chose the session, or its forecast; what was foretold ends with the first
     decision."""
     why: str = session.seed.get("why", "")
-    is_foretold = session.seed_kind == "suggested"
-    if why and (n_decided == 0 or not is_foretold):
+    has_forecast = session.seed_kind == "suggested"
+    if why and (n_decided == 0 or not has_forecast):
         return why
     return _describe_forecast(db, project, session, user)
 

@@ -47,7 +47,7 @@ class Judged:
 
     scores: Floats
     is_right: NDArray[np.bool_]
-    said: Floats
+    known_by_row: Floats
 
 
 def forecast_session(
@@ -95,16 +95,16 @@ def correct_shares(
     doubts = np.zeros(shares.shape[1])
     chances = shares.copy()
     for column in np.flatnonzero(judged.scores.any(axis=0)):
-        asked = judged.scores[:, column] > 0
-        is_right = judged.is_right[asked, column]
-        n, promised = len(is_right), float(judged.scores[asked, column].mean())
+        suggested = judged.scores[:, column] > 0
+        is_right = judged.is_right[suggested, column]
+        n, promised = len(is_right), float(judged.scores[suggested, column].mean())
         kept = (is_right.sum() + BEFOREHAND * promised) / (n + BEFOREHAND)
         rows = suggested[:, column]
         if is_right.all() or kept >= promised or not rows.any():
             continue
         instead = np.zeros(shares.shape[1])
         if not is_multi:
-            instead = judged.said[asked][~is_right].mean(axis=0).astype(np.float64)
+            instead = judged.labels[suggested][~is_right].mean(axis=0).astype(np.float64)
         instead[column] = -1.0
         moved = chances[rows, column].astype(np.float64) * (1 - kept / promised)
         shares[rows] += (moved[:, None] * instead).astype(np.float32)
@@ -140,15 +140,15 @@ def _find_judged(
     shown = _read_shown(db, session, user_id)
     place = {int(record_id): row for row, record_id in enumerate(ids)}
     column = {int(label_id): at for at, label_id in enumerate(labels)}
-    said = dict(zip(known.rows.tolist(), known.labels, strict=True))
-    rows = [place[each] for each in shown if place.get(each) in said]
+    known_by_row = dict(zip(known.rows.tolist(), known.labels, strict=True))
+    rows = [place[each] for each in shown if place.get(each) in known_by_row]
     promised = scores[np.array(rows, np.int64)]
     for at, row in enumerate(rows):
         label_id, score = shown[int(ids[row])]
         if label_id in column and score and not is_multi:
             promised[at] = 0
             promised[at, column[label_id]] = score
-    truth = np.array([said[row] for row in rows], np.float32).reshape(promised.shape)
+    truth = np.array([known_by_row[row] for row in rows], np.float32).reshape(promised.shape)
     return Judged(promised, truth > 0, truth)
 
 

@@ -40,7 +40,7 @@ class RunReport:
             return
         self._reported_at = now
         try:
-            self._tell(progress, sentence)
+            self._store(progress, sentence)
         except Busy:
             # A busy database is no reason to lose the work: the next report will say it.
             return
@@ -51,7 +51,7 @@ class RunReport:
         with write_session() as db:
             self._line_id = self._add_line(db, sentence)
 
-    def _tell(self, progress: float, sentence: str) -> None:
+    def _store(self, progress: float, sentence: str) -> None:
         with write_session() as db:
             updated = db.execute(
                 update(TrainingRun)
