@@ -85,6 +85,6 @@ def check_suggestion_scores(annotations: Sequence[AnnotationInput], min_score: f
     )
     if n_unsure:
         raise Invalid(
-            f"{n_unsure:,} of the {len(annotations):,} rows are not suggested what they are given with "
-            f"a score of at least {100 * min_score:.0f} %. Nothing was accepted."
+            f"{n_unsure:,} of the {len(annotations):,} rows are not suggested what they are given "
+            f"with a score of at least {100 * min_score:.0f} %. Nothing was accepted."
         )

@@ -42,12 +42,12 @@ class Judged:
 
     scores    (m, K) float32, the chance that was promised of each suggested label, else 0
     is_right  (m, K) whether the row turned out to carry the label
-    said      (m, K) float32, what the row was said to be
+    labels    (m, K) float32, the labels that the row carries
     """
 
     scores: Floats
     is_right: NDArray[np.bool_]
-    known_by_row: Floats
+    labels: Floats
 
 
 def forecast_session(
@@ -95,16 +95,16 @@ def correct_shares(
     doubts = np.zeros(shares.shape[1])
     chances = shares.copy()
     for column in np.flatnonzero(judged.scores.any(axis=0)):
-        suggested = judged.scores[:, column] > 0
-        is_right = judged.is_right[suggested, column]
-        n, promised = len(is_right), float(judged.scores[suggested, column].mean())
+        is_judged = judged.scores[:, column] > 0
+        is_right = judged.is_right[is_judged, column]
+        n, promised = len(is_right), float(judged.scores[is_judged, column].mean())
         kept = (is_right.sum() + BEFOREHAND * promised) / (n + BEFOREHAND)
         rows = suggested[:, column]
         if is_right.all() or kept >= promised or not rows.any():
             continue
         instead = np.zeros(shares.shape[1])
         if not is_multi:
-            instead = judged.labels[suggested][~is_right].mean(axis=0).astype(np.float64)
+            instead = judged.labels[is_judged][~is_right].mean(axis=0).astype(np.float64)
         instead[column] = -1.0
         moved = chances[rows, column].astype(np.float64) * (1 - kept / promised)
         shares[rows] += (moved[:, None] * instead).astype(np.float32)
