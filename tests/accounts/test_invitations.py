@@ -72,7 +72,7 @@ def test_of_two_browsers_that_race_one_becomes_the_admin(database: str) -> None:
     for thread in threads:
         thread.join()
 
-    assert sorted(outcomes) == ["UsedUp", "UsedUp", "UsedUp", "admin"]
+    assert sorted(outcomes) == ["InvitationUsed", "InvitationUsed", "InvitationUsed", "admin"]
     assert admins() == 1
 
 

@@ -11,7 +11,7 @@ from app.db.session import write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.annotations.undo import undo
 from app.models import Label, Project, User
-from tests.conftest import client_of, make_user
+from tests.conftest import client_of, distinct_text, make_user
 from tests.maps.conftest import arrive, draw_all, indexed_project, map_of, raw
 from tests.training.conftest import N_CLASSES, label_ids, record_ids
 
@@ -166,7 +166,7 @@ def test_programs_read_the_map_in_parts(client: TestClient, project: Project) ->
 
 
 def test_matches_are_the_records_of_a_filter(client: TestClient, project: Project) -> None:
-    found = client.get(f"{URL}/matches", params={"q": "text 39"}).json()
+    found = client.get(f"{URL}/matches", params={"q": f'"{distinct_text(39)}"'}).json()
 
     assert found == {"n_matching": 1, "record_ids": [record_ids(project)[39]]}
     labeled = client.get(f"{URL}/matches", params={"state": "labeled"}).json()

@@ -28,7 +28,10 @@ def some_rows(m: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.int64
 
 
 def test_pages_can_import_everything_without_torch() -> None:
-    files = "graph head index sampling tuning encoding.encoder measuring.validation deep.recipe"
+    files = (
+        "graph index query_strategies heads.head heads.tuning encoding.encoder "
+        "evaluation.cross_validation deep.recipe"
+    )
     imports = ", ".join(f"app.ml.{name}" for name in files.split())
     code = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
 
