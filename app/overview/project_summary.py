@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.jobs.steps import list_workers
 from app.labeling.annotations.counts import count_by_label
+from app.labeling.sessions.kinds import SESSION_KINDS
 from app.labeling.sessions.session_list import list_recent_sessions
 from app.models import (
     Consensus,
@@ -152,13 +153,14 @@ def _find_unfinished_import(db: Session, project_id: int) -> Import | None:
 
 
 def _has_tuned_session(db: Session, project_id: int) -> bool:
+    kinds = [each.kind for each in SESSION_KINDS.values() if each.is_similarity]
     found = db.scalar(
         select(LabelingSession.id)
         .join(Encoder, Encoder.id == LabelingSession.encoder_id)
         .where(
             LabelingSession.project_id == project_id,
             Encoder.kind != "raw",
-            LabelingSession.seed_kind.in_(("record", "selection", "label", "text")),
+            LabelingSession.seed_kind.in_(kinds),
         )
         .limit(1)
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
 from app.labeling.annotations.annotate import AnnotationInput
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import LabelingSession
 
@@ -59,8 +60,8 @@ def sum_up(scores: Sequence[float], min_score: float = MIN_SCORE) -> Acceptance:
 
 def find_obstacle(db: Session, session: LabelingSession) -> str:
     """Say why suggestions of this session are not to be accepted together; empty if they are."""
-    if session.seed_kind == "cold_start":
-        return "These are the first labels: label them row by row, so that suggestions can learn."
+    if obstacle := describe_kind(session).obstacle:
+        return obstacle
     if len(load_session_suggestions(db, session.encoder_id).ids) == 0:
         return (
             "Suggestions here come only from the labels of this session: label row by row. "

@@ -23,6 +23,7 @@ from app.labeling.sessions.acceptance import (
     sum_up,
 )
 from app.labeling.sessions.duplicates import add_followers
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import Item, find_suggestions, load_items
 from app.ml.evaluation.intervals import wilson_interval
 from app.models import Act, Annotation, Consensus, LabelingSession, Project, SessionItem
@@ -55,8 +56,8 @@ def draw_sample_ranks(session: LabelingSession) -> list[int]:
 
 def can_be_spot_checked(project: Project, session: LabelingSession) -> bool:
     """Whether an audit would leave most of the session to be accepted at once."""
-    is_worth_it = session.n_records >= 2 * N_SAMPLED and session.seed_kind != "audit"
-    return is_worth_it and not project.is_multi_label
+    is_worth_it = session.n_records >= 2 * N_SAMPLED and not project.is_multi_label
+    return is_worth_it and describe_kind(session).has_spot_check
 
 
 def count_sampled_done(db: Session, session: LabelingSession, user_id: int) -> int:
@@ -123,7 +124,7 @@ def sum_up_session(
         ~is_decided(user_id),
         ~exists().where(Consensus.record_id == SessionItem.record_id),
     )
-    ids = [] if session.seed_kind == "audit" else list(db.scalars(open_rows))
+    ids = list(db.scalars(open_rows)) if describe_kind(session).has_suggestions else []
     suggested = find_suggestions(db, project, session.encoder_id, ids)
     return sum_up([found[0].score for found in suggested.values()], min_score)
 

@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.labeling.sessions.kinds import SESSION_KINDS
 from app.models import Annotation, LabelingSession, Project
-
-RECORD_SEED_KINDS = ("record", "selection")
 
 
 def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
@@ -15,6 +14,7 @@ def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
 
     Only where records were the seed, and as long as it is not withdrawn.
     """
+    kinds = [each.kind for each in SESSION_KINDS.values() if each.has_record_seed]
     rejections = db.execute(
         select(LabelingSession.seed, Annotation.record_id)
         .join(LabelingSession, LabelingSession.id == Annotation.session_id)
@@ -22,7 +22,7 @@ def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
             Annotation.project_id == project.id,
             Annotation.verdict == "not_similar",
             Annotation.withdrawn_at.is_(None),
-            LabelingSession.seed_kind.in_(RECORD_SEED_KINDS),
+            LabelingSession.seed_kind.in_(kinds),
         )
     )
     pairs = {
