@@ -17,6 +17,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.models.base import Base, utc_now
+from app.models.enums import ImportStatus
 
 
 def hash_normalized(text: str) -> str:
@@ -87,7 +88,7 @@ class Import(Base):
     format: Mapped[str] = mapped_column(String(20))
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
     act_id: Mapped[int | None] = mapped_column(ForeignKey("acts.id"))
-    status: Mapped[str] = mapped_column(String(20), default="uploaded", index=True)
+    status: Mapped[str] = mapped_column(String(20), default=ImportStatus.UPLOADED, index=True)
     attempt: Mapped[int] = mapped_column(default=1)
     n_rows: Mapped[int | None]
     n_read: Mapped[int] = mapped_column(default=0)

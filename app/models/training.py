@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, utc_now
+from app.models.enums import RunStage, RunStatus
 
 
 class TrainingRun(Base):
@@ -45,8 +46,8 @@ class TrainingRun(Base):
     number: Mapped[int]
     recipe: Mapped[dict[str, Any]] = mapped_column(default=dict)
     is_forced: Mapped[bool] = mapped_column(default=False)
-    status: Mapped[str] = mapped_column(String(20), default="queued", index=True)
-    stage: Mapped[str] = mapped_column(String(20), default="collect")
+    status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED, index=True)
+    stage: Mapped[str] = mapped_column(String(20), default=RunStage.COLLECT)
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     attempt: Mapped[int] = mapped_column(default=1)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

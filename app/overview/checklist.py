@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.labeling.sessions.kinds import SessionKind
 from app.models import Project
+from app.models.enums import RunStatus
 from app.overview.project_summary import ProjectSummary
 from app.web.templating import format_duration, format_thousands
 
@@ -127,7 +128,7 @@ def _training_step(base_url: str, facts: ProjectSummary, needed: int) -> Checkli
         return ChecklistStep(
             title, words, is_done=False, action=look, share=run.progress, is_moving=True
         )
-    if facts.runs and facts.runs[0].status == "failed":
+    if facts.runs and facts.runs[0].status == RunStatus.FAILED:
         return ChecklistStep(
             title, facts.runs[0].error or "The run failed.", is_done=False, action=look
         )

@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.labeling.sessions.kinds import SESSION_KINDS
 from app.models import LabelingSession
+from app.models.enums import AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
 OUTSIDE_SESSIONS = "Outside of sessions"
-HANDS = {"single": "one by one", "page": "by page"}
+HANDS: dict[str, str] = {AnnotationSource.SINGLE: "one by one", AnnotationSource.PAGE: "by page"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def build_method_rows(
     order = {kind: place for place, kind in enumerate((*SESSION_KINDS, ""))}
     kept = [row for row in rows if row.done.n_labels]
     return sorted(
-        kept, key=lambda row: (order.get(row.seed_kind, len(order)), row.hand != "single")
+        kept,
+        key=lambda row: (order.get(row.seed_kind, len(order)), row.hand != AnnotationSource.SINGLE),
     )
 
 

@@ -12,6 +12,7 @@ from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import LabelingSession
+from app.models.enums import Verdict
 
 MIN_SCORE = 0.8
 """Suggestions below this score are not accepted together unless a person lowers it."""
@@ -79,7 +80,7 @@ def check_session(db: Session, session: LabelingSession) -> None:
 def check_says(says: Sequence[AnnotationInput], min_score: float) -> None:
     """Raise Invalid unless each say accepts a suggestion with at least this score."""
     n_unsure = sum(
-        say.verdict != "label"
+        say.verdict != Verdict.LABEL
         or say.suggestion_id not in say.label_ids
         or not is_sure_enough(say.suggestion_score, min_score)
         for say in says

@@ -27,6 +27,7 @@ from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import Item, find_suggestions, load_items
 from app.ml.evaluation.intervals import wilson_interval
 from app.models import Act, Annotation, Consensus, LabelingSession, Project, SessionItem
+from app.models.enums import LABELING_VERDICTS, AnnotationSource, Verdict
 
 N_SAMPLED = 40
 """If all of them agree, more than nine in ten of the session are right, with 95 % confidence."""
@@ -103,7 +104,7 @@ def accept_session(
         user_id,
         annotations,
         key=key,
-        source="page",
+        source=AnnotationSource.PAGE,
         session_id=session.id,
         request_hash=request_hash,
     )
@@ -154,7 +155,7 @@ def _compare_sample(
             Annotation.session_id == session.id,
             Annotation.user_id == user_id,
             Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
         )
         .order_by(Annotation.act_id)
     )
@@ -176,7 +177,7 @@ def _build_accepted(item: Item, session: LabelingSession) -> AnnotationInput:
     best = item.suggestions[0]
     return AnnotationInput(
         item.record.id,
-        "label",
+        Verdict.LABEL,
         (best.label_id,),
         rank=item.rank,
         similarity=item.similarity,

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.labeling.sessions.kinds import SESSION_KINDS
 from app.models import Annotation, LabelingSession, Project
+from app.models.enums import Verdict
 
 
 def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
@@ -20,7 +21,7 @@ def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
         .join(LabelingSession, LabelingSession.id == Annotation.session_id)
         .where(
             Annotation.project_id == project.id,
-            Annotation.verdict == "not_similar",
+            Annotation.verdict == Verdict.NOT_SIMILAR,
             Annotation.withdrawn_at.is_(None),
             LabelingSession.seed_kind.in_(kinds),
         )
