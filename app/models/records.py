@@ -70,7 +70,7 @@ class Record(Base):
 class Import(Base):
     """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
 
-    status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
+    status: an ImportStatus.
     `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
     U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
     folder, named by us; `mapping` is app.exchange.imports.mapping.Mapping as JSON.

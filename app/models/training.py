@@ -21,8 +21,8 @@ from app.models.enums import RunStage, RunStatus
 class TrainingRun(Base):
     """One way from labels to a version, durable: killed, it goes on at its last step.
 
-    status: queued, running, succeeded, failed, cancelled; stage: collect, tune, evaluate, reindex,
-    activate. At most one run of a project is queued or running (a unique partial index holds it).
+    status: a RunStatus; stage: a RunStage. At most one run of a project is queued or running (a
+    unique partial index holds it).
     `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
     acts count as changed since. `audit_until` is the audit stream that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
