@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from app.db.session import engine, read_session, write_session
 from app.errors import AppError
 from app.models import Artifact, Import, Installation
+from app.models.enums import RESUMABLE_IMPORTS
 from app.settings import settings
 from app.storage import sync
 
 FILE = "installation_id"
 CLAIM = "likewise doctor --claim-folder"
-_UNFINISHED_IMPORTS = ("uploaded", "queued", "running", "failed")
 
 
 class WrongFolder(AppError):
@@ -97,7 +97,7 @@ def _describe(found: str | None) -> str:
 
 
 def _named_files(db: Session) -> bool:
-    unfinished = select(Import.id).where(Import.status.in_(_UNFINISHED_IMPORTS))
+    unfinished = select(Import.id).where(Import.status.in_(RESUMABLE_IMPORTS))
     return any(db.scalar(query.limit(1)) is not None for query in (select(Artifact.id), unfinished))
 
 

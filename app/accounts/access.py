@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.session import read_session, write_session
 from app.errors import LoginRequired, NotAllowed
 from app.models import ApiToken, Login, User, utc_now
+from app.models.enums import Role
 from app.settings import settings
 
 IDLE = timedelta(hours=12)
@@ -109,7 +110,7 @@ def require_user(request: Request) -> User:
 
 def require_admin(user: Annotated[User, Depends(require_user)]) -> User:
     """The admin who asks. Raises NotAllowed for anyone else."""
-    if user.role != "admin":
+    if user.role != Role.ADMIN:
         raise NotAllowed("Only an admin may do this.")
     return user
 

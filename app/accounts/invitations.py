@@ -13,6 +13,7 @@ from app.accounts.users import add_user, end_access, get_user, validate_name, va
 from app.db.session import read_session
 from app.errors import Conflict, NotFound
 from app.models import Invitation, User, utc_now
+from app.models.enums import Role
 
 LIFETIME = timedelta(days=7)
 # A fresh one is printed whenever the server starts, so it need not live long.
@@ -67,7 +68,7 @@ def create_first_admin_token(db: Session) -> str | None:
         .where(_is_first_admin_invitation(), Invitation.used_at.is_(None))
         .values(used_at=utc_now())
     )
-    return invite(db, "admin")
+    return invite(db, Role.ADMIN)
 
 
 def has_users(db: Session) -> bool:

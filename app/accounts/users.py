@@ -13,8 +13,9 @@ from app.accounts.passwords import hash_password, validate_password
 from app.accounts.tokens import revoke_all
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Login, User
+from app.models.enums import Role
 
-ROLES = ("admin", "reviewer", "annotator")
+ROLES = tuple(Role)
 LONGEST_NAME = 60
 
 
@@ -143,11 +144,11 @@ def end_logins(db: Session, user: User) -> None:
 def _require_another_admin(db: Session, user: User) -> None:
     others = db.scalar(
         select(func.count()).where(
-            User.role == "admin",
+            User.role == Role.ADMIN,
             User.is_active,
             User.password_hash.is_not(None),
             User.id != user.id,
         )
     )
-    if user.role == "admin" and not others:
+    if user.role == Role.ADMIN and not others:
         raise Conflict("This is the last admin; make somebody else an admin first.")

@@ -20,6 +20,7 @@ from app.db.session import engine, make_engine
 from app.errors import Conflict, Invalid
 from app.installation import claim_folder
 from app.models import Artifact, Import, utc_now
+from app.models.enums import RESUMABLE_IMPORTS
 from app.settings import settings
 from app.storage import hash_file, sync
 
@@ -126,11 +127,7 @@ def _list_named_files(database: Path) -> list[str]:
     copied = make_engine(f"sqlite:///{database}")
     with Session(copied) as db:
         artifacts = db.scalars(select(Artifact.file)).all()
-        waiting = db.scalars(
-            select(Import.file).where(
-                Import.status.in_(("uploaded", "queued", "running", "failed"))
-            )
-        ).all()
+        waiting = db.scalars(select(Import.file).where(Import.status.in_(RESUMABLE_IMPORTS))).all()
     copied.dispose()
     return sorted(
         {*artifacts, *(file for file in waiting if (settings().data_dir / file).is_file())}

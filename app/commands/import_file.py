@@ -14,6 +14,7 @@ from app.exchange.imports.import_list import MAX_SHOWN_REJECTS, load_rejects
 from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.preview import SEARCHED_ROWS, preview_file
 from app.models import Import, Project
+from app.models.enums import ImportStatus
 from app.projects.projects import create_project, find_project, make_slug
 from app.search.embedding import count_missing
 from app.search.index_revisions import needs_index
@@ -116,7 +117,7 @@ def run_import(
     with read_session() as db:
         ended = db.get_one(Import, import_row.id)
         rejects = load_rejects(db, import_row.id, MAX_SHOWN_REJECTS)
-    if ended.status in {"failed", "cancelled"}:
+    if ended.status in {ImportStatus.FAILED, ImportStatus.CANCELLED}:
         raise ImportFailed(ended.error or "The import was cancelled.")
     facts = {name: getattr(ended, name) for name in ("id", "status", *COUNTS)}
     listed = [{"line": r.line, "column": r.column, "reason": r.reason} for r in rejects]
@@ -159,9 +160,9 @@ def _is_done(project: Project, import_id: int) -> bool:
     """Stored, embedded, indexed, and no run of its own accord left half-way."""
     with read_session() as db:
         status = db.get_one(Import, import_id).status
-        if status in {"failed", "cancelled"}:
+        if status in {ImportStatus.FAILED, ImportStatus.CANCELLED}:
             return True
-        if status != "succeeded" or count_missing(db, project):
+        if status != ImportStatus.SUCCEEDED or count_missing(db, project):
             return False
         if find_moving_run(db, project.id) is not None:
             return False

@@ -31,6 +31,7 @@ from app.exchange.imports.preview import SEARCHED_ROWS
 from app.exchange.imports.upload_stream import IncomingUpload
 from app.labeling.annotations.counts import count_by_label
 from app.models import Import, Label, Project
+from app.models.enums import ImportStatus
 from app.projects.access import AdminProject, CurrentProject
 from app.projects.labels import label_set
 from app.records.filters import STATES, Filters
@@ -77,11 +78,11 @@ def show_import(
     delimiter: Annotated[str, Query(max_length=1)] = "",
 ) -> HTMLResponse:
     """Map the columns; once it is started, its progress and its result."""
-    if found.status == "uploaded":
+    if found.status == ImportStatus.UPLOADED:
         return _show_mapping(request, project, found, encoding, delimiter)
     template = "exchange/_import.html" if wants_fragment(request) else "exchange/import.html"
     rejects = load_rejects(db, found.id, MAX_SHOWN_REJECTS)
-    has_labels = found.status == "succeeded" and bool(found.mapping.get("label_column"))
+    has_labels = found.status == ImportStatus.SUCCEEDED and bool(found.mapping.get("label_column"))
     return render(
         request,
         template,

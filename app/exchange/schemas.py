@@ -1,13 +1,14 @@
 """What programs send to the exchange room, and what they get back."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.preview import Preview
 from app.models import Import
+from app.models.enums import ImportStatus
 
 
 class Answer(BaseModel):
@@ -22,7 +23,7 @@ class ImportAnswer(Answer):
     id: int
     file_name: str
     format: str
-    status: Literal["uploaded", "queued", "running", "succeeded", "failed", "cancelled"]
+    status: ImportStatus
     n_rows: int | None
     n_read: int
     n_stored: int

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.accounts.access import CurrentUser
 from app.db.session import Db, read_session, write_session
 from app.labeling.annotations.actions import find_act, hash_request
-from app.labeling.annotations.annotate import MAX_PER_REQUEST, AnnotationInput, Verdict, annotate
+from app.labeling.annotations.annotate import MAX_PER_REQUEST, AnnotationInput, annotate
 from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.undo import redo, undo
 from app.labeling.labels.api import router as label_router
@@ -19,6 +19,7 @@ from app.labeling.sessions.api import router as session_router
 from app.labeling.sessions.duplicates import add_followers
 from app.labeling.sessions.sessions import find_session
 from app.models import LabelingSession
+from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
 from app.records.schemas import Id
 
@@ -52,7 +53,7 @@ class AnnotateBody(Answer):
 
     key: Key
     session_id: Id | None = None
-    source: Literal["single", "page"] = "single"
+    source: Literal[AnnotationSource.SINGLE, AnnotationSource.PAGE] = AnnotationSource.SINGLE
     says: list[AnnotationBody] = Field(min_length=1, max_length=MAX_PER_REQUEST)
     min_score: MinScore | None = None
 

@@ -20,6 +20,7 @@ from app.labeling.sessions.duplicates import add_followers
 from app.labeling.sessions.rows import Item, find_rank, load_items
 from app.labeling.sessions.sessions import find_session
 from app.models import Act, LabelingSession, Project
+from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
 
 router = APIRouter()
@@ -78,10 +79,10 @@ def _parse_annotation(
     if kind == "accept":
         return build_accepted(item, session, _parse_label_ids(label_id))
     if kind == "label" and label_id.isdigit() and len(label_id) < 10:
-        return _build_annotation(item, session, "label", (int(label_id),))
+        return _build_annotation(item, session, Verdict.LABEL, (int(label_id),))
     if kind == "labels":
-        return _build_annotation(item, session, "label", tuple(ticked))
-    for verdict in ("none", "skip", "not_similar"):
+        return _build_annotation(item, session, Verdict.LABEL, tuple(ticked))
+    for verdict in (Verdict.NONE, Verdict.SKIP, Verdict.NOT_SIMILAR):
         if value == verdict:
             return _build_annotation(item, session, verdict)
     raise Invalid("That is nothing that can be said about a record.")
@@ -94,7 +95,7 @@ def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...])
     """
     if not shown:
         raise Conflict("There is no suggestion for this record to accept.")
-    annotation = _build_annotation(item, session, "label", shown)
+    annotation = _build_annotation(item, session, Verdict.LABEL, shown)
     score = next((each.score for each in item.suggestions if each.label_id == shown[0]), None)
     return replace(annotation, suggestion_id=shown[0], suggestion_score=score)
 
@@ -108,7 +109,7 @@ def _parse_label_ids(words: str) -> tuple[int, ...]:
 def _build_annotation(
     item: Item,
     session: LabelingSession,
-    verdict: Literal["label", "none", "skip", "not_similar"],
+    verdict: Verdict,
     label_ids: tuple[int, ...] = (),
 ) -> AnnotationInput:
     best = item.suggestions[0] if item.suggestions else None
@@ -164,7 +165,7 @@ def accept_page(
         user.id,
         annotations,
         key=key,
-        source="page",
+        source=AnnotationSource.PAGE,
         session_id=session.id,
         request_hash=request_hash,
     )

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from app.accounts.access import CurrentUser
 from app.db.session import ReadDb
 from app.errors import Invalid, NotFound
+from app.labeling.sessions.kinds import SessionKind
 from app.labeling.sessions.sessions import build_seed, start_session
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.maps.before_after_pages import router as before_after_router
@@ -147,9 +148,9 @@ def start_from_map(
 ) -> Response:
     """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
     ids = _parse_ids(record_ids)
-    seed = build_seed("given", ids)
+    seed = build_seed(SessionKind.GIVEN, ids)
     title = f"Selected on the map: {len(ids):,} record{'' if len(ids) == 1 else 's'}"
-    session = start_session(project, user, "given", seed=seed, title=title)
+    session = start_session(project, user, SessionKind.GIVEN, seed=seed, title=title)
     url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
     return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)
 

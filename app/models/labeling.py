@@ -19,8 +19,7 @@ from app.models.base import Base, utc_now
 class LabelingSession(Base):
     """An ordered list of records to label, frozen when it was started, with its encoder version.
 
-    `seed_kind`: record, selection, label, text, cold_start, uncertain, random, suggested, suspects,
-    contradictions, coverage, recent, audit, given (exactly the records that somebody named).
+    `seed_kind`: one of app.labeling.sessions.kinds.SessionKind.
     `seed` holds the ids or the text, and the filters, that it was started from, and `why`, if it
     was the product's choice. `hidden_at`: since when its starter does not want it listed any more.
     """
@@ -108,11 +107,10 @@ class Act(Base):
 class Annotation(Base):
     """One user's say about a record. Append-only: a newer act supersedes it, undo withdraws it.
 
-    verdict: label, none ("none of these"), skip, or not_similar (to the session's seed; this one
-    supersedes nothing). In a multi-label project one say is several rows of the same act.
-    source: single, page, import, rule. A user's current say about a record is the rows of the
-    newest act among those not withdrawn and not not_similar; what came by import is a voter of its
-    own, who yields to what people say by hand. Written only by app.labeling and
+    verdict: a Verdict; not_similar supersedes nothing. In a multi-label project one say is several
+    rows of the same act. source: an AnnotationSource. A user's current say about a record is the
+    rows of the newest act among those not withdrawn and not not_similar; what came by import is a
+    voter of its own, who yields to what people say by hand. Written only by app.labeling and
     app.exchange, always together with the record's consensus.
     """
 

@@ -17,6 +17,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.models.base import Base, utc_now
+from app.models.enums import ImportStatus
 
 
 def hash_normalized(text: str) -> str:
@@ -69,7 +70,7 @@ class Record(Base):
 class Import(Base):
     """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
 
-    status: uploaded (mapping not chosen yet), queued, running, succeeded, failed, cancelled.
+    status: an ImportStatus.
     `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
     U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
     folder, named by us; `mapping` is app.exchange.imports.mapping.Mapping as JSON.
@@ -87,7 +88,7 @@ class Import(Base):
     format: Mapped[str] = mapped_column(String(20))
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
     act_id: Mapped[int | None] = mapped_column(ForeignKey("acts.id"))
-    status: Mapped[str] = mapped_column(String(20), default="uploaded", index=True)
+    status: Mapped[str] = mapped_column(String(20), default=ImportStatus.UPLOADED, index=True)
     attempt: Mapped[int] = mapped_column(default=1)
     n_rows: Mapped[int | None]
     n_read: Mapped[int] = mapped_column(default=0)

@@ -15,13 +15,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, utc_now
+from app.models.enums import RunStage, RunStatus
 
 
 class TrainingRun(Base):
     """One way from labels to a version, durable: killed, it goes on at its last step.
 
-    status: queued, running, succeeded, failed, cancelled; stage: collect, tune, evaluate, reindex,
-    activate. At most one run of a project is queued or running (a unique partial index holds it).
+    status: a RunStatus; stage: a RunStage. At most one run of a project is queued or running (a
+    unique partial index holds it).
     `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
     acts count as changed since. `audit_until` is the audit stream that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
@@ -45,8 +46,8 @@ class TrainingRun(Base):
     number: Mapped[int]
     recipe: Mapped[dict[str, Any]] = mapped_column(default=dict)
     is_forced: Mapped[bool] = mapped_column(default=False)
-    status: Mapped[str] = mapped_column(String(20), default="queued", index=True)
-    stage: Mapped[str] = mapped_column(String(20), default="collect")
+    status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED, index=True)
+    stage: Mapped[str] = mapped_column(String(20), default=RunStage.COLLECT)
     progress: Mapped[float] = mapped_column(Float, default=0.0)
     attempt: Mapped[int] = mapped_column(default=1)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

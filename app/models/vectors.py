@@ -18,9 +18,9 @@ from app.models.base import Base, utc_now
 class Encoder(Base):
     """A version of how texts become vectors.
 
-    kind: raw, the base model; head, tuned on top of a raw or a deep version's vectors, which
-    `raw_encoder_id` names; deep, an encoder tuned whole, with embeddings of its own like a raw one,
-    and a head on top of them.
+    kind, a VersionKind: raw, the base model; head, tuned on top of a raw or a deep version's
+    vectors, which `raw_encoder_id` names; deep, an encoder tuned whole, with embeddings of its own
+    like a raw one, and a head on top of them.
 
     `number` counts within the project, from 1, when the version is whole. A deep version whose
     embeddings are still being made has minus its run's id, and nobody finds it.

@@ -10,6 +10,7 @@ from app.accounts.access import Admin, CurrentUser
 from app.db.session import Db, ReadDb
 from app.errors import Invalid
 from app.models import Project, User
+from app.models.enums import Role
 from app.notifications.delivery import list_latest_deliveries, send_again
 from app.notifications.events import EVENT_KINDS
 from app.notifications.mail import is_mail_configured
@@ -137,7 +138,7 @@ def repeat_delivery(
 
 
 def _project_context(db: Session, project: Project, user: User) -> dict[str, Any]:
-    is_admin = user.role == "admin"
+    is_admin = user.role == Role.ADMIN
     return {
         "project": project,
         "watched": find_watch(db, project.id, user.id),

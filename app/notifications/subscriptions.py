@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid
 from app.models import Membership, Project, User, Watch
+from app.models.enums import Role
 
 _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,63}")
 
@@ -37,7 +38,7 @@ def find_watch(db: Session, project_id: int, user_id: int) -> Watch | None:
 def list_watchers(db: Session, project: Project) -> list[tuple[User, bool]]:
     """(user, by email) of all who asked and may still see the project."""
     member = select(Membership.user_id).where(Membership.project_id == project.id)
-    may_see = or_(User.role == "admin", User.id.in_(member))
+    may_see = or_(User.role == Role.ADMIN, User.id.in_(member))
     query = (
         select(User, Watch.by_email)
         .join(Watch, Watch.user_id == User.id)

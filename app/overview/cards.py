@@ -6,6 +6,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.models import Consensus, Project, Record, User
+from app.models.enums import VersionKind
 from app.projects.access import is_visible_to
 from app.search.versions import find_active_version
 
@@ -41,7 +42,7 @@ def _build_card(
         n_records=n_records.get(project.id, 0),
         n_labeled=n_labeled.get(project.id, 0),
         version=active.number if active else None,
-        is_tuned=active is not None and active.kind != "raw",
+        is_tuned=active is not None and active.kind != VersionKind.RAW,
     )
 
 

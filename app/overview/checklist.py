@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.labeling.sessions.kinds import SessionKind
 from app.models import Project
+from app.models.enums import RunStatus
 from app.overview.project_summary import ProjectSummary
 from app.web.templating import format_duration, format_thousands
 
@@ -87,7 +89,7 @@ def _embedding_step(facts: ProjectSummary) -> ChecklistStep:
 
 
 def _session_step(base_url: str, facts: ProjectSummary) -> ChecklistStep:
-    fields = (("seed_kind", "cold_start"),)
+    fields = (("seed_kind", SessionKind.COLD_START),)
     can_start = facts.embedding.n_done > 0
     return ChecklistStep(
         "Start the first session",
@@ -126,7 +128,7 @@ def _training_step(base_url: str, facts: ProjectSummary, needed: int) -> Checkli
         return ChecklistStep(
             title, words, is_done=False, action=look, share=run.progress, is_moving=True
         )
-    if facts.runs and facts.runs[0].status == "failed":
+    if facts.runs and facts.runs[0].status == RunStatus.FAILED:
         return ChecklistStep(
             title, facts.runs[0].error or "The run failed.", is_done=False, action=look
         )
@@ -143,7 +145,7 @@ def _training_step(base_url: str, facts: ProjectSummary, needed: int) -> Checkli
 def _tuned_session_step(base_url: str, facts: ProjectSummary) -> ChecklistStep:
     action = None
     if facts.has_tuned and facts.labeled_record_id is not None:
-        fields = (("seed_kind", "record"), ("record_ids", str(facts.labeled_record_id)))
+        fields = (("seed_kind", SessionKind.RECORD), ("record_ids", str(facts.labeled_record_id)))
         action = ActionButton("Open a similar session", f"{base_url}/sessions", fields)
     return ChecklistStep(
         "See a purer session",

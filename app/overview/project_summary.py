@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.jobs.steps import list_workers
 from app.labeling.annotations.counts import count_by_label
+from app.labeling.sessions.kinds import SESSION_KINDS
 from app.labeling.sessions.session_list import list_recent_sessions
 from app.models import (
     Consensus,
@@ -21,6 +22,7 @@ from app.models import (
     SessionItem,
     TrainingRun,
 )
+from app.models.enums import RunStatus, VersionKind
 from app.projects.labels import is_offered, list_all_labels
 from app.search.embedding import EmbeddingProgress, load_embedding_progress
 from app.search.versions import find_active_version
@@ -71,7 +73,7 @@ class ProjectSummary:
     @property
     def has_tuned(self) -> bool:
         """Whether a run has ended well."""
-        return bool(self.figures) or any(run.status == "succeeded" for run in self.runs)
+        return bool(self.figures) or any(run.status == RunStatus.SUCCEEDED for run in self.runs)
 
 
 def load_project_summary(db: Session, project: Project) -> ProjectSummary:
@@ -112,7 +114,7 @@ def figures(db: Session, project_id: int) -> list[Figure]:
         select(TrainingRun)
         .where(
             TrainingRun.project_id == project_id,
-            TrainingRun.status == "succeeded",
+            TrainingRun.status == RunStatus.SUCCEEDED,
             select(Evaluation.id).where(Evaluation.run_id == TrainingRun.id).exists(),
         )
         .order_by(TrainingRun.number.desc())
@@ -152,13 +154,14 @@ def _find_unfinished_import(db: Session, project_id: int) -> Import | None:
 
 
 def _has_tuned_session(db: Session, project_id: int) -> bool:
+    kinds = [each.kind for each in SESSION_KINDS.values() if each.is_similarity]
     found = db.scalar(
         select(LabelingSession.id)
         .join(Encoder, Encoder.id == LabelingSession.encoder_id)
         .where(
             LabelingSession.project_id == project_id,
-            Encoder.kind != "raw",
-            LabelingSession.seed_kind.in_(("record", "selection", "label", "text")),
+            Encoder.kind != VersionKind.RAW,
+            LabelingSession.seed_kind.in_(kinds),
         )
         .limit(1)
     )

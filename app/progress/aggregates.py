@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.labeling.annotations.actions import UNFLAG
 from app.models import Act, Annotation
+from app.models.enums import LABELING_VERDICTS, AnnotationSource
 
 # Shorter than this, what was done in it says nothing about pace.
 LEAST_SECONDS = 30.0
@@ -63,8 +64,8 @@ def load_totals(db: Session, project_id: int) -> list[WorkTotals]:
     labels: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
     for (user_id, session_id, way), n in _count_labels(db, project_id).items():
         # A near-duplicate that followed a single label is kept as a page's: nobody looked at it.
-        is_folded = way == "page" and (user_id, session_id, way) not in acts
-        labels[user_id, session_id, "single" if is_folded else way] += n
+        is_folded = way == AnnotationSource.PAGE and (user_id, session_id, way) not in acts
+        labels[user_id, session_id, AnnotationSource.SINGLE if is_folded else way] += n
     return [
         WorkTotals(*key, labels.get(key, 0), *acts.get(key, (0, 0, 0.0))) for key in acts | labels
     ]
@@ -111,7 +112,7 @@ def _count_labels(db: Session, project_id: int) -> dict[tuple[int | None, int | 
         .where(
             Annotation.project_id == project_id,
             Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
         )
         .group_by(*by)
     )

@@ -6,27 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.labeling.sessions.kinds import SESSION_KINDS
 from app.models import LabelingSession
+from app.models.enums import AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
-SEEDS = {
-    "record": "Similar to a record",
-    "selection": "Similar to a selection",
-    "label": "More like a label",
-    "text": "Similar to words",
-    "given": "Chosen records",
-    "cold_start": "Representative",
-    "suggested": "Suggested",
-    "uncertain": "Uncertain",
-    "coverage": "Far from any label",
-    "recent": "New",
-    "suspects": "Suspects",
-    "contradictions": "Contradictions",
-    "random": "Random",
-    "audit": "Audit",
-    "": "Outside of sessions",
-}
-HANDS = {"single": "one by one", "page": "by page"}
+OUTSIDE_SESSIONS = "Outside of sessions"
+HANDS: dict[str, str] = {AnnotationSource.SINGLE: "one by one", AnnotationSource.PAGE: "by page"}
 
 
 @dataclass(frozen=True)
@@ -40,7 +26,10 @@ class MethodRow:
     @property
     def seed_words(self) -> str:
         """What people call the seed."""
-        return SEEDS.get(self.seed_kind, self.seed_kind)
+        if not self.seed_kind:
+            return OUTSIDE_SESSIONS
+        kind = SESSION_KINDS.get(self.seed_kind)
+        return kind.name if kind else self.seed_kind
 
     @property
     def hand_words(self) -> str:
@@ -51,15 +40,16 @@ class MethodRow:
 def build_method_rows(
     db: Session, project_id: int, totals: Sequence[WorkTotals]
 ) -> list[MethodRow]:
-    """Every way that brought a label, in the order of SEEDS, one by one before by page."""
+    """Every way that brought a label, in the order of SESSION_KINDS, one by one before by page."""
     kinds = load_seed_kinds(db, project_id)
     by_hand = [each for each in totals if each.way in HANDS]
     ways = group_totals(by_hand, lambda each: (kinds.get(each.session_id or 0, ""), each.way))
     rows = [MethodRow(kind, hand, sum_totals(done)) for (kind, hand), done in ways.items()]
-    order = {kind: place for place, kind in enumerate(SEEDS)}
+    order = {kind: place for place, kind in enumerate((*SESSION_KINDS, ""))}
     kept = [row for row in rows if row.done.n_labels]
     return sorted(
-        kept, key=lambda row: (order.get(row.seed_kind, len(order)), row.hand != "single")
+        kept,
+        key=lambda row: (order.get(row.seed_kind, len(order)), row.hand != AnnotationSource.SINGLE),
     )
 
 

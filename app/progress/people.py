@@ -7,11 +7,11 @@ from statistics import median
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from app.labeling.annotations.votes import HUMAN_SOURCES
 from app.models import Act, Annotation, Consensus, User
+from app.models.enums import AUTOMATIC_SOURCES, LABELING_VERDICTS, MANUAL_SOURCES, AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
-SOURCES = ("single", "page", "import", "rule")
+SOURCES: tuple[str, ...] = tuple(AnnotationSource)
 # How many of a person's latest single decisions speak for all: enough for a median and a share.
 MAX_DECISIONS = 500
 LONGEST_MILLISECONDS = 120_000
@@ -76,7 +76,7 @@ def _build_row(
     user_id: int | None, name: str, done: Sequence[WorkTotals], hand: RecentDecisions
 ) -> PersonRow:
     by_way = {way: sum(each.n_labels for each in done if each.way == way) for way in SOURCES}
-    by_hand = sum_totals(each for each in done if each.way not in ("import", "rule"))
+    by_hand = sum_totals(each for each in done if each.way not in AUTOMATIC_SOURCES)
     return PersonRow(user_id, name, by_way, by_hand, hand)
 
 
@@ -90,7 +90,7 @@ def load_recent_decisions(db: Session, project_id: int, user_id: int) -> RecentD
             Act.user_id == user_id,
             Act.kind == "single",
             Act.undone_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
         )
         .order_by(Act.id.desc())
         .limit(MAX_DECISIONS)
@@ -106,8 +106,8 @@ def _is_judged_by_others() -> ColumnElement[bool]:
         other.record_id == Annotation.record_id,
         other.user_id != Annotation.user_id,
         other.withdrawn_at.is_(None),
-        other.source.in_(HUMAN_SOURCES),
-        other.verdict.in_(("label", "none")),
+        other.source.in_(MANUAL_SOURCES),
+        other.verdict.in_(LABELING_VERDICTS),
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.labeling.annotations.counts import count_labeled
 from app.labeling.labels.label_set import EDITORS
 from app.models import Project, Record, User, utc_now
+from app.models.enums import AUTOMATIC_SOURCES
 from app.progress.aggregates import WorkTotals, load_totals, sum_totals
 from app.progress.goals import Goal, build_goal
 from app.progress.labels import LabelRow, build_label_rows
@@ -87,7 +88,7 @@ def build_report(db: Session, project: Project, user: User) -> Report:
         n_labeled=_count_labeled(db, project, labels),
         n_last_week=after - before,
         goal=build_goal(project, n_records),
-        done=sum_totals(each for each in totals if each.way not in ("import", "rule")),
+        done=sum_totals(each for each in totals if each.way not in AUTOMATIC_SOURCES),
         timeline=build_timeline(db, project, now),
         labels=labels,
         people=build_person_rows(db, project.id, visible_totals),

@@ -9,11 +9,12 @@ from app.accounts.access import Admin, CurrentUser
 from app.db.session import read_session
 from app.errors import NotFound
 from app.models import Membership, Project, User
+from app.models.enums import Role
 
 
 def is_visible_to(user: User) -> ColumnElement[bool]:
     """The condition on Project under which this user may see it."""
-    return true() if user.role == "admin" else _is_open_to(user.id)
+    return true() if user.role == Role.ADMIN else _is_open_to(user.id)
 
 
 def _is_open_to(user_id: int | BindParameter[int]) -> ColumnElement[bool]:
@@ -28,7 +29,7 @@ _BY_SLUG_AND_OPEN = _BY_SLUG.where(_is_open_to(bindparam("user_id")))
 def require_project(slug: str, user: CurrentUser) -> Project:
     """The project of the URL. Raises NotFound when it is unknown or not this user's."""
     with read_session() as db:
-        if user.role == "admin":
+        if user.role == Role.ADMIN:
             project = db.scalar(_BY_SLUG, {"slug": slug})
         else:
             project = db.scalar(_BY_SLUG_AND_OPEN, {"slug": slug, "user_id": user.id})

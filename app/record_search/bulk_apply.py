@@ -16,6 +16,7 @@ from app.labeling.annotations.actions import begin_act, find_replay, require_act
 from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Act, Annotation, Project, Remark
+from app.models.enums import AnnotationSource
 from app.record_search.bulk_plan import BulkPlan
 from app.search.vectors import chunks
 
@@ -96,7 +97,7 @@ def _build_annotation_rows(act: Act, annotation: AnnotationInput) -> list[dict[s
         "record_id": annotation.record_id,
         "user_id": act.user_id,
         "verdict": annotation.verdict,
-        "source": "page",
+        "source": AnnotationSource.PAGE,
         "suggestion_id": annotation.suggestion_id,
         "suggestion_score": annotation.suggestion_score,
         "encoder_id": annotation.encoder_id,

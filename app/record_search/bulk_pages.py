@@ -15,7 +15,7 @@ from app.errors import Invalid
 from app.labeling.annotations.actions import find_replay, hash_request
 from app.labeling.annotations.undo import list_record_ids, redo, undo
 from app.labeling.sessions.acceptance import OFFERED_MIN_SCORES
-from app.labeling.sessions.titles import MOST_GIVEN
+from app.labeling.sessions.kinds import MOST_GIVEN
 from app.models import Project
 from app.projects.access import CurrentProject
 from app.projects.labels import list_all_labels

@@ -16,6 +16,7 @@ from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.sessions.acceptance import MIN_SCORE, Acceptance, is_sure_enough, sum_up
 from app.labeling.sessions.rows import find_suggestions
 from app.models import Consensus, Label, Project, Record, Remark
+from app.models.enums import Verdict
 from app.projects.labels import label_set
 from app.record_search.matches import find_matches
 from app.record_search.pagination import sort_matches
@@ -164,9 +165,9 @@ def build_plan(
 
 def _build_annotation(action: BulkAction, record_id: int) -> AnnotationInput:
     if action.label is not None:
-        return AnnotationInput(record_id, "label", (action.label.id,))
+        return AnnotationInput(record_id, Verdict.LABEL, (action.label.id,))
     # A later skip takes the place of what the user said, and is no voice itself.
-    return AnnotationInput(record_id, "skip" if action.kind == "withdraw" else "none")
+    return AnnotationInput(record_id, Verdict.SKIP if action.kind == "withdraw" else Verdict.NONE)
 
 
 def _select_unflagged(db: Session, project: Project, user_id: int, ids: Ids) -> Ids:
@@ -189,7 +190,7 @@ def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationI
     return [
         AnnotationInput(
             each,
-            "label",
+            Verdict.LABEL,
             tuple(suggestion.label_id for suggestion in found[each]),
             suggestion_id=found[each][0].label_id,
             suggestion_score=found[each][0].score,
@@ -212,7 +213,7 @@ def _compare_with_consensus(
     labeled = [
         annotation
         for annotation in annotations
-        if annotation.verdict != "skip" and annotation.record_id in now
+        if annotation.verdict != Verdict.SKIP and annotation.record_id in now
     ]
     wanted = [set(annotation.label_ids) or {NONE_OF_THESE} for annotation in labeled]
     n_same = sum(

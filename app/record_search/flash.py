@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Act, Annotation, Label, Project, Remark, User
+from app.models.enums import Verdict
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,11 @@ def _sentence(db: Session, act: Act) -> str:
 
 
 def _part(verdict: str, label: str | None, n: int) -> str:
-    words = {"none": "none of these", "skip": "no label of yours", "not_similar": "not similar"}
+    words: dict[str, str] = {
+        Verdict.NONE: "none of these",
+        Verdict.SKIP: "no label of yours",
+        Verdict.NOT_SIMILAR: "not similar",
+    }
     return (label or words.get(verdict, verdict)) + (f" {n:,}" if n else "")
 
 

@@ -13,13 +13,14 @@ from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.errors import AppError, Invalid
 from app.labeling.annotations.actions import hash_request
-from app.labeling.annotations.annotate import AnnotationInput, Verdict, annotate
+from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.record_state import load_record_states
 from app.labeling.labels.shortcuts import pair_with_digits
 from app.labeling.sessions.rows import find_suggestions
 from app.labeling.team.multi_annotation import load_hidden_records
 from app.models import Act, Project, Record, User
+from app.models.enums import Verdict
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
 from app.record_search.flash import load_flash
@@ -35,7 +36,7 @@ from app.web.templating import render
 router = APIRouter()
 # A text longer than this, in characters, is folded.
 FOLDED = 20_000
-PLAIN_VERDICTS: dict[str, Verdict] = {"none": "none", "skip": "skip"}
+PLAIN_VERDICTS: dict[str, Verdict] = {each: each for each in (Verdict.NONE, Verdict.SKIP)}
 RECORD = "/projects/{slug}/records/{record_id}"
 Key = Annotated[str, Form(min_length=1, max_length=80)]
 
@@ -144,7 +145,7 @@ def _parse_annotation(
     best = next(iter(found.get(record_id, [])), None)
     return AnnotationInput(
         record_id,
-        "label",
+        Verdict.LABEL,
         ids,
         suggestion_id=best.label_id if best else None,
         suggestion_score=best.score if best else None,

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.models import Project, Slice, User
+from app.models.enums import Role
 from app.projects.labels import name_key
 from app.record_search.matches import find_matches
 from app.record_search.request import SearchRequest
@@ -64,7 +65,7 @@ def delete_saved_search(db: Session, found: Slice, user: User) -> None:
 
 def may_change(found: Slice, user: User) -> bool:
     """Whoever made it, and admins."""
-    return user.role == "admin" or found.user_id == user.id
+    return user.role == Role.ADMIN or found.user_id == user.id
 
 
 def _check_owner(found: Slice, user: User) -> None:

@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, intersect, literal, or
 from sqlalchemy.orm import aliased
 
 from app.models import Act, Annotation, Consensus, Import, Record, Remark
+from app.models.enums import LABELING_VERDICTS, MANUAL_SOURCES, Verdict
 from app.records.filters import Filters, State
 from app.records.query_parser import build_word_condition
 from app.records.sql_functions import Among, FieldText
@@ -13,7 +14,6 @@ from app.records.sql_functions import Among, FieldText
 Conditions = list[ColumnElement[bool]]
 # Records that have something, by id; or a condition on each.
 Narrowing = Select[int] | ColumnElement[bool]
-MANUAL_SOURCES = ("single", "page")
 
 
 def build_conditions(project_id: int, filters: Filters) -> Conditions:
@@ -65,7 +65,7 @@ def _state_condition(project_id: int, state: State) -> Narrowing:
         standing = (Remark.kind == kind, Remark.withdrawn_at.is_(None))
         return select(Remark.record_id).where(Remark.project_id == project_id, *standing)
     if state == "skipped":
-        return _annotated(project_id, Annotation.verdict == "skip", is_current())
+        return _annotated(project_id, Annotation.verdict == Verdict.SKIP, is_current())
     return _in_disagreement(project_id) if state == "disagreed" else _labeled(project_id)
 
 
@@ -92,7 +92,7 @@ def is_current() -> ColumnElement[bool]:
             ),
             later.act_id > Annotation.act_id,
             later.withdrawn_at.is_(None),
-            later.verdict != "not_similar",
+            later.verdict != Verdict.NOT_SIMILAR,
             later.source.in_(MANUAL_SOURCES) == Annotation.source.in_(MANUAL_SOURCES),
         )
         .exists()
@@ -113,7 +113,7 @@ def _in_disagreement(project_id: int) -> Select[int]:
         .where(
             Annotation.project_id == project_id,
             Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
             Annotation.source.in_(MANUAL_SOURCES),
             is_current(),
         )
@@ -135,7 +135,7 @@ def _in_disagreement(project_id: int) -> Select[int]:
 
 def _annotator_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     found: list[Narrowing] = []
-    judged = Annotation.verdict.in_(("label", "none"))
+    judged = Annotation.verdict.in_(LABELING_VERDICTS)
     if filters.user_id is not None:
         by_them = (Annotation.user_id == filters.user_id, Annotation.source.in_(MANUAL_SOURCES))
         found.append(_annotated(project_id, judged, *by_them, is_current()))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.models.enums import VersionKind
 from app.settings import settings
 from app.storage import CorruptFile, store_directory, verified_path
 
@@ -31,7 +32,10 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
     with write_session() as db:
         project = db.get_one(Project, project_id)
         encoder = Encoder(
-            project_id=project.id, number=-run_id, kind="deep", base_model=project.base_model
+            project_id=project.id,
+            number=-run_id,
+            kind=VersionKind.DEEP,
+            base_model=project.base_model,
         )
         db.add(encoder)
         db.flush()

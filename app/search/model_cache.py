@@ -16,6 +16,7 @@ from app.ml.encoding.runtime import TORCH, RuntimeNotAvailable, load_runtime
 from app.ml.vectors import Vectors
 from app.models import Artifact
 from app.models import Encoder as EncoderRow
+from app.models.enums import VersionKind
 from app.search.base_versions import find_base_version
 from app.search.deep_versions import check_model, model_folder
 from app.settings import settings
@@ -82,7 +83,7 @@ def load_text_encoder(db: Session, version: EncoderRow) -> SharedEncoder:
     source = find_base_version(db, version)
     if source.runtime not in {None, TORCH}:
         return _load_runtime_encoder(db, source)
-    if source.kind != "deep":
+    if source.kind != VersionKind.DEEP:
         return load_encoder(source.base_model)
     folder = str(model_folder(db, source.id))
     with _loading:
@@ -98,7 +99,7 @@ def is_loaded(db: Session, version: EncoderRow) -> bool:
     source = find_base_version(db, version)
     if source.runtime not in {None, TORCH}:
         return _runtime_key(_find_runtime_file(db, source)) in _loaded
-    is_deep = source.kind == "deep"
+    is_deep = source.kind == VersionKind.DEEP
     return (str(model_folder(db, source.id)) if is_deep else source.base_model) in _loaded
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
 from app.models import Activation, Artifact, Encoder, Project, User, utc_now
+from app.models.enums import VersionKind
 from app.notifications.events import Event, announce
 from app.storage import StoredFile
 
@@ -27,12 +28,14 @@ def raw_encoder(db: Session, project: Project) -> Encoder:
     _lock_project(db, project)
     # Another worker may have been quicker, while we waited.
     found = find_raw_version(db, project)
-    return found or publish(db, project, kind="raw", raw_encoder=None, files={}, n_records=0)
+    return found or publish(
+        db, project, kind=VersionKind.RAW, raw_encoder=None, files={}, n_records=0
+    )
 
 
 def find_raw_version(db: Session, project: Project) -> Encoder | None:
     """The version that holds the project's embeddings, or None before the worker began."""
-    of_base = (Encoder.project_id == project.id, Encoder.kind == "raw")
+    of_base = (Encoder.project_id == project.id, Encoder.kind == VersionKind.RAW)
     newest = select(Encoder).where(*of_base, Encoder.base_model == project.base_model)
     return db.scalar(newest.order_by(Encoder.number.desc()).limit(1))
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.exchange.exports.downloads import file_response
 from app.ml.heads.head import EvidenceHead, load_head
 from app.models import Artifact, Encoder, Project
+from app.models.enums import VersionKind
 from app.projects.labels import list_all_labels
 from app.search.base_versions import find_base_version
 from app.search.deep_versions import KIND
@@ -75,7 +76,7 @@ def _describe_version(
         "base_model": encoder.base_model,
         "created_at": encoder.created_at,
         "note": encoder.note,
-        "encoder": "encoder" if source.kind == "deep" else encoder.base_model,
+        "encoder": "encoder" if source.kind == VersionKind.DEEP else encoder.base_model,
         "is_multi_label": project.is_multi_label,
         "labels": [],
     }

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Artifact, Embedding, Encoder, LabelingSession, Project
+from app.models.enums import VersionKind
 from app.search.versions import list_versions
 from app.training.reports.run_summary import VersionSummary, load_version_summaries
 
@@ -65,14 +66,14 @@ def _walk(
 def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int | None:
     """The version below: a deep one was tuned from the raw one of its base model."""
     encoder = facts.encoder
-    if encoder.kind == "raw":
+    if encoder.kind == VersionKind.RAW:
         return None
     if encoder.raw_encoder_id in by_id:
         return encoder.raw_encoder_id
     raw = (
         each.encoder.id
         for each in by_id.values()
-        if each.encoder.kind == "raw" and each.encoder.base_model == encoder.base_model
+        if each.encoder.kind == VersionKind.RAW and each.encoder.base_model == encoder.base_model
     )
     return next(raw, None)
 

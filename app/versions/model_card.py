@@ -1,6 +1,7 @@
 """The model card of a bundle: what the version is, how it was measured, how it is loaded."""
 
 from app.models import Encoder, Project
+from app.models.enums import VersionKind
 from app.training.reports.metrics import Figure
 from app.training.reports.run_summary import VersionSummary
 
@@ -70,7 +71,11 @@ def _describe(facts: VersionSummary, source: Encoder) -> str:
     base = facts.encoder.base_model
     if facts.made_by is None:
         return f"The base model {base}, as it is."
-    below = f"version {source.number}, tuned whole from {base}," if source.kind == "deep" else base
+    below = (
+        f"version {source.number}, tuned whole from {base},"
+        if source.kind == VersionKind.DEEP
+        else base
+    )
     if source.id == facts.encoder.id:
         below = f"{base}, tuned whole,"
     n = facts.made_by.run.n_examples or 0

@@ -13,6 +13,7 @@ from app.accounts import audit_log as audit
 from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
 from app.models import Artifact, Embedding, Encoder, Project, User, utc_now
+from app.models.enums import VersionKind
 from app.search.deep_versions import delete_embeddings, remove_files
 from app.search.versions import (
     find_active_version,
@@ -50,7 +51,7 @@ def set_retention_limit(db: Session, project_id: int, n: int) -> None:
 def reason_to_keep(db: Session, project: Project, encoder: Encoder) -> str | None:
     """Why the version cannot be deleted now, or None."""
     active = find_active_version(db, project.id)
-    if encoder.kind == "raw":
+    if encoder.kind == VersionKind.RAW:
         return "Every other version stands on the raw one."
     if active is not None and encoder.id in (active.id, active.raw_encoder_id):
         return "Search uses it."
@@ -116,7 +117,7 @@ def _delete_embeddings() -> None:
 def _find_surplus(db: Session, project: Project) -> list[int]:
     """Numbers of what is over the limit and may go; what heads stand on after these heads."""
     back = find_rollback_target(db, project.id)
-    tuned = [each for each in list_versions(db, project.id) if each.kind != "raw"]
+    tuned = [each for each in list_versions(db, project.id) if each.kind != VersionKind.RAW]
     over = tuned[project.keep_versions :]
     return [
         each.number

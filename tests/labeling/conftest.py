@@ -41,7 +41,7 @@ class Desk:
             for r, label in pairs
         ]
         with write_session() as db:
-            return annotate(db, self.project, user.id, says, key=key, source=source)  # type: ignore[arg-type]
+            return annotate(db, self.project, user.id, says, key=key, source=source)
 
     def consensus(self, position: int) -> list[int | None] | None:
         """The labels' positions that the record's annotations agree on; None: unlabeled."""

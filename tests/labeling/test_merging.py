@@ -29,11 +29,11 @@ def say_something(desk: Desk, chance: random.Random, key: str, *, is_multi: bool
         verdict = chance.choices(["label", "none", "skip", "not_similar"], [9, 1, 1, 1])[0]
         n_labels = chance.randint(1, 2) if is_multi else 1
         labels = chance.sample(desk.labels, n_labels) if verdict == "label" else []
-        says.append(AnnotationInput(record, verdict, tuple(sorted(labels))))  # type: ignore[arg-type]
+        says.append(AnnotationInput(record, verdict, tuple(sorted(labels))))
     with write_session() as db:
         user = chance.choice((desk.ada, desk.ben))
         source = chance.choices(["page", "import"], [4, 1])[0]
-        annotate(db, desk.project, user.id, says, key=key, source=source)  # type: ignore[arg-type]
+        annotate(db, desk.project, user.id, says, key=key, source=source)
     if chance.random() < 0.2:
         with write_session() as db:
             undo(db, desk.project, user.id)

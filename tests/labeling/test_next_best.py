@@ -17,6 +17,7 @@ from app.labeling.sessions.bulk_accept import (
 )
 from app.labeling.sessions.duplicates import add_followers, fold_duplicates
 from app.labeling.sessions.forecast import forecast_by_version
+from app.labeling.sessions.kinds import SessionKind
 from app.labeling.sessions.next_best import NextBest, find_next_best
 from app.labeling.sessions.rows import load_items
 from app.labeling.sessions.sessions import build_seed, start_next, start_session
@@ -133,7 +134,7 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     require_labels(desk, 3)
     desk.label(desk.ada, (11, 0), key="first")
     assert chosen(desk) == NextBest(
-        "cold_start",
+        SessionKind.COLD_START,
         2,
         "2 records from the middle of groups of similar ones: suggestions grow from them.",
     )
@@ -142,7 +143,9 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
 
     suggest(desk, raw, shares(*SURE))
     assert chosen(desk) == NextBest(
-        "uncertain", 9, "No label that is suggested has 5 labeled records yet. These 9 teach most."
+        SessionKind.UNCERTAIN,
+        9,
+        "No label that is suggested has 5 labeled records yet. These 9 teach most.",
     )
 
     teach(desk, 0)

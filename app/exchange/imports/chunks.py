@@ -23,6 +23,7 @@ from app.exchange.imports.sandboxed_reader import count_in_child, rows_in_child
 from app.exchange.imports.write_throttle import WriteThrottle
 from app.jobs.steps import JobCancelled, failpoint
 from app.models import Act, Import, ImportReject, Project, utc_now
+from app.models.enums import ImportStatus
 
 # Rejects beyond this are counted, not listed.
 REJECTS_KEPT = 10_000
@@ -53,7 +54,7 @@ def begin_import(import_id: int) -> None:
     """Mark the import running. Raises JobCancelled where it was stopped before."""
     with write_session() as db:
         row = _lock_import(db, import_id)
-        row.status = "running"
+        row.status = ImportStatus.RUNNING
         row.started_at = row.started_at or utc_now()
 
 
@@ -92,7 +93,9 @@ def iterate_chunks(
 def is_cancelled(import_id: int) -> bool:
     """Whether somebody stopped the import."""
     with read_session() as db:
-        return db.scalar(select(Import.status).where(Import.id == import_id)) == "cancelled"
+        return (
+            db.scalar(select(Import.status).where(Import.id == import_id)) == ImportStatus.CANCELLED
+        )
 
 
 def store_chunk(
@@ -129,7 +132,7 @@ def finish_import(import_id: int) -> None:
         row = _lock_import(db, import_id)
         if row.n_read == row.n_rejected:
             raise Unreadable(_all_rejected(db, import_id))
-        row.status, row.n_rows, row.finished_at = "succeeded", row.n_read, utc_now()
+        row.status, row.n_rows, row.finished_at = ImportStatus.SUCCEEDED, row.n_read, utc_now()
 
 
 def _all_rejected(db: Session, import_id: int) -> str:
@@ -186,7 +189,7 @@ def _open_act(db: Session, row: Import) -> Act:
 
 def _lock_import(db: Session, import_id: int) -> Import:
     row = db.scalars(select(Import).where(Import.id == import_id).with_for_update()).one()
-    if row.status == "cancelled":
+    if row.status == ImportStatus.CANCELLED:
         raise JobCancelled
     return row
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.db.session import write_session
 from app.labeling.annotations.consensus import load_locked_merge_targets, update_consensus
 from app.models import Annotation, Base, User, utc_now
+from app.models.enums import AnnotationSource, Verdict
 from app.projects.labels import add_label, list_all_labels, name_key
 
 LABELS_AT_ONCE = 20
@@ -75,7 +76,7 @@ def load_earlier_labels(
     rows = db.execute(
         select(Annotation.record_id, Annotation.act_id, Annotation.label_id).where(
             Annotation.record_id.in_(record_ids),
-            Annotation.source == "import",
+            Annotation.source == AnnotationSource.IMPORT,
             Annotation.user_id == author.user_id,
             Annotation.withdrawn_at.is_(None),
             Annotation.label_id.is_not(None),
@@ -116,8 +117,8 @@ def _insert_annotations(
         "act_id": author.act_id,
         "user_id": author.user_id,
         "project_id": project_id,
-        "verdict": "label",
-        "source": "import",
+        "verdict": Verdict.LABEL,
+        "source": AnnotationSource.IMPORT,
         "annotated_at": utc_now(),
     }
     rows = [

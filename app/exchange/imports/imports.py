@@ -30,8 +30,9 @@ from app.exchange.imports.uploads import clean_file_name, save_upload, upload_pa
 from app.exchange.imports.write_throttle import WriteThrottle
 from app.jobs.steps import JobCancelled, failpoint
 from app.models import Import, Project, utc_now
+from app.models.enums import ImportStatus
 
-UNFINISHED = ("uploaded", "queued", "running")
+UNFINISHED = (ImportStatus.UPLOADED, ImportStatus.QUEUED, ImportStatus.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,8 @@ def queue_import(db: Session, import_row: Import, mapping: Mapping) -> Import:
         mapping = mapping.model_copy(update={"answer_column": found_column})
     queued = db.execute(
         update(Import)
-        .where(Import.id == import_row.id, Import.status == "uploaded")
-        .values(status="queued", mapping=mapping.model_dump())
+        .where(Import.id == import_row.id, Import.status == ImportStatus.UPLOADED)
+        .values(status=ImportStatus.QUEUED, mapping=mapping.model_dump())
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict("This import was started before.")
@@ -167,8 +168,13 @@ def retry_import(db: Session, import_row: Import) -> None:
     upload_path(import_row)
     queued = db.execute(
         update(Import)
-        .where(Import.id == import_row.id, Import.status.in_(("failed", "cancelled")))
-        .values(status="queued", attempt=Import.attempt + 1, error=None, finished_at=None)
+        .where(
+            Import.id == import_row.id,
+            Import.status.in_((ImportStatus.FAILED, ImportStatus.CANCELLED)),
+        )
+        .values(
+            status=ImportStatus.QUEUED, attempt=Import.attempt + 1, error=None, finished_at=None
+        )
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict("Only an import that failed or was cancelled can be tried again.")
@@ -179,7 +185,7 @@ def cancel(db: Session, import_row: Import) -> None:
     stopped = db.execute(
         update(Import)
         .where(Import.id == import_row.id, Import.status.in_(UNFINISHED))
-        .values(status="cancelled", finished_at=utc_now())
+        .values(status=ImportStatus.CANCELLED, finished_at=utc_now())
     )
     if stopped.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict("This import has ended already.")
@@ -193,7 +199,7 @@ def run_import(import_id: int) -> None:
     with read_session() as db:
         import_row = db.get_one(Import, import_id)
         project = db.get_one(Project, import_row.project_id)
-    if import_row.status == "succeeded":
+    if import_row.status == ImportStatus.SUCCEEDED:
         return
     path, mapping = upload_path(import_row), Mapping.model_validate(import_row.mapping)
     begin_import(import_id)
@@ -226,6 +232,9 @@ def mark_failed(import_id: int, sentence: str) -> None:
     with write_session() as db:
         db.execute(
             update(Import)
-            .where(Import.id == import_id, Import.status.in_(("queued", "running")))
-            .values(status="failed", error=sentence, finished_at=utc_now())
+            .where(
+                Import.id == import_id,
+                Import.status.in_((ImportStatus.QUEUED, ImportStatus.RUNNING)),
+            )
+            .values(status=ImportStatus.FAILED, error=sentence, finished_at=utc_now())
         )

@@ -11,6 +11,7 @@ from app.db.session import write_session
 from app.errors import AppError, Conflict, translate_disk_error
 from app.installation import confirm_folder
 from app.models import Import, utc_now
+from app.models.enums import ImportStatus
 from app.settings import settings
 from app.storage import data_subdir, sync
 
@@ -67,10 +68,17 @@ def delete_old_uploads() -> None:
     with write_session() as db:
         db.execute(
             update(Import)
-            .where(Import.status == "uploaded", Import.created_at < utc_now() - UNMAPPED_LIFETIME)
-            .values(status="cancelled", error="It was not mapped for a day.", finished_at=utc_now())
+            .where(
+                Import.status == ImportStatus.UPLOADED,
+                Import.created_at < utc_now() - UNMAPPED_LIFETIME,
+            )
+            .values(
+                status=ImportStatus.CANCELLED,
+                error="It was not mapped for a day.",
+                finished_at=utc_now(),
+            )
         )
-        kept = set(db.scalars(select(Import.file).where(Import.status != "succeeded")))
+        kept = set(db.scalars(select(Import.file).where(Import.status != ImportStatus.SUCCEEDED)))
     oldest = (utc_now() - UNMAPPED_LIFETIME).timestamp()
     for path in data_subdir("imports").iterdir():
         if f"imports/{path.name}" not in kept and path.stat().st_mtime < oldest:

@@ -5,7 +5,7 @@ Decision: annotations are never changed but for their withdrawal, and never dele
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, func, insert, select
 from sqlalchemy.orm import Session
@@ -15,8 +15,8 @@ from app.errors import Conflict, Invalid, NotFound
 from app.labeling.annotations.actions import begin_act, find_replay, require_act
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Act, Annotation, Encoder, Label, LabelingSession, Project, Record
+from app.models.enums import AnnotationSource, Verdict
 
-Verdict = Literal["label", "none", "skip", "not_similar"]
 MAX_PER_REQUEST = 1_000
 """Records that a program or a page names in one act."""
 MAX_PER_ACT = 20_000
@@ -42,7 +42,7 @@ class AnnotationInput:
     """
 
     record_id: int
-    verdict: Verdict
+    verdict: str
     label_ids: tuple[int, ...] = ()
     rank: int | None = None
     similarity: float | None = None
@@ -61,7 +61,7 @@ def annotate(
     *,
     key: str,
     request_hash: str | None = None,
-    source: Literal["single", "page"] = "single",
+    source: str = AnnotationSource.SINGLE,
     session_id: int | None = None,
 ) -> Act:
     """Store what a user says, as one act that undo takes back as one.
@@ -98,7 +98,7 @@ def _rows(act: Act, annotation: AnnotationInput, source: str) -> list[dict[str, 
         "record_id": annotation.record_id,
         "user_id": act.user_id,
         "verdict": annotation.verdict,
-        "source": "page" if annotation.is_folded else source,
+        "source": AnnotationSource.PAGE if annotation.is_folded else source,
         "session_id": act.session_id,
         "rank": annotation.rank,
         "similarity": annotation.similarity,
@@ -128,7 +128,9 @@ def _check(
 
 
 def _check_one(annotation: AnnotationInput, is_multi: bool) -> None:
-    if annotation.verdict != "label":
+    if annotation.verdict not in tuple(Verdict):
+        raise Invalid(f"A verdict is one of {', '.join(Verdict)}.")
+    if annotation.verdict != Verdict.LABEL:
         if annotation.label_ids:
             raise Invalid("Only the verdict “label” carries labels.")
     elif not annotation.label_ids:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.db.session import execute_core, id_chunks
 from app.labeling.annotations.votes import CurrentVote, load_current_votes
 from app.models import Consensus, Label, Project, Record
+from app.models.enums import Verdict
 
 # label id (None: none of these) → the act since which it is agreed
 AgreedLabels = dict[int | None, int]
@@ -102,7 +103,7 @@ def compute_agreed_labels(
     targets  merged label → the label that it now counts for
     least    people count once so many of them have spoken
     """
-    valid_votes = [vote for vote in votes if vote.verdict != "skip"]
+    valid_votes = [vote for vote in votes if vote.verdict != Verdict.SKIP]
     since: AgreedLabels = {}
     for n, newest in enumerate(valid_votes, 1):
         ballots = [_candidates(vote, targets) for vote in _select_counted(valid_votes[:n], least)]
@@ -117,7 +118,7 @@ def _select_counted(valid_votes: Sequence[CurrentVote], least: int) -> Sequence[
 
 
 def _candidates(vote: CurrentVote, targets: Mapping[int, int]) -> frozenset[int | None]:
-    if vote.verdict == "none":
+    if vote.verdict == Verdict.NONE:
         return frozenset({None})
     return frozenset(targets.get(label_id, label_id) for label_id in vote.label_ids)
 

@@ -11,6 +11,7 @@ from app.db.session import execute_core, id_chunks
 from app.labeling.annotations.votes import CurrentVote, load_current_votes
 from app.labeling.team.multi_annotation import find_hidden_records
 from app.models import Annotation, Remark, User
+from app.models.enums import Verdict
 from app.records.records import load_consensus
 
 _RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
@@ -21,7 +22,7 @@ _NOT_SIMILAR = (
         Annotation.record_id.in_(_RECORDS),
         Annotation.session_id == bindparam("session_id"),
         Annotation.user_id == bindparam("user_id"),
-        Annotation.verdict == "not_similar",
+        Annotation.verdict == Verdict.NOT_SIMILAR,
         Annotation.withdrawn_at.is_(None),
     )
     .group_by(Annotation.record_id)
@@ -87,7 +88,10 @@ def load_record_states(
     for record_id, act_id in _load_not_similar(db, record_ids, user_id, session_id).items():
         if act_id > found[record_id].own_act_id:
             found[record_id] = replace(
-                found[record_id], own_verdict="not_similar", own_label_ids=(), own_act_id=act_id
+                found[record_id],
+                own_verdict=Verdict.NOT_SIMILAR,
+                own_label_ids=(),
+                own_act_id=act_id,
             )
     return _add_remarks(db, found)
 
@@ -104,7 +108,7 @@ def _build_state(
             names.get(vote.user_id, "") if vote.is_person else "", vote.verdict, vote.label_ids
         )
         for vote in votes
-        if vote is not own and vote.verdict != "skip"
+        if vote is not own and vote.verdict != Verdict.SKIP
     )
     if own is None:
         return RecordState(others=others, consensus=tuple(agreed))

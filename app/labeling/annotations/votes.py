@@ -9,9 +9,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.session import execute_core, id_chunks
 from app.models import Annotation, SessionItem
-from app.records.conditions import MANUAL_SOURCES
+from app.models.enums import LABELING_VERDICTS, MANUAL_SOURCES, Verdict
 
-HUMAN_SOURCES = MANUAL_SOURCES
 _VOTES = select(
     Annotation.record_id,
     Annotation.user_id,
@@ -22,7 +21,7 @@ _VOTES = select(
 ).where(
     Annotation.record_id.in_(bindparam("ids", expanding=True)),
     Annotation.withdrawn_at.is_(None),
-    Annotation.verdict != "not_similar",
+    Annotation.verdict != Verdict.NOT_SIMILAR,
 )
 
 
@@ -33,9 +32,9 @@ def human_vote_conditions(project_id: int) -> tuple[ColumnElement[bool], ...]:
     """Conditions on Annotation: a person gave a label or "none of these", and it stands."""
     return (
         Annotation.project_id == project_id,
-        Annotation.source.in_(HUMAN_SOURCES),
+        Annotation.source.in_(MANUAL_SOURCES),
         Annotation.withdrawn_at.is_(None),
-        Annotation.verdict.in_(("label", "none")),
+        Annotation.verdict.in_(LABELING_VERDICTS),
     )
 
 
@@ -44,9 +43,10 @@ def is_decided(user_id: UserId) -> ColumnElement[bool]:
     return exists().where(
         Annotation.record_id == SessionItem.record_id,
         Annotation.user_id == user_id,
-        Annotation.source.in_(HUMAN_SOURCES),
+        Annotation.source.in_(MANUAL_SOURCES),
         Annotation.withdrawn_at.is_(None),
-        (Annotation.verdict != "not_similar") | (Annotation.session_id == SessionItem.session_id),
+        (Annotation.verdict != Verdict.NOT_SIMILAR)
+        | (Annotation.session_id == SessionItem.session_id),
     )
 
 
@@ -83,7 +83,7 @@ def _load_votes(db: Session, record_ids: Sequence[int]) -> dict[int, list[Curren
     rows = execute_core(db, _VOTES, ids=record_ids)
     newest: dict[tuple[int, int | None, bool], tuple[int, str, list[int]]] = {}
     for record_id, user_id, act_id, verdict, label_id, source in rows:
-        voter = (record_id, user_id, source in HUMAN_SOURCES)
+        voter = (record_id, user_id, source in MANUAL_SOURCES)
         if voter not in newest or newest[voter][0] < act_id:
             newest[voter] = (act_id, verdict, [])
         if newest[voter][0] == act_id and label_id is not None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm.util import AliasedClass
 
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Annotation, Consensus, Label
+from app.models.enums import Verdict
 
 
 def transfer_consensus(db: Session, label: Label, old_id: int, new_id: int) -> None:
@@ -62,6 +63,6 @@ def _other_vote_conditions(
     """That somebody says something else of a record than a label of this family."""
     return [
         annotation.withdrawn_at.is_(None),
-        annotation.verdict != "not_similar",
+        annotation.verdict != Verdict.NOT_SIMILAR,
         annotation.label_id.is_(None) | annotation.label_id.not_in(family),
     ]

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
 from app.labeling.annotations.annotate import AnnotationInput
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import LabelingSession
+from app.models.enums import Verdict
 
 MIN_SCORE = 0.8
 """Suggestions below this score are not accepted together unless a person lowers it."""
@@ -59,8 +61,8 @@ def sum_up(scores: Sequence[float], min_score: float = MIN_SCORE) -> Acceptance:
 
 def find_obstacle(db: Session, session: LabelingSession) -> str:
     """Say why suggestions of this session are not to be accepted together; empty if they are."""
-    if session.seed_kind == "cold_start":
-        return "These are the first labels: label them row by row, so that suggestions can learn."
+    if obstacle := describe_kind(session).obstacle:
+        return obstacle
     if len(load_session_suggestions(db, session.encoder_id).ids) == 0:
         return (
             "Suggestions here come only from the labels of this session: label row by row. "
@@ -78,7 +80,7 @@ def check_session(db: Session, session: LabelingSession) -> None:
 def check_suggestion_scores(annotations: Sequence[AnnotationInput], min_score: float) -> None:
     """Raise Invalid unless each say accepts a suggestion with at least this score."""
     n_unsure = sum(
-        annotation.verdict != "label"
+        annotation.verdict != Verdict.LABEL
         or annotation.suggestion_id not in annotation.label_ids
         or not is_sure_enough(annotation.suggestion_score, min_score)
         for annotation in annotations

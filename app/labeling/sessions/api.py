@@ -28,6 +28,7 @@ from app.labeling.sessions.bulk_accept import (
     sum_up_session,
 )
 from app.labeling.sessions.forecast import Forecast, find_seed_label, forecast_by_version
+from app.labeling.sessions.kinds import MOST_GIVEN
 from app.labeling.sessions.reranking import compute_order
 from app.labeling.sessions.rows import load_items
 from app.labeling.sessions.session_forecast import forecast_session as forecast_session_of
@@ -39,7 +40,6 @@ from app.labeling.sessions.sessions import (
     start_next,
     start_session,
 )
-from app.labeling.sessions.titles import MOST_GIVEN
 from app.labeling.team.api import router as together_router
 from app.projects.access import CurrentProject
 from app.records.filters import Filters

@@ -23,9 +23,11 @@ from app.labeling.sessions.acceptance import (
     sum_up,
 )
 from app.labeling.sessions.duplicates import add_followers
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import Item, find_suggestions, load_items
 from app.ml.evaluation.intervals import wilson_interval
 from app.models import Act, Annotation, Consensus, LabelingSession, Project, SessionItem
+from app.models.enums import LABELING_VERDICTS, AnnotationSource, Verdict
 
 N_SAMPLED = 40
 """If all of them agree, more than nine in ten of the session are right, with 95 % confidence."""
@@ -55,8 +57,8 @@ def draw_sample_ranks(session: LabelingSession) -> list[int]:
 
 def can_be_spot_checked(project: Project, session: LabelingSession) -> bool:
     """Whether an audit would leave most of the session to be accepted at once."""
-    is_worth_it = session.n_records >= 2 * N_SAMPLED and session.seed_kind != "audit"
-    return is_worth_it and not project.is_multi_label
+    is_worth_it = session.n_records >= 2 * N_SAMPLED and not project.is_multi_label
+    return is_worth_it and describe_kind(session).has_spot_check
 
 
 def count_sampled_done(db: Session, session: LabelingSession, user_id: int) -> int:
@@ -102,7 +104,7 @@ def accept_session(
         user_id,
         annotations,
         key=key,
-        source="page",
+        source=AnnotationSource.PAGE,
         session_id=session.id,
         request_hash=request_hash,
     )
@@ -123,7 +125,7 @@ def sum_up_session(
         ~is_decided(user_id),
         ~exists().where(Consensus.record_id == SessionItem.record_id),
     )
-    ids = [] if session.seed_kind == "audit" else list(db.scalars(open_rows))
+    ids = list(db.scalars(open_rows)) if describe_kind(session).has_suggestions else []
     suggested = find_suggestions(db, project, session.encoder_id, ids)
     return sum_up([found[0].score for found in suggested.values()], min_score)
 
@@ -153,7 +155,7 @@ def _compare_sample(
             Annotation.session_id == session.id,
             Annotation.user_id == user_id,
             Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
         )
         .order_by(Annotation.act_id)
     )
@@ -175,7 +177,7 @@ def _build_accepted(item: Item, session: LabelingSession) -> AnnotationInput:
     best = item.suggestions[0]
     return AnnotationInput(
         item.record.id,
-        "label",
+        Verdict.LABEL,
         (best.label_id,),
         rank=item.rank,
         similarity=item.similarity,

@@ -15,6 +15,7 @@ from app.db.session import id_chunks
 from app.labeling.annotations.annotate import MAX_PER_ACT, MAX_PER_REQUEST, AnnotationInput
 from app.labeling.sessions.suggestion_scores import Ids
 from app.models import Annotation, LabelingSession, Record
+from app.models.enums import LABELING_VERDICTS
 
 MOST_FOLDED = 1_000
 """Copies that one row stands for; all rows of a session together still make one act."""
@@ -111,7 +112,7 @@ def add_followers(
     db: Session, session: LabelingSession, user_id: int, annotations: Sequence[AnnotationInput]
 ) -> list[AnnotationInput]:
     """Return these says, and the same about the copies that their rows stand for."""
-    labeled = [annotation for annotation in annotations if annotation.verdict in ("label", "none")]
+    labeled = [annotation for annotation in annotations if annotation.verdict in LABELING_VERDICTS]
     following = find_followers(
         db, session, user_id, [annotation.record_id for annotation in labeled]
     )

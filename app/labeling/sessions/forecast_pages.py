@@ -10,7 +10,7 @@ from app.accounts.access import CurrentUser
 from app.db.session import ReadDb
 from app.errors import AppError
 from app.labeling.sessions.forecast import Forecast, find_seed_label, forecast_by_version
-from app.labeling.sessions.reranking import RERANKED_KINDS
+from app.labeling.sessions.kinds import KindDefinition, find_kind
 from app.labeling.sessions.sessions import preview_record_ids
 from app.labeling.sessions.start_form import StartFields, parse_optional
 from app.models import Project
@@ -18,8 +18,6 @@ from app.projects.access import CurrentProject
 from app.web.templating import render
 
 router = APIRouter()
-# What these hold is labeled already: a forecast would tell nothing.
-LABELED_KINDS = ("suspects", "contradictions")
 # A session that is hardly shorter is no other session.
 MOST_KEPT = 0.9
 
@@ -39,8 +37,9 @@ def show_forecast(
         return render(
             request, "labeling/_forecast.html", words=error.sentence, is_none=True, n_likely=0
         )
-    words = _describe(expected, fields.seed_kind)
-    n_likely = expected.n_likely if fields.seed_kind in RERANKED_KINDS else 0
+    kind = find_kind(fields.seed_kind)
+    words = _describe(expected, kind)
+    n_likely = expected.n_likely if kind.is_reranked else 0
     if n_likely > MOST_KEPT * expected.n_records:
         n_likely = 0
     k = n_likely - len(fields.seed.record_ids if fields.seed else ())
@@ -63,8 +62,9 @@ def _compute_forecast(db: Session, project: Project, user_id: int, fields: Start
     return forecast_by_version(db, project, encoder_id, ids, find_seed_label(db, seed))
 
 
-def _describe(expected: Forecast, kind: str) -> str:
+def _describe(expected: Forecast, kind: KindDefinition) -> str:
     n = "1 record" if expected.n_records == 1 else f"{expected.n_records:,} records"
-    if kind in LABELED_KINDS or not expected.sentence:
+    # Of what is labeled already a forecast would tell nothing.
+    if kind.is_labeled or not expected.sentence:
         return f"{n}."
     return f"{n}. {expected.sentence}"

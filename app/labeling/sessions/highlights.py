@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import LONGEST_WHOLE, Item
 from app.models import LabelingSession
 from app.records.records import load_excerpts
@@ -50,11 +51,12 @@ def build_shown_texts(
 ) -> dict[int, ShownText]:
     """Rank → the row's text, with what the session was asked for and what is unlike its seed."""
     query_words = extract_query_words(session)
-    seeds = set(session.seed.get("record_ids", [])) if _has_seed_texts(session) else set()
+    kind = describe_kind(session)
+    seeds = set(session.seed.get("record_ids", [])) if kind.has_record_seed else set()
     seed_words = _load_seed_words(db, session)
     shown, before = {}, None
     for item in rows:
-        beside = before if session.seed_kind == "contradictions" else seed_words
+        beside = before if kind.is_pairwise else seed_words
         known = None if item.record.id in seeds else beside
         shown[item.rank] = build_shown_text(item.record.text, query_words, known)
         before = extract_words(item.record.text)
@@ -137,14 +139,11 @@ def extract_query_words(session: LabelingSession) -> frozenset[str]:
     )
 
 
-def _has_seed_texts(session: LabelingSession) -> bool:
-    return session.seed_kind in ("record", "selection")
-
-
 def _load_seed_words(db: Session, session: LabelingSession) -> frozenset[str] | None:
-    if session.seed_kind == "text":
+    kind = describe_kind(session)
+    if kind.seed == "text":
         return extract_words(str(session.seed.get("text", "")))
-    if not _has_seed_texts(session):
+    if not kind.has_record_seed:
         return None
     seeds = load_excerpts(db, session.seed.get("record_ids", [])[:SEEDS_READ], LONGEST_WHOLE)
     return frozenset().union(*(extract_words(record.text) for record in seeds.values())) or None

@@ -1,118 +1,364 @@
-"""What the sessions page offers: the next best session, pages of equal suggestions, every way."""
+"""Every kind of session in one table: what it is called, what it needs, how it is labeled.
 
+A new kind is an entry of SESSION_KINDS and its function in selection.STRATEGIES.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from app.errors import AppError
-from app.labeling.annotations.counts import count_labeled
-from app.labeling.sessions.next_best import (
-    LabelingOptions,
-    NextBest,
-    choose_next_best,
-    load_options,
-)
-from app.labeling.sessions.suggestion_batches import SuggestionBatch
-from app.models import Project
+from app.errors import Invalid, NotFound
+from app.labeling.sessions.suggestion_batches import USUAL_LENGTH
+from app.labeling.team.holdout import N_PER_SESSION
+from app.models import Label, LabelingSession, Project
+from app.records.filters import Filters
+from app.records.records import load_excerpts
+from app.search.similar import Seed, SeedKind
 
-NEEDS = {
-    "": "",
-    "labels": "Comes with the first label, once all records are embedded.",
-    "suggestions": "Comes with the first suggestions.",
-}
-# kind, title, one sentence, what it needs
-SESSION_KINDS = (
-    (
-        "cold_start",
-        "Representative",
-        "One record from the middle of each group of similar ones: the best way to begin.",
-        "",
-    ),
-    (
-        "uncertain",
-        "Uncertain",
-        "What the suggestions are least sure about: each of these labels teaches most.",
-        "suggestions",
-    ),
-    (
-        "coverage",
-        "Far from any label",
-        "Records that nothing labeled is like: new kinds hide there.",
-        "labels",
-    ),
-    ("recent", "New", "What the last import brought, as it stood in the file.", ""),
-    (
-        "suspects",
-        "Suspects",
-        "Labels that most of their nearest labeled neighbours disagree with.",
-        "labels",
-    ),
-    (
-        "contradictions",
-        "Contradictions",
-        "Records that read nearly the same and are labeled differently.",
-        "labels",
-    ),
-    (
-        "random",
-        "Random",
-        "Unlabeled records by chance: there while records are still being embedded.",
-        "",
-    ),
-    (
-        "audit",
-        "Audit",
-        "Drawn by chance, shown without suggestions and never learned from: they "
-        "measure how often suggestions are right.",
-        "",
-    ),
+MOST_RECORDS = 1_000
+MOST_GIVEN = 10_000
+LONGEST_TITLE = 80
+UNLABELED = Filters(state="unlabeled")
+TOO_FEW_LABELED = (
+    "No label that is suggested has 5 labeled records yet: label some representative or uncertain "
+    "records first, or choose a label."
 )
-# Not what chance draws anew each time, and not the first labels, of which nothing is known.
-FORECAST_KINDS = ("uncertain", "coverage", "recent", "suspects", "contradictions")
+
+TitleBuilder = Callable[[Session, Project, Seed | None], str]
+
+
+class SessionKind(StrEnum):
+    """What a session is started from, as it is stored."""
+
+    RECORD = "record"
+    SELECTION = "selection"
+    LABEL = "label"
+    TEXT = "text"
+    GIVEN = "given"
+    COLD_START = "cold_start"
+    SUGGESTED = "suggested"
+    UNCERTAIN = "uncertain"
+    COVERAGE = "coverage"
+    RECENT = "recent"
+    SUSPECTS = "suspects"
+    CONTRADICTIONS = "contradictions"
+    RANDOM = "random"
+    AUDIT = "audit"
+
+
+class Requirement(StrEnum):
+    """What must be there before a session of a kind can start; the value tells people."""
+
+    NOTHING = ""
+    LABELS = "Comes with the first label, once all records are embedded."
+    SUGGESTIONS = "Comes with the first suggestions."
 
 
 @dataclass(frozen=True)
-class SessionKind:
-    """A button of the sessions page; missing: why it cannot be pressed yet, else empty."""
+class KindDefinition:
+    """What distinguishes one kind of session.
+
+    name                  what pages and figures call the kind
+    title                 what one session of it is called, or a function that builds that
+    description           one sentence beside its button on the sessions page; "": no button
+    seed                  what it starts from; None: it needs nothing
+    is_seed_optional      whether it also starts without the seed
+    empty                 why it holds nothing, where that has a reason of its own
+    default_size          records if nobody says how many; None: as the settings say
+    is_drawn_at_start     its records are drawn, and reserved, by starting it: no forecast, and the
+                          selection function writes
+    is_folded             identical copies of a record are one row
+    is_reranked           open rows move as rows are decided
+    has_suggestions       rows show what the version suggests
+    is_labeled            its records carry labels already
+    is_version_dependent  another version would choose other records: it can be started again
+    has_forecast          the sessions page says beforehand what it will hold
+    is_why_forecast       the reason it was chosen for is a forecast, which its first decision ends
+    is_pairwise           each text is compared with the row before
+    has_spot_check        the rest can be accepted once a sample of it is labeled
+    obstacle              why its suggestions are never accepted together; "": they may be
+    """
 
     kind: str
-    title: str
-    sentence: str
-    missing: str
+    name: str
+    title: str | TitleBuilder = "Records"
+    description: str = ""
+    requires: Requirement = Requirement.NOTHING
+    seed: SeedKind | None = None
+    is_seed_optional: bool = False
+    empty: str = ""
+    default_size: int | None = None
+    is_drawn_at_start: bool = False
+    is_folded: bool = False
+    is_reranked: bool = False
+    has_suggestions: bool = True
+    is_labeled: bool = False
+    is_version_dependent: bool = False
+    has_forecast: bool = False
+    is_why_forecast: bool = False
+    is_pairwise: bool = False
+    has_spot_check: bool = True
+    obstacle: str = ""
 
     @property
-    def has_forecast(self) -> bool:
-        """Whether the page says beforehand what the session will hold."""
-        return self.kind in FORECAST_KINDS
+    def is_given(self) -> bool:
+        """Whether it holds exactly the records that somebody named."""
+        return self.seed == "given"
+
+    @property
+    def has_record_seed(self) -> bool:
+        """Whether it holds what is similar to records."""
+        return self.seed in ("record", "selection")
+
+    @property
+    def is_similarity(self) -> bool:
+        """Whether it holds what is similar to its seed."""
+        return self.seed is not None and not self.is_given and not self.is_seed_optional
+
+    @property
+    def updates_suggestions(self) -> bool:
+        """Whether what is decided changes what is suggested and expected of the open rows.
+
+        Without suggestions there is nothing to change; of labeled rows, what they carry would be
+        suggested back.
+        """
+        return self.has_suggestions and not self.is_labeled
+
+    def build_title(self, db: Session, project: Project, seed: Seed | None) -> str:
+        """Build what people call a session. Raises Invalid, and NotFound for foreign ids."""
+        return self.title if isinstance(self.title, str) else self.title(db, project, seed)
+
+    def build_seed(
+        self, record_ids: Iterable[int] = (), label_id: int | None = None, text: str = ""
+    ) -> Seed | None:
+        """Build what such a session starts from; None if it needs nothing."""
+        if self.seed is None or (self.is_seed_optional and label_id is None):
+            return None
+        if self.seed == "label":
+            return Seed("label", label_id=label_id)
+        if self.seed == "text":
+            return Seed("text", text=text.strip())
+        return Seed(self.seed, record_ids=tuple(dict.fromkeys(record_ids)))
+
+    def explain_empty(self, filters: Filters) -> str:
+        """Explain why such a session would hold nothing."""
+        if self.empty:
+            return self.empty
+        if filters == UNLABELED:
+            return "There is nothing left to label: every record of this project has its label."
+        return "No record matches these filters."
 
 
-@dataclass(frozen=True)
-class SessionOffers:
-    """best  None when nothing is left to label; pages  the most profitable first"""
-
-    best: NextBest | None
-    pages: list[SuggestionBatch]
-    ways: list[SessionKind]
-
-
-def load_offers(db: Session, project: Project, user_id: int) -> SessionOffers:
-    """What this user can start now."""
-    found = load_options(db, project, user_id)
-    is_searchable = found.version is not None
-    available = {
-        "": True,
-        "labels": is_searchable and count_labeled(db, project.id) > 0,
-        "suggestions": found.version is not None and len(found.version.suggestions.ids) > 0,
-    }
-    ways = [
-        SessionKind(kind, title, words, "" if available[needs] else NEEDS[needs])
-        for kind, title, words, needs in SESSION_KINDS
-    ]
-    return SessionOffers(_find_best(db, project, found), found.pages, ways)
+def find_kind(name: str) -> KindDefinition:
+    """The definition of this kind. Raises Invalid where there is none."""
+    if name in SESSION_KINDS:
+        return SESSION_KINDS[name]
+    others = [each.kind for each in SESSION_KINDS.values() if not each.is_similarity]
+    raise Invalid(
+        f"A session starts from records, a label, words, or as one of these: {', '.join(others)}."
+    )
 
 
-def _find_best(db: Session, project: Project, found: LabelingOptions) -> NextBest | None:
-    try:
-        return choose_next_best(db, project, found)
-    except AppError:
-        return None
+def describe_kind(session: LabelingSession) -> KindDefinition:
+    """The definition of a stored session's kind; a kind that is gone has nothing special."""
+    name = session.seed_kind
+    return SESSION_KINDS.get(name) or KindDefinition(name, name)
+
+
+def clean_title(words: str) -> str:
+    """What somebody called a session, in one line. Raises Invalid for more than a line holds."""
+    title = " ".join(words.split())
+    if len(title) > LONGEST_TITLE:
+        raise Invalid(f"A title has at most {LONGEST_TITLE} characters, not {len(title):,}.")
+    return title
+
+
+def find_label_name(db: Session, project: Project, label_id: int | None) -> str:
+    """Raises NotFound when it is not one of the project's."""
+    label = db.get(Label, label_id) if label_id else None
+    if label is None or label.project_id != project.id:
+        raise NotFound("label")
+    return label.name
+
+
+def _build_given_title(db: Session, project: Project, seed: Seed | None) -> str:
+    n = len(seed.record_ids) if seed else 0
+    if not 1 <= n <= MOST_GIVEN:
+        raise Invalid(f"Choose 1 to {MOST_GIVEN:,} records, not {n:,}.")
+    return "1 chosen record" if n == 1 else f"{n:,} chosen records"
+
+
+def _build_record_title(db: Session, project: Project, seed: Seed | None) -> str:
+    if seed is None or not seed.record_ids:
+        raise Invalid("Choose at least one record to start from.")
+    if len(seed.record_ids) > MOST_RECORDS:
+        raise Invalid(f"A session starts from at most {MOST_RECORDS:,} records.")
+    known = load_excerpts(db, seed.record_ids, 2 * LONGEST_TITLE)
+    if any(i not in known or known[i].project_id != project.id for i in seed.record_ids):
+        raise NotFound("record")
+    if len(known) == 1:
+        return f"Similar to “{_shorten(known[seed.record_ids[0]].text)}”"
+    return f"Similar to {len(known):,} records"
+
+
+def _build_label_title(db: Session, project: Project, seed: Seed | None) -> str:
+    name = find_label_name(db, project, seed.label_id if seed else None)
+    return f"More like the label “{name}”"
+
+
+def _build_suggested_title(db: Session, project: Project, seed: Seed | None) -> str:
+    if seed is None:
+        return "Suggested"
+    return f"Suggested: {find_label_name(db, project, seed.label_id)}"
+
+
+def _build_text_title(db: Session, project: Project, seed: Seed | None) -> str:
+    if seed is None or not seed.text:
+        raise Invalid("Say what the records should be similar to.")
+    return f"Similar to the words “{_shorten(seed.text)}”"
+
+
+def _shorten(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= LONGEST_TITLE else words[: LONGEST_TITLE - 1].rstrip() + "…"
+
+
+# Folded is what costs a key for every record. Not so the first labels, which are each looked at,
+# the likes of a record, which are shown as they are, and what chance drew.
+#
+# Reranked is what is looked through for one label. Representative, uncertain and uncovered records
+# stand in the order in which they teach; chance must stay chance; contradictions stand in pairs;
+# the last import and given records are in somebody's order.
+#
+# A forecast is not made of what chance draws anew each time, nor of the first labels, of which
+# nothing is known.
+_DEFINITIONS = (
+    KindDefinition(
+        SessionKind.RECORD,
+        "Similar to a record",
+        title=_build_record_title,
+        seed="record",
+        is_reranked=True,
+        is_version_dependent=True,
+    ),
+    KindDefinition(
+        SessionKind.SELECTION,
+        "Similar to a selection",
+        title=_build_record_title,
+        seed="selection",
+        is_reranked=True,
+        is_version_dependent=True,
+    ),
+    KindDefinition(
+        SessionKind.LABEL,
+        "More like a label",
+        title=_build_label_title,
+        seed="label",
+        is_reranked=True,
+        is_version_dependent=True,
+    ),
+    KindDefinition(
+        SessionKind.TEXT,
+        "Similar to words",
+        title=_build_text_title,
+        seed="text",
+        is_reranked=True,
+        is_version_dependent=True,
+    ),
+    KindDefinition(SessionKind.GIVEN, "Chosen records", title=_build_given_title, seed="given"),
+    KindDefinition(
+        SessionKind.COLD_START,
+        "Representative",
+        title="Representative records",
+        description="One record from the middle of each group of similar ones: the best way to "
+        "begin.",
+        obstacle="These are the first labels: label them row by row, so that suggestions can "
+        "learn.",
+    ),
+    KindDefinition(
+        SessionKind.SUGGESTED,
+        "Suggested",
+        title=_build_suggested_title,
+        seed="label",
+        is_seed_optional=True,
+        empty="Nothing more is suggested: label some representative or uncertain records first.",
+        default_size=USUAL_LENGTH,
+        is_folded=True,
+        is_reranked=True,
+        is_version_dependent=True,
+        is_why_forecast=True,
+    ),
+    KindDefinition(
+        SessionKind.UNCERTAIN,
+        "Uncertain",
+        title="Most uncertain records",
+        description="What the suggestions are least sure about: each of these labels teaches most.",
+        requires=Requirement.SUGGESTIONS,
+        is_folded=True,
+        is_version_dependent=True,
+        has_forecast=True,
+    ),
+    KindDefinition(
+        SessionKind.COVERAGE,
+        "Far from any label",
+        title="Records far from any label",
+        description="Records that nothing labeled is like: new kinds hide there.",
+        requires=Requirement.LABELS,
+        is_folded=True,
+        is_version_dependent=True,
+        has_forecast=True,
+    ),
+    KindDefinition(
+        SessionKind.RECENT,
+        "New",
+        title="Records of the last import",
+        description="What the last import brought, as it stood in the file.",
+        empty="Everything from the last import is labeled.",
+        is_folded=True,
+        has_forecast=True,
+    ),
+    KindDefinition(
+        SessionKind.SUSPECTS,
+        "Suspects",
+        title="Labels that disagree with their neighbours",
+        description="Labels that most of their nearest labeled neighbours disagree with.",
+        requires=Requirement.LABELS,
+        empty="No label disagrees with its neighbours.",
+        is_labeled=True,
+        has_forecast=True,
+    ),
+    KindDefinition(
+        SessionKind.CONTRADICTIONS,
+        "Contradictions",
+        title="Alike, but labeled differently",
+        description="Records that read nearly the same and are labeled differently.",
+        requires=Requirement.LABELS,
+        empty="No two records that read alike are labeled differently.",
+        is_labeled=True,
+        has_forecast=True,
+        is_pairwise=True,
+    ),
+    KindDefinition(
+        SessionKind.RANDOM,
+        "Random",
+        title="Random records",
+        description="Unlabeled records by chance: there while records are still being embedded.",
+    ),
+    # An audit asks what people say without their having read what the version would say.
+    KindDefinition(
+        SessionKind.AUDIT,
+        "Audit",
+        title="Audit: records drawn by chance",
+        description="Drawn by chance, shown without suggestions and never learned from: they "
+        "measure how often suggestions are right.",
+        empty="Every record of the project belongs to the audit already, and is labeled.",
+        default_size=N_PER_SESSION,
+        is_drawn_at_start=True,
+        has_suggestions=False,
+        has_spot_check=False,
+    ),
+)
+SESSION_KINDS: dict[str, KindDefinition] = {each.kind: each for each in _DEFINITIONS}
+"""Kind → its definition, in the order in which pages list them."""

@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.consensus import load_merge_targets
-from app.labeling.annotations.votes import HUMAN_SOURCES, is_decided
+from app.labeling.annotations.votes import is_decided
 from app.labeling.sessions.suggestion_scores import Floats, Ids
 from app.labeling.team.multi_annotation import is_independent
 from app.models import Annotation, Consensus, LabelingSession, SessionItem
+from app.models.enums import MANUAL_SOURCES, Verdict
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,14 @@ def _load_own(db: Session, session: LabelingSession, user_id: int) -> Labels:
         .where(
             SessionItem.session_id == session.id,
             Annotation.user_id == user_id,
-            Annotation.source.in_(HUMAN_SOURCES),
+            Annotation.source.in_(MANUAL_SOURCES),
             Annotation.withdrawn_at.is_(None),
-            (Annotation.verdict != "not_similar") | (Annotation.session_id == session.id),
+            (Annotation.verdict != Verdict.NOT_SIMILAR) | (Annotation.session_id == session.id),
         )
         .order_by(Annotation.act_id)
     )
     for record_id, act_id, label_id, verdict in rows:
-        if verdict == "skip":
+        if verdict == Verdict.SKIP:
             found.pop(record_id, None)
         elif record_id in found and found[record_id][0] == act_id:
             found[record_id][1].append(label_id)

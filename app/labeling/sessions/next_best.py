@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.labeling.annotations.counts import count_labeled
 from app.labeling.sessions.forecast import forecast_records
+from app.labeling.sessions.kinds import SESSION_KINDS, UNLABELED, SessionKind
 from app.labeling.sessions.suggestion_batches import LEAST_LABELED, SuggestionBatch, offered_pages
 from app.labeling.sessions.suggestion_scores import (
     NO_LABEL,
@@ -15,7 +16,6 @@ from app.labeling.sessions.suggestion_scores import (
     SuggestionScores,
     score_suggestions,
 )
-from app.labeling.sessions.titles import UNLABELED, explain_empty
 from app.labeling.team.multi_annotation import exclude_already_judged
 from app.models import Project
 from app.records.record_ids import find_matching_ids
@@ -32,7 +32,7 @@ N_TEACHING = 10
 class NextBest:
     """A session to start: its kind, its label if it is one of equal suggestions, its length."""
 
-    kind: str
+    kind: SessionKind
     k: int
     why: str
     label_id: int | None = None
@@ -75,20 +75,20 @@ def choose_next_best(db: Session, project: Project, options: LabelingOptions) ->
     """The same, of what there is to choose from."""
     version = options.version
     if len(options.open_ids) == 0:
-        raise Conflict(explain_empty("random", UNLABELED))
+        raise Conflict(SESSION_KINDS[SessionKind.RANDOM].explain_empty(UNLABELED))
     if version is None:
         why = "Records are still being embedded: random ones can be labeled meanwhile."
-        return NextBest("random", project.min_labels, why)
+        return NextBest(SessionKind.RANDOM, project.min_labels, why)
     if (missing := project.min_labels - count_labeled(db, project.id)) > 0:
-        return NextBest("cold_start", missing, _explain_cold_start(missing))
+        return NextBest(SessionKind.COLD_START, missing, _explain_cold_start(missing))
     if options.certainty is None or (options.certainty.best == NO_LABEL).all():
         return _propose_without_suggestions(project, version)
     if not options.pages:
         n = min(N_TEACHING, len(options.certainty.ids))
-        return NextBest("uncertain", n, _teaches_untaught(n))
+        return NextBest(SessionKind.UNCERTAIN, n, _teaches_untaught(n))
     best = options.pages[0]
     if best.per_action < LEAST_PER_ACTION and _is_worth_asking(options.certainty):
-        return NextBest("uncertain", N_TEACHING, _explain_uncertain(best))
+        return NextBest(SessionKind.UNCERTAIN, N_TEACHING, _explain_uncertain(best))
     return _propose_batch(db, project, version, best)
 
 
@@ -109,9 +109,9 @@ def _explain_cold_start(n: int) -> str:
 def _propose_without_suggestions(project: Project, version: Version) -> NextBest:
     if len(version.suggestions.ids):
         why = "Nothing more is suggested: these are far from any label."
-        return NextBest("coverage", project.min_labels, why)
+        return NextBest(SessionKind.COVERAGE, project.min_labels, why)
     why = "The first suggestions are on their way: meanwhile, records far from any label."
-    return NextBest("coverage", N_TEACHING, why)
+    return NextBest(SessionKind.COVERAGE, N_TEACHING, why)
 
 
 def _is_worth_asking(certainty: SuggestionScores) -> bool:
@@ -138,7 +138,7 @@ def _propose_batch(
     n = len(page.ids)
     if n == 1:
         why = f"This one is probably {expected.label}: accept it after a look."
-        return NextBest("suggested", 1, why, page.label_id)
+        return NextBest(SessionKind.SUGGESTED, 1, why, page.label_id)
     share, low, high = (
         f"{100 * each:.0f}" for each in (expected.share, expected.low, expected.high)
     )
@@ -146,4 +146,4 @@ def _propose_batch(
     if share == "100":
         words = f"Nearly all of these {n} are {expected.label}, at least {low} %"
     why = f"{words}: label the wrong ones, then accept the rest."
-    return NextBest("suggested", n, why, page.label_id)
+    return NextBest(SessionKind.SUGGESTED, n, why, page.label_id)

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.votes import is_decided
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import find_suggestions
 from app.models import LabelingSession, Project, SessionItem
 
@@ -32,9 +33,9 @@ def build_outline(db: Session, project: Project, session: LabelingSession, user_
         .order_by(SessionItem.rank)
     ).all()
     ids = [row.record_id for row in open_rows]
-    # An audit asks what people say without having read what the version would say.
-    is_audit = session.seed_kind == "audit"
-    suggested = {} if is_audit else find_suggestions(db, project, session.encoder_id, ids)
+    suggested = {}
+    if describe_kind(session).has_suggestions:
+        suggested = find_suggestions(db, project, session.encoder_id, ids)
     return Outline(
         [row.rank for row in open_rows],
         [None if row.similarity is None else round(row.similarity, 4) for row in open_rows],

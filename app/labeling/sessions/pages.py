@@ -30,8 +30,8 @@ from app.labeling.sessions.bulk_accept import (
 )
 from app.labeling.sessions.duplicates import find_followers
 from app.labeling.sessions.highlights import build_shown_texts
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.outline import Outline, build_outline
-from app.labeling.sessions.reranking import KINDS_WITHOUT_SUGGESTIONS
 from app.labeling.sessions.rows import (
     LONGEST_WHOLE,
     PAGE,
@@ -147,8 +147,7 @@ def _expectation(
     """Why the product chose the session, or its forecast; what was foretold ends with the first
     decision."""
     why: str = session.seed.get("why", "")
-    has_forecast = session.seed_kind == "suggested"
-    if why and (n_decided == 0 or not has_forecast):
+    if why and (n_decided == 0 or not describe_kind(session).is_why_forecast):
         return why
     return _describe_forecast(db, project, session, user)
 
@@ -253,7 +252,7 @@ def _find_record_at(db: Session, project: Project, session_id: int, rank: int) -
 
 def _describe_forecast(db: Session, project: Project, session: LabelingSession, user: User) -> str:
     """An audit asks without saying what is expected, and what is labeled needs no forecast."""
-    if session.seed_kind in KINDS_WITHOUT_SUGGESTIONS:
+    if not describe_kind(session).updates_suggestions:
         return ""
     found = forecast_session(db, project, session, user.id)
     return found.sentence if found.n_labeled < found.n_records else ""
@@ -267,6 +266,7 @@ def _build_row_context(
     return {
         "project": project,
         "session": session,
+        "kind": describe_kind(session),
         "items": rows,
         "texts": build_shown_texts(db, session, rows),
         "labels": {label.id: label for label in labels},

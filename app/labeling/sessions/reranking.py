@@ -1,9 +1,7 @@
 """An open session in the order that its decided rows suggest, and where it should end.
 
-Decision: only what is looked through for one label is put into another order: the likes of a
-record, a selection, a label or words, and pages of equal suggestions. Representative, uncertain and
-uncovered records stand in the order in which they teach; chance and an audit must stay chance;
-contradictions stand in pairs; the last import and given records are in somebody's order.
+Decision: only what is looked through for one label is put into another order; kinds.py says which
+kinds of sessions these are.
 """
 
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.known_labels import KnownLabels, load_known_labels, load_open_ranks
 from app.labeling.sessions.rows import MOST_SUGGESTED
 from app.labeling.sessions.suggestion_scores import LIKELY, Floats, Ids, compute_all_probabilities
@@ -21,9 +20,6 @@ from app.ml.reranking import compute_posterior, compute_prior_shares, propose_cu
 from app.models import Label, LabelingSession, Project, SessionItem
 from app.records.record_ids import load_id_columns
 
-RERANKED_KINDS = ("record", "selection", "label", "text", "suggested")
-# An audit asks without suggesting; of labeled rows, what they carry would be suggested back.
-KINDS_WITHOUT_SUGGESTIONS = ("audit", "suspects", "contradictions")
 # Before so many rows are decided, what is learned from them is chance more than news.
 LEAST_LEARNED = 5
 
@@ -73,7 +69,8 @@ def compute_order(
     """The session's open rows as this user should go on with them."""
     open_ranks = load_open_ranks(db, session, user_id)
     ranks, record_ids = _load_places(db, session)
-    if session.seed_kind in KINDS_WITHOUT_SUGGESTIONS or len(open_ranks) == 0:
+    kind = describe_kind(session)
+    if not kind.updates_suggestions or len(open_ranks) == 0:
         return RowOrder(open_ranks, False, {}, 0)
     posterior = _compute_posterior(db, project, session, user_id, record_ids)
     rows = np.searchsorted(ranks, open_ranks)
@@ -81,7 +78,7 @@ def compute_order(
     suggestions = {}
     if n_learned >= LEAST_LEARNED:
         suggestions = _suggest_labels(project, posterior, rows, open_ranks)
-    if session.seed_kind not in RERANKED_KINDS or not posterior.is_known.any():
+    if not kind.is_reranked or not posterior.is_known.any():
         return RowOrder(open_ranks, False, suggestions, n_learned)
     target_column = _find_target_column(session, posterior, record_ids)
     return _rank_by_label(

@@ -11,6 +11,7 @@ from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.annotations.record_state import RecordState, load_record_states
 from app.labeling.annotations.votes import is_decided
 from app.labeling.sessions.duplicates import find_followers
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.suggestion_scores import LIKELY
 from app.models import Consensus, LabelingSession, Project, Record, SessionItem
 from app.projects.labels import label_set
@@ -87,9 +88,9 @@ def _load_items(
     ids = [place.record_id for place in places]
     records = load_excerpts(db, ids, LONGEST_WHOLE + 1)
     standing = load_record_states(db, ids, user_id, session.id)
-    # An audit asks what people say without having read what the version would say.
-    is_audit = session.seed_kind == "audit"
-    suggested = {} if is_audit else find_suggestions(db, project, session.encoder_id, ids)
+    suggested = {}
+    if describe_kind(session).has_suggestions:
+        suggested = find_suggestions(db, project, session.encoder_id, ids)
     copies = find_followers(db, session, user_id, ids)
     return [
         Item(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid
 from app.labeling.annotations.annotate import check_records
+from app.labeling.sessions.kinds import TOO_FEW_LABELED, KindDefinition, SessionKind
 from app.labeling.sessions.label_issues import (
     LabeledRecords,
     find_conflicting_duplicates,
@@ -23,7 +24,6 @@ from app.labeling.sessions.label_issues import (
 )
 from app.labeling.sessions.suggestion_batches import build_batches, offered_pages
 from app.labeling.sessions.suggestion_scores import Ids, score_suggestions
-from app.labeling.sessions.titles import TOO_FEW_LABELED, UNLABELED, explain_empty
 from app.labeling.sessions.version_access import (
     build_embedding_error,
     require_active_version,
@@ -63,64 +63,69 @@ class Selection:
     label_id: int | None = None
 
 
-Strategy = Callable[[Session, Project, int, Filters], Selection]
+@dataclass(frozen=True)
+class SelectionRequest:
+    """What to select: at most k records beside those that the seed names, under these filters."""
+
+    seed: Seed | None
+    k: int
+    filters: Filters
+
+
+Strategy = Callable[[Session, Project, SelectionRequest], Selection]
 
 
 def select_records(
-    db: Session, project: Project, kind: str, seed: Seed | None, k: int, filters: Filters
+    db: Session,
+    project: Project,
+    kind: KindDefinition,
+    seed: Seed | None,
+    k: int,
+    filters: Filters,
 ) -> Selection:
     """At most k records (beside those that the seed names) for a session of this kind.
+
+    Call it within write_session() for a kind that is_drawn_at_start.
 
     Raises Conflict, with a sentence, when that kind cannot be had yet or nothing is left, NotFound
     for foreign records.
     """
     filters = resolve_suggestion_filters(db, project, filters)
-    if kind == "suggested":
-        selection = _select_suggested(db, project, seed, k, filters)
-    elif seed is not None and seed.kind == "given":
-        selection = _select_given(db, project, seed)
-    elif seed is not None:
-        selection = _select_similar(db, project, seed, k, filters)
-    elif kind in _STRATEGIES:
-        selection = _STRATEGIES[kind](db, project, k, filters)
-    else:
-        raise Invalid("A session starts from records, a label, words, or as one of these: " + KINDS)
+    selection = STRATEGIES[kind.kind](db, project, SelectionRequest(seed, k, filters))
     if not selection.records:
-        raise Conflict(explain_empty(kind, filters))
+        raise Conflict(kind.explain_empty(filters))
     return selection
 
 
-def select_holdout(db: Session, project: Project, k: int) -> Selection:
-    """The next k records of the audit stream, which widens: call it within transaction()."""
+def _select_holdout(db: Session, project: Project, request: SelectionRequest) -> Selection:
+    """The next records of the audit stream, which widens."""
     encoder = find_active_version(db, project.id)
-    found = draw_holdout(db, project, k)
-    if not found:
-        raise Conflict(explain_empty("audit", UNLABELED))
-    return Selection([(each, None) for each in found], encoder.id if encoder else None)
+    record_ids = draw_holdout(db, project, request.k)
+    return Selection([(each, None) for each in record_ids], encoder.id if encoder else None)
 
 
-def _select_random(db: Session, project: Project, k: int, filters: Filters) -> Selection:
-    ids = find_matching_ids(db, project.id, filters)
-    picked = np.random.default_rng().permutation(ids)[:k]
+def _select_random(db: Session, project: Project, request: SelectionRequest) -> Selection:
+    ids = find_matching_ids(db, project.id, request.filters)
+    picked = np.random.default_rng().permutation(ids)[: request.k]
     encoder = find_active_version(db, project.id)
     return Selection(_without_similarity(picked), encoder.id if encoder else None)
 
 
-def _select_given(db: Session, project: Project, seed: Seed) -> Selection:
+def _select_given(db: Session, project: Project, request: SelectionRequest) -> Selection:
     """The named records themselves: neither k nor a filter changes what somebody picked."""
+    seed = _require_seed(request)
     check_records(db, project.id, seed.record_ids)
     encoder = find_active_version(db, project.id)
     return Selection([(each, None) for each in seed.record_ids], encoder.id if encoder else None)
 
 
-def _select_similar(
-    db: Session, project: Project, seed: Seed, k: int, filters: Filters
-) -> Selection:
+def _select_similar(db: Session, project: Project, request: SelectionRequest) -> Selection:
+    seed = _require_seed(request)
     encoder = require_active_version(db, project)
     found = load_records(db, seed.record_ids)
     named = [i for i in seed.record_ids if i in found and found[i].project_id == project.id]
     try:
-        hits = find_neighbours(db, project, seed, k, filters, encoder.id)
+        hits = find_neighbours(db, project, seed, request.k, request.filters, encoder.id)
     except NotIndexed:
         raise build_embedding_error(db, project) from None
     first: list[tuple[int, float | None]] = [(record_id, None) for record_id in named]
@@ -128,78 +133,82 @@ def _select_similar(
     return Selection([*first, *others], encoder.id)
 
 
-def _select_cold_start(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+def _select_cold_start(db: Session, project: Project, request: SelectionRequest) -> Selection:
     encoder = require_active_version(db, project)
     version = require_open_version(db, project, find_base_version_id(encoder))
-    ids = _keep_indexed(find_matching_ids(db, project.id, filters), version)
+    ids = _keep_indexed(find_matching_ids(db, project.id, request.filters), version)
     if len(ids) > MOST_CLUSTERED:
         ids = _sample(ids, N_CLUSTERED, project)
     if len(ids) == 0:
         return Selection([], encoder.id)
-    rows = select_representatives(version.index.vectors(ids), min(k, project.min_labels))
+    rows = select_representatives(version.index.vectors(ids), min(request.k, project.min_labels))
     return Selection(_without_similarity(ids[rows]), encoder.id)
 
 
-def _select_uncertain(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+def _select_uncertain(db: Session, project: Project, request: SelectionRequest) -> Selection:
     encoder = require_active_version(db, project)
     suggestions = require_suggestions(db, project, encoder)
-    is_open = np.isin(suggestions.ids, find_matching_ids(db, project.id, filters))
-    order = np.argsort(-suggestions.uncertainty[is_open], kind="stable")[:k]
+    is_open = np.isin(suggestions.ids, find_matching_ids(db, project.id, request.filters))
+    order = np.argsort(-suggestions.uncertainty[is_open], kind="stable")[: request.k]
     return Selection(_without_similarity(suggestions.ids[is_open][order]), encoder.id)
 
 
-def _select_suggested(
-    db: Session, project: Project, seed: Seed | None, k: int, filters: Filters
-) -> Selection:
+def _select_suggested(db: Session, project: Project, request: SelectionRequest) -> Selection:
     """The surest open records of one label; without a label, of the one that brings most among
     those that are offered."""
     encoder = require_active_version(db, project)
     suggestions = require_suggestions(db, project, encoder)
-    open_ids = find_matching_ids(db, project.id, filters)
+    open_ids = find_matching_ids(db, project.id, request.filters)
     certainty = score_suggestions(db, project, suggestions, open_ids)
-    every_page = build_batches(certainty, k)
-    if seed is not None:
-        pages = [page for page in every_page if page.label_id == seed.label_id]
+    every_page = build_batches(certainty, request.k)
+    if request.seed is not None:
+        pages = [page for page in every_page if page.label_id == request.seed.label_id]
     else:
-        pages = offered_pages(db, project, certainty, k)
-    if every_page and not pages and seed is None:
+        pages = offered_pages(db, project, certainty, request.k)
+    if every_page and not pages and request.seed is None:
         raise Conflict(TOO_FEW_LABELED)
     if not pages:
         return Selection([], encoder.id)
     return Selection(_without_similarity(pages[0].ids), encoder.id, pages[0].label_id)
 
 
-def _select_coverage(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+def _select_coverage(db: Session, project: Project, request: SelectionRequest) -> Selection:
     encoder = require_active_version(db, project)
     raw = require_open_version(db, project, find_base_version_id(encoder))
     labeled = _sample(load_labeled_records(db, project, raw).ids, MOST_LABELED, project)
     n_compared = min(N_CLUSTERED, MOST_COMPARED // max(len(labeled), 1))
-    open_ids = _keep_indexed(find_matching_ids(db, project.id, filters), raw)
+    open_ids = _keep_indexed(find_matching_ids(db, project.id, request.filters), raw)
     open_ids = _sample(open_ids, n_compared, project)
-    found = select_k_center(raw, labeled, open_ids, min(k, project.min_labels))
+    found = select_k_center(raw, labeled, open_ids, min(request.k, project.min_labels))
     return Selection(_without_similarity(found), encoder.id)
 
 
-def _select_recent(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+def _select_recent(db: Session, project: Project, request: SelectionRequest) -> Selection:
     encoder = find_active_version(db, project.id)
     newest = list_latest_import(db, project.id)
-    found = newest[np.isin(newest, find_matching_ids(db, project.id, filters))][:k]
+    found = newest[np.isin(newest, find_matching_ids(db, project.id, request.filters))][: request.k]
     return Selection(_without_similarity(found), encoder.id if encoder else None)
 
 
 def _build_issue_strategy(find_issues: Callable[[Version, LabeledRecords, Ids], Ids]) -> Strategy:
     """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
 
-    def strategy(db: Session, project: Project, k: int, filters: Filters) -> Selection:
+    def strategy(db: Session, project: Project, request: SelectionRequest) -> Selection:
         encoder = require_active_version(db, project)
         raw = require_open_version(db, project, find_base_version_id(encoder))
         labeled = load_labeled_records(db, project, raw)
-        among = find_matching_ids(db, project.id, replace(filters, state="labeled"))
+        among = find_matching_ids(db, project.id, replace(request.filters, state="labeled"))
         suggestions = require_open_version(db, project, encoder.id).suggestions
         found = find_issues(raw, labeled, select_most_doubtful(labeled, suggestions, among))
-        return Selection(_without_similarity(found[:k]), encoder.id)
+        return Selection(_without_similarity(found[: request.k]), encoder.id)
 
     return strategy
+
+
+def _require_seed(request: SelectionRequest) -> Seed:
+    if request.seed is None:
+        raise Invalid("Say which records, label or words the session starts from.")
+    return request.seed
 
 
 def _keep_indexed(ids: Ids, version: Version) -> Ids:
@@ -217,13 +226,20 @@ def _without_similarity(ids: Ids) -> list[tuple[int, float | None]]:
     return [(int(record_id), None) for record_id in ids]
 
 
-_STRATEGIES: dict[str, Strategy] = {
-    "cold_start": _select_cold_start,
-    "uncertain": _select_uncertain,
-    "random": _select_random,
-    "coverage": _select_coverage,
-    "recent": _select_recent,
-    "suspects": _build_issue_strategy(find_likely_mislabeled),
-    "contradictions": _build_issue_strategy(find_conflicting_duplicates),
+STRATEGIES: dict[str, Strategy] = {
+    SessionKind.RECORD: _select_similar,
+    SessionKind.SELECTION: _select_similar,
+    SessionKind.LABEL: _select_similar,
+    SessionKind.TEXT: _select_similar,
+    SessionKind.GIVEN: _select_given,
+    SessionKind.COLD_START: _select_cold_start,
+    SessionKind.SUGGESTED: _select_suggested,
+    SessionKind.UNCERTAIN: _select_uncertain,
+    SessionKind.COVERAGE: _select_coverage,
+    SessionKind.RECENT: _select_recent,
+    SessionKind.SUSPECTS: _build_issue_strategy(find_likely_mislabeled),
+    SessionKind.CONTRADICTIONS: _build_issue_strategy(find_conflicting_duplicates),
+    SessionKind.RANDOM: _select_random,
+    SessionKind.AUDIT: _select_holdout,
 }
-KINDS = f"{', '.join(('given', 'suggested', 'audit', *_STRATEGIES))}."
+"""Kind → the function that selects its records."""

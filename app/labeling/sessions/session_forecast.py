@@ -19,6 +19,7 @@ from app.labeling.sessions.sessions import load_record_ids
 from app.labeling.sessions.suggestion_scores import LIKELY, Floats, Ids, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import Annotation, LabelingSession, Project
+from app.models.enums import LABELING_VERDICTS
 
 BEFOREHAND = 2.0
 """Decisions that the promised chances count for: the first row decided is no proof."""
@@ -163,7 +164,7 @@ def _read_shown(
             Annotation.session_id == session.id,
             Annotation.user_id == user_id,
             Annotation.withdrawn_at.is_(None),
-            Annotation.verdict.in_(("label", "none")),
+            Annotation.verdict.in_(LABELING_VERDICTS),
         )
         .order_by(Annotation.act_id)
     )

@@ -14,6 +14,7 @@ from app.labeling.team.assignments import (
     n_decided,
 )
 from app.models import Consensus, LabelingSession, Project, SessionItem, User, utc_now
+from app.models.enums import Role
 
 N_CONTINUED = 3
 N_RECENT = 20
@@ -91,7 +92,7 @@ def set_hidden(db: Session, session: LabelingSession, by: User, *, is_hidden: bo
 
     Raises NotAllowed for a session that somebody else began, unless an admin asks.
     """
-    if session.user_id != by.id and by.role != "admin":
+    if session.user_id != by.id and by.role != Role.ADMIN:
         raise NotAllowed("Only whoever began a session hides it.")
     ours = db.get_one(LabelingSession, session.id)
     ours.hidden_at = utc_now() if is_hidden else None

@@ -11,29 +11,23 @@ from sqlalchemy.orm import Session
 from app.db.session import read_session, write_session
 from app.errors import Invalid, NotFound
 from app.labeling.sessions.duplicates import fold_duplicates
-from app.labeling.sessions.next_best import find_next_best
-from app.labeling.sessions.selection import Selection, select_holdout, select_records
-from app.labeling.sessions.suggestion_batches import USUAL_LENGTH
-from app.labeling.sessions.suggestion_scores import Ids
-from app.labeling.sessions.titles import (
+from app.labeling.sessions.kinds import (
     MOST_RECORDS,
     UNLABELED,
-    build_title,
+    KindDefinition,
     clean_title,
-    find_label_name,
+    describe_kind,
+    find_kind,
 )
-from app.labeling.team.holdout import N_PER_SESSION
+from app.labeling.sessions.next_best import find_next_best
+from app.labeling.sessions.selection import Selection, select_records
+from app.labeling.sessions.suggestion_scores import Ids
 from app.labeling.team.multi_annotation import exclude_already_judged
 from app.models import LabelingSession, Project, SessionItem, User
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids, load_id_columns
 from app.search.similar import Seed
 from app.settings import settings
-
-# Where every record costs a key. The first labels are each looked at, the likes of a record are
-# shown as they are, and what chance drew stays as it was drawn.
-FOLDED_KINDS = ("suggested", "uncertain", "coverage", "recent")
-_DEFAULT_SIZES = {"suggested": USUAL_LENGTH, "audit": N_PER_SESSION}
 
 
 def start_session(
@@ -56,15 +50,16 @@ def start_session(
     title            what to call it ("": after what it was started from)
     Raises Invalid, NotFound for foreign ids, Conflict when there is nothing to choose from yet.
     """
-    size = resolve_size(seed_kind, k)
+    kind = find_kind(seed_kind)
+    size = resolve_size(kind, k)
     with read_session() as db:
-        title = clean_title(title) or build_title(db, project, seed_kind, seed)
+        title = clean_title(title) or kind.build_title(db, project, seed)
         open_filters = exclude_already_judged(db, project, user.id, filters)
-        selection = _select(db, project, seed_kind, seed, size, open_filters)
-        if seed_kind == "suggested":
-            title = f"Suggested: {find_label_name(db, project, selection.label_id)}"
-            seed = build_seed("suggested", label_id=selection.label_id)
-        selection, folded = _fold_selection(db, project, seed_kind, selection)
+        selection = _select(db, project, kind, seed, size, open_filters)
+        if selection.label_id is not None:
+            seed = kind.build_seed(label_id=selection.label_id)
+            title = kind.build_title(db, project, seed)
+        selection, folded = _fold_selection(db, project, kind, selection)
     options = {"from_session_id": from_session_id, "why": why, "folded": folded or None}
     stored_seed = _seed_as_json(seed) | {"k": size, "filters": filters.as_json()}
     stored_seed |= {name: value for name, value in options.items() if value is not None}
@@ -73,7 +68,7 @@ def start_session(
         encoder_id=selection.encoder_id,
         user_id=user.id,
         seed=stored_seed,
-        seed_kind=seed_kind,
+        seed_kind=kind.kind,
         title=title,
         n_records=len(selection.records),
     )
@@ -97,19 +92,19 @@ def start_next(project: Project, user: User) -> LabelingSession:
     return start_session(project, user, best.kind, seed=seed, k=best.k, why=best.why)
 
 
-def resolve_size(seed_kind: str, k: int | None) -> int:
+def resolve_size(kind: KindDefinition, k: int | None) -> int:
     """How many records a session of this kind holds. Raises Invalid for too many or none."""
-    size = _DEFAULT_SIZES.get(seed_kind, settings().session_size) if k is None else k
+    size = (kind.default_size or settings().session_size) if k is None else k
     if not 1 <= size <= MOST_RECORDS:
         raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
     return size
 
 
 def _fold_selection(
-    db: Session, project: Project, seed_kind: str, selection: Selection
+    db: Session, project: Project, kind: KindDefinition, selection: Selection
 ) -> tuple[Selection, dict[str, list[int]]]:
     """One record of each group of equal texts, and whom it stands for."""
-    if seed_kind not in FOLDED_KINDS:
+    if not kind.is_folded:
         return selection, {}
     open_ids = find_matching_ids(db, project.id, UNLABELED)
     groups = fold_duplicates(
@@ -133,22 +128,28 @@ def preview_record_ids(
 
     Raises as start_session() does, and Invalid for an audit: looking would widen it.
     """
-    if seed_kind == "audit":
-        raise Invalid("An audit cannot be forecast: its records are drawn when it starts.")
+    kind = find_kind(seed_kind)
+    if kind.is_drawn_at_start:
+        raise Invalid(
+            f"An {kind.name.lower()} cannot be forecast: its records are drawn when it starts."
+        )
     open_filters = exclude_already_judged(db, project, user_id, filters)
-    selection = select_records(
-        db, project, seed_kind, seed, resolve_size(seed_kind, k), open_filters
-    )
+    selection = select_records(db, project, kind, seed, resolve_size(kind, k), open_filters)
     return selection.encoder_id, np.array([each for each, _ in selection.records], np.int64)
 
 
 def _select(
-    db: Session, project: Project, seed_kind: str, seed: Seed | None, size: int, filters: Filters
+    db: Session,
+    project: Project,
+    kind: KindDefinition,
+    seed: Seed | None,
+    size: int,
+    filters: Filters,
 ) -> Selection:
-    if seed_kind == "audit":
+    if kind.is_drawn_at_start:
         with write_session() as writing:
-            return select_holdout(writing, project, size)
-    return select_records(db, project, seed_kind, seed, size, filters)
+            return select_records(writing, project, kind, seed, size, filters)
+    return select_records(db, project, kind, seed, size, filters)
 
 
 def start_again(project: Project, user: User, session: LabelingSession) -> LabelingSession:
@@ -163,7 +164,7 @@ def start_again(project: Project, user: User, session: LabelingSession) -> Label
         k=k,
         filters=filters,
         from_session_id=session.id,
-        title=session.title if session.seed_kind == "given" else "",
+        title=session.title if describe_kind(session).is_given else "",
     )
 
 
@@ -173,9 +174,10 @@ def load_start_options(
     """What the session was started from, to be asked again: seed, k, filters."""
     stored = session.seed
     ids = stored.get("record_ids", [])
-    if session.seed_kind == "given":
+    kind = describe_kind(session)
+    if kind.is_given:
         ids = load_record_ids(db, session).tolist()
-    seed = build_seed(session.seed_kind, ids, stored.get("label_id"), stored.get("text", ""))
+    seed = kind.build_seed(ids, stored.get("label_id"), stored.get("text", ""))
     return seed, stored.get("k"), Filters.from_json(stored.get("filters", {}))
 
 
@@ -183,17 +185,7 @@ def build_seed(
     kind: str, record_ids: Iterable[int] = (), label_id: int | None = None, text: str = ""
 ) -> Seed | None:
     """What a session of this kind starts from; None for the kinds that need nothing."""
-    if kind == "record":
-        return Seed("record", record_ids=tuple(dict.fromkeys(record_ids)))
-    if kind == "selection":
-        return Seed("selection", record_ids=tuple(dict.fromkeys(record_ids)))
-    if kind == "given":
-        return Seed("given", record_ids=tuple(dict.fromkeys(record_ids)))
-    if kind == "label" or (kind == "suggested" and label_id is not None):
-        return Seed("label", label_id=label_id)
-    if kind == "text":
-        return Seed("text", text=text.strip())
-    return None
+    return find_kind(kind).build_seed(record_ids, label_id, text)
 
 
 def find_session(db: Session, project_id: int, session_id: int) -> LabelingSession:

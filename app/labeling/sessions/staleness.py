@@ -6,22 +6,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.errors import AppError
+from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.sessions import load_record_ids, load_start_options, preview_record_ids
 from app.models import LabelingSession, Project
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids
 from app.search.versions import find_active_version
-
-# What these hold depends on the version; what chance, a file or a person chose does not.
-VERSION_DEPENDENT_KINDS = (
-    "record",
-    "selection",
-    "label",
-    "text",
-    "uncertain",
-    "suggested",
-    "coverage",
-)
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,7 @@ def preview_change(
     """None where the session is of the version in use, or where versions make no difference."""
     active = find_active_version(db, project.id)
     is_current = active is None or active.id == session.encoder_id
-    if is_current or session.seed_kind not in VERSION_DEPENDENT_KINDS:
+    if is_current or not describe_kind(session).is_version_dependent:
         return None
     seed, k, filters = load_start_options(db, session)
     try:

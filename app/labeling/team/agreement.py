@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.annotations.votes import human_vote_conditions, load_current_votes
 from app.models import Annotation, Project, User
+from app.models.enums import Verdict
 
 Judgement = frozenset[int | None]
 """What one person says about a record: its labels, or {None} for "none of these"."""
@@ -184,7 +185,7 @@ def _load_judgements(db: Session, project: Project) -> dict[int, dict[int, Judge
         by_user: dict[int, Judgement] = {
             vote.user_id: frozenset(targets.get(i, i) for i in vote.label_ids) or NONE_OF_THESE
             for vote in votes
-            if vote.is_person and vote.verdict != "skip" and vote.user_id is not None
+            if vote.is_person and vote.verdict != Verdict.SKIP and vote.user_id is not None
         }
         if len(by_user) > 1:
             judgements[record_id] = by_user

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.errors import Invalid, NotAllowed, NotFound
 from app.labeling.annotations.votes import is_decided
 from app.models import Assignment, LabelingSession, Membership, Project, SessionItem, User
+from app.models.enums import Role
 
 MOST_ASSIGNED = 50
 
@@ -30,7 +31,7 @@ class Assignee:
 
 def can_assign(user: User) -> bool:
     """Whether this user says who labels what."""
-    return user.role in ("admin", "reviewer")
+    return user.role in (Role.ADMIN, Role.REVIEWER)
 
 
 def assign(
@@ -59,7 +60,7 @@ def assign(
 def list_assignable_users(db: Session, project: Project) -> Sequence[User]:
     """Those who can work in the project, by name."""
     ours = exists().where(Membership.project_id == project.id, Membership.user_id == User.id)
-    may = User.is_active if project.is_open else User.is_active & ((User.role == "admin") | ours)
+    may = User.is_active if project.is_open else User.is_active & ((User.role == Role.ADMIN) | ours)
     return db.scalars(select(User).where(may).order_by(User.name)).all()
 
 

@@ -21,6 +21,7 @@ from app.labeling.annotations.consensus import lock_merge_targets, update_consen
 from app.labeling.annotations.votes import CurrentVote, human_vote_conditions, load_current_votes
 from app.labeling.sessions.suggestion_scores import Ids
 from app.models import Annotation, Assignment, Consensus, Project, Record, User
+from app.models.enums import Verdict
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids
 
@@ -136,7 +137,7 @@ def _is_others_alone(votes: Sequence[CurrentVote], user_id: int) -> bool:
 
 
 def _people(votes: Sequence[CurrentVote]) -> set[int | None]:
-    return {vote.user_id for vote in votes if vote.is_person and vote.verdict != "skip"}
+    return {vote.user_id for vote in votes if vote.is_person and vote.verdict != Verdict.SKIP}
 
 
 def is_independent(db: Session, session_id: int) -> bool:

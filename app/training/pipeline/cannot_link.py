@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.labeling.sessions.kinds import SESSION_KINDS
 from app.models import Annotation, LabelingSession, Project
-
-RECORD_SEED_KINDS = ("record", "selection")
+from app.models.enums import Verdict
 
 
 def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
@@ -15,14 +15,15 @@ def load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
 
     Only where records were the seed, and as long as it is not withdrawn.
     """
+    kinds = [each.kind for each in SESSION_KINDS.values() if each.has_record_seed]
     rejections = db.execute(
         select(LabelingSession.seed, Annotation.record_id)
         .join(LabelingSession, LabelingSession.id == Annotation.session_id)
         .where(
             Annotation.project_id == project.id,
-            Annotation.verdict == "not_similar",
+            Annotation.verdict == Verdict.NOT_SIMILAR,
             Annotation.withdrawn_at.is_(None),
-            LabelingSession.seed_kind.in_(RECORD_SEED_KINDS),
+            LabelingSession.seed_kind.in_(kinds),
         )
     )
     pairs = {

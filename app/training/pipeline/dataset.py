@@ -15,6 +15,7 @@ from app.ml.deep.evaluate import split_held_out
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.evaluation.splits import draw_partitions
 from app.models import Consensus, Embedding, Encoder, Project, Record
+from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
 from app.search.vectors import Ids
 from app.training.pipeline.snapshot import WEIGHTS, Snapshot
@@ -50,8 +51,8 @@ def summarize_dataset(
         "n_duplicates": len(snapshot.record_ids) - n_texts,
         "n_groups": len(np.unique(snapshot.groups)),
         "n_contradictions": snapshot.n_contradictions,
-        "n_page_accepted": _count_by_weight(snapshot, "page"),
-        "n_by_rule": _count_by_weight(snapshot, "rule"),
+        "n_page_accepted": _count_by_weight(snapshot, AnnotationSource.PAGE),
+        "n_by_rule": _count_by_weight(snapshot, AnnotationSource.RULE),
         "weights": {name: WEIGHTS[name] for name in ("single", "page", "rule")},
         "left_out": _list_left_out(db, project, raw, names),
         "labels": [asdict(each) for each in _compute_label_shares(snapshot, names)],

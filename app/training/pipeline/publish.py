@@ -10,6 +10,7 @@ from app.jobs.steps import JobCancelled, failpoint
 from app.ml.evaluation.activation_gate import RAW
 from app.ml.evaluation.comparison import Comparison
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
+from app.models.enums import RunStage, RunStatus, VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import find_prepared
 from app.search.versions import activate, find_active_version, publish, publish_prepared
@@ -53,14 +54,19 @@ def _succeed(db: Session, run_id: int, verdict: ActivationDecision) -> None:
         update(TrainingRun)
         .where(
             TrainingRun.id == run_id,
-            TrainingRun.status == "running",
+            TrainingRun.status == RunStatus.RUNNING,
             TrainingRun.cancel_asked_at.is_(None),
         )
-        .values(status="succeeded", progress=1.0, finished_at=utc_now(), verdict=verdict.sentence)
+        .values(
+            status=RunStatus.SUCCEEDED,
+            progress=1.0,
+            finished_at=utc_now(),
+            verdict=verdict.sentence,
+        )
     )
     if succeeded.rowcount == 0:  # type: ignore[attr-defined]
         raise JobCancelled
-    db.add(RunEvent(run_id=run_id, stage="activate", message=verdict.sentence))
+    db.add(RunEvent(run_id=run_id, stage=RunStage.ACTIVATE, message=verdict.sentence))
 
 
 def _publish(
@@ -73,7 +79,7 @@ def _publish(
         encoder = publish(
             db,
             project,
-            kind="head",
+            kind=VersionKind.HEAD,
             raw_encoder=source,
             files=indexed.files,
             n_records=indexed.n_records,

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.ml.examples import Examples
 from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
+from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
 from app.search.vectors import embedded_ids
 from app.training.pipeline.cannot_link import load_cannot_link_pairs
@@ -25,7 +26,12 @@ from app.training.pipeline.record_texts import near_copy_keys
 
 # How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
 # closely than whoever presses a key for it, and a rule looks at nothing.
-WEIGHTS = {"single": 1.0, "import": 1.0, "page": 0.8, "rule": 0.5}
+WEIGHTS: dict[str, float] = {
+    AnnotationSource.SINGLE: 1.0,
+    AnnotationSource.IMPORT: 1.0,
+    AnnotationSource.PAGE: 0.8,
+    AnnotationSource.RULE: 0.5,
+}
 
 Ids = NDArray[np.int64]
 
@@ -109,7 +115,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
     targets = np.array([[c in labels[int(i)] for c in columns] for i in ids], dtype=bool)
     hashes = _load_hashes(db, ids)
     acts = _load_provenance(db, project.id)
-    provenance = [acts.get(int(i), (0, "single")) for i in ids]
+    provenance = [acts.get(int(i), (0, AnnotationSource.SINGLE.value)) for i in ids]
     return Snapshot(
         pool=embedded_ids(db, raw.id),
         record_ids=ids,
@@ -181,7 +187,7 @@ def _build_groups(keys: Sequence[bytes], provenance: Sequence[tuple[int, str]]) 
     names: dict[object, int] = {}
     links: list[tuple[int, int]] = []
     for row, (key, (act_id, source)) in enumerate(zip(keys, provenance, strict=True)):
-        shared: list[object] = [key, *([act_id] if source == "page" else [])]
+        shared: list[object] = [key, *([act_id] if source == AnnotationSource.PAGE else [])]
         links += [(row, names.setdefault(each, len(keys) + len(names))) for each in shared]
     n = len(keys) + len(names)
     rows, others = np.array(links).T

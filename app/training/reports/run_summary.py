@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.models import Activation, Encoder, Project, RunEvent, TrainingRun, User, utc_now
+from app.models.enums import RunStatus
 from app.search.versions import find_active_version, list_versions
 from app.training.reports.metrics import Figure, load_figures, score_as_json
 from app.training.runs.readiness import MOVING
@@ -39,7 +40,11 @@ class RunSummary:
     @property
     def seconds_left(self) -> float | None:
         """What the present stage will still take at its present speed; None if too early to say."""
-        if self.run.status != "running" or self.stage_since is None or self.run.progress < 0.1:
+        if (
+            self.run.status != RunStatus.RUNNING
+            or self.stage_since is None
+            or self.run.progress < 0.1
+        ):
             return None
         passed = (utc_now() - self.stage_since).total_seconds()
         return passed * (1 - self.run.progress) / self.run.progress
@@ -65,7 +70,7 @@ def load_run_summaries(db: Session, runs: Sequence[TrainingRun]) -> list[RunSumm
     figures = load_figures(db, runs)
     numbers = _load_version_numbers(db, [run.encoder_id for run in runs if run.encoder_id])
     names = _load_user_names(db, [run.requested_by_id for run in runs if run.requested_by_id])
-    since = _load_stage_starts(db, [run for run in runs if run.status == "running"])
+    since = _load_stage_starts(db, [run for run in runs if run.status == RunStatus.RUNNING])
     return [
         RunSummary(
             run,

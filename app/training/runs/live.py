@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.db.session import read_session
 from app.errors import Busy, Unreachable
 from app.models import RunEvent, TrainingRun
+from app.models.enums import RunStatus
 from app.projects.access import CurrentProject
 from app.training.reports.run_summary import RunSummary, load_run_summaries
 from app.training.runs.readiness import MOVING
@@ -89,7 +90,7 @@ def compute_page_mark(run: TrainingRun, n_events: int) -> str:
 def describe_progress(db: Session, facts: RunSummary) -> str:
     """How far the stage is, how fast where it counts what it does, and how long it still takes."""
     run = facts.run
-    if run.status != "running":
+    if run.status != RunStatus.RUNNING:
         return ""
     reported = [f"{round(100 * run.progress)} %", *_find_pace(db, run)]
     if facts.seconds_left is not None:

@@ -13,6 +13,7 @@ from app.ml.deep.loss_curve import LossPoint as Point
 from app.ml.deep.loss_curve import describe_overfitting
 from app.ml.evaluation.neighbour_retention import LEAST_KEPT
 from app.models import Encoder, LossPoint, Project, TrainingRun
+from app.models.enums import RunStatus
 from app.projects.access import AdminProject, CurrentProject
 from app.search.versions import find_active_version
 from app.training.plots.grids import build_confusion_matrix
@@ -152,7 +153,7 @@ def _build_page_header(db: Session, project: Project, run: TrainingRun) -> dict[
 
 def build_story(run: TrainingRun, run_plots: RunPlots) -> Story | None:
     """What the run brought, in words; None before it has succeeded."""
-    if run.status != "succeeded":
+    if run.status != RunStatus.SUCCEEDED:
         return None
     differences = [] if run_plots.measured is None else run_plots.measured.facts["differences"]
     parts = list_label_gains(run_plots.measured, run_plots.names)

@@ -10,6 +10,7 @@ from app.db.session import write_session
 from app.errors import Busy
 from app.jobs.steps import JobCancelled
 from app.models import RunEvent, TrainingRun
+from app.models.enums import RunStatus
 
 SECONDS_BETWEEN = 0.25
 LEAST_SECONDS = 3.0
@@ -57,7 +58,7 @@ class RunReport:
                 update(TrainingRun)
                 .where(
                     TrainingRun.id == self._run_id,
-                    TrainingRun.status == "running",
+                    TrainingRun.status == RunStatus.RUNNING,
                     TrainingRun.cancel_asked_at.is_(None),
                 )
                 .values(progress=min(max(progress, 0.0), 1.0))

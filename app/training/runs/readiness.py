@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from app.labeling.team.holdout import is_in_holdout
 from app.models import Consensus, Embedding, Encoder, Project, Record, TrainingRun, utc_now
+from app.models.enums import RunStatus
 from app.projects.labels import label_set
 from app.search.versions import find_raw_version
 from app.training.runs.trigger_policy import TriggerPolicy
 
-MOVING = ("queued", "running")
+MOVING = (RunStatus.QUEUED, RunStatus.RUNNING)
 LEAST_RECORDS = 2
 LEAST_LABELS = 2
 MOST_NAMED = 3

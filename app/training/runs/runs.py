@@ -13,13 +13,14 @@ from app.jobs.steps import JobCancelled, list_workers
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.recipe import Recipe
 from app.models import LossPoint, Project, RunEvent, TrainingRun, User, utc_now
+from app.models.enums import RunStage, RunStatus
 from app.notifications.events import Event, announce
 from app.settings import settings
 from app.training.pipeline import workspace
 from app.training.pipeline.snapshot import last_act_id
 from app.training.runs.readiness import MOVING, Readiness, find_moving_run, readiness
 
-STAGES = ("collect", "tune", "evaluate", "reindex", "activate")
+STAGES = tuple(RunStage)
 
 
 def request_run(
@@ -66,8 +67,8 @@ def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     )
     if updated.rowcount == 0:  # type: ignore[attr-defined]
         raise Conflict(f"Run {run.number} has already ended.")
-    if run.status == "queued" or not has_live_worker():
-        _end(db, run.id, status="cancelled")
+    if run.status == RunStatus.QUEUED or not has_live_worker():
+        _end(db, run.id, status=RunStatus.CANCELLED)
     db.refresh(run)
     _log_action(db, "run.cancel", run, by)
 
@@ -77,13 +78,13 @@ def retry_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
 
     Raises Conflict while it or another run is going, or when it has succeeded.
     """
-    if run.status not in {"failed", "cancelled"}:
+    if run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
         raise Conflict(f"Run {run.number} is {run.status}, so there is nothing to try again.")
     going = find_moving_run(db, run.project_id)
     if going is not None:
         raise _build_conflict(going.number)
     run.attempt += 1
-    run.status, run.stage, run.progress = "queued", "collect", 0.0
+    run.status, run.stage, run.progress = RunStatus.QUEUED, RunStage.COLLECT, 0.0
     run.error = run.verdict = None
     run.started_at = run.finished_at = run.cancel_asked_at = None
     _queue(db, run)
@@ -132,16 +133,16 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
             update(TrainingRun)
             .where(TrainingRun.id == run_id, TrainingRun.status.in_(MOVING))
             .values(
-                status="running",
+                status=RunStatus.RUNNING,
                 stage=stage,
                 progress=0.0,
                 started_at=func.coalesce(TrainingRun.started_at, utc_now()),
             )
         )
         run = db.get_one(TrainingRun, run_id)
-    if run.status == "succeeded":
+    if run.status == RunStatus.SUCCEEDED:
         return None
-    if run.status != "running" or run.cancel_asked_at is not None:
+    if run.status != RunStatus.RUNNING or run.cancel_asked_at is not None:
         raise JobCancelled
     return run
 
@@ -149,7 +150,7 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
 def fail_run(run_id: int, sentence: str) -> None:
     """End the run as failed, for this reason; nothing happens if it has ended already."""
     with write_session() as db:
-        if _end(db, run_id, status="failed", error=sentence):
+        if _end(db, run_id, status=RunStatus.FAILED, error=sentence):
             _announce_failure(db, db.get_one(TrainingRun, run_id), sentence)
     workspace.discard(run_id)
 
@@ -157,7 +158,7 @@ def fail_run(run_id: int, sentence: str) -> None:
 def mark_cancelled(run_id: int) -> None:
     """End the run as cancelled; nothing happens if it has ended already."""
     with write_session() as db:
-        _end(db, run_id, status="cancelled")
+        _end(db, run_id, status=RunStatus.CANCELLED)
     workspace.discard(run_id)
 
 

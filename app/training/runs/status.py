@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.jobs.steps import list_workers
 from app.models import Project, TrainingRun
+from app.models.enums import RunStatus
 from app.search.embedding import load_embedding_progress
 from app.settings import settings
 from app.training.reports.run_summary import load_run_summaries
@@ -39,7 +40,7 @@ def load_status(db: Session, project: Project) -> dict[str, Any]:
 
 def _count_ahead(db: Session, run: TrainingRun) -> int:
     """Runs of other projects that the worker got before this one, which it has not begun."""
-    if run.status != "queued":
+    if run.status != RunStatus.QUEUED:
         return 0
     earlier = (
         select(func.count())
