@@ -4,13 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.web.static_files import STATIC, static_url
 from app.web.templating import (
-    STATIC,
     format_age,
     format_duration,
     format_share,
     format_thousands,
-    static_url,
     templates,
 )
 

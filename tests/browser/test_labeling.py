@@ -464,7 +464,7 @@ def test_a_session_is_gone_on_with_where_one_stopped(labeling: Labeling) -> None
 
 def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> None:
     labeling.press("?")
-    line = labeling.page.locator('#key-list [data-deed="none"]')
+    line = labeling.page.locator('#key-list [data-command="none"]')
     line.get_by_role("button").click()
     labeling.press("x")
     expect(labeling.page.locator("#key-trouble")).to_contain_text("x already means: Not similar")
