@@ -72,7 +72,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
 
   // --- annotating -----------------------------------------------------------------------------
 
-  const standing = (row) => ({ verdict: row.dataset.verdict, labels: rowView.labelsOf(row) });
+  const readAnnotation = (row) => ({ verdict: row.dataset.verdict, labels: rowView.labelsOf(row) });
 
   const buildVote = (row, verdict, labels, shownAt) => {
     const best = rowView.suggestionsOf(row)[0];
@@ -92,7 +92,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   const annotate = (what, source, shownAt, more = {}) => {
     const key = newKey();
     const votes = what.map(([row, verdict, labels]) => buildVote(row, verdict, labels, shownAt));
-    const before = Object.fromEntries(what.map(([row]) => [row.dataset.record, standing(row)]));
+    const before = Object.fromEntries(what.map(([row]) => [row.dataset.record, readAnnotation(row)]));
     const records = votes.map((each) => each.record_id);
     for (const [row, verdict, labels] of what) {
       rowView.showAnnotation(row, verdict, labels);
@@ -106,7 +106,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, gained, words });
   };
 
-  const nDecided = (standings) => Object.values(standings).filter((each) => each.verdict !== "").length;
+  const nDecided = (annotations) => Object.values(annotations).filter((each) => each.verdict !== "").length;
 
   const wordsOf = ([, verdict, labels]) =>
     verdict === "label" ? labels.map(rowView.nameOf).join(", ") : verdict.replace("_", " ");

@@ -150,8 +150,8 @@ if (root.dataset.audited === "yes") {
 }
 root.classList.add("is-scripted");
 // What an earlier page could not send is decided, too: begin after it.
-const isAsked = new URLSearchParams(location.search).has("at");
-const open = isAsked ? null : rows.page().find((row) => !rowView.isDecided(row));
+const hasPosition = new URLSearchParams(location.search).has("at");
+const open = hasPosition ? null : rows.page().find((row) => !rowView.isDecided(row));
 // Who writes in a field already goes on writing.
 const isWriting = document.activeElement?.matches("input, textarea, select");
 rows.focus(open ?? rows.focused(), !isWriting);
