@@ -6,7 +6,6 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   const { project, session, user } = root.dataset;
   const api = `/api/v1/projects/${project}`;
   const sessionId = Number(session);
-  const find = (selector) => root.querySelector(selector);
   const next = { undo: Number(root.dataset.undo) || null, redo: Number(root.dataset.redo) || null };
   const SAVED = { label: "Saved", remark: "Saved", accept: "Accepted", undo: "Undone", redo: "Done again" };
   const done = [];
@@ -163,7 +162,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     const key = newKey();
     const record = Number(row.dataset.record);
     const body = { key, session_id: sessionId, record_id: record, kind, body: text };
-    const now = { [record]: standing(row) };
+    const now = { [record]: readAnnotation(row) };
     const isOff = kind === "flag" && row.dataset.flagged === "yes";
     if (kind === "flag") rowView.flag(row, !isOff);
     else addComment(row, key, text);
