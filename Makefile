@@ -32,13 +32,19 @@ run: $(VENV)/.installed  ## Install, set up, load the sample project, serve on 1
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
 	--no-loadscope-reorder
 
+# The tests of scripts need Node.js 20 and no packages; without it, Chromium runs the scripts alone.
+.PHONY: test-js
+test-js:  ## The unit tests of the scripts, where Node.js is installed
+	@if command -v node >/dev/null; then node --test tests/js/*.test.js; \
+	else echo "Skipped the unit tests of the scripts: Node.js is not installed."; fi
+
 .PHONY: test
-test: $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
+test: test-js $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and on a real Postgres
 	$(PYTEST) tests
 	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not slow and not browser and not once and not sweep"
 
 .PHONY: test-all
-test-all: $(VENV)/.installed-dev  ## The tests, and the long ones too
+test-all: test-js $(VENV)/.installed-dev  ## The tests, and the long ones too
 	HYPOTHESIS_PROFILE=seeking $(PYTEST) tests -m ""
 	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not once"
 
@@ -50,6 +56,8 @@ check: $(VENV)/.installed-dev  ## Style, types, layers, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/pip check
 	$(BIN)/python -m pytest -q tests/test_structure.py
+	@if command -v node >/dev/null; then find static/js tests/js -name '*.js' -print0 | xargs -0 -n 1 node --check; \
+	else echo "Skipped the syntax of the scripts: Node.js is not installed."; fi
 
 PARTS := tuning unseen scale memory deep embedding effort reranking sessions labeling map loop exchange pages figures
 

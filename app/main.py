@@ -4,7 +4,6 @@ import re
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -42,7 +41,7 @@ from app.web.errors import (
     error_response,
     problem_response,
 )
-from app.web.templating import STATIC
+from app.web.static_files import STATIC, FingerprintedFiles, is_immutable
 
 # Routes are looked through in this order: the one that keeps a label comes first.
 ROUTER_MODULES = (
@@ -164,12 +163,9 @@ def add_headers(message: Message, request: Request) -> None:
 
 
 def _cache_control(request: Request) -> str:
-    path = request.url.path
-    if not path.startswith("/static/"):
+    if not request.url.path.startswith("/static/"):
         return "no-store"
-    # Our files are asked for with their fingerprint; vendored ones carry a version in their name.
-    is_fixed = "v" in request.query_params or path.startswith("/static/vendor/")
-    return "public, max-age=31536000, immutable" if is_fixed else "no-cache"
+    return "public, max-age=31536000, immutable" if is_immutable(request) else "no-cache"
 
 
 def is_same_origin(request: Request) -> bool:
@@ -216,7 +212,7 @@ def create_app() -> FastAPI:
         dependencies=[Depends(check_characters)],
     )
     app.add_middleware(RequestGuard)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", FingerprintedFiles(directory=STATIC), name="static")
     app.add_api_route("/health", health, include_in_schema=False)
     for module in ROUTER_MODULES:
         app.include_router(module.router)

@@ -14,7 +14,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SESSION = {"seed_kind": "random", "k": 1_000}
 # From the press, as the browser dates it, until a frame with another focused row was painted.
 WATCH = """() => {
-  const focused = () => document.querySelector(".say-row[data-focused]");
+  const focused = () => document.querySelector(".record-row[data-focused]");
   window.presses = [];
   addEventListener("keydown", (event) => {
     const before = focused();

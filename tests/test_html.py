@@ -4,18 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.resources import resource_folder
+from app.web.static_files import STATIC, static_url
 from app.web.templating import (
-    STATIC,
     format_age,
     format_duration,
     format_share,
     format_thousands,
-    static_url,
     templates,
 )
 
 pytestmark = pytest.mark.once
 
+TEMPLATES = resource_folder("templates")
 LABELS = (STATIC / "css/labels.css").read_text()
 
 
@@ -122,3 +123,22 @@ def test_names_of_labels_are_shown_as_text() -> None:
     assert 'class="chip label-3"' in html
     assert "<kbd>1</kbd>" in html
     assert "none of these" in parts("label_chip(none)")
+
+
+def test_every_script_is_loaded_and_imports_only_what_is_exported() -> None:
+    scripts = {path: path.read_text() for path in (STATIC / "js").rglob("*.js")}
+    pages = "".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
+    loaded = {
+        (STATIC / "js" / name).resolve()
+        for name in re.findall(r"(?:module_url\('|static_url\('js/)([\w/]+\.js)'", pages)
+    }
+    for path, text in scripts.items():
+        for names, source in re.findall(r'^import \{ (.+) \} from "(.+)";$', text, re.MULTILINE):
+            module = (path.parent / source).resolve()
+            loaded.add(module)
+            exported = re.findall(r"^export const (\w+)", scripts[module], re.MULTILINE)
+            assert set(names.split(", ")) <= set(exported), (path.name, source)
+
+    assert loaded == {path.resolve() for path in scripts}
+    classic = {path.name for path, text in scripts.items() if text.rstrip().endswith("})();")}
+    assert classic == {"held_keys.js", "theme.js"}

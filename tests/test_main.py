@@ -12,6 +12,7 @@ from app.db.session import write_session
 from app.errors import AppError, Busy
 from app.main import ROUTER_MODULES, create_app
 from app.settings import settings
+from app.web.static_files import STATIC
 from tests.conftest import make_project
 
 CSP = (
@@ -127,6 +128,29 @@ def test_files_are_kept_by_browsers_only_under_their_fingerprint(nobody: TestCli
     vendored = nobody.get("/static/vendor/htmx-2.0.11.min.js")
     assert "immutable" in vendored.headers["cache-control"]
     assert nobody.get("/static/../app/main.py").status_code == 404
+
+
+def test_modules_are_kept_with_all_that_they_import(nobody: TestClient) -> None:
+    module = re.search(
+        r'type="module" src="(/static/js/\w{12})/app\.js"', nobody.get("/login").text
+    )
+    assert module is not None
+    folder = module[1]
+
+    for name in ("app.js", "notice.js", "labeling/page.js"):
+        answer = nobody.get(f"{folder}/{name}")
+        assert answer.content == (STATIC / "js" / name).read_bytes()
+        assert answer.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in answer.headers["cache-control"], name
+
+
+def test_a_page_from_before_an_upgrade_gets_modules_that_are_not_kept(nobody: TestClient) -> None:
+    answer = nobody.get("/static/js/0123456789ab/notice.js?v=1")
+
+    assert answer.content == (STATIC / "js/notice.js").read_bytes()
+    assert answer.headers["cache-control"] == "no-cache"
+    assert nobody.get("/static/js/0123456789ab/../../../app/main.py").status_code == 404
+    assert nobody.get("/static/js/0123456789ab/nothing.js").status_code == 404
 
 
 def test_who_is_not_logged_in_is_sent_to_the_login_or_told_so(nobody: TestClient) -> None:

@@ -21,7 +21,7 @@ from app.ml.map import Points
 from app.models import Encoder, Project
 from app.projects.labels import list_all_labels
 from app.search.vectors import Ids
-from app.web.templating import STATIC
+from app.web.static_files import STATIC
 
 MOST_POINTS = 2_000
 MOST_NAMED = 12

@@ -29,7 +29,7 @@ def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """One's own notices, the newest first."""
     return render(
         request,
-        "notices/notices.html",
+        "notifications/list.html",
         notices=list_latest_notices(db, user.id),
         email=db.get_one(User, user.id).email or "",
         can_mail=is_mail_configured(),
@@ -39,7 +39,7 @@ def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
 @router.get("/notices/bell")
 def show_bell(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """The link in the head of every page, with how many are new."""
-    return render(request, "notices/_bell.html", n_unseen=count_unseen(db, user.id))
+    return render(request, "notifications/_bell.html", n_unseen=count_unseen(db, user.id))
 
 
 @router.post("/notices/seen")
@@ -68,7 +68,7 @@ def show_project_notices(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
     """Whether I am told, and for admins: the webhooks and what became of their messages."""
-    return render(request, "notices/project.html", **_project_context(db, project, user))
+    return render(request, "notifications/project.html", **_project_context(db, project, user))
 
 
 @router.get(OF_PROJECT + "/watch")
@@ -77,7 +77,7 @@ def show_watch(
 ) -> Response:
     """The button "Tell me", for other pages to hold."""
     watched = find_watch(db, project.id, user.id)
-    return render(request, "notices/_watch.html", project=project, watched=watched)
+    return render(request, "notifications/_watch.html", project=project, watched=watched)
 
 
 @router.post(OF_PROJECT + "/watch")
@@ -107,7 +107,7 @@ def create_webhook(
     """One more address that is told; its secret is shown now and never again."""
     webhook = add_webhook(db, project, url, by=user)
     shown = _project_context(db, project, user) | {"secret": webhook.secret}
-    return render(request, "notices/project.html", **shown)
+    return render(request, "notifications/project.html", **shown)
 
 
 @router.post(OF_PROJECT + "/webhooks/{webhook_id}/test")

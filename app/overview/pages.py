@@ -61,7 +61,7 @@ def show_standing(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
     """The same without the frame: what a page that is open asks for while something moves."""
-    return _render_project(request, db, project, user, "overview/_standing.html")
+    return _render_project(request, db, project, user, "overview/_status.html")
 
 
 def _render_project(

@@ -58,7 +58,7 @@ def preview_bulk(
         return RedirectResponse(f"/projects/{project.slug}/records?{near}", 303)
     if do == "session":
         ids = resolve_ids(db, project, search, record_ids, MOST_GIVEN).tolist()
-        return render(request, "browsing/open.html", project=project, ids=ids, query=query)
+        return render(request, "record_search/open.html", project=project, ids=ids, query=query)
     return _preview(request, project, user.id, db, do, scope, query, record_ids)
 
 
@@ -78,7 +78,7 @@ def _preview(
     plan = build_plan(db, project, user_id, action, ids)
     return render(
         request,
-        "browsing/bulk.html",
+        "record_search/bulk.html",
         status=200 if n_before is None else 409,
         project=project,
         plan=plan,

@@ -57,12 +57,12 @@ def show_records(
         "must_wait": must_wait,
     }
     if wants_fragment(request):
-        answer = render(request, "browsing/_results.html", **results)
+        answer = render(request, "record_search/_results.html", **results)
         answer.headers["HX-Push-Url"] = search.address(request.url.path)
         return answer
     return render(
         request,
-        "browsing/records.html",
+        "record_search/records.html",
         status=trouble.status if trouble else 200,
         **results,
         **_build_form_context(db, project, user, search),

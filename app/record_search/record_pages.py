@@ -51,7 +51,7 @@ def show_record(
     labels = list_all_labels(db, project.id)
     return render(
         request,
-        "browsing/record.html",
+        "record_search/record.html",
         project=project,
         record=record,
         folded=FOLDED,

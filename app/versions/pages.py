@@ -79,7 +79,7 @@ def try_versions(
     tried, trouble = (
         (None, None) if must_wait or not text.strip() else _try_text(db, project, text, pair)
     )
-    template = "versions/_tried.html" if wants_fragment(request) else "versions/try.html"
+    template = "versions/_predictions.html" if wants_fragment(request) else "versions/try.html"
     return render(
         request,
         template,

@@ -1,8 +1,6 @@
 """Pages and fragments from templates/: the one place that knows Jinja2 and htmx."""
 
-import hashlib
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from fastapi import Request
@@ -12,18 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import RedirectResponse, Response
 
 from app.resources import resource_folder
-
-STATIC = resource_folder("static")
-
-
-@lru_cache(maxsize=256)
-def _fingerprint(path: str) -> str:
-    return hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
-
-
-def static_url(path: str) -> str:
-    """The file's URL with its content's fingerprint, so that browsers may keep it for a year."""
-    return f"/static/{path}?v={_fingerprint(path)}"
+from app.web.static_files import module_url, static_url
 
 
 def format_share(value: float | None) -> str:
@@ -74,7 +61,7 @@ def _build_environment() -> Environment:
         "duration": format_duration,
         "thousands": format_thousands,
     }
-    environment.globals["static_url"] = static_url
+    environment.globals |= {"static_url": static_url, "module_url": module_url}
     return environment
 
 

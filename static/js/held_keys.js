@@ -134,7 +134,7 @@
     }
   };
 
-  const tell = () => window.likewise.notice("Keys pressed before this page was shown were not acted on. Press them again.", "info");
+  const reportLostKeys = () => window.likewise.showNotice("Keys pressed before this page was shown were not acted on. Press them again.", "info");
 
   // This page is left for one with these commands ("": for one that must be seen first).
   const carry = (to, ...keys) => {
@@ -147,7 +147,7 @@
   // Or it was not left after all: loading was stopped, or one came back, or goes on by pointer.
   const stay = () => {
     if (next === null) return;
-    if (held.length > 0) tell();
+    if (held.length > 0) reportLostKeys();
     next = null;
     isHolding = false;
     held.length = 0;
@@ -158,7 +158,7 @@
   forget();
   const isForThis = carried?.next === commands && commands !== "" && Date.now() - carried.at < MOST_MS;
   if (isForThis) held.push(...carried.keys);
-  else if (carried?.keys.length > 0) document.addEventListener("DOMContentLoaded", tell);
+  else if (carried?.keys.length > 0) document.addEventListener("DOMContentLoaded", reportLostKeys);
 
   window.addEventListener("keydown", hold, true);
   window.addEventListener("pointerdown", stay, true);

@@ -94,7 +94,7 @@ class Day:
 
     @property
     def focused(self) -> Locator:
-        return self.page.locator(".say-row[data-focused]")
+        return self.page.locator(".record-row[data-focused]")
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -107,7 +107,7 @@ class Day:
         """Press a key that says something; the focused record, once that is saved."""
         record_id = int(self.focused.get_attribute("data-record") or 0)
         self.press(key)
-        row = self.page.locator(f'.say-row[data-record="{record_id}"]')
+        row = self.page.locator(f'.record-row[data-record="{record_id}"]')
         expect(row).to_have_attribute("data-state", "saved")
         return record_id
 
@@ -252,8 +252,8 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     expect(day.focused).to_be_focused()
 
     day.press("?")
-    deeds = page.locator("#key-list [data-deed]")
-    assert set(deeds.evaluate_all("all => all.map((each) => each.dataset.deed)")) == KEYS
+    deeds = page.locator("#key-list [data-command]")
+    assert set(deeds.evaluate_all("all => all.map((each) => each.dataset.command)")) == KEYS
     day.press("Escape")
     said = {
         day.say(key): verdict
@@ -345,7 +345,7 @@ def row(page: Page, rank: int) -> Locator:
 
 def labeled_with(page: Page, *keys: str) -> None:
     """Press each key on its row; all are saved."""
-    first = int(page.locator(".say-row[data-focused]").get_attribute("data-rank") or 0)
+    first = int(page.locator(".record-row[data-focused]").get_attribute("data-rank") or 0)
     for key in keys:
         page.keyboard.press(key)
     for rank in range(first, first + len(keys)):

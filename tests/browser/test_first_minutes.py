@@ -80,8 +80,8 @@ def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
 ) -> None:
     newcomer = Newcomer(page, first_link.partition("/welcome")[0])
     become_admin(page, first_link)
-    expect(page.locator("#next-deed")).to_have_text("Start labeling", timeout=AGES)
-    page.locator("#next-deed").click()
+    expect(page.locator("#next-action")).to_have_text("Start labeling", timeout=AGES)
+    page.locator("#next-action").click()
     newcomer.label_session()
 
     page.goto(newcomer.address + PROJECT + "/training")
@@ -103,6 +103,6 @@ def test_a_newcomer_labels_25_messages_and_the_next_session_is_purer(
     assert tuned > raw + 0.05
 
     page.goto(newcomer.address + PROJECT)
-    expect(page.locator("#next-deed")).to_be_visible()
-    page.locator("#next-deed").click()
+    expect(page.locator("#next-action")).to_be_visible()
+    page.locator("#next-action").click()
     expect(page.locator("#row-1 .suggestion")).to_be_visible()

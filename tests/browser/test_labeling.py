@@ -464,7 +464,7 @@ def test_a_session_is_gone_on_with_where_one_stopped(labeling: Labeling) -> None
 
 def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> None:
     labeling.press("?")
-    line = labeling.page.locator('#key-list [data-deed="none"]')
+    line = labeling.page.locator('#key-list [data-command="none"]')
     line.get_by_role("button").click()
     labeling.press("x")
     expect(labeling.page.locator("#key-trouble")).to_contain_text("x already means: Not similar")
@@ -474,7 +474,7 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
         labeling.press("q")
     labeling.press("Escape")
     labeling.page.reload()
-    expect(labeling.page.locator('.deed [data-cap="none"]')).to_have_text("q")
+    expect(labeling.page.locator('.command [data-cap="none"]')).to_have_text("q")
     labeling.press("n", "q")
 
     labeling.saved(0)
@@ -484,7 +484,7 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
         letters = {f"letters_{labeling.project.id}": {str(labeling.labels[1]): "t"}}
         db.get_one(User, labeling.user.id).preferences = {"keys": {"flag": "t"}} | letters
     labeling.page.reload()
-    expect(labeling.page.locator('.deed [data-cap="flag"]')).to_be_hidden()
+    expect(labeling.page.locator('.command [data-cap="flag"]')).to_be_hidden()
     labeling.press("t")
     labeling.saved(1)
     assert labeling.verdicts()[1] == "delivery"

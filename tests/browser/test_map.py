@@ -270,7 +270,7 @@ def test_a_lassos_suggestions_are_accepted_after_an_audit(
     expect(page.locator("#map-selection h2")).to_have_text(f"{N_AUDITED} selected")
     page.get_by_role("button", name="Accept suggestions…").click()
 
-    expect(page.locator(".say-row")).to_have_count(N_SAMPLED)
+    expect(page.locator(".record-row")).to_have_count(N_SAMPLED)
     done = page.locator('[data-progress="decided"]')
     for n in range(N_SAMPLED):
         page.keyboard.press("Enter")

@@ -80,7 +80,7 @@ def test_meaning_says_what_it_waits_for_and_both_says_why(page: Page, served: Se
     expect(page.locator("#results .about").first).to_contain_text("words: place")
     expect(page).to_have_url(at(served, "?q=my+lamp&mode=both"))
     page.get_by_label("Records similar to").first.click()
-    expect(page.locator(".asking-seed")).to_contain_text("lamp")
+    expect(page.locator(".record-search-seed")).to_contain_text("lamp")
     page.keyboard.press("s")
     expect(page).to_have_url(re.compile("/sessions/1$"))
 
@@ -126,7 +126,7 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
 
     page.keyboard.press("1")
     expect(page.locator(".notice")).to_contain_text("1 record: Lamps.")
-    expect(page.locator(".saying [aria-pressed=true]")).to_contain_text("Lamps")
+    expect(page.locator(".annotation-form [aria-pressed=true]")).to_contain_text("Lamps")
     assert consensus(library, slice(29, 30)) == [[1]]
     page.keyboard.press("z")
     expect(page.locator(".notice")).to_contain_text("Taken back")

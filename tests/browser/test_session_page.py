@@ -121,7 +121,7 @@ def test_ten_thousand_rows_stay_light_and_any_of_them_is_one_jump_away(
     context: BrowserContext, page: Page, served: Served
 ) -> None:
     labeling = open_rows(context, page, served, [f"message number {i}" for i in range(10_000)])
-    told = page.locator("#told")
+    told = page.locator("#announcer")
 
     labeling.press("1")
     labeling.saved(0)
@@ -132,14 +132,14 @@ def test_ten_thousand_rows_stay_light_and_any_of_them_is_one_jump_away(
     labeling.saved(9_999)
     expect(labeling.row(9_998)).to_be_focused()
     expect(labeling.row(9_998)).to_have_attribute("aria-rowindex", "9999")
-    page.locator("#look summary").click()
+    page.locator("#view-settings summary").click()
     page.locator("#jump-at").fill("5001")
     page.locator("#jump-at").press("Enter")
     expect(labeling.row(5_000)).to_be_focused()
     labeling.press("v", "j", "j", "1")
     expect(page.locator("#toast")).to_contain_text("3 records: billing.")
     labeling.saved(5_002)
-    assert page.locator(".say-row").count() <= 600
+    assert page.locator(".record-row").count() <= 600
 
     labeling.press("z", "z")
     expect(labeling.row(9_999)).to_be_focused()
@@ -317,9 +317,9 @@ def test_density_and_text_size_are_kept_with_the_user(
     root = page.locator("#session")
 
     for name in ("Compact", "Largest", "No"):
-        page.locator("#look summary").click()
+        page.locator("#view-settings summary").click()
         with page.expect_response("**/me/preferences"):
-            page.locator("#look").get_by_role("button", name=name).last.click()
+            page.locator("#view-settings").get_by_role("button", name=name).last.click()
         page.keyboard.press("Escape")
     page.reload()
 
@@ -358,13 +358,13 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
         labeling.row(rank).click()
         labeling.press(str(truth[rank] + 1))
         labeling.saved(rank)
-    assert page.locator(".say-row").evaluate_all(order) == list(range(12))
+    assert page.locator(".record-row").evaluate_all(order) == list(range(12))
     labeling.row(1).click()
     with page.expect_response("**/order"):
         labeling.press(str(truth[1] + 1))
     expect(marker).to_have_text("re-ranked by 5 labels")
 
-    now = page.locator(".say-row").evaluate_all(order)
+    now = page.locator(".record-row").evaluate_all(order)
     expect(labeling.row(2)).to_be_focused()
     assert now[:3] == [0, 1, 2]
     assert [now.index(rank) for rank in (4, 6, 8)] == [4, 6, 8]
@@ -376,10 +376,10 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
     assert likely == sorted(likely, reverse=True)
 
     with page.expect_response("**/me/preferences"):
-        page.locator("#look summary").click()
-        page.locator("#look [data-look=rerank][data-value=no]").click()
+        page.locator("#view-settings summary").click()
+        page.locator("#view-settings [data-setting=rerank][data-value=no]").click()
     expect(marker).to_be_hidden()
-    assert page.locator(".say-row").evaluate_all(order) == list(range(12))
+    assert page.locator(".record-row").evaluate_all(order) == list(range(12))
     expect(labeling.row(2)).to_have_attribute("data-focused", "")
 
 
@@ -460,8 +460,8 @@ def test_from_the_project_to_the_first_label_in_two_presses(
     page.locator(
         "form[action$='/sessions'] button, form[action$='/sessions/next'] button"
     ).first.click()
-    expect(page.locator(".say-row[data-focused]")).to_be_focused()
+    expect(page.locator(".record-row[data-focused]")).to_be_focused()
     page.keyboard.press("1")
 
-    expect(page.locator('.say-row[data-state="saved"]')).to_have_count(1)
+    expect(page.locator('.record-row[data-state="saved"]')).to_have_count(1)
     assert acts() == [("single", 1)]

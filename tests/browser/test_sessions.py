@@ -71,7 +71,7 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     expect(seed.locator(".forecast")).to_contain_text("3 of these 11 look like billing")
     seed.get_by_role("button", name="Start with these 3").click()
     expect(page).to_have_url(re.compile(r"/sessions/\d+$"))
-    expect(page.locator(".say-row")).to_have_count(3)
+    expect(page.locator(".record-row")).to_have_count(3)
 
 
 def test_copies_follow_the_row_that_stands_for_them(
@@ -83,7 +83,7 @@ def test_copies_follow_the_row_that_stands_for_them(
     page.goto(f"{served.url}/projects/letters/sessions/{session.id}")
 
     # One key labels the row and both that it stands for; one more takes all of it back.
-    row = page.locator(".say-row", has_text="Also labels 2 identical copies")
+    row = page.locator(".record-row", has_text="Also labels 2 identical copies")
     row.get_by_text("Also labels 2 identical copies").click()
     expect(row.locator(".copies li")).to_have_count(2)
     expect(row.locator(".copies")).to_contain_text("message NUMBER 0")
@@ -138,7 +138,7 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     accept.click()
     expect(page.get_by_role("alert")).to_contain_text("First label the 40 rows drawn")
     page.get_by_role("button", name="Show the drawn rows").click()
-    expect(page.locator(".say-row")).to_have_count(40)
+    expect(page.locator(".record-row")).to_have_count(40)
     # Refused again, it is nothing that an undo would take back: the label before it is.
     page.keyboard.press("Enter")
     accept.click()
@@ -164,7 +164,7 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
         accept.click()
         for key in ("z", "z", "Enter"):
             page.keyboard.press(key)
-    expect(page.locator('.say-row[data-state="saving"]')).to_have_count(0)
+    expect(page.locator('.record-row[data-state="saving"]')).to_have_count(0)
     expect(done).to_have_text("40")
     with read_session() as db:
         assert len(load_consensus(db, desk.records)) == 40
@@ -180,10 +180,10 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     page.get_by_text("Accept the whole session after an audit").click()
     accept.click()
     expect(done).to_have_text("100")
-    expect(page.locator('.say-row[data-verdict="label"]')).to_have_count(100)
+    expect(page.locator('.record-row[data-verdict="label"]')).to_have_count(100)
     expect(page.locator("#toast")).to_contain_text("Accepted 60 suggestions.")
     page.keyboard.press("z")
     expect(done).to_have_text("40")
-    expect(page.locator('.say-row[data-verdict="label"]')).to_have_count(40)
+    expect(page.locator('.record-row[data-verdict="label"]')).to_have_count(40)
     with read_session() as db:
         assert len(load_consensus(db, desk.records)) == 40

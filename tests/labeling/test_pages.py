@@ -15,7 +15,7 @@ def test_a_session_is_started_by_a_form_and_shown_by_its_address(desk: Desk) -> 
 
     assert started.status_code == 303
     page = client.get(started.headers["location"])
-    assert page.text.count('class="say-row"') == 5
+    assert page.text.count('class="record-row"') == 5
     assert '<b data-progress="decided">0</b>' in page.text
     assert "Random records" in client.get("/projects/letters/sessions").text
 
@@ -129,7 +129,7 @@ def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None
     page = client_of(desk.ada).get(f"/projects/letters/sessions/{session.id}")
 
     assert page.status_code == 200
-    assert page.text.count('class="say-row"') == 11
+    assert page.text.count('class="record-row"') == 11
 
 
 def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:

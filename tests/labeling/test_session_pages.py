@@ -25,7 +25,7 @@ def test_rows_are_asked_for_by_rank_or_by_record(desk: Desk, session: LabelingSe
 
     page = client.get(f"{url}?ranks=7,2,99").text
     assert [f'id="row-{rank}"' in page for rank in (2, 7, 3)] == [True, True, False]
-    assert page.count('class="say-row"') == 2
+    assert page.count('class="record-row"') == 2
     assert 'id="row-5"' in client.get(f"{url}?record={order(session)[5]}").text
 
     assert client.get(f"{url}?record=99999").status_code == 404

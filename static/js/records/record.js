@@ -1,0 +1,24 @@
+// Keys of the record page: a key presses the button, the link or the box that shows it.
+const { heldKeys } = window.likewise;
+
+document.addEventListener("keydown", (event) => {
+  if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("textarea, select, input:not([type=checkbox]), [contenteditable]")) return;
+  // A focused button or link keeps its own Enter and Space.
+  const isOwn = event.key === "Enter" || event.key === " ";
+  if (isOwn && event.target.closest("a, button, summary, input")) return;
+  const marked = [...document.querySelectorAll("[data-key], [data-focus-key]")];
+  const found = marked.find((each) => (each.dataset.key || each.dataset.focusKey) === event.key);
+  if (!found) return;
+  event.preventDefault();
+  if (found.dataset.focusKey) found.focus();
+  else found.click();
+  if (found.matches("a")) heldKeys.carry("record");
+});
+
+// What is pressed while this is stored is for the page that comes: a key that led away at once
+// would take the place of the request.
+document.addEventListener("submit", (event) => {
+  if (!event.defaultPrevented) heldKeys.carry("record");
+});
+heldKeys.release();
