@@ -71,9 +71,10 @@ def _import_step(base_url: str, facts: ProjectSummary) -> ChecklistStep:
 
 def _embedding_step(facts: ProjectSummary) -> ChecklistStep:
     embedding = facts.embedding
-    is_done = embedding.n_total > 0 and embedding.n_done >= embedding.n_total
+    is_embedded = embedding.n_total > 0 and embedding.n_done >= embedding.n_total
+    is_done = is_embedded and facts.is_searchable
     words = "A vector for each record, so that likeness can be measured"
-    if embedding.n_total and not is_done:
+    if embedding.n_total and not is_embedded:
         n_done, n_total = format_thousands(embedding.n_done), format_thousands(embedding.n_total)
         words = f"{n_done} of {n_total} have a vector"
         if embedding.error:
@@ -81,8 +82,10 @@ def _embedding_step(facts: ProjectSummary) -> ChecklistStep:
         elif embedding.per_second:
             words += f", {embedding.per_second:,.0f} a second"
             words += f", {format_duration(embedding.seconds_left)} left"
-    elif is_done:
+    elif is_embedded:
         words = "Every record has its vector"
+        if not facts.is_searchable:
+            words += "; the index is being written"
     is_moving = embedding.n_total > 0 and not is_done
     share = embedding.n_done / embedding.n_total if is_moving else None
     return ChecklistStep("Embed them", words, is_done=is_done, share=share, is_moving=is_moving)
@@ -90,13 +93,12 @@ def _embedding_step(facts: ProjectSummary) -> ChecklistStep:
 
 def _session_step(base_url: str, facts: ProjectSummary) -> ChecklistStep:
     fields = (("seed_kind", SessionKind.COLD_START),)
-    can_start = facts.embedding.n_done > 0
     return ChecklistStep(
         "Start the first session",
         "Representative records, one from each corner of your data",
         is_done=bool(facts.sessions) or facts.has_tuned,
         action=ActionButton("Start labeling", f"{base_url}/sessions", fields)
-        if can_start
+        if facts.is_searchable
         else None,
     )
 

@@ -12,6 +12,7 @@ from app.labeling.annotations.counts import count_by_label
 from app.labeling.sessions.kinds import SESSION_KINDS
 from app.labeling.sessions.session_list import list_recent_sessions
 from app.models import (
+    Artifact,
     Consensus,
     Encoder,
     Evaluation,
@@ -44,10 +45,14 @@ class SessionSummary:
 
 @dataclass(frozen=True)
 class ProjectSummary:
-    """Everything that a project's page shows, read at one moment."""
+    """Everything that a project's page shows, read at one moment.
+
+    is_searchable  whether a version has an index, which sessions of similar records need
+    """
 
     n_records: int
     embedding: EmbeddingProgress
+    is_searchable: bool
     readiness: Readiness
     shares: list[tuple[Label | None, int]]
     active: Encoder | None
@@ -83,6 +88,7 @@ def load_project_summary(db: Session, project: Project) -> ProjectSummary:
     return ProjectSummary(
         n_records=embedding.n_total,
         embedding=embedding,
+        is_searchable=_has_index(db, project.id),
         readiness=readiness(db, project),
         shares=shares(db, project.id),
         active=find_active_version(db, project.id),
@@ -123,6 +129,15 @@ def figures(db: Session, project_id: int) -> list[Figure]:
     if run is None:
         return []
     return list(load_figures(db, [run]).get(run.id, ()))
+
+
+def _has_index(db: Session, project_id: int) -> bool:
+    indexes = (
+        select(Artifact.id)
+        .join(Encoder, Encoder.id == Artifact.encoder_id)
+        .where(Encoder.project_id == project_id, Artifact.kind == "index")
+    )
+    return db.scalar(indexes.limit(1)) is not None
 
 
 def _find_worker() -> tuple[bool, datetime | None]:

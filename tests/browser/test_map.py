@@ -18,7 +18,7 @@ from app.maps.drawing import draw_sketch
 from app.models import Project, User
 from app.records.records import load_consensus
 from tests.browser.conftest import Served
-from tests.conftest import make_user
+from tests.conftest import distinct_text, make_user
 from tests.maps.conftest import draw_all, indexed_project, raw, tuned
 from tests.training.conftest import N_CLASSES, label, label_ids, record_ids
 
@@ -107,10 +107,10 @@ def test_points_have_their_colours_and_say_their_texts(mapped: Mapped) -> None:
 
     page.mouse.move(*mapped.at(*mapped.place_of(ids[20])))
     expect(page.locator("#map-hint")).to_be_visible()
-    expect(page.locator("#map-hint")).to_contain_text("text 20")
+    expect(page.locator("#map-hint")).to_contain_text(distinct_text(20))
     page.mouse.down()
     page.mouse.up()
-    expect(page.locator("#map-card")).to_contain_text("text 20")
+    expect(page.locator("#map-card")).to_contain_text(distinct_text(20))
     expect(page.locator("#map-card")).to_contain_text("suggested")
     expect(page.locator("#map-hint")).to_be_hidden()
 
@@ -212,7 +212,7 @@ def test_two_versions_lie_side_by_side_and_move_as_one(mapped: Mapped) -> None:
     page.locator("#map-listed summary").focus()
     expect(page.locator("#map-ring")).to_have_attribute("cx", "-99")
     page.mouse.move(*mapped.at(*after))
-    expect(page.locator("#map-hint")).to_contain_text("text 0")
+    expect(page.locator("#map-hint")).to_contain_text(distinct_text(0))
     before, again = mapped.ring(), mapped.ring("map-ring-after")
     assert before[0] < half < again[0]
     assert again == pytest.approx(after, abs=0.1)
@@ -220,7 +220,7 @@ def test_two_versions_lie_side_by_side_and_move_as_one(mapped: Mapped) -> None:
     page.mouse.move(0, 0)
     expect(page.locator("#map-ring")).to_have_attribute("cx", "-99")
     page.mouse.move(*mapped.at(*before))
-    expect(page.locator("#map-hint")).to_contain_text("text 0")
+    expect(page.locator("#map-hint")).to_contain_text(distinct_text(0))
     assert mapped.ring("map-ring-after") == pytest.approx(after, abs=0.1)
 
     # Both are moved by the same hand, and drawn with the same colours.
@@ -298,11 +298,11 @@ def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
     mapped.open()
     page, ids = mapped.page, record_ids(mapped.project)
 
-    page.get_by_label("Find words").fill("text 33")
+    page.get_by_label("Find words").fill(distinct_text(33))
     page.keyboard.press("Enter")
     expect(page.locator("#map-matches")).to_have_text("1 match")
     expect(mapped.links).to_have_count(1)
-    expect(mapped.links).to_have_text("text 33")
+    expect(mapped.links).to_have_text(distinct_text(33))
     page.get_by_label("Find words").fill("")
     page.keyboard.press("Enter")
     expect(mapped.links).to_have_count(N)
@@ -327,7 +327,7 @@ def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
 
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{mapped.url}?record={ids[5]}")
-    expect(page.locator("#map-card")).to_contain_text("text 5")
+    expect(page.locator("#map-card")).to_contain_text(distinct_text(5))
     expect(page.locator("#map-list")).to_have_attribute("aria-busy", "false")
     wide = page.evaluate("document.documentElement.scrollWidth")
     stage = page.locator(".map-stage").bounding_box()

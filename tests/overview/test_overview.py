@@ -1,6 +1,7 @@
 """The overview through its pages and its API, with values that were put there by hand."""
 
 import re
+import struct
 from hashlib import sha256
 
 import pytest
@@ -21,6 +22,7 @@ from app.models import (
     User,
 )
 from app.projects.labels import add_label
+from app.search.index_revisions import write_index
 from tests.conftest import client_of, make_project
 
 STEP = re.compile(
@@ -52,7 +54,7 @@ def add_records(project: Project, n: int) -> list[int]:
     return [record.id for record in records]
 
 
-def embed(project: Project, record_ids: list[int]) -> Encoder:
+def embed(project: Project, record_ids: list[int], *, is_indexed: bool = True) -> Encoder:
     with write_session() as db:
         raw = Encoder(project_id=project.id, number=1, kind="raw", base_model=project.base_model)
         db.add(raw)
@@ -65,9 +67,11 @@ def embed(project: Project, record_ids: list[int]) -> Encoder:
                     encoder_id=raw.id,
                     record_id=record_id,
                     content_hash=record.content_hash,
-                    vector=b"\0" * 8,
+                    vector=struct.pack("<2f", 1, 0),
                 )
             )
+    if is_indexed and record_ids:
+        write_index(raw.id)
     return raw
 
 
@@ -199,6 +203,18 @@ def test_the_first_session_is_one_click_away(client: TestClient, project: Projec
     assert form is not None
     assert '<input type="hidden" name="seed_kind" value="cold_start">' in form[1]
     assert "/standing" not in page
+
+
+def test_no_session_is_offered_before_the_index_is_there(
+    client: TestClient, project: Project
+) -> None:
+    embed(project, add_records(project, 4), is_indexed=False)
+
+    page = client.get("/projects/letters").text
+
+    assert states(client)[:3] == ["is-done", "is-next", ""]
+    assert "Every record has its vector; the index is being written" in page
+    assert "Start labeling" not in page
 
 
 def test_labels_are_counted_until_a_run_starts(
