@@ -22,6 +22,7 @@ class CorruptFile(AppError):
     status = 503
 
     def __init__(self, file: str) -> None:
+        self.file = file
         super().__init__(
             f"The stored file {file} is damaged or missing. Run `likewise verify` to see what is "
             "affected; an index can be built again from the stored vectors."

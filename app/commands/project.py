@@ -128,28 +128,28 @@ def runs(project: str, as_json: bool = AsJson) -> None:
 def activate(project: str, version: int, as_json: bool = AsJson) -> None:
     """From now on search uses this version."""
     from app.commands.serve import ensure_schema
-    from app.db.session import write_session
+    from app.db.session import read_session
     from app.projects.projects import find_project
-    from app.search.versions import activate as activate_encoder
-    from app.search.versions import find_version
+    from app.search.versions import activate_version
 
     ensure_schema()
-    with write_session() as db:
-        encoder = find_version(db, find_project(db, project).id, version)
-        activate_encoder(db, encoder, by=None, reason="Chosen on the command line")
+    with read_session() as db:
+        of = find_project(db, project)
+    encoder = activate_version(of, version, by=None, reason="Chosen on the command line")
     emit({"version": version, "kind": encoder.kind}, f"Version {version} is active.", as_json)
 
 
 def rollback(project: str, as_json: bool = AsJson) -> None:
     """Back to the version that was active before."""
     from app.commands.serve import ensure_schema
-    from app.db.session import write_session
+    from app.db.session import read_session
     from app.projects.projects import find_project
-    from app.search.versions import roll_back
+    from app.search.versions import roll_back_version
 
     ensure_schema()
-    with write_session() as db:
-        encoder = roll_back(db, find_project(db, project), by=None)
+    with read_session() as db:
+        of = find_project(db, project)
+    encoder = roll_back_version(of, by=None)
     facts: dict[str, Any] = {"version": encoder.number, "kind": encoder.kind}
     emit(facts, f"Version {encoder.number} is active again.", as_json)
 

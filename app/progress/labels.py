@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.models import Consensus, Label, Project
+from app.projects.label_resolver import load_merge_targets
 from app.projects.labels import is_offered, list_all_labels
 from app.search.indexes import NotIndexed, open_version
 from app.search.versions import find_active_version

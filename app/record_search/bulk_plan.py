@@ -17,6 +17,7 @@ from app.labeling.sessions.acceptance import MIN_SCORE, Acceptance, is_sure_enou
 from app.labeling.sessions.rows import find_suggestions
 from app.models import Consensus, Label, Project, Record, Remark
 from app.models.enums import Verdict
+from app.projects.label_resolver import NONE_OF_THESE
 from app.projects.labels import label_set
 from app.record_search.matches import find_matches
 from app.record_search.pagination import sort_matches
@@ -28,7 +29,6 @@ from app.search.versions import find_active_version
 BulkActionKind = Literal["label", "none", "accept", "withdraw", "flag"]
 # So many annotations are stored and taken back in some seconds; saves of others wait for none.
 MOST_AT_ONCE = 50_000
-NONE_OF_THESE = 0
 _ACTION_PATTERN = re.compile(
     r"(none|accept|withdraw|flag)|label:(\d{1,9})|accept:([01](?:\.\d{1,4})?)"
 )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
-from app.db.session import Db, ReadDb
+from app.db.session import ReadDb
 from app.errors import Invalid
 from app.models import Encoder, Project
 from app.projects.access import AdminProject, CurrentProject
@@ -19,11 +19,10 @@ from app.search.request import MOST_SEEDS, USUAL_K, SimilarityRequest, build_rec
 from app.search.results import SimilarRecord, find_similar_records
 from app.search.similar import LONGEST_TEXT, MAX_HITS, Seed
 from app.search.versions import (
-    activate,
+    activate_version,
     find_active_version,
-    find_version,
     list_versions,
-    roll_back,
+    roll_back_version,
 )
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
@@ -176,15 +175,14 @@ def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionAnswer]:
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")
-def choose_version(project: AdminProject, number: int, user: Admin, db: Db) -> VersionAnswer:
-    """From now on search uses this version."""
-    encoder = find_version(db, project.id, number)
-    activate(db, encoder, user, "Chosen by hand")
+def choose_version(project: AdminProject, number: int, user: Admin) -> VersionAnswer:
+    """From now on search uses this version. 409 if it does already, or cannot."""
+    encoder = activate_version(project, number, user, "Chosen by hand")
     return VersionAnswer.of(encoder, encoder)
 
 
 @router.post("/projects/{slug}/rollback")
-def choose_earlier_version(project: AdminProject, user: Admin, db: Db) -> VersionAnswer:
+def choose_earlier_version(project: AdminProject, user: Admin) -> VersionAnswer:
     """Back to the version that was active before the present one."""
-    encoder = roll_back(db, project, user)
+    encoder = roll_back_version(project, user)
     return VersionAnswer.of(encoder, encoder)

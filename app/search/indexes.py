@@ -116,6 +116,14 @@ def open_version(db: Session, encoder_id: int) -> Version:
         _opening.release()
 
 
+def check_version_files(db: Session, encoder: Encoder) -> None:
+    """Read the files that open_version() would open, even if this process has them open already.
+
+    Raises NotIndexed before the first revision, CorruptFile if no revision is whole.
+    """
+    _load_newest_whole(encoder, _list_artifacts(db, encoder.id), None)
+
+
 def _swap(
     db: Session, key: tuple[str, int], newest: tuple[str, ...], artifacts: Sequence[Artifact]
 ) -> Version:

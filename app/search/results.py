@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.models import Label, Project, Record
-from app.projects.labels import is_offered, list_all_labels
+from app.projects.label_resolver import load_label_resolver
+from app.projects.labels import list_all_labels
 from app.records.records import load_consensus, load_records
 from app.search.indexes import Version
 from app.search.request import SimilarityRequest
 from app.search.similar import Hit, find_neighbours, open_pinned_version
-from app.search.suggestion_filters import follow_merges
-from app.search.suggestions import Suggestion
 from app.search.versions import find_version
 
 
@@ -61,26 +60,20 @@ def _describe(
     records = load_records(db, ids)
     agreed = load_consensus(db, ids)
     labels = {label.id: label for label in list_all_labels(db, project.id)}
-    suggested = version.suggestions.of(ids)
+    resolver = load_label_resolver(db, project.id)
+    suggested = {
+        record_id: (labels[label_id], best.score)
+        for record_id, best in version.suggestions.of(ids).items()
+        if (label_id := resolver.resolve(best.label_id)) is not None
+    }
     return tuple(
         SimilarRecord(
             rank=hit.rank,
             similarity=hit.similarity,
             record=records[hit.record_id],
             labels=tuple(labels.get(each or 0) for each in agreed.get(hit.record_id, ())),
-            suggestion=_resolve_suggestion(suggested.get(hit.record_id), labels),
+            suggestion=suggested.get(hit.record_id),
         )
         for hit in hits
         if hit.record_id in records
     )
-
-
-def _resolve_suggestion(
-    suggestion: Suggestion | None, labels: dict[int, Label]
-) -> tuple[Label, float] | None:
-    """The suggestion in a label that can be given now: a merged one stands for its target."""
-    if suggestion is None:
-        return None
-    label = labels.get(suggestion.label_id)
-    label = None if label is None else follow_merges(label, labels)
-    return (label, suggestion.score) if label is not None and is_offered(label) else None

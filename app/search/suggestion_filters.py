@@ -1,23 +1,20 @@
 """Filters that ask what the active version suggests, turned into ids: suggestions are in a file."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.models import Label, Project
-from app.projects.labels import is_offered, list_all_labels
+from app.models import Project
+from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.records.filters import DIGITS, Filters
 from app.search.indexes import NotIndexed, open_version
-from app.search.suggestions import NONE, Ids, Shares, Suggestions
+from app.search.suggestions import LIKELY, NONE, Ids, Shares, Suggestions
 from app.search.versions import find_active_version
 from app.storage import CorruptFile
 
 NO_LABEL = 0
-# A multi-label version suggests every label that it gives at least this chance.
-LIKELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,10 +43,11 @@ def resolve_suggestion_filters(db: Session, project: Project, filters: Filters) 
     """The same filters, with the ids that the suggestions of the active version come to."""
     if not filters.uses_suggestions or filters.ids is not None:
         return filters
-    suggestions, given = load_active_suggestions(db, project.id), _load_given_labels(db, project.id)
-    best = select_best(suggestions, given)
+    suggestions = load_active_suggestions(db, project.id)
+    resolver = load_label_resolver(db, project.id)
+    best = _select_best(suggestions, resolver)
     if filters.suggested_id is not None and project.is_multi_label:
-        best = _select_likely(suggestions, given, filters.suggested_id)
+        best = _select_likely(suggestions, resolver, filters.suggested_id)
     fits = np.ones(len(best.ids), bool)
     scores = np.round(best.scores.astype(np.float64), DIGITS)
     if filters.suggested_id is not None:
@@ -72,25 +70,25 @@ def load_active_suggestions(db: Session, project_id: int) -> Suggestions:
 
 def load_best_suggestions(db: Session, project_id: int) -> BestSuggestions:
     """What the active version suggests first for each record."""
-    return select_best(load_active_suggestions(db, project_id), _load_given_labels(db, project_id))
+    suggestions = load_active_suggestions(db, project_id)
+    return _select_best(suggestions, load_label_resolver(db, project_id))
 
 
-def select_best(suggestions: Suggestions, given: Mapping[int, int]) -> BestSuggestions:
-    """given: label → the label that is given in its place now; a retired one is missing."""
+def _select_best(suggestions: Suggestions, resolver: LabelResolver) -> BestSuggestions:
     if len(suggestions.ids) == 0 or not suggestions.label_ids:
         return BestSuggestions(NONE.ids, NONE.ids, np.empty(0, np.float32))
     first = suggestions.chances.argmax(axis=1)
-    labels = _map_targets(suggestions, given)[first]
+    labels = _resolve_labels(suggestions, resolver)[first]
     scores = np.take_along_axis(suggestions.chances, first[:, None], axis=1)[:, 0]
     known = labels != NO_LABEL
     return BestSuggestions(suggestions.ids[known], labels[known], scores[known].astype(np.float32))
 
 
 def _select_likely(
-    suggestions: Suggestions, given: Mapping[int, int], label_id: int
+    suggestions: Suggestions, resolver: LabelResolver, label_id: int
 ) -> BestSuggestions:
     """Every record that the label is suggested for, first or not."""
-    columns = np.flatnonzero(_map_targets(suggestions, given) == label_id)
+    columns = np.flatnonzero(_resolve_labels(suggestions, resolver) == label_id)
     if len(columns) == 0:
         return BestSuggestions(NONE.ids, NONE.ids, np.empty(0, np.float32))
     scores = suggestions.chances[:, columns].max(axis=1).astype(np.float32)
@@ -99,18 +97,7 @@ def _select_likely(
     return BestSuggestions(ids, np.full(len(ids), label_id, np.int64), scores[is_likely])
 
 
-def _map_targets(suggestions: Suggestions, given: Mapping[int, int]) -> NDArray[np.int64]:
-    return np.array([given.get(each, NO_LABEL) for each in suggestions.label_ids], np.int64)
-
-
-def _load_given_labels(db: Session, project_id: int) -> dict[int, int]:
-    labels = {label.id: label for label in list_all_labels(db, project_id)}
-    ends = {label_id: follow_merges(label, labels) for label_id, label in labels.items()}
-    return {label_id: end.id for label_id, end in ends.items() if is_offered(end)}
-
-
-def follow_merges(label: Label, labels: Mapping[int, Label]) -> Label:
-    """The label that counts for this one: itself, or what it was merged into in the end."""
-    while label.merged_into_id is not None and label.merged_into_id in labels:
-        label = labels[label.merged_into_id]
-    return label
+def _resolve_labels(suggestions: Suggestions, resolver: LabelResolver) -> NDArray[np.int64]:
+    """By column of the suggestions: the label that can be given now, NO_LABEL if none can."""
+    given = [resolver.resolve(each) or NO_LABEL for each in suggestions.label_ids]
+    return np.array(given, np.int64)

@@ -14,6 +14,9 @@ from safetensors.numpy import save
 
 from app.ml.query_strategies import uncertainty
 
+# A multi-label version suggests every label that it gives at least this chance.
+LIKELY = 0.5
+
 Ids = NDArray[np.int64]
 Shares = NDArray[np.float32]
 
@@ -48,7 +51,7 @@ class Suggestions:
     ) -> dict[int, list[Suggestion]]:
         """The best suggestions for each of these records, best first.
 
-        at_least  0.5 gives what a multi-label version would say: a set of labels, maybe none
+        at_least  LIKELY gives what a multi-label version would say: a set of labels, maybe none
         """
         wanted = [int(each) for each in record_ids]
         known = [each for each in wanted if self.holds(each)] if self.label_ids else []
@@ -86,7 +89,7 @@ class Suggestions:
     def n_likely(self) -> dict[int, int]:
         """Label id → the records that have it more likely than not: what a multi-label version
         suggests."""
-        counts = (self.chances >= 0.5).sum(axis=0)
+        counts = (self.chances >= LIKELY).sum(axis=0)
         return dict(zip(self.label_ids, counts.tolist(), strict=True))
 
     @cached_property

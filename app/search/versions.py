@@ -1,7 +1,10 @@
-"""Which encoder version search uses: versions, activations, rolling back.
+"""The registry of versions: list them, activate one, roll back, with the rules for each.
 
 Decision: activations are events, and the newest one holds. Rolling back is another event, whose
 reason is ROLL_BACK; that is how a second roll back knows to go further back instead of forth.
+Decision: pages, the API and commands activate and roll back through activate_version() and
+roll_back_version() alone. They check the version's files before the transaction that activates it:
+comparing gigabytes with their sha256 takes seconds, and nobody may wait for the write lock so long.
 """
 
 from collections.abc import Mapping
@@ -10,11 +13,14 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.session import read_session, write_session
 from app.errors import Conflict, NotFound
 from app.models import Activation, Artifact, Encoder, Project, User, utc_now
 from app.models.enums import VersionKind
 from app.notifications.events import Event, announce
-from app.storage import StoredFile
+from app.search.deep_versions import check_model
+from app.search.indexes import NotIndexed, check_version_files
+from app.storage import CorruptFile, StoredFile
 
 ROLL_BACK = "Rolled back"
 FIRST = "The first version"
@@ -25,7 +31,7 @@ def raw_encoder(db: Session, project: Project) -> Encoder:
     found = find_raw_version(db, project)
     if found is not None:
         return found
-    _lock_project(db, project)
+    lock_versions(db, project.id)
     # Another worker may have been quicker, while we waited.
     found = find_raw_version(db, project)
     return found or publish(
@@ -98,7 +104,7 @@ def publish_prepared(
     read_at: datetime,
 ) -> Encoder:
     """Make a version of an encoder whose embeddings were made ahead; for the rest see publish()."""
-    _lock_project(db, db.get_one(Project, encoder.project_id))
+    lock_versions(db, encoder.project_id)
     encoder.number = _next_number(db, encoder.project_id)
     add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
     return encoder
@@ -122,7 +128,7 @@ def publish(
     read_at      before the embeddings in the index were read (now, if they just were): vectors
                  that are newer count as lacking, and the worker writes the next revision
     """
-    _lock_project(db, project)
+    lock_versions(db, project.id)
     encoder = Encoder(
         project_id=project.id,
         number=_next_number(db, project.id),
@@ -134,7 +140,7 @@ def publish(
     db.flush()
     add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
     if find_active_version(db, project.id) is None:
-        activate(db, encoder, by=None, reason=FIRST)
+        _add_activation(db, encoder, by=None, reason=FIRST)
     return encoder
 
 
@@ -166,8 +172,69 @@ def add_artifacts(
     db.flush()
 
 
+def activate_version(project: Project, number: int, by: User | None, reason: str) -> Encoder:
+    """Have search use this version from now on, in a transaction of its own. by: None is a command.
+
+    Raises NotFound; Conflict if search uses it already, or if it was deleted or is damaged.
+    """
+    with read_session() as db:
+        encoder = find_version(db, project.id, number)
+        _check_not_active(db, encoder)
+        _check_not_damaged(db, encoder)
+    with write_session() as db:
+        activate(db, encoder, by, reason)
+    return encoder
+
+
+def roll_back_version(project: Project, by: User | None) -> Encoder:
+    """Go back to the version that was active before, in a transaction of its own.
+
+    Raises Conflict if there is none, or if it is damaged.
+    """
+    with read_session() as db:
+        target = find_rollback_target(db, project.id)
+        if target is not None:
+            _check_not_damaged(db, db.get_one(Encoder, target))
+    with write_session() as db:
+        return roll_back(db, project, by)
+
+
 def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
-    """From now on search uses this version. by: None means the worker, not a person."""
+    """Have search use this version from now on, and announce it; its files are known to be whole.
+
+    by  None means the worker or a command, not a person
+
+    Raises Conflict if search uses it already, or if it was deleted.
+    """
+    lock_versions(db, encoder.project_id)
+    check_not_deleted(find_version_by_id(db, encoder.project_id, encoder.id))
+    _check_not_active(db, encoder)
+    return _add_activation(db, encoder, by, reason)
+
+
+def _check_not_active(db: Session, encoder: Encoder) -> None:
+    active = find_active_version(db, encoder.project_id)
+    if active is not None and active.id == encoder.id:
+        raise Conflict(f"Version {encoder.number} is active already.")
+
+
+def _check_not_damaged(db: Session, encoder: Encoder) -> None:
+    """Raises Conflict when search could not use the version's files, or those it stands on."""
+    base_id = encoder.raw_encoder_id or encoder.id
+    try:
+        if db.get_one(Encoder, base_id).kind == "deep":
+            check_model(db, base_id)
+        check_version_files(db, encoder)
+    except NotIndexed:
+        return  # The worker writes its index once it is active.
+    except CorruptFile as error:
+        raise Conflict(
+            f"Version {encoder.number} cannot be activated: {error.file} is damaged or missing. "
+            "Restore the file from a backup, or activate another version."
+        ) from error
+
+
+def _add_activation(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
     activation = Activation(
         project_id=encoder.project_id,
         encoder_id=encoder.id,
@@ -194,7 +261,7 @@ def roll_back(db: Session, project: Project, by: User | None) -> Encoder:
 
     Raises Conflict if there is none.
     """
-    _lock_project(db, project)
+    lock_versions(db, project.id)
     target = find_rollback_target(db, project.id)
     if target is None:
         raise Conflict("There is no earlier version to go back to.")
@@ -241,8 +308,11 @@ def _next_number(db: Session, project_id: int) -> int:
     return max(newest or 0, 0) + 1
 
 
-def _lock_project(db: Session, project: Project) -> None:
-    """One at a time: Postgres locks the row; SQLite's write transactions are alone anyway."""
+def lock_versions(db: Session, project_id: int) -> None:
+    """Let one transaction at a time activate, publish or delete the project's versions.
+
+    Postgres locks the project's row; SQLite's write transactions are alone anyway.
+    """
     # FOR NO KEY UPDATE, so that records may be stored meanwhile.
-    held = select(Project.id).where(Project.id == project.id)
+    held = select(Project.id).where(Project.id == project_id)
     db.execute(held.with_for_update(key_share=True))

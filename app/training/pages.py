@@ -5,17 +5,11 @@ from fastapi.responses import Response
 
 from app.accounts.access import Admin
 from app.db.session import Db, ReadDb
-from app.errors import Conflict
 from app.ml.deep.recipe import LOSSES
 from app.ml.recipe import METHODS
 from app.projects.access import AdminProject, CurrentProject
-from app.search.versions import (
-    activate,
-    can_roll_back,
-    find_active_version,
-    find_version,
-    roll_back,
-)
+from app.search import versions
+from app.search.versions import can_roll_back
 from app.training.pipeline.holdout import holdout_as_json
 from app.training.reports.advice import build_advice
 from app.training.reports.run_summary import load_run_summaries, load_version_summaries
@@ -70,20 +64,14 @@ def request_training(
 
 
 @router.post(PREFIX + "/versions/{number}/activate", name="activate_version")
-def activate_version(
-    request: Request, project: AdminProject, user: Admin, number: int, db: Db
-) -> Response:
+def activate_version(request: Request, project: AdminProject, user: Admin, number: int) -> Response:
     """From now on search uses this version."""
-    encoder = find_version(db, project.id, number)
-    active = find_active_version(db, project.id)
-    if active is not None and active.id == encoder.id:
-        raise Conflict(f"Version {number} is active already.")
-    activate(db, encoder, by=user, reason=f"Chosen by {user.name}")
+    versions.activate_version(project, number, by=user, reason=f"Chosen by {user.name}")
     return redirect_to(request, "show_training", slug=project.slug)
 
 
 @router.post(PREFIX + "/rollback", name="roll_back_version")
-def roll_back_version(request: Request, project: AdminProject, user: Admin, db: Db) -> Response:
+def roll_back_version(request: Request, project: AdminProject, user: Admin) -> Response:
     """Back to the version that was active before."""
-    roll_back(db, project, by=user)
+    versions.roll_back_version(project, by=user)
     return redirect_to(request, "show_training", slug=project.slug)

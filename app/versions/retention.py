@@ -20,6 +20,7 @@ from app.search.versions import (
     find_rollback_target,
     find_version,
     list_versions,
+    lock_versions,
 )
 from app.training.runs.readiness import find_moving_run
 
@@ -70,6 +71,7 @@ def delete_version(project: Project, number: int, by: User | None) -> None:
     by  None: the retention rule
     """
     with write_session() as db:
+        lock_versions(db, project.id)
         encoder = find_version(db, project.id, number)
         reason = reason_to_keep(db, project, encoder)
         if reason is not None:

@@ -6,14 +6,14 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid
 from app.models import Encoder, Label, Project
-from app.projects.labels import is_offered, list_all_labels
+from app.projects.label_resolver import load_label_resolver
+from app.projects.labels import list_all_labels
 from app.records.filters import Filters
 from app.search.indexes import Version
 from app.search.model_cache import load_text_encoder
 from app.search.request import SimilarityRequest
 from app.search.results import SimilarRecord, find_similar_records
 from app.search.similar import LONGEST_TEXT, Seed, open_pinned_version
-from app.search.suggestion_filters import follow_merges
 from app.search.versions import find_active_version, find_raw_version
 
 MOST_LABELS = 5
@@ -59,11 +59,12 @@ def _score_labels(
     probabilities = version.head.suggest(load_text_encoder(db, version.encoder).encode([text]))
     if probabilities is None:
         return ()
-    labels = {label.id: label for label in list_all_labels(db, project.id)}
+    resolver = load_label_resolver(db, project.id)
     scored: dict[int, float] = {}
     for label_id, probability in zip(version.head.classes, probabilities[0].tolist(), strict=True):
-        label = follow_merges(labels[label_id], labels) if label_id in labels else None
-        if label is not None and is_offered(label):
-            scored[label.id] = scored.get(label.id, 0.0) + probability
+        given = resolver.resolve(label_id)
+        if given is not None:
+            scored[given] = scored.get(given, 0.0) + probability
     best = sorted(scored, key=lambda each: -scored[each])[:MOST_LABELS]
+    labels = {label.id: label for label in list_all_labels(db, project.id)}
     return tuple((labels[each], scored[each]) for each in best)

@@ -5,8 +5,8 @@ import numpy as np
 from app.ml.evaluation.intervals import BootstrapSamples
 from app.ml.examples import Examples
 from app.ml.heads.head import RawHead
+from app.projects.label_resolver import NONE_OF_THESE
 from app.training.pipeline.holdout_examples import (
-    NONE_OF_THESE,
     HoldoutRecords,
     HoldoutSample,
     build_empty_examples,

@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from app.db.session import execute_core, id_chunks
 from app.labeling.annotations.votes import CurrentVote, load_current_votes
-from app.models import Consensus, Label, Project, Record
+from app.models import Consensus, Project, Record
 from app.models.enums import Verdict
+from app.projects.label_resolver import load_locked_merge_targets, load_merge_targets
 
 # label id (None: none of these) → the act since which it is agreed
 AgreedLabels = dict[int | None, int]
@@ -31,10 +32,6 @@ _RULE = select(Project.is_multi_label, Project.overlap_from, Project.overlap_n).
 )
 _OVERLAPPING = select(Record.id).where(
     Record.id.in_(_RECORDS), Record.content_hash >= bindparam("overlap_from")
-)
-_HELD_PROJECT = select(Project.id).where(Project.id == _PROJECT).with_for_update(read=True)
-_MERGED = select(Label.id, Label.merged_into_id).where(
-    Label.project_id == _PROJECT, Label.merged_into_id.is_not(None)
 )
 _HELD_RECORDS = (
     select(Record.id)
@@ -131,30 +128,6 @@ def _find_winners(ballots: Sequence[frozenset[int | None]], is_multi: bool) -> s
     if not best or (len(best) == 2 and best[0][1] == best[1][1]):
         return set()
     return {best[0][0]}
-
-
-def load_merge_targets(db: Session, project_id: int) -> dict[int, int]:
-    """Merged label → the label that it counts for in the end, chains followed."""
-    merged = execute_core(db, _MERGED, project_id=project_id)
-    into = {label_id: target for label_id, target in merged if target is not None}
-    return {label_id: _follow_merges(into, target) for label_id, target in into.items()}
-
-
-def load_locked_merge_targets(db: Session, project_id: int) -> dict[int, int]:
-    """The same, and no label is merged or given back before this transaction ends (Postgres)."""
-    execute_core(db, _HELD_PROJECT, project_id=project_id)
-    return load_merge_targets(db, project_id)
-
-
-def lock_merge_targets(db: Session, project_id: int) -> None:
-    """Wait for those who settle by the present targets, so that they may change (Postgres)."""
-    db.execute(select(Project.id).where(Project.id == project_id).with_for_update(key_share=True))
-
-
-def _follow_merges(into: Mapping[int, int], label_id: int) -> int:
-    while label_id in into:
-        label_id = into[label_id]
-    return label_id
 
 
 def _load_rule(db: Session, project_id: int) -> ConsensusRule:

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.labeling.annotations.consensus import load_merge_targets, lock_merge_targets
 from app.labeling.labels.merge import transfer_consensus
 from app.models import Label, LabelChange, User, utc_now
 from app.models.enums import Role
+from app.projects.label_resolver import load_merge_targets, lock_merge_targets
 from app.projects.labels import N_COLOURS, clean_name, label_set, name_key
 
 EDITORS = (Role.ADMIN, Role.REVIEWER)

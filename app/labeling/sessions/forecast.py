@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.sessions.reliability import compute_mistake_ratio
 from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.ml.reranking import propose_cutoff
 from app.models import Project
+from app.projects.label_resolver import load_merge_targets
 from app.projects.labels import list_all_labels
 from app.records.records import load_consensus
 from app.search.similar import Seed

@@ -7,12 +7,12 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.annotations.votes import is_decided
 from app.labeling.sessions.suggestion_scores import Floats, Ids
 from app.labeling.team.multi_annotation import is_independent
 from app.models import Annotation, Consensus, LabelingSession, SessionItem
 from app.models.enums import MANUAL_SOURCES, Verdict
+from app.projects.label_resolver import load_merge_targets
 
 
 @dataclass(frozen=True)

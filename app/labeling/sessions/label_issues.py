@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.labeling.sessions.suggestion_scores import Floats, Ids
 from app.models import Consensus, Import, Project, Record
+from app.projects.label_resolver import NONE_OF_THESE
 from app.records.record_ids import load_id_columns
 from app.search.indexes import Version
 from app.search.suggestions import Suggestions
@@ -27,7 +28,6 @@ LEAST_AGREEMENT = 0.5
 # While labels are fewer than this, and than this share of the records, the nearest labeled ones are
 # not near: after the first representatives every label would be suspect.
 LEAST_LABELED, LEAST_SHARE = 100, 0.02
-NONE_OF_THESE = 0
 AT_ONCE = 2_000
 MAX_QUERIES = 2_000
 

@@ -1,23 +1,21 @@
 """A session's rows as one user sees them, and how far the session is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import execute_core
-from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.annotations.record_state import RecordState, load_record_states
 from app.labeling.annotations.votes import is_decided
 from app.labeling.sessions.duplicates import find_followers
 from app.labeling.sessions.kinds import describe_kind
-from app.labeling.sessions.suggestion_scores import LIKELY
 from app.models import Consensus, LabelingSession, Project, Record, SessionItem
-from app.projects.labels import label_set
+from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.records.records import RecordExcerpt, load_excerpts
 from app.search.indexes import NotIndexed, open_version
-from app.search.suggestions import Suggestion
+from app.search.suggestions import LIKELY, Suggestion
 from app.storage import CorruptFile
 
 PAGE = 100
@@ -120,24 +118,22 @@ def find_suggestions(
         suggestions = open_version(db, encoder_id).suggestions
     except (NotIndexed, CorruptFile):
         return {}
-    targets = load_merge_targets(db, project.id)
-    offered = {label.id for label in label_set(db, project.id)}
+    resolver = load_label_resolver(db, project.id)
     if project.is_multi_label:
         ranked = suggestions.ranked(record_ids, at_most=MOST_SUGGESTED, at_least=LIKELY)
     else:
         ranked = suggestions.ranked(record_ids, at_most=1)
-    now = {i: _resolve_offered(found, targets, offered) for i, found in ranked.items()}
+    now = {i: _resolve_labels(found, resolver) for i, found in ranked.items()}
     return {i: found for i, found in now.items() if found}
 
 
-def _resolve_offered(
-    found: Sequence[Suggestion], targets: Mapping[int, int], offered: set[int]
-) -> list[Suggestion]:
-    now = [Suggestion(targets.get(each.label_id, each.label_id), each.score) for each in found]
+def _resolve_labels(found: Sequence[Suggestion], resolver: LabelResolver) -> list[Suggestion]:
+    """The suggestions in labels that can be given now, each label once."""
     first: dict[int, Suggestion] = {}
-    for each in now:
-        if each.label_id in offered:
-            first.setdefault(each.label_id, each)
+    for each in found:
+        label_id = resolver.resolve(each.label_id)
+        if label_id is not None:
+            first.setdefault(label_id, Suggestion(label_id, each.score))
     return list(first.values())
 
 

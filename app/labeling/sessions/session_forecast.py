@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.sessions.forecast import Expected, Forecast, sum_up
 from app.labeling.sessions.known_labels import KnownLabels, load_known_labels
 from app.labeling.sessions.sessions import load_record_ids
-from app.labeling.sessions.suggestion_scores import LIKELY, Floats, Ids, compute_all_probabilities
+from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import Annotation, LabelingSession, Project
 from app.models.enums import LABELING_VERDICTS
+from app.projects.label_resolver import load_merge_targets
+from app.search.suggestions import LIKELY
 
 BEFOREHAND = 2.0
 """Decisions that the promised chances count for: the first row decided is no proof."""

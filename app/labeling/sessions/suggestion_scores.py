@@ -6,16 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.models import Project
-from app.projects.labels import label_set
-from app.search.suggestions import Suggestions
+from app.projects.label_resolver import LabelResolver, load_label_resolver
+from app.search.suggestions import LIKELY, Suggestions
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-# A multi-label version suggests every label that it gives at least this chance.
-LIKELY = 0.5
 NO_LABEL = -1
 
 
@@ -42,7 +39,8 @@ def score_suggestions(
 ) -> SuggestionScores:
     """How sure these suggestions are of those records that they know, in the order given."""
     known = ids[np.isin(ids, suggestions.ids)]
-    labels, shares = compute_offered_probabilities(db, project, suggestions, known)
+    resolver = load_label_resolver(db, project.id)
+    labels, shares = _compute_offered_probabilities(resolver, suggestions, known)
     if len(labels) == 0 or len(known) == 0:
         nothing = np.full(len(known), NO_LABEL, np.int64)
         return SuggestionScores(known, labels, shares, nothing, np.zeros(len(known), np.float32))
@@ -59,26 +57,25 @@ def compute_all_probabilities(
 ) -> tuple[Ids, Floats]:
     """Every label that can be given now, (K,) ascending, and its chances, (n, K): zeros for those
     that nothing suggests."""
-    suggested, shares = compute_offered_probabilities(db, project, suggestions, ids)
-    labels = np.array(sorted(label.id for label in label_set(db, project.id)), np.int64)
+    resolver = load_label_resolver(db, project.id)
+    suggested, shares = _compute_offered_probabilities(resolver, suggestions, ids)
+    labels = np.array(sorted(resolver.offered), np.int64)
     wide = np.zeros((len(ids), len(labels)), np.float32)
     wide[:, np.isin(labels, suggested)] = shares
     return labels, wide
 
 
-def compute_offered_probabilities(
-    db: Session, project: Project, suggestions: Suggestions, ids: Ids
+def _compute_offered_probabilities(
+    resolver: LabelResolver, suggestions: Suggestions, ids: Ids
 ) -> tuple[Ids, Floats]:
     """Labels that can be given now, (K,), and their chances, (n, K): a merged label counts for its
     target, a retired one for nothing."""
-    targets = load_merge_targets(db, project.id)
-    offered = {label.id for label in label_set(db, project.id)}
-    into = [targets.get(each, each) for each in suggestions.label_ids]
-    labels = sorted(set(into) & offered)
+    into = [resolver.resolve(each) for each in suggestions.label_ids]
+    labels = sorted({each for each in into if each is not None})
     place = {label_id: column for column, label_id in enumerate(labels)}
     probabilities = suggestions.probabilities(ids)
     shares = np.zeros((len(ids), len(labels)), np.float32)
     for column, label_id in enumerate(into):
-        if label_id in place:
+        if label_id is not None:
             shares[:, place[label_id]] += probabilities[:, column]
     return np.array(labels, np.int64), np.minimum(shares, 1.0)

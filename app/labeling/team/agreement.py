@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.annotations.consensus import load_merge_targets
 from app.labeling.annotations.votes import human_vote_conditions, load_current_votes
 from app.models import Annotation, Project, User
 from app.models.enums import Verdict
+from app.projects.label_resolver import load_merge_targets
 
 Judgement = frozenset[int | None]
 """What one person says about a record: its labels, or {None} for "none of these"."""

@@ -13,13 +13,11 @@ from app.ml.evaluation.scores import compute_scores
 from app.ml.examples import Examples
 from app.ml.heads.head import Head
 from app.ml.vectors import Vectors
+from app.projects.label_resolver import NONE_OF_THESE
 from app.search.vectors import Ids
 
 MIN_HOLDOUT_RECORDS = 10
 """Below this many audited records, nothing is told: the interval would span half of all shares."""
-
-NONE_OF_THESE = -1
-"""The column of "none of these"."""
 
 HOLDOUT_METRICS = ("accuracy", "macro_f1", "r_precision", "calibration_error", "loss")
 
