@@ -52,7 +52,7 @@ def test_a_version_on_another_runtime_than_was_set_is_told_with_its_reason(
 def test_packages_that_the_runtime_needs_and_that_are_missing_are_named(
     asks_for_int8: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "missing_packages", lambda runtime: ["openvino", "nncf"])
+    monkeypatch.setattr(doctor, "list_missing_packages", lambda runtime: ["openvino", "nncf"])
 
     check = runtime_check()
 
