@@ -106,6 +106,7 @@ _VALIDATION_MESSAGES = {
     "dict": "an object with named values is needed",
     "model": "an object with named values is needed",
     "literal": "it is one of {expected}",
+    "enum": "it is one of {expected}",
     "greater_than_equal": "{ge} is the least",
     "less_than_equal": "{le} is the most",
     "greater_than": "it is more than {gt}",

@@ -1,11 +1,11 @@
-"""create_app(): the routers, static files, the same-origin check, the size of bodies, health."""
+"""create_app(): the routers, static files, the same-origin check, the size of bodies, the log."""
 
-import re
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, Request
-from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.accounts import api as accounts_api
 from app.accounts import me_pages as me
@@ -13,10 +13,12 @@ from app.accounts import pages as accounts
 from app.accounts import users_pages as users
 from app.exchange import api as exchange_api
 from app.exchange import pages as exchange
+from app.exchange.imports.uploads import TooLarge
 from app.labeling import api as labeling_api
 from app.labeling import pages as labeling
 from app.maps import api as maps_api
 from app.maps import pages as maps
+from app.monitoring import api as monitoring_api
 from app.notifications import api as notices_api
 from app.notifications import pages as notices
 from app.overview import api as overview_api
@@ -33,14 +35,15 @@ from app.training import pages as training
 from app.training.runs import trigger_policy_pages as policy_pages
 from app.versions import api as versions_api
 from app.versions import pages as versions
+from app.web.body_limit import MEGABYTE, BodyLimit, BodyLimitMiddleware, limit_to_megabytes
 from app.web.characters import check_characters
 from app.web.errors import (
     ERROR_HANDLERS,
     SAFE_METHODS,
     SECURITY_HEADERS,
-    error_response,
     problem_response,
 )
+from app.web.request_log import RequestLog
 from app.web.static_files import STATIC, FingerprintedFiles, is_immutable
 
 # Routes are looked through in this order: the one that keeps a label comes first.
@@ -71,25 +74,23 @@ ROUTER_MODULES = (
     maps,
     maps_api,
 )
-MEGABYTE = 1024**2
 MAX_BODY_MB = 2
 # A thousand records at once.
 MAX_RECORDS_BODY_MB = 32
-RECORDS_PATH = re.compile(r"/api/v1/projects/[^/]+/records")
-# The exchange room counts these against its own setting, once it knows who sends.
-UPLOAD_PATH = re.compile(r"(/api/v1)?/projects/[^/]+/imports")
-
-
-class BodyTooLarge(HTTPException):
-    """More bytes than this address takes. FastAPI lets this kind through while it reads a body."""
-
-    def __init__(self, max_mb: int) -> None:
-        super().__init__(413, f"This is larger than {max_mb} MB. Send less at once.")
+# What a multipart body may add to the file itself.
+FRAME_BYTES = 64 * 1024
+_RECORDS, *_UPLOADS = (
+    compile_path(path)[0]
+    for path in (
+        "/api/v1/projects/{slug}/records",
+        "/api/v1/projects/{slug}/imports",
+        "/projects/{slug}/imports",
+    )
+)
 
 
 class RequestGuard:
-    """Refuses writes that another site sends in a user's name and bodies that are too large, and
-    puts our headers on answers.
+    """Refuses writes that another site sends in a user's name, and puts our headers on answers.
 
     A browser says where a request comes from (Sec-Fetch-Site, or at least Origin); a program that
     says neither must show an API token instead of a cookie.
@@ -114,41 +115,15 @@ class RequestGuard:
                 add_headers(message, request)
             await send(message)
 
-        max_mb = max_body_mb(request.url.path)
-        if max_mb is None:
-            await self.app(scope, receive, with_headers)
-        elif _declared_bytes(request) > max_mb * MEGABYTE:
-            too_large = error_response(request, 413, BodyTooLarge(max_mb).detail)
-            await too_large(scope, receive, with_headers)
-        else:
-            await self.app(scope, _limit_body(receive, max_mb), with_headers)
+        await self.app(scope, receive, with_headers)
 
 
-def max_body_mb(path: str) -> int | None:
-    """How many megabytes a body sent to this address may have; None: the room counts itself."""
-    if UPLOAD_PATH.fullmatch(path):
-        return None
-    return MAX_RECORDS_BODY_MB if RECORDS_PATH.fullmatch(path) else MAX_BODY_MB
-
-
-def _declared_bytes(request: Request) -> int:
-    declared = request.headers.get("Content-Length", "")
-    return int(declared) if declared.isascii() and declared.isdigit() else 0
-
-
-def _limit_body(receive: Receive, max_mb: int) -> Receive:
-    """The request's messages; BodyTooLarge as soon as they hold more, whatever was declared."""
-    n_left = max_mb * MEGABYTE
-
-    async def next_message() -> Message:
-        nonlocal n_left
-        message = await receive()
-        n_left -= len(message.get("body", b""))
-        if n_left < 0:
-            raise BodyTooLarge(max_mb)
-        return message
-
-    return next_message
+def find_body_limit(path: str) -> BodyLimit:
+    """How large a body may be that is sent to this address."""
+    if any(upload.match(path) for upload in _UPLOADS):
+        n_bytes = settings().max_upload_mb * MEGABYTE + FRAME_BYTES
+        return BodyLimit(n_bytes, TooLarge().sentence)
+    return limit_to_megabytes(MAX_RECORDS_BODY_MB if _RECORDS.match(path) else MAX_BODY_MB)
 
 
 def add_headers(message: Message, request: Request) -> None:
@@ -197,11 +172,6 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
     return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def health() -> dict[str, str]:
-    """Answers while the process lives, without the database's help."""
-    return {"status": "ok"}
-
-
 def create_app() -> FastAPI:
     """The web application; database and first admin are the caller's matter (app.cli serve)."""
     app = FastAPI(
@@ -211,9 +181,15 @@ def create_app() -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         dependencies=[Depends(check_characters)],
     )
+    proxies = settings().proxy_networks
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimitMiddleware, find_limit=find_body_limit)
     app.add_middleware(RequestGuard)
+    if proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
+    app.add_middleware(RequestLog, proxy_networks=proxies)
     app.mount("/static", FingerprintedFiles(directory=STATIC), name="static")
-    app.add_api_route("/health", health, include_in_schema=False)
+    app.include_router(monitoring_api.router)
     for module in ROUTER_MODULES:
         app.include_router(module.router)
     for kind, handler in ERROR_HANDLERS.items():

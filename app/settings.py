@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     smtp_url: str = ""
     max_upload_mb: int = Field(default=200, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_token: str = ""
 
     @field_validator("trusted_proxies")
     @classmethod

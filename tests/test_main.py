@@ -245,9 +245,10 @@ def test_what_goes_wrong_is_one_sentence_and_never_a_trace(
 def test_an_accident_has_a_number_that_the_log_knows(
     broken: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
-    page = TestClient(broken, raise_server_exceptions=False).get("/broken/accident").text
+    answer = TestClient(broken, raise_server_exceptions=False).get("/broken/accident")
 
-    number = re.search(r"tells more about (\w{8})", page)
+    number = re.search(r"tells more about (\w{8})", answer.text)
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
     assert number is not None
     assert f"Incident {number[1]}" in caplog.text
     assert "SELECT password_hash" in caplog.text

@@ -2,8 +2,6 @@
 
 import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +18,9 @@ from app.ml.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.ml.encoding.model_folder import check_folder, find_default_model_folder
 from app.ml.encoding.runtime import TORCH, RuntimeName, describe_openvino, list_missing_packages
 from app.models import Encoder, Installation
+from app.monitoring.readiness import MIN_FREE_GB, free_gigabytes, probe_data_folder
 from app.settings import settings
 from app.web.templating import format_age
-
-MIN_FREE_GB = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,12 @@ def _check_python() -> tuple[bool, str]:
 def _check_data_folder() -> tuple[bool, str]:
     folder = settings().data_dir
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder) as probe:
-        probe.write(b"likewise")
+    probe_data_folder()
     return True, f"{folder} is writable"
 
 
 def _check_disk() -> tuple[bool, str]:
-    free = shutil.disk_usage(settings().data_dir).free / 1e9
+    free = free_gigabytes()
     return free >= MIN_FREE_GB, f"{free:.1f} GB free; {MIN_FREE_GB:.0f} GB is the least"
 
 

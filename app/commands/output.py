@@ -1,18 +1,17 @@
 """What a command says: words for people, or one JSON value; and one sentence when it fails."""
 
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import structlog
 import typer
 from typer.core import TyperGroup
 
 from app.errors import AppError, Unreachable, translate_disk_error, validation_message
+from app.logging_setup import configure_logging
 
 AsJson = typer.Option(False, "--json", help="Answer with one JSON value.")
 
@@ -37,8 +36,7 @@ class CommandGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command. What nobody foresaw keeps its trace: it is our bug."""
-        # What a worker within a command has to tell must not stand before its JSON.
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        configure_logging(_choose_log_level())
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -48,6 +46,20 @@ class CommandGroup(TyperGroup):
             sys.stdout.flush()
             typer.echo(sentence, err=True)
             raise typer.Exit(1) from error
+
+
+def _choose_log_level() -> str:
+    """The level that was asked for; else a command says nothing but its result and what is wrong.
+
+    A setting that cannot be read is the command's to complain of: --help needs none.
+    """
+    from app.settings import settings
+
+    try:
+        config = settings()
+    except (ValueError, OSError):
+        return "WARNING"
+    return config.log_level if "log_level" in config.model_fields_set else "WARNING"
 
 
 def _error_message(error: Exception) -> str | None:

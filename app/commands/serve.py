@@ -12,7 +12,6 @@ none would be left for it to end in.
 import contextlib
 import gc
 import json
-import logging
 import os
 import signal
 import socket
@@ -21,7 +20,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-import structlog
 import typer
 import uvicorn
 from anyio.to_thread import current_default_thread_limiter
@@ -31,6 +29,7 @@ from app.db import schema
 from app.db.session import write_session
 from app.errors import Invalid
 from app.installation import check_folder
+from app.logging_setup import configure_logging
 from app.settings import settings
 
 RESTART_PAUSE_SECONDS = 2.0
@@ -58,12 +57,6 @@ def ensure_schema() -> None:
     check_folder()
 
 
-def configure_logging() -> None:
-    """From now on this process tells what LIKEWISE_LOG_LEVEL asks for, and what is graver."""
-    level = logging.getLevelNamesMapping()[settings().log_level]
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
-
-
 def base_url(host: str = "127.0.0.1", port: int = 8000) -> str:
     """Where people reach the pages."""
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
@@ -72,22 +65,23 @@ def base_url(host: str = "127.0.0.1", port: int = 8000) -> str:
 
 def serve(host: str, port: int, *, has_worker: bool, as_json: bool) -> None:
     """Serve pages until stopped. Raises Invalid if the port is taken."""
+    configure_logging(settings().log_level)
     ensure_schema()
-    configure_logging()
     listener = _listen(host, port)
     address = base_url(host, listener.getsockname()[1])
     with write_session() as db:
         token = create_first_admin_token(db)
     link = f"{address}/welcome/{token}" if token else None
-    proxies = settings().proxy_networks
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
-        log_level="warning",
+        # Its lines go where all go; requests are logged by app.web.request_log, with their ids.
+        log_config=None,
+        access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        # Of themselves anybody can write them: uvicorn would believe whatever comes from loopback.
-        proxy_headers=bool(proxies),
-        forwarded_allow_ips=proxies,
+        # Of themselves anybody can write them, and uvicorn would believe whatever comes from
+        # loopback: create_app believes the proxies that are named.
+        proxy_headers=False,
     )
     server = WebServer(config, lambda: _announce_ready(address, link, as_json))
     # Uvicorn sends itself again the signal that ended it: by itself this one would end us at once.
@@ -102,8 +96,8 @@ def run_worker_process(*, ends_with_stdin: bool) -> None:
     # Loaded here: the web process shares this module, and never loads the job engine.
     from app.worker import run_worker
 
+    configure_logging(settings().log_level)
     ensure_schema()
-    configure_logging()
     stop = threading.Event()
     if ends_with_stdin:
         threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()

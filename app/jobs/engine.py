@@ -25,6 +25,7 @@ from dbos import error as dbos_error
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
 
 from app.db.session import engine_for, is_wal_safe, sqlite_module
 from app.errors import AppError, translate_disk_error
@@ -184,7 +185,7 @@ class JobEngine:
             "serializer": DBOSPortableJSONSerializer(),
             "application_version": APPLICATION_VERSION,
             "executor_id": self._lease.executor_id,
-            "log_level": "WARNING",
+            "log_level": None,  # As every module: what the root logger is set to.
             "enable_otlp": False,
         }
 
@@ -193,7 +194,8 @@ class JobEngine:
             running = f"{kind.name}-{subject_id}"
             self._running.add(running)
             try:
-                _run_workflow(kind, subject_id)
+                with bound_contextvars(job=kind.name, subject_id=subject_id):
+                    _run_workflow(kind, subject_id)
             finally:
                 self._running.discard(running)
 

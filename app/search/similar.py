@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
 from app.errors import Conflict, Invalid, NotFound
+from app.metrics import SEARCHES
 from app.ml.vectors import SHORTEST_ROW, Vectors
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
@@ -70,6 +71,7 @@ def find_neighbours(
     for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
     Damaged, BaseModelMissing.
     """
+    SEARCHES.labels(seed.kind).inc()
     version = open_pinned_version(db, project, encoder_id)
     query = _build_query(db, project, version, seed)
     filters = filters or Filters()

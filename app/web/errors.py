@@ -22,6 +22,9 @@ from app.web.templating import render, wants_fragment
 
 log = logging.getLogger(__name__)
 
+# Where a request's scope keeps what is said about a body that is too large for its address.
+BODY_LIMIT_SENTENCE = "likewise.body_limit_sentence"
+REQUEST_ID_HEADER = "X-Request-ID"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -59,7 +62,7 @@ def on_app_error(request: Request, error: Exception) -> Response:
         current_url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(current_url)}", 303)
     response = error_response(request, error.status, error.sentence)
-    if isinstance(error, LoginRequired):
+    if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
@@ -101,8 +104,9 @@ def on_unexpected_error(request: Request, error: Exception) -> Response:
     log.error("Incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
     sentence = f"Something went wrong on our side; the server's log tells more about {incident}."
     response = error_response(request, 500, sentence)
-    # This answer is sent from outside of Guard.
+    # This answer is sent from outside of every middleware.
     response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store"})
+    response.headers[REQUEST_ID_HEADER] = request.scope["request_id"]
     return response
 
 
@@ -112,6 +116,7 @@ def on_http_error(request: Request, error: Exception) -> Response:
     sentences = {
         404: "There is no such page.",
         405: f"This address does not answer to {request.method}.",
+        413: request.scope.get(BODY_LIMIT_SENTENCE, str(error.detail)),
     }
     sentence = sentences.get(error.status_code, str(error.detail))
     return error_response(request, error.status_code, sentence)

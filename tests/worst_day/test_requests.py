@@ -12,8 +12,9 @@ from sqlalchemy import update
 from app.db.session import write_session
 from app.exchange.imports.upload_stream import receive_upload
 from app.labeling.sessions.sessions import start_session
-from app.main import ROUTER_MODULES, BodyTooLarge, max_body_mb
+from app.main import ROUTER_MODULES, find_body_limit
 from app.models import ApiToken, Login, Record, utc_now
+from app.settings import settings
 from tests.conftest import client_of
 from tests.training.conftest import embedded_project, record_ids
 from tests.worst_day.conftest import Day, exported
@@ -111,7 +112,7 @@ def test_a_body_that_is_too_large(day: Day, is_declared: bool) -> None:
     assert day.now == day.before
 
 
-def test_only_uploads_are_counted_elsewhere() -> None:
+def test_uploads_alone_may_be_as_large_as_the_setting_says(database: str) -> None:
     uploads: set[str] = set()
     others: set[str] = set()
     for route in (route for room in ROUTER_MODULES for route in room.router.routes):
@@ -120,9 +121,9 @@ def test_only_uploads_are_counted_elsewhere() -> None:
             (uploads if receive_upload in calls else others).add(route.path)
 
     assert uploads == {f"{each}/projects/{{slug}}/imports" for each in ("", "/api/v1")}
-    assert {max_body_mb(path) for path in uploads} == {None}
-    assert None not in {max_body_mb(path) for path in others}
-    assert BodyTooLarge(2).status_code == 413
+    most = {find_body_limit(path).n_bytes // 1024**2 for path in uploads}
+    assert most == {settings().max_upload_mb}
+    assert {find_body_limit(path).n_bytes // 1024**2 for path in others} == {2, 32}
 
 
 @pytest.mark.parametrize(

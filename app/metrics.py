@@ -1,0 +1,39 @@
+"""What this process counts for Prometheus while it works."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "likewise_http_requests",
+    "HTTP requests answered, by route template.",
+    ("method", "route", "status"),
+    registry=REGISTRY,
+)
+REQUEST_SECONDS = Histogram(
+    "likewise_http_request_duration_seconds",
+    "Time from a request to the end of its answer, by route template.",
+    ("method", "route"),
+    registry=REGISTRY,
+)
+SEARCHES = Counter(
+    "likewise_searches",
+    "Searches for neighbours, by what they start from.",
+    ("seed",),
+    registry=REGISTRY,
+)
+BUILD = Info("likewise_build", "The version that runs.", registry=REGISTRY)
+# Memory, processor time, open files and start of this process.
+ProcessCollector(registry=REGISTRY)
+
+
+def _find_version() -> str:
+    try:
+        return version("likewise")
+    except PackageNotFoundError:
+        return "unknown"  # Run from a folder where nothing was installed.
+
+
+BUILD.info({"version": _find_version(), "python": platform.python_version()})

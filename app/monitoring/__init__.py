@@ -1,0 +1,1 @@
+"""Alive, ready and metrics, for those who watch the server."""
