@@ -30,7 +30,7 @@ from app.search.suggestions import Suggestions, save_suggestions
 from app.search.versions import publish
 from app.storage import store_file
 from tests.conftest import client_of
-from tests.labeling.conftest import Desk, make_desk, teach
+from tests.labeling.conftest import Desk, add_labels, make_desk, publish_suggestions, teach
 from tests.labeling.test_sessions import embed, order, suggest, vectors
 
 
@@ -158,6 +158,21 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     label_all_but(desk)
     with pytest.raises(Conflict, match="nothing left to label"):
         start_next(desk.project, desk.ada)
+
+
+@pytest.mark.parametrize(("share", "kind"), [(0.235, "suggested"), (0.205, "uncertain")])
+def test_a_page_must_save_a_fifth_of_the_keys_or_a_key_is_better_spent_on_what_teaches(
+    database: str, share: float, kind: str
+) -> None:
+    """A page of 50 at 23.5 % labels 1.27 records per action, one at 20.5 % 1.23."""
+    desk = make_desk(n_records=260)
+    labels = [*desk.labels, *add_labels(desk.project, ["refund", "praise", "other"])]
+    chances = np.tile([share, *5 * [(1 - share) / 5]], (260, 1))
+    publish_suggestions(desk.project, desk.records, labels, chances)
+    teach(desk, 0)
+    require_labels(desk, 5)
+
+    assert chosen(desk).kind == kind
 
 
 def test_the_api_starts_the_next_best_session_and_says_why(desk: Desk) -> None:
@@ -464,6 +479,21 @@ def test_suspects_are_labels_that_their_neighbours_disagree_with(desk: Desk) -> 
 
     assert order(session)[0] == desk.records[9]
     assert session.title == "Labels that disagree with their neighbours"
+
+
+def test_a_label_is_suspect_when_fewer_than_half_of_its_neighbours_agree(database: str) -> None:
+    """All eleven are alike, so each has the ten others for neighbours."""
+    desk = make_desk(n_records=11)
+    index = VectorIndex.build(np.array(desk.records, np.int64), np.ones((11, 8), np.float32))
+    with write_session() as db:
+        files = {"index": store_file("index", index.save)}
+        publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=11)
+    # Of five, each has four of its own label beside it; of six, five: that is half.
+    desk.label(desk.ada, *[(i, int(i >= 5)) for i in range(11)], key="all")
+
+    session = start_session(desk.project, desk.ada, "suspects")
+
+    assert sorted(order(session)) == desk.records[:5]
 
 
 def test_contradictions_stand_beside_each_other(desk: Desk) -> None:

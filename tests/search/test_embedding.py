@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,9 +17,10 @@ from app.search.embedding import (
     load_all_vectors,
     load_embedding_progress,
 )
-from app.search.embedding_progress import EmbeddingStatus, write_status
+from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
 from app.search.model_cache import BaseModelMissing, load_encoder
 from app.search.versions import find_raw_version, raw_encoder
+from app.settings import settings
 from tests.conftest import make_project
 from tests.search.conftest import (
     TEXTS,
@@ -186,6 +188,19 @@ def test_progress_says_how_fast_and_how_long(
 
     assert (now.n_done, now.n_total, now.is_done) == (10, 40, False)
     assert (now.per_second, now.seconds_left) == (5.0, 6.0)
+
+
+@pytest.mark.parametrize(("seconds_ago", "per_second"), [(80, 5.0), (100, None)])
+def test_a_rate_that_was_reported_long_ago_is_not_shown(
+    new_project: NewProject, seconds_ago: int, per_second: float | None
+) -> None:
+    project = new_project("letters")
+    write_status(project.id, EmbeddingStatus(per_second=5.0))
+    path = settings().data_dir / "embedding" / f"{project.id}.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"reported_at": stored["reported_at"] - seconds_ago}))
+
+    assert read_status(project.id).per_second == per_second
 
 
 def test_progress_has_no_rate_when_all_is_done(
