@@ -122,6 +122,16 @@ def test_an_import_is_queued_for_the_worker(database: str, tickets: Path) -> Non
     assert [m["label_column"] for m in mappings] == ["topic", None]
 
 
+def test_every_command_finds_a_project_by_the_name_it_was_imported_under(
+    database: str, tickets: Path
+) -> None:
+    told("import", "My tickets_2", str(tickets), "--text", "body", "--label", "topic")
+
+    assert told("runs", "My tickets_2") == []
+    assert told("runs", "my-tickets-2") == []
+    assert likewise("runs", "My tickets_3").exit_code == 1
+
+
 def test_train_queues_a_run_and_refuses_a_second(project: Project) -> None:
     first = told("train", "letters")
     second = likewise("train", "letters")

@@ -15,7 +15,7 @@ from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.preview import SEARCHED_ROWS, preview_file
 from app.models import Import, Project
 from app.models.enums import ImportStatus
-from app.projects.projects import create_project, find_project, make_slug
+from app.projects.projects import create_project, find_named_project
 from app.search.embedding import count_missing
 from app.search.index_revisions import needs_index
 from app.search.versions import raw_encoder
@@ -150,9 +150,8 @@ def _is_multi_label(slug: str, is_wanted: bool) -> bool:
 
 
 def _find_existing(db: Session, slug: str) -> Project | None:
-    for name in (slug, make_slug(slug)):
-        with suppress(NotFound):
-            return find_project(db, name)
+    with suppress(NotFound):
+        return find_named_project(db, slug)
     return None
 
 

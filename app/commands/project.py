@@ -95,14 +95,14 @@ def runs(project: str, as_json: bool = AsJson) -> None:
     """The project's runs, the newest first, and what to label next."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
-    from app.projects.projects import find_project
+    from app.projects.projects import find_named_project
     from app.training.reports.advice import build_advice
     from app.training.reports.run_summary import load_run_summaries, run_as_json
     from app.training.runs.runs import list_latest_runs
 
     ensure_schema()
     with read_session() as db:
-        of = find_project(db, project)
+        of = find_named_project(db, project)
         found, sentences = (
             load_run_summaries(db, list_latest_runs(db, of.id)),
             build_advice(db, of).sentences,
@@ -129,12 +129,12 @@ def activate(project: str, version: int, as_json: bool = AsJson) -> None:
     """From now on search uses this version."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
-    from app.projects.projects import find_project
+    from app.projects.projects import find_named_project
     from app.search.versions import activate_version
 
     ensure_schema()
     with read_session() as db:
-        of = find_project(db, project)
+        of = find_named_project(db, project)
     encoder = activate_version(of, version, by=None, reason="Chosen on the command line")
     emit({"version": version, "kind": encoder.kind}, f"Version {version} is active.", as_json)
 
@@ -143,12 +143,12 @@ def rollback(project: str, as_json: bool = AsJson) -> None:
     """Back to the version that was active before."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
-    from app.projects.projects import find_project
+    from app.projects.projects import find_named_project
     from app.search.versions import roll_back_version
 
     ensure_schema()
     with read_session() as db:
-        of = find_project(db, project)
+        of = find_named_project(db, project)
     encoder = roll_back_version(of, by=None)
     facts: dict[str, Any] = {"version": encoder.number, "kind": encoder.kind}
     emit(facts, f"Version {encoder.number} is active again.", as_json)
@@ -204,11 +204,11 @@ def webhook(
     from app.commands.serve import prepare_database
     from app.db.session import write_session
     from app.notifications.webhooks import add_webhook
-    from app.projects.projects import find_project
+    from app.projects.projects import find_named_project
 
     prepare_database()
     with write_session() as db:
-        added = add_webhook(db, find_project(db, project), url, by=None, is_private=private)
+        added = add_webhook(db, find_named_project(db, project), url, by=None, is_private=private)
     data = {"project": project, "url": added.url, "secret": added.secret}
     emit(data, f"{added.url} is told from now on. Its secret: {added.secret}", as_json)
 

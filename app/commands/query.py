@@ -11,7 +11,7 @@ from app.errors import Invalid, NotFound
 from app.exchange.exports.export import FORMATS, write_export
 from app.models import Project, Record
 from app.projects.labels import list_all_labels
-from app.projects.projects import find_project
+from app.projects.projects import find_named_project
 from app.records.records import load_consensus, load_records
 from app.search.similar import Seed, find_neighbours
 
@@ -19,7 +19,7 @@ from app.search.similar import Seed, find_neighbours
 def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[str, Any]]:
     """The nearest records as plain values: rank, similarity, id, label, text."""
     with read_session() as db:
-        project = find_project(db, slug)
+        project = find_named_project(db, slug)
         seed = _find_seed(db, project, external_id) if external_id else Seed("text", text=text)
         hits = find_neighbours(db, project, seed, k)
         records = load_records(db, [hit.record_id for hit in hits])
@@ -52,6 +52,6 @@ def export_to(slug: str, out: Path, format_: str, with_vectors: bool) -> dict[st
     if not out.resolve().parent.is_dir():
         raise Invalid(f"There is no folder {out.resolve().parent}.")
     with read_session() as db:
-        project = find_project(db, slug)
+        project = find_named_project(db, slug)
     write_export(project, out, format_, with_vectors=with_vectors)
     return {"file": str(out), "format": format_, "n_bytes": out.stat().st_size}

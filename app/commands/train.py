@@ -6,7 +6,7 @@ from app.db.session import read_session, write_session
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.recipe import Recipe
 from app.models import Project, TrainingRun
-from app.projects.projects import find_project
+from app.projects.projects import find_named_project
 from app.training.reports.advice import build_advice
 from app.training.reports.run_summary import load_run_summaries, run_as_json
 from app.training.runs.estimates import estimate_duration
@@ -18,7 +18,7 @@ from app.worker import work_until
 def queue_run(slug: str, recipe: Recipe | DeepRecipe, is_forced: bool) -> dict[str, Any]:
     """Queue a run for the worker. Raises Conflict if one is going or too little is labeled."""
     with write_session() as db:
-        project = find_project(db, slug)
+        project = find_named_project(db, slug)
         run = request_run(db, project, recipe, is_forced=is_forced)
         return run_as_json(load_run_summaries(db, [run])[0])
 
@@ -29,7 +29,7 @@ def run_and_wait(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> 
     One of the same recipe that is going already is that run.
     """
     with read_session() as db:
-        project = find_project(db, slug)
+        project = find_named_project(db, slug)
         active_run = find_moving_run(db, project.id)
     if active_run is not None:
         work_until(lambda: _has_ended(active_run.id))
@@ -46,13 +46,13 @@ def run_and_wait(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> 
         work_until(lambda: _has_ended(run_id))
     with read_session() as db:
         summary = run_as_json(load_run_summaries(db, [db.get_one(TrainingRun, run_id)])[0])
-        return summary | {"advice": build_advice(db, find_project(db, slug)).sentences}
+        return summary | {"advice": build_advice(db, find_named_project(db, slug)).sentences}
 
 
 def estimate_time(slug: str, recipe: DeepRecipe) -> str:
     """What a deep run of this recipe would take, in one sentence."""
     with read_session() as db:
-        return estimate_duration(db, find_project(db, slug), recipe).sentence
+        return estimate_duration(db, find_named_project(db, slug), recipe).sentence
 
 
 def _queue_and_get_id(project: Project, recipe: Recipe | DeepRecipe, is_forced: bool) -> int:
