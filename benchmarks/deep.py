@@ -36,7 +36,7 @@ from scores import purity, queries_of, rightness
 from app.ml.deep.estimate import estimate_seconds
 from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe
 from app.ml.deep.trainer import computes_bf16
-from app.ml.deep.tuning import MODEL, Lesson, tune_deep
+from app.ml.deep.tuning import MODEL, DeepTrainingData, tune_deep
 from app.ml.encoding.encoder import Encoder, load_encoder, pick_device
 from app.ml.encoding.model_folder import find_default_model_folder
 from app.ml.graph import build_neighbour_graph
@@ -146,7 +146,7 @@ def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
     graph = build_neighbour_graph(vectors, recipe.head.neighbours)
     examples = examples_of(what.corpus, what.rows)
     soft = infer_soft_targets(graph, vectors, examples, recipe.head, what.corpus.words)
-    lesson = Lesson(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
+    lesson = DeepTrainingData(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
     learned = tune_deep(
         find_default_model_folder(),
         lesson,

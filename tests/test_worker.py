@@ -39,7 +39,7 @@ from app.search.index_revisions import needs_index
 from app.search.similar import Seed, find_neighbours
 from app.search.versions import find_active_version, find_raw_version
 from app.settings import settings
-from app.training.runs.readiness import due_projects
+from app.training.runs.readiness import find_due_projects
 from app.worker import WorkFailed, work_until
 from tests.conftest import PATIENCE_SECONDS, make_project
 from tests.forked import process, serve_queues, status_of
@@ -268,9 +268,9 @@ def test_dispatching_goes_on_after_an_error(
     def break_once(db: Session) -> list[Project]:
         if next(broken, False):
             raise OSError("the database is restarting")
-        return due_projects(db)
+        return find_due_projects(db)
 
-    monkeypatch.setattr(chores, "due_projects", break_once)
+    monkeypatch.setattr(chores, "find_due_projects", break_once)
     add_records(project, TEXTS[:5])
 
     work_until(lambda: is_searchable(project))

@@ -22,7 +22,7 @@ from app.search import index_maintenance as upkeep
 from app.storage import data_subdir
 from app.training import suggestion_refresh as refreshing
 from app.training.runs import runs
-from app.training.runs.readiness import due_projects
+from app.training.runs.readiness import find_due_projects
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Scheduler:
 
     def _request_due_runs(self) -> None:
         with read_session() as db:
-            due = due_projects(db)
+            due = find_due_projects(db)
         for project in due:
             try:
                 with write_session() as db:

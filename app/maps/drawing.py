@@ -25,10 +25,10 @@ from app.ml.heads.head import load_head
 from app.ml.map import (
     COMPONENTS,
     Points,
+    compute_layout_of_components,
     compute_principal_components,
     compute_sketch,
     ignore_progress,
-    layout_of_components,
     place_missing,
 )
 from app.ml.vectors import Vectors
@@ -130,7 +130,7 @@ def draw_map(encoder_id: int, check_stopped: Callable[[float], None] = ignore_pr
     if isinstance(drawn, _Reduced):
         configure_numba_cache()
         report = _make_reporter(encoder_id, check_stopped)
-        laid = layout_of_components(drawn.components, before=drawn.points, report=report)
+        laid = compute_layout_of_components(drawn.components, before=drawn.points, report=report)
         drawn = Map(drawn.ids, laid, len(drawn.ids))
     publish_map(encoder_id, drawn, MAP, read_at)
     log.info(

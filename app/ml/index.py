@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.ml.vectors import Vectors, row_blocks, unit_rows
+from app.ml.vectors import Vectors, split_blocks, unit_rows
 
 Ids = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class VectorIndex:
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         if ids.ndim != 1 or len(ids) != len(vectors):
             raise ValueError(f"There are {ids.size} ids for {len(vectors)} vectors.")
-        blocks = ((ids[block], vectors[block]) for block in row_blocks(len(ids)))
+        blocks = ((ids[block], vectors[block]) for block in split_blocks(len(ids)))
         return cls.build_from(blocks, np.shape(vectors)[-1], len(ids))
 
     @classmethod

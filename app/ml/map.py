@@ -55,10 +55,10 @@ def compute_layout(
     Source: PaCMAP (Wang et al. 2021); alignment: Schönemann 1966.
     """
     reduced = compute_principal_components(vectors, COMPONENTS)
-    return layout_of_components(reduced, before=before, seed=seed, report=report)
+    return compute_layout_of_components(reduced, before=before, seed=seed, report=report)
 
 
-def layout_of_components(
+def compute_layout_of_components(
     reduced: Vectors,
     *,
     before: Points | None = None,

@@ -32,7 +32,7 @@ def unit_rows(vectors: Vectors) -> Vectors:
     if rows.ndim != 2:
         raise ValueError(f"Vectors have two dimensions, not {rows.ndim}.")
     lengths = np.empty((len(rows), 1), np.float32)
-    for block in row_blocks(len(rows)):
+    for block in split_blocks(len(rows)):
         lengths[block] = np.linalg.norm(rows[block], axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
         raise ValueError("A vector holds NaN or infinity.")
@@ -42,11 +42,11 @@ def unit_rows(vectors: Vectors) -> Vectors:
         return rows
     # A conversion has made a copy already; that one may be changed.
     unit = np.empty_like(rows) if np.may_share_memory(rows, vectors) else rows
-    for block in row_blocks(len(rows)):
+    for block in split_blocks(len(rows)):
         np.divide(rows[block], lengths[block], out=unit[block])
     return unit
 
 
-def row_blocks(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+def split_blocks(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
     """Slices of at most `size` that cover n rows in order."""
     return (slice(start, min(n, start + size)) for start in range(0, n, size))

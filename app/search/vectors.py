@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks, read_session, write_session
-from app.ml.vectors import Vectors, row_blocks
+from app.ml.vectors import Vectors, split_blocks
 from app.models import Embedding, Record, utc_now
 
 # With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
@@ -55,7 +55,7 @@ def vector_dimension(db: Session, encoder_id: int) -> int:
 
 def id_blocks(record_ids: Ids) -> list[Ids]:
     """These ids, in their order, in parts that are read at once."""
-    return [record_ids[block] for block in row_blocks(len(record_ids), ROWS_PER_READ)]
+    return [record_ids[block] for block in split_blocks(len(record_ids), ROWS_PER_READ)]
 
 
 def read_block(db: Session, encoder_id: int, record_ids: Ids) -> tuple[Ids, Vectors]:

@@ -47,7 +47,7 @@ def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
     """
     projects = db.scalars(select(Project).order_by(Project.id)).all()
     return [
-        (each.id, last_act_id(db, each.id) + _n_ended(db, each.id))
+        (each.id, last_act_id(db, each.id) + _count_ended_runs(db, each.id))
         for each in projects
         if is_refresh_due(db, each)
     ]
@@ -80,7 +80,7 @@ def refresh_suggestions(project_id: int) -> None:
     Raises JobCancelled if it is no longer due while it waits for another job of the project.
     """
     with hold_vectors(project_id, lambda: _check_due(project_id)):
-        _renew(project_id)
+        _refresh(project_id)
 
 
 def _check_due(project_id: int) -> None:
@@ -91,7 +91,7 @@ def _check_due(project_id: int) -> None:
             raise JobCancelled
 
 
-def _renew(project_id: int) -> None:
+def _refresh(project_id: int) -> None:
     read_at = utc_now()
     with read_session() as db:
         project = db.get_one(Project, project_id)
@@ -142,7 +142,7 @@ def _count_labeled(db: Session, project_id: int, after: int) -> int:
     return db.scalar(labeled) or 0
 
 
-def _n_ended(db: Session, project_id: int) -> int:
+def _count_ended_runs(db: Session, project_id: int) -> int:
     """How often a run of the project has ended, each try of it counted."""
     ended = select(func.sum(TrainingRun.attempt)).where(
         TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)

@@ -7,7 +7,7 @@ import pytest
 
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.tuning import tune
-from app.ml.label_inference.confidence import confidence_limits, limit_confidence
+from app.ml.label_inference.confidence import compute_confidence_limits, limit_confidence
 from app.ml.label_inference.infer import infer_from_raw_vectors
 from app.ml.recipe import Recipe
 from tests.ml.conftest import Crowd, examples_of
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.once
 def test_the_limit_of_a_label_grows_with_its_labeled_records() -> None:
     classes = np.repeat([0, 1, 2], [1, 8, 98])
 
-    limits = confidence_limits(examples_of(np.arange(107), classes, (5, 6, 7, 8)))
+    limits = compute_confidence_limits(examples_of(np.arange(107), classes, (5, 6, 7, 8)))
 
     np.testing.assert_allclose(limits, [2 / 3, 9 / 10, 99 / 100, 1 / 2], rtol=1e-6)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.ml.evaluation.near_copies import near_copy_key
+from app.ml.evaluation.near_copies import compute_near_copy_key
 
 pytestmark = pytest.mark.once
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.once
     ],
 )
 def test_case_digits_punctuation_symbols_and_blanks_make_no_difference(other: str) -> None:
-    assert near_copy_key(other) == near_copy_key("Where is my parcel?")
+    assert compute_near_copy_key(other) == compute_near_copy_key("Where is my parcel?")
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ def test_case_digits_punctuation_symbols_and_blanks_make_no_difference(other: st
 def test_other_letters_make_another_text_and_so_does_all_where_there_are_none(
     text: str, other: str
 ) -> None:
-    assert near_copy_key(text) != near_copy_key(other)
+    assert compute_near_copy_key(text) != compute_near_copy_key(other)
 
 
 def test_a_lone_surrogate_has_a_key() -> None:
-    assert near_copy_key("a \ud800") == near_copy_key("a")
+    assert compute_near_copy_key("a \ud800") == compute_near_copy_key("a")

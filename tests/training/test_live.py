@@ -51,7 +51,7 @@ def test_a_stream_tells_each_move_and_ends_with_the_run(
             {"status": "failed", "error": "No more room."},
         ]
     )
-    honest = live.look
+    honest = live.read_run_state
 
     def look_and_move(run_id: int) -> dict[str, object]:
         told = honest(run_id)
@@ -59,7 +59,7 @@ def test_a_stream_tells_each_move_and_ends_with_the_run(
             move(**values)
         return told
 
-    monkeypatch.setattr(live, "look", look_and_move)
+    monkeypatch.setattr(live, "read_run_state", look_and_move)
     monkeypatch.setattr(live, "SECONDS_BETWEEN", 0.01)
 
     answer = browser.get(LIVE)
@@ -84,9 +84,9 @@ def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClien
     with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
 
-    before = live.look(run_id)
+    before = live.read_run_state(run_id)
     move(progress=0.5)
-    after = live.look(run_id)
+    after = live.read_run_state(run_id)
 
     assert before["mark"] == after["mark"]
     assert after["words"] == "50 %, 5 min 00 s left"
@@ -105,11 +105,11 @@ def test_a_stage_that_counts_tells_how_many_a_minute(
     report = RunReport(run_id, "tune")
 
     report(0.05, "Learning, step 20 of 1,200")
-    early = live.look(run_id)
+    early = live.read_run_state(run_id)
     report(0.1, "Learning, step 120 of 1,200")
-    later = live.look(run_id)
+    later = live.read_run_state(run_id)
     report(0.2, "Learned")
-    done = live.look(run_id)
+    done = live.read_run_state(run_id)
 
     assert early["words"] == "5 %, step 20 of 1,200"
     assert str(later["words"]).startswith("10 %, step 120 of 1,200, 100 a minute")

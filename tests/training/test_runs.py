@@ -11,13 +11,13 @@ from app.models import Embedding, Project, TrainingRun, User
 from app.search.versions import find_raw_version
 from app.training.pipeline.snapshot import freeze
 from app.training.runs import runs
-from app.training.runs.readiness import due_projects, readiness
+from app.training.runs.readiness import find_due_projects, readiness
 from tests.training.conftest import embedded_project, label, record_ids
 
 
 def due() -> list[str]:
     with read_session() as db:
-        return [project.slug for project in due_projects(db)]
+        return [project.slug for project in find_due_projects(db)]
 
 
 def test_a_run_is_due_at_25_changed_labels_and_not_before(ada: User) -> None:

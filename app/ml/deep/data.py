@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.data import BatchSampler
 
 from app.ml.deep.recipe import PAIRED, DeepRecipe
-from app.ml.evaluation.near_copies import near_copy_key
+from app.ml.evaluation.near_copies import compute_near_copy_key
 
 Soft = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -80,7 +80,7 @@ def _sampling_probabilities(soft: Soft, rows: Rows) -> NDArray[np.float64]:
 def _group_near_copies(texts: Sequence[str], rows: Rows) -> Rows:
     """Number the rows, near-copies alike."""
     numbers: dict[bytes, int] = {}
-    keys = (near_copy_key(texts[row]) for row in rows)
+    keys = (compute_near_copy_key(texts[row]) for row in rows)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
 

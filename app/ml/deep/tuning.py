@@ -37,7 +37,7 @@ LEAST_LEARNED = 8
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DeepTrainingData:
     """What a deep run learns from; rows are positions in texts, vectors and soft.
 
     texts     of all records, n
@@ -68,7 +68,7 @@ class TunedEncoder:
 
 def tune_deep(
     base: Path,
-    lesson: Lesson,
+    data: DeepTrainingData,
     recipe: DeepRecipe,
     place: Path,
     *,
@@ -91,14 +91,14 @@ def tune_deep(
     device = pick_device() if device == "auto" else device
 
     def learn(chosen: DeepRecipe) -> TunedEncoder:
-        return _tune(base, lesson, chosen, place, report, on_loss, device, name)
+        return _tune(base, data, chosen, place, report, on_loss, device, name)
 
     return learn_within_memory(learn, recipe, place, CHECKPOINTS, report)
 
 
 def _tune(
     base: Path,
-    lesson: Lesson,
+    data: DeepTrainingData,
     recipe: DeepRecipe,
     place: Path,
     report: Report,
@@ -108,10 +108,10 @@ def _tune(
 ) -> TunedEncoder:
     torch.manual_seed(recipe.seed)
     model = prepare_model(base, recipe, device)
-    parts = _split(lesson, recipe, device)
-    loss = build_loss(model, recipe, _compute_centres(lesson, parts), is_binary=lesson.is_binary)
+    parts = _split(data, recipe, device)
+    loss = build_loss(model, recipe, _compute_centres(data, parts), is_binary=data.is_binary)
     learned, validated = (
-        build_dataset(lesson.texts, lesson.soft, rows, recipe, is_binary=lesson.is_binary)
+        build_dataset(data.texts, data.soft, rows, recipe, is_binary=data.is_binary)
         for rows in (parts.learned, parts.validated)
     )
     _check_enough(len(learned))
@@ -132,14 +132,14 @@ def _tune(
     return outcome
 
 
-def _split(lesson: Lesson, recipe: DeepRecipe, device: str) -> DataSplit:
-    wanted = n_learned(recipe, len(lesson.pool), has_gpu=device != "cpu")
-    return split_rows(lesson.texts, lesson.soft, lesson.pool, lesson.examples, recipe, wanted)
+def _split(data: DeepTrainingData, recipe: DeepRecipe, device: str) -> DataSplit:
+    wanted = n_learned(recipe, len(data.pool), has_gpu=device != "cpu")
+    return split_rows(data.texts, data.soft, data.pool, data.examples, recipe, wanted)
 
 
-def _compute_centres(lesson: Lesson, parts: DataSplit) -> torch.Tensor:
+def _compute_centres(data: DeepTrainingData, parts: DataSplit) -> torch.Tensor:
     """The mean raw vector of each class, (K, d) float32."""
-    soft, vectors = lesson.soft[parts.learned], lesson.vectors[parts.learned]
+    soft, vectors = data.soft[parts.learned], data.vectors[parts.learned]
     mass = np.maximum(soft.sum(axis=0), 1e-6)
     return torch.from_numpy(np.asarray(soft.T @ vectors / mass[:, None], dtype=np.float32))
 

@@ -22,7 +22,7 @@ class _LettersOnly(dict[int, str]):
 _LETTERS_ONLY = _LettersOnly()
 
 
-def near_copy_key(text: str) -> bytes:
+def compute_near_copy_key(text: str) -> bytes:
     """Return a digest of 16 bytes that is equal for near-copies.
 
     A text without any letter is compared as it is, but for case and white space.

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from app.ml.examples import Examples, Report
 from app.ml.heads.head import INPUT_SCALE, EvidenceHead, compute_reach
-from app.ml.label_inference.confidence import confidence_limits
+from app.ml.label_inference.confidence import compute_confidence_limits
 from app.ml.recipe import Recipe
 from app.ml.threads import one_thread
 from app.ml.vectors import Vectors
@@ -92,5 +92,5 @@ def _to_numpy(
         classes=examples.label_ids,
         strength=recipe.strength,
         is_multi_label=examples.is_multi_label,
-        limits=confidence_limits(examples),
+        limits=compute_confidence_limits(examples),
     )

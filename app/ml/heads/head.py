@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from app.ml.heads.numpy_nn import gelu, sigmoid, softmax
 from app.ml.label_inference.confidence import limit_confidence
-from app.ml.vectors import Vectors, row_blocks, unit_rows
+from app.ml.vectors import Vectors, split_blocks, unit_rows
 
 Floats = NDArray[np.float32]
 
@@ -103,7 +103,7 @@ class EvidenceHead:
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
         tuned = np.empty((len(raw), self.dimension), np.float32)
-        for part in row_blocks(len(raw)):
+        for part in split_blocks(len(raw)):
             tuned[part] = self._tuned(unit_rows(raw[part]))
         return tuned
 
@@ -120,7 +120,7 @@ class EvidenceHead:
     def suggest(self, raw: Vectors) -> Floats | None:
         """See Head."""
         probabilities = np.empty((len(raw), len(self.classes)), np.float32)
-        for part in row_blocks(len(raw)):
+        for part in split_blocks(len(raw)):
             probabilities[part] = self.probabilities(self.logits(unit_rows(raw[part])))
         if self.limits is None:
             return probabilities
@@ -166,7 +166,7 @@ class SkipConnectionHead:
     def tune(self, raw: Vectors) -> Vectors:
         """See Head."""
         tuned = np.empty((len(raw), self.dimension), np.float32)
-        for part in row_blocks(len(raw)):
+        for part in split_blocks(len(raw)):
             rows = unit_rows(raw[part])
             moved = (rows @ self.weight + self.bias) * sigmoid(self.gates)
             tuned[part] = unit_rows(moved + rows)

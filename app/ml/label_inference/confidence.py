@@ -12,10 +12,10 @@ from app.ml.examples import Examples
 UNLIMITED_BELOW = 0.5
 """Probabilities up to here stay as they are, so that no limit changes which label is suggested."""
 
-LEAST_CHANCE = 1e-6
+MIN_PROBABILITY = 1e-6
 
 
-def confidence_limits(examples: Examples) -> NDArray[np.float32]:
+def compute_confidence_limits(examples: Examples) -> NDArray[np.float32]:
     """Return the highest probability that may be shown for each label, (K,) float32.
 
     With n labeled records it is (n + 1) / (n + 2), Laplace's rule of succession: what n records
@@ -26,7 +26,7 @@ def confidence_limits(examples: Examples) -> NDArray[np.float32]:
 
 
 def limit_confidence(
-    chances: NDArray[np.float32], limits: NDArray[np.float32], *, is_binary: bool
+    probabilities: NDArray[np.float32], limits: NDArray[np.float32], *, is_binary: bool
 ) -> NDArray[np.float32]:
     """Return probabilities, (n, K), squeezed below each label's limit, in the same order.
 
@@ -35,11 +35,15 @@ def limit_confidence(
     """
     room = np.maximum(limits - UNLIMITED_BELOW, 0) / (1 - UNLIMITED_BELOW)
     squeezed = np.where(
-        chances > UNLIMITED_BELOW, UNLIMITED_BELOW + room * (chances - UNLIMITED_BELOW), chances
+        probabilities > UNLIMITED_BELOW,
+        UNLIMITED_BELOW + room * (probabilities - UNLIMITED_BELOW),
+        probabilities,
     )
-    if is_binary or chances.shape[1] < 2:
+    if is_binary or probabilities.shape[1] < 2:
         return np.asarray(squeezed, dtype=np.float32)
-    freed = (chances - squeezed).sum(axis=1, keepdims=True)
-    others = np.where(chances > UNLIMITED_BELOW, 0, chances + np.float32(LEAST_CHANCE))
-    others /= np.maximum(others.sum(axis=1, keepdims=True), LEAST_CHANCE)
+    freed = (probabilities - squeezed).sum(axis=1, keepdims=True)
+    others = np.where(
+        probabilities > UNLIMITED_BELOW, 0, probabilities + np.float32(MIN_PROBABILITY)
+    )
+    others /= np.maximum(others.sum(axis=1, keepdims=True), MIN_PROBABILITY)
     return np.asarray(squeezed + freed * others, dtype=np.float32)

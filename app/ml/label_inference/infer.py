@@ -10,7 +10,7 @@ from app.ml.graph import remove_cannot_link_edges
 from app.ml.heads.numpy_nn import softmax
 from app.ml.label_inference.calibration import calibrate_soft_labels
 from app.ml.label_inference.co_training import co_train
-from app.ml.label_inference.confidence import confidence_limits, limit_confidence
+from app.ml.label_inference.confidence import compute_confidence_limits, limit_confidence
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.label_inference.soft_labels import infer_soft_labels
 from app.ml.recipe import Recipe
@@ -35,7 +35,7 @@ def infer_from_raw_vectors(
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
     probabilities = infer_probabilities(graph, unit_rows(vectors), examples, recipe, words)
-    limits = confidence_limits(examples)
+    limits = compute_confidence_limits(examples)
     return limit_confidence(probabilities, limits, is_binary=examples.is_multi_label)
 
 

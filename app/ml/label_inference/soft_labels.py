@@ -16,7 +16,7 @@ MIN_EVIDENCE_SPREAD = 0.5
 
 MIN_PROBABILITY = 1e-6
 
-CLEARLY_MORE = 1e-3
+MIN_EXCESS = 1e-3
 """A share that exceeds an equal one by less than this part of it is equal, but for rounding."""
 
 
@@ -64,7 +64,7 @@ def add_most_certain(examples: Examples, shares: NDArray[np.float32], part: floa
         return examples
     most = max(1, int(part * len(shares) / len(named)))
     own = np.bincount(examples.classes, examples.weights, len(examples.label_ids))
-    added = [_surest(shares, int(c), 1 / len(named), most) for c in named]
+    added = [_find_most_certain(shares, int(c), 1 / len(named), most) for c in named]
     weights = [
         shares[rows, c] * own[c] / max(1, len(rows)) for rows, c in zip(added, named, strict=True)
     ]
@@ -78,13 +78,13 @@ def add_most_certain(examples: Examples, shares: NDArray[np.float32], part: floa
     )
 
 
-def _surest(
+def _find_most_certain(
     shares: NDArray[np.float32], column: int, equal_share: float, most: int
 ) -> NDArray[np.int64]:
     """Rows likeliest to be of this class, the surest first. A row that no label reaches has an
     equal share of every class, so it is none of them."""
     own = shares[:, column]
-    likeliest = (own > equal_share * (1 + CLEARLY_MORE)) & (own >= shares.max(axis=1))
+    likeliest = (own > equal_share * (1 + MIN_EXCESS)) & (own >= shares.max(axis=1))
     rows = np.flatnonzero(likeliest)
     return rows[np.argsort(-own[rows], kind="stable")[:most]]
 

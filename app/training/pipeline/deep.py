@@ -22,7 +22,7 @@ from app.ml.deep.loss_curve import LossPoint as Point
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.encoding.encoder import ModelNotAvailable, resolve_model
 from app.ml.evaluation.comparison import Comparison
-from app.ml.evaluation.near_copies import near_copy_key
+from app.ml.evaluation.near_copies import compute_near_copy_key
 from app.ml.heads.head import load_head
 from app.ml.label_inference.infer import infer_soft_targets
 from app.ml.label_inference.naive_bayes import build_word_features
@@ -40,7 +40,7 @@ from app.training.pipeline.snapshot import load_snapshot
 from app.training.runs.progress import RunReport
 
 if TYPE_CHECKING:
-    from app.ml.deep.tuning import Lesson
+    from app.ml.deep.tuning import DeepTrainingData
 
 LEARNING_SHARE = 0.75
 """The part of the stage's progress that learning takes; embedding takes the rest."""
@@ -86,7 +86,7 @@ def _tune_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> P
     try:
         learned = tune_deep(
             Path(resolve_model(base_model, config.allow_model_downloads)),
-            _build_lesson(raw, recipe),
+            _build_training_data(raw, recipe),
             recipe,
             place,
             report=lambda progress, sentence: report(LEARNING_SHARE * progress, sentence),
@@ -100,11 +100,11 @@ def _tune_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> P
     return learned.folder
 
 
-def _build_lesson(raw: TrainingInputs, recipe: DeepRecipe) -> "Lesson":
+def _build_training_data(raw: TrainingInputs, recipe: DeepRecipe) -> "DeepTrainingData":
     """Soft labels of the examples that are not held out, and the records that may be learned from:
     all but near-copies of what is held out."""
     # As above.
-    from app.ml.deep.tuning import Lesson
+    from app.ml.deep.tuning import DeepTrainingData
 
     with read_session() as db:
         texts = list(iterate_texts(db, raw.ids))
@@ -114,11 +114,13 @@ def _build_lesson(raw: TrainingInputs, recipe: DeepRecipe) -> "Lesson":
     uses_words = recipe.head.words > 0 and not raw.examples.is_multi_label
     words = build_word_features(texts) if uses_words else None
     soft = infer_soft_targets(raw.graph, raw.vectors, known, recipe.head, words)
-    keys = [near_copy_key(text) for text in texts]
+    keys = [compute_near_copy_key(text) for text in texts]
     apart = {keys[row] for row in raw.examples.rows[held_out]}
     pool = np.array([row for row, key in enumerate(keys) if key not in apart], np.int64)
     taught_rows = known.rows[np.isin(known.rows, pool)]
-    return Lesson(texts, raw.vectors, soft, taught_rows, pool, raw.examples.is_multi_label)
+    return DeepTrainingData(
+        texts, raw.vectors, soft, taught_rows, pool, raw.examples.is_multi_label
+    )
 
 
 def _store_loss_point(run_id: int, point: Point) -> None:

@@ -46,7 +46,7 @@ from app.training.pipeline.holdout_examples import (
     compute_holdout_scores,
     join_examples,
 )
-from app.training.pipeline.record_texts import near_copy_keys
+from app.training.pipeline.record_texts import load_near_copy_keys
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def load_holdout_records(
     for record_id, label_id in rows:
         carried[record_id] |= set() if label_id is None else {label_id}
     ids = np.array(sorted(carried), np.int64)
-    keys = near_copy_keys(db, ids)
-    learned = set[bytes]().union(*(_learned_keys(db, run) for run in runs if keys))
+    keys = load_near_copy_keys(db, ids)
+    learned = set[bytes]().union(*(_load_learned_keys(db, run) for run in runs if keys))
     kept = [row for row, key in enumerate(keys) if key not in learned]
     # Digests of equal length, so that NumPy compares them whole.
     _, groups = np.unique([keys[row].hex() for row in kept], return_inverse=True)
@@ -83,7 +83,7 @@ def load_holdout_records(
     return HoldoutRecords(ids[kept], labels, groups.astype(np.int64))
 
 
-def _learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
+def _load_learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
     """Return the near-copy keys of what a run may have learned from: records that had been judged
     when it froze its examples and were not held out then."""
     judged = load_seen_record_ids(db, run)
@@ -94,7 +94,7 @@ def _learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
             select(Record.id).where(Record.id.in_(some), Record.content_hash > run.audit_until)
         )
     ]
-    return set(near_copy_keys(db, np.array(sorted(ids), np.int64)))
+    return set(load_near_copy_keys(db, np.array(sorted(ids), np.int64)))
 
 
 def evaluate_on_holdout(

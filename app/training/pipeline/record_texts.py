@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
-from app.ml.evaluation.near_copies import near_copy_key
+from app.ml.evaluation.near_copies import compute_near_copy_key
 from app.ml.label_inference.naive_bayes import MOST_CHARACTERS, WordFeatures, build_word_features
 from app.ml.recipe import Recipe
 from app.models import Project, Record
@@ -38,6 +38,6 @@ def load_word_features(db: Session, ids: Ids) -> WordFeatures | None:
     return build_word_features(iterate_texts(db, ids, MOST_CHARACTERS))
 
 
-def near_copy_keys(db: Session, ids: Ids) -> list[bytes]:
+def load_near_copy_keys(db: Session, ids: Ids) -> list[bytes]:
     """Return a key for each of these records, ids ascending, equal for near-copies."""
-    return [near_copy_key(text) for text in iterate_texts(db, ids, MOST_COMPARED)]
+    return [compute_near_copy_key(text) for text in iterate_texts(db, ids, MOST_COMPARED)]

@@ -22,7 +22,7 @@ from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
 from app.search.vectors import embedded_ids
 from app.training.pipeline.cannot_link import load_cannot_link_pairs
-from app.training.pipeline.record_texts import near_copy_keys
+from app.training.pipeline.record_texts import load_near_copy_keys
 
 # How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
 # closely than whoever presses a key for it, and a rule looks at nothing.
@@ -121,7 +121,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
         record_ids=ids,
         targets=targets.reshape(len(ids), len(columns)),
         label_ids=np.array(columns, dtype=np.int64),
-        groups=_build_groups(near_copy_keys(db, ids), provenance),
+        groups=_build_groups(load_near_copy_keys(db, ids), provenance),
         weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
         apart=load_cannot_link_pairs(db, project),
         n_contradictions=_count_contradictions(hashes, targets),

@@ -126,7 +126,7 @@ def tune(run: TrainingRun, report: RunReport) -> None:
     """Learn the head; in a deep run, first the encoder below it, from the raw vectors."""
     if workspace.has_file(run.id, workspace.HEAD):
         return
-    with _only_holder(run, report):
+    with _hold_vectors_alone(run, report):
         _learn_head(run, report)
 
 
@@ -150,7 +150,7 @@ def evaluate(run: TrainingRun, report: RunReport) -> None:
     """Measure tuned against raw and the version in use, on records that none of them saw."""
     if workspace.has_file(run.id, workspace.COMPARISON):
         return
-    with _only_holder(run, report):
+    with _hold_vectors_alone(run, report):
         comparison = _compare(run, report)
     report.log(comparison.sentence)
 
@@ -217,7 +217,7 @@ def _build_index(run: TrainingRun, report: RunReport) -> None:
     workspace.write_indexed(run.id, workspace.IndexedFiles(files, len(index), read_at))
 
 
-def _only_holder(run: TrainingRun, report: RunReport) -> AbstractContextManager[None]:
+def _hold_vectors_alone(run: TrainingRun, report: RunReport) -> AbstractContextManager[None]:
     """Hold all vectors alone; while others do, say so in the log, and mind cancelling."""
     return hold_vectors(run.project_id, lambda: report(0.0, WAITING))
 

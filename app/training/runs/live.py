@@ -51,7 +51,7 @@ async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
     reported: dict[str, Any] = {}
     for _ in range(MAX_POLLS):
         try:
-            now = await anyio.to_thread.run_sync(look, run_id)
+            now = await anyio.to_thread.run_sync(read_run_state, run_id)
         except (Busy, Unreachable) as error:
             # The answer has begun: all that is left is to end it. The browser comes back by itself.
             log.warning("Following run %d ended: %s", run_id, error)
@@ -64,7 +64,7 @@ async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
         await anyio.sleep(SECONDS_BETWEEN)
 
 
-def look(run_id: int) -> dict[str, Any]:
+def read_run_state(run_id: int) -> dict[str, Any]:
     """What a watcher is told: stage, progress in [0, 1], words about it, and a mark that changes
     whenever the page has more to show than that."""
     with read_session() as db:

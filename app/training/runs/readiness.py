@@ -88,7 +88,7 @@ def readiness(db: Session, project: Project) -> Readiness:
     )
 
 
-def due_projects(db: Session) -> list[Project]:
+def find_due_projects(db: Session) -> list[Project]:
     """Projects for which a run should start by itself now. Cheap: asked several times a second."""
     candidates = db.scalars(select(Project).where(Project.trains_itself)).all()
     return [

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformerTrainer
 from app.ml.deep.oom_retry import HALVED, halve_batch, is_out_of_memory
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.deep.trainer import count_steps
-from app.ml.deep.tuning import CHECKPOINTS, Lesson, TunedEncoder, tune_deep
+from app.ml.deep.tuning import CHECKPOINTS, DeepTrainingData, TunedEncoder, tune_deep
 from tests.tiny_encoder import save_tiny_encoder
 
 pytestmark = pytest.mark.once
@@ -46,7 +46,7 @@ class Machine:
 
     def learn(self, base: Path, place: Path) -> TunedEncoder:
         vectors = np.eye(2, 32, dtype=np.float32)[np.arange(40) % 2]
-        lesson = Lesson(TEXTS, vectors, SOFT, np.arange(4), np.arange(40))
+        lesson = DeepTrainingData(TEXTS, vectors, SOFT, np.arange(4), np.arange(40))
         return tune_deep(
             base,
             lesson,

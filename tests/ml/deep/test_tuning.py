@@ -8,7 +8,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from app.ml.deep.recipe import DeepRecipe
-from app.ml.deep.tuning import Lesson, TunedEncoder, tune_deep
+from app.ml.deep.tuning import DeepTrainingData, TunedEncoder, tune_deep
 from app.ml.encoding.model_folder import check_folder
 from tests.tiny_encoder import save_tiny_encoder
 
@@ -34,7 +34,7 @@ def encoded(folder: Path) -> np.ndarray:
 
 def learned(base: Path, place: Path, **values: object) -> TunedEncoder:
     recipe = DeepRecipe.from_json(QUICK | values)
-    lesson = Lesson(TEXTS, encoded(base), SOFT, np.arange(12), np.arange(N))
+    lesson = DeepTrainingData(TEXTS, encoded(base), SOFT, np.arange(12), np.arange(N))
     return tune_deep(base, lesson, recipe, place, report=lambda p, s: None, device="cpu")
 
 
@@ -126,7 +126,7 @@ def test_it_stops_when_validation_loss_no_longer_falls(base: Path, tmp_path: Pat
 
 def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Path) -> None:
     broken = np.full_like(SOFT, np.nan)
-    lesson = Lesson(TEXTS, encoded(base), broken, np.arange(12), np.arange(N))
+    lesson = DeepTrainingData(TEXTS, encoded(base), broken, np.arange(12), np.arange(N))
 
     with pytest.raises(ValueError, match="The loss is no number any more"):
         tune_deep(
@@ -140,7 +140,7 @@ def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Pa
 
 
 def test_too_little_to_learn_from_is_said_in_words(base: Path, tmp_path: Path) -> None:
-    lesson = Lesson(TEXTS, encoded(base), SOFT, np.arange(4), np.arange(6))
+    lesson = DeepTrainingData(TEXTS, encoded(base), SOFT, np.arange(4), np.arange(6))
 
     with pytest.raises(ValueError, match=r"at least 8 records .* there are"):
         tune_deep(base, lesson, DeepRecipe(), tmp_path, report=lambda p, s: None, device="cpu")
