@@ -24,6 +24,9 @@ _LEAST_LEVELS = {
     "sqlalchemy": {"DEBUG": "INFO", "INFO": "WARNING"},
     "python_multipart": {"DEBUG": "INFO"},
     "numba": {"DEBUG": "INFO"},
+    # They tell at INFO which build of theirs was loaded, and that there was nothing to migrate.
+    "faiss": {"INFO": "WARNING"},
+    "alembic": {"INFO": "WARNING"},
 }
 
 
