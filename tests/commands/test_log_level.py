@@ -13,7 +13,7 @@ from app.logging_setup import configure_logging
 
 pytestmark = pytest.mark.once
 
-LIBRARIES = ("uvicorn.error", "dbos", "alembic.runtime.migration")
+LIBRARIES = ("uvicorn.error", "dbos", "sentence_transformers")
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,7 @@ def restored() -> Iterator[None]:
     root.setLevel(level)
     root.handlers[:] = handlers
     logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
