@@ -20,6 +20,12 @@ LIBRARIES = ("uvicorn.error", "dbos", "sentence_transformers")
 def restored() -> Iterator[None]:
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
+    # A server that an earlier test ran within this process has set up its own loggers.
+    for name in ("uvicorn", *LIBRARIES):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
     yield
     root.setLevel(level)
     root.handlers[:] = handlers
