@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.ml.examples import Examples, Report
-from app.ml.heads.head import INPUT_SCALE, EvidenceHead, compute_reach
+from app.ml.heads.evidence import compute_reach
+from app.ml.heads.head import INPUT_SCALE, EvidenceHead
 from app.ml.label_inference.confidence import compute_confidence_limits
 from app.ml.recipe import Recipe
 from app.ml.threads import one_thread
