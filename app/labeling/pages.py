@@ -13,7 +13,7 @@ from app.labeling.noscript_forms import router as form_router
 from app.labeling.sessions import sessions
 from app.labeling.sessions.forecast_pages import router as offer_router
 from app.labeling.sessions.forms import router as session_form_router
-from app.labeling.sessions.offers import load_offers
+from app.labeling.sessions.next_best import load_offers
 from app.labeling.sessions.pages import router as session_page_router
 from app.labeling.sessions.session_list import load_hidden_lines, load_session_lists
 from app.labeling.sessions.start_form import StartFields, parse_optional

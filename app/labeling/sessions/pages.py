@@ -31,11 +31,12 @@ from app.labeling.sessions.bulk_accept import (
 from app.labeling.sessions.duplicates import find_followers
 from app.labeling.sessions.highlights import build_shown_texts
 from app.labeling.sessions.kinds import describe_kind
-from app.labeling.sessions.outline import Outline, build_outline
 from app.labeling.sessions.rows import (
     LONGEST_WHOLE,
     PAGE,
     Item,
+    Outline,
+    build_outline,
     compute_session_progress,
     find_first_undecided,
     find_rank,
@@ -44,7 +45,7 @@ from app.labeling.sessions.rows import (
     load_items_at,
 )
 from app.labeling.sessions.session_forecast import forecast_session
-from app.labeling.sessions.staleness import preview_change
+from app.labeling.sessions.sessions import preview_change
 from app.models import LabelingSession, Project, Record, User
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels

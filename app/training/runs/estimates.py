@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.ml.deep.estimate import estimate_seconds
-from app.ml.deep.recipe import DeepRecipe, n_learned
+from app.ml.deep.recipe import DeepRecipe, estimate_seconds, n_learned
 from app.models import Project, Record
 from app.search.embedding_speed import read_speed
 
