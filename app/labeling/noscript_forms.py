@@ -22,6 +22,7 @@ from app.labeling.sessions.sessions import find_session
 from app.models import Act, LabelingSession, Project
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
+from app.web.form_values import is_whole_number, parse_whole_number
 
 router = APIRouter()
 
@@ -78,7 +79,7 @@ def _parse_annotation(
     kind, _, label_id = value.partition(":")
     if kind == "accept":
         return build_accepted(item, session, _parse_label_ids(label_id))
-    if kind == "label" and label_id.isdigit() and len(label_id) < 10:
+    if kind == "label" and is_whole_number(label_id):
         return _build_annotation(item, session, Verdict.LABEL, (int(label_id),))
     if kind == "labels":
         return _build_annotation(item, session, Verdict.LABEL, tuple(ticked))
@@ -101,9 +102,7 @@ def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...])
 
 
 def _parse_label_ids(words: str) -> tuple[int, ...]:
-    if not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words.split()):
-        raise Invalid("That is no label that was suggested.")
-    return tuple(int(word) for word in words.split())
+    return tuple(parse_whole_number(word, "suggested label") for word in words.split())
 
 
 def _build_annotation(
@@ -174,9 +173,7 @@ def accept_page(
 
 def _parse_shown(row: str) -> tuple[int, tuple[int, ...]]:
     rank, _, words = row.partition(":")
-    if not (rank.isascii() and rank.isdigit() and len(rank) < 8):
-        raise Invalid("That is no row of this page.")
-    return int(rank), _parse_label_ids(words)
+    return parse_whole_number(rank, "row"), _parse_label_ids(words)
 
 
 @router.post(SESSION + "/undo")

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.accounts.access import CurrentUser
 from app.db.session import ReadDb
-from app.errors import Invalid, NotFound
+from app.errors import NotFound
 from app.labeling.sessions.kinds import SessionKind
 from app.labeling.sessions.sessions import build_seed, start_session
 from app.labeling.sessions.version_access import load_session_suggestions
@@ -34,6 +34,7 @@ from app.records.records import (
 )
 from app.search.embedding import load_embedding_progress
 from app.search.versions import find_version
+from app.web.form_values import parse_whole_number
 from app.web.templating import render
 
 router = APIRouter(include_in_schema=False)
@@ -225,7 +226,4 @@ def _annotation_context(
 
 
 def _parse_ids(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**31 for part in parts):
-        raise Invalid("Records are given by their numbers, with commas between them.")
-    return [int(part) for part in parts]
+    return [parse_whole_number(part, "record", least=1) for part in text.split(",") if part.strip()]

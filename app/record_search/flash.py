@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.models import Act, Annotation, Label, Project, Remark, User
 from app.models.enums import Verdict
+from app.web.form_values import is_whole_number
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def load_flash(
 ) -> FlashMessage | None:
     """What to tell about the user's own act that the address names as `done`, if it does."""
     written = query.get("done", "")
-    if not (written.isascii() and written.isdigit() and len(written) < 10):
+    if not is_whole_number(written):
         return None
     act = db.get(Act, int(written))
     if act is None or act.user_id != user.id or act.project_id != project.id:

@@ -31,6 +31,7 @@ from app.record_search.request import SearchRequest
 from app.records.history import load_history, load_remarks
 from app.records.records import find_record
 from app.search.versions import find_active_version
+from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
 from app.web.templating import render
 
 router = APIRouter()
@@ -137,8 +138,8 @@ def _parse_annotation(
         return AnnotationInput(record_id, PLAIN_VERDICTS[kind])
     ids = tuple(ticked)
     if kind in ("label", "accept"):
-        ids = tuple(int(each) for each in words.split() if each.isascii() and each.isdigit())
-    if kind not in ("label", "labels", "accept") or not ids or max(ids) >= 2**31:
+        ids = tuple(parse_whole_number(each, "label") for each in words.split())
+    if kind not in ("label", "labels", "accept") or not ids or max(ids) > MAX_WHOLE_NUMBER:
         raise Invalid("That is nothing that can be said about a record.")
     encoder = find_active_version(db, project.id)
     found = find_suggestions(db, project, encoder.id if encoder else None, [record_id])

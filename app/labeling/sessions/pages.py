@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.access import CurrentUser
 from app.accounts.display_preferences import DisplayPreferences
 from app.db.session import ReadDb
-from app.errors import Invalid, NotFound
+from app.errors import NotFound
 from app.labeling.annotations.counts import count_by_label
 from app.labeling.annotations.undo import find_next_redo, find_next_undo
 from app.labeling.labels.shortcuts import load_letters, pair_with_digits
@@ -51,6 +51,7 @@ from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
 from app.records.records import load_excerpts
 from app.search.versions import find_active_version, find_version_by_id
+from app.web.form_values import parse_whole_number
 from app.web.templating import render
 
 router = APIRouter()
@@ -187,9 +188,7 @@ def show_session_rows(
 
 def _parse_ranks(words: str) -> list[int]:
     parts = [part for part in words.split(",") if part]
-    if not all(part.isascii() and part.isdigit() and len(part) < 8 for part in parts):
-        raise Invalid("Rows are asked for by their ranks, separated by commas.")
-    return [int(part) for part in parts[:MOST_ROWS]]
+    return [parse_whole_number(part, "row") for part in parts[:MOST_ROWS]]
 
 
 @router.get(SESSION + "/outline")
