@@ -23,11 +23,11 @@ from app.models import Act, LabelingSession, Project
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
 from app.web.form_values import is_whole_number, parse_whole_number
+from app.web.schemas import IdempotencyKeyField
 
 router = APIRouter()
 
 View = Annotated[Literal["list", "card"], Form()]
-Key = Annotated[str, Form(min_length=1, max_length=80)]
 Rank = Annotated[int, Form(ge=0, le=1_000_000)]
 SESSION = "/projects/{slug}/sessions/{session_id}"
 
@@ -40,7 +40,7 @@ def annotate_by_form(
     session_id: int,
     db: Db,
     rank: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     view: View = "list",
@@ -132,7 +132,7 @@ def accept_page(
     session_id: int,
     db: Db,
     start: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     shown: Annotated[list[str] | None, Form()] = None,
     view: View = "list",
     min_score: Annotated[float, Form(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
@@ -214,7 +214,7 @@ def remark_by_form(
     session_id: int,
     db: Db,
     rank: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     kind: Annotated[Literal["flag", "comment"], Form()],
     body: Annotated[str, Form()] = "",
     view: View = "list",

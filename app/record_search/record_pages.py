@@ -32,6 +32,7 @@ from app.records.history import load_history, load_remarks
 from app.records.records import find_record
 from app.search.versions import find_active_version
 from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
+from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()
@@ -39,7 +40,6 @@ router = APIRouter()
 FOLDED = 20_000
 PLAIN_VERDICTS: dict[str, Verdict] = {each: each for each in (Verdict.NONE, Verdict.SKIP)}
 RECORD = "/projects/{slug}/records/{record_id}"
-Key = Annotated[str, Form(min_length=1, max_length=80)]
 
 
 @router.get(RECORD)
@@ -115,7 +115,7 @@ def annotate_record(
     user: CurrentUser,
     record_id: int,
     db: Db,
-    key: Key,
+    key: IdempotencyKeyField,
     value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     query: Annotated[str, Form()] = "",
@@ -160,7 +160,7 @@ def remark_on_record(
     user: CurrentUser,
     record_id: int,
     db: Db,
-    key: Key,
+    key: IdempotencyKeyField,
     kind: Annotated[str, Form(pattern="^(flag|comment)$")],
     body: Annotated[str, Form()] = "",
     query: Annotated[str, Form()] = "",

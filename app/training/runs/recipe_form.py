@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Form
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from app.errors import Invalid
 from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe, Loss, Weights, recipe_from_json
 from app.ml.deep.recipe import RANGES as DEEP_RANGES
 from app.ml.recipe import RANGES, Method, Recipe
+from app.web.schemas import StrictModel
 
 HEAD_WORDS: dict[str, str] = {
     "seed": "Seed: the same one draws the same parts again",
@@ -106,10 +107,8 @@ AnyMethod = Method | Literal["deep"]
 MaybeWhole = Annotated[int | None, BeforeValidator(lambda sent: None if sent == "" else sent)]
 
 
-class RunForm(BaseModel):
+class RunForm(StrictModel):
     """A run as the training page asks for it; what is left out has the recipe's default."""
-
-    model_config = ConfigDict(extra="forbid")
 
     method: AnyMethod = "head"
     is_forced: bool = False
