@@ -36,6 +36,7 @@ from app.search.embedding import load_embedding_progress
 from app.search.versions import find_version
 from app.web.form_values import parse_whole_number
 from app.web.templating import render
+from app.web.wording import format_count
 
 router = APIRouter(include_in_schema=False)
 router.include_router(before_after_router)
@@ -150,7 +151,7 @@ def start_from_map(
     """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
     ids = _parse_ids(record_ids)
     seed = build_seed(SessionKind.GIVEN, ids)
-    title = f"Selected on the map: {len(ids):,} record{'' if len(ids) == 1 else 's'}"
+    title = f"Selected on the map: {format_count(len(ids), 'record')}"
     session = start_session(project, user, SessionKind.GIVEN, seed=seed, title=title)
     url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
     return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)

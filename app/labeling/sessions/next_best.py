@@ -27,6 +27,7 @@ from app.models import Project
 from app.records.record_ids import find_matching_ids
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.versions import find_active_version
+from app.web.wording import format_count
 
 # Below this many records for one action, a page saves too little over one key each: then a key is
 # better spent on what teaches most.
@@ -108,7 +109,7 @@ def find_searchable_version(db: Session, project: Project) -> Version | None:
 
 
 def _explain_cold_start(n: int) -> str:
-    records = "1 record" if n == 1 else f"{n} records"
+    records = format_count(n, "record")
     return f"{records} from the middle of groups of similar ones: suggestions grow from them."
 
 

@@ -19,6 +19,7 @@ from app.records.filters import Filters
 from app.search.similar import Seed
 from app.web.form_values import parse_optional_number, parse_whole_number
 from app.web.templating import render
+from app.web.wording import format_count
 
 router = APIRouter()
 # A session that is hardly shorter is no other session.
@@ -111,7 +112,7 @@ def _compute_forecast(db: Session, project: Project, user_id: int, fields: Start
 
 
 def _describe(expected: Forecast, kind: KindDefinition) -> str:
-    n = "1 record" if expected.n_records == 1 else f"{expected.n_records:,} records"
+    n = format_count(expected.n_records, "record")
     # Of what is labeled already a forecast would tell nothing.
     if kind.is_labeled or not expected.sentence:
         return f"{n}."
