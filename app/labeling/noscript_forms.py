@@ -17,7 +17,7 @@ from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.undo import list_record_ids, redo, undo
 from app.labeling.sessions.acceptance import MIN_SCORE, check_session, is_sure_enough, sum_up
 from app.labeling.sessions.duplicates import add_followers
-from app.labeling.sessions.rows import Item, find_rank, load_items
+from app.labeling.sessions.rows import MAX_RANK, Item, find_rank, load_items
 from app.labeling.sessions.sessions import find_session
 from app.models import Act, LabelingSession, Project
 from app.models.enums import AnnotationSource, Verdict
@@ -28,7 +28,7 @@ from app.web.schemas import IdempotencyKeyField
 router = APIRouter()
 
 View = Annotated[Literal["list", "card"], Form()]
-Rank = Annotated[int, Form(ge=0, le=1_000_000)]
+Rank = Annotated[int, Form(ge=0, le=MAX_RANK)]
 SESSION = "/projects/{slug}/sessions/{session_id}"
 
 
@@ -173,7 +173,7 @@ def accept_page(
 
 def _parse_shown(row: str) -> tuple[int, tuple[int, ...]]:
     rank, _, words = row.partition(":")
-    return parse_whole_number(rank, "row"), _parse_label_ids(words)
+    return parse_whole_number(rank, "row", most=MAX_RANK), _parse_label_ids(words)
 
 
 @router.post(SESSION + "/undo")

@@ -227,4 +227,8 @@ def _annotation_context(
 
 
 def _parse_ids(text: str) -> list[int]:
-    return [parse_whole_number(part, "record", least=1) for part in text.split(",") if part.strip()]
+    return [
+        parse_whole_number(part, "record", is_positive=True)
+        for part in text.split(",")
+        if part.strip()
+    ]

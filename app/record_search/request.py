@@ -49,7 +49,7 @@ class SearchRequest:
             _parse_near(query),
             replace(filters, keyword=""),
             parse_choice(query["sort"], "sort", SORTS) if query.get("sort") else None,
-            parse_optional_number(query.get("version", ""), "version", least=1),
+            parse_optional_number(query.get("version", ""), "version", is_positive=True),
             query.get("after", ""),
             query.get("before", ""),
         )
@@ -117,7 +117,9 @@ class SearchRequest:
 
 def _parse_near(query: Mapping[str, str]) -> Seed | None:
     if ids := [each for each in query.get("record", "").split(",") if each.strip()]:
-        return build_record_seed([parse_whole_number(each, "record", least=1) for each in ids])
+        return build_record_seed(
+            [parse_whole_number(each, "record", is_positive=True) for each in ids]
+        )
     if query.get("like"):
-        return Seed("label", label_id=parse_whole_number(query["like"], "label", least=1))
+        return Seed("label", label_id=parse_whole_number(query["like"], "label", is_positive=True))
     return None

@@ -38,11 +38,17 @@ class SimilarityRequest:
         if seed is None and filters.label_id is not None:
             seed = Seed("label", label_id=filters.label_id)
             filters = replace(filters, label_id=None)
-        k = parse_optional_number(query.get("k", ""), "number of results k", least=1) or USUAL_K
+        k = (
+            parse_optional_number(query.get("k", ""), "number of results k", is_positive=True)
+            or USUAL_K
+        )
         if k > MAX_HITS:
             raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
         return cls(
-            seed, filters, k, parse_optional_number(query.get("version", ""), "version", least=1)
+            seed,
+            filters,
+            k,
+            parse_optional_number(query.get("version", ""), "version", is_positive=True),
         )
 
     def as_query(self, **changed: str) -> str:
@@ -67,10 +73,12 @@ def _parse_seed(query: Mapping[str, str]) -> Seed | None:
     if query.get("record", "").strip():
         ids = query["record"].split(",")
         return build_record_seed(
-            [parse_whole_number(each, "record", least=1) for each in ids if each.strip()]
+            [parse_whole_number(each, "record", is_positive=True) for each in ids if each.strip()]
         )
     if query.get("like", "").strip():
-        return Seed("label", label_id=parse_optional_number(query["like"], "label", least=1))
+        return Seed(
+            "label", label_id=parse_optional_number(query["like"], "label", is_positive=True)
+        )
     text = query.get("text", "").replace("\0", "").strip()
     return Seed("text", text=text) if text else None
 

@@ -33,6 +33,7 @@ from app.labeling.sessions.highlights import build_shown_texts
 from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import (
     LONGEST_WHOLE,
+    MAX_RANK,
     PAGE,
     Item,
     Outline,
@@ -57,7 +58,7 @@ from app.web.templating import render
 router = APIRouter()
 SESSION = "/projects/{slug}/sessions/{session_id}"
 MOST_ROWS = 200
-Rank = Annotated[int, Path(ge=0, le=1_000_000)]
+Rank = Annotated[int, Path(ge=0, le=MAX_RANK)]
 
 
 @router.get(SESSION)
@@ -68,7 +69,7 @@ def show_session(
     session_id: int,
     db: ReadDb,
     view: Annotated[str, Query()] = "list",
-    at: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
+    at: Annotated[int | None, Query(ge=0, le=MAX_RANK)] = None,
     audit: bool = False,
 ) -> HTMLResponse:
     """The session where the user goes on: at the first record they said nothing about.
@@ -187,8 +188,8 @@ def show_session_rows(
 
 
 def _parse_ranks(words: str) -> list[int]:
-    parts = [part for part in words.split(",") if part]
-    return [parse_whole_number(part, "row") for part in parts[:MOST_ROWS]]
+    ranks = [parse_whole_number(part, "row", most=MAX_RANK) for part in words.split(",") if part]
+    return ranks[:MOST_ROWS]
 
 
 @router.get(SESSION + "/outline")

@@ -19,6 +19,7 @@ from app.search.suggestions import LIKELY, Suggestion
 from app.storage import CorruptFile
 
 PAGE = 100
+MAX_RANK = 1_000_000
 MOST_SUGGESTED = 5
 # A text longer than this many characters is folded; a row's record holds one more, to tell.
 LONGEST_WHOLE = 1_500
