@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.db.session import engine, read_session, write_session
 from app.errors import AppError
+from app.files import sync
 from app.models import Artifact, Import, Installation
 from app.models.enums import RESUMABLE_IMPORTS
 from app.settings import settings
-from app.storage import sync
 
 FILE = "installation_id"
 CLAIM = "likewise doctor --claim-folder"

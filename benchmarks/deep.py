@@ -33,8 +33,7 @@ from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
 from scores import purity, queries_of, rightness
 
-from app.ml.deep.estimate import estimate_seconds
-from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe
+from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe, estimate_seconds
 from app.ml.deep.trainer import computes_bf16
 from app.ml.deep.tuning import MODEL, DeepTrainingData, tune_deep
 from app.ml.encoding.encoder import Encoder, load_encoder, pick_device

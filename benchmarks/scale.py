@@ -21,9 +21,10 @@ from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
 
 from app.ml.evaluation.cross_validation import cross_validate
-from app.ml.graph import build_neighbour_graph, find_nearest_others
+from app.ml.graph import build_neighbour_graph
 from app.ml.heads.tuning import tune
 from app.ml.index import VectorIndex
+from app.ml.nearest_rows import find_nearest_others
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors, unit_rows
 

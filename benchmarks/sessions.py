@@ -30,7 +30,7 @@ from app.db import schema
 from app.db.session import read_session, write_session
 from app.errors import Conflict
 from app.labeling.sessions.forecast import forecast_by_version
-from app.labeling.sessions.offers import load_offers
+from app.labeling.sessions.next_best import load_offers
 from app.labeling.sessions.reranking import compute_order
 from app.labeling.sessions.session_list import load_session_lists
 from app.labeling.sessions.sessions import build_seed, load_record_ids, start_next, start_session

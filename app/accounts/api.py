@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.accounts.access import Admin, CurrentUser, TokenEnd
 from app.accounts.tokens import (
@@ -17,14 +17,13 @@ from app.accounts.tokens import (
 )
 from app.accounts.users import load_users
 from app.db.session import Db, ReadDb
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 
-class UserAnswer(BaseModel):
+class UserAnswer(StrictModel):
     """A user, without anything secret."""
-
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
 
     id: int
     name: str
@@ -39,10 +38,8 @@ class MeAnswer(UserAnswer):
     preferences: dict[str, Any]
 
 
-class TokenAnswer(BaseModel):
+class TokenAnswer(StrictModel):
     """A token as it is remembered: by the beginning of it."""
-
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
 
     id: int
     name: str
@@ -59,10 +56,8 @@ class OwnedTokenAnswer(TokenAnswer):
     user: str
 
 
-class TokenBody(BaseModel):
+class TokenBody(StrictModel):
     """What a new token is for, and for how long."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
     days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 90

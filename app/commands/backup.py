@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 from app.db import schema
 from app.db.session import engine, make_engine
 from app.errors import Conflict, Invalid
+from app.files import sync
 from app.installation import claim_folder
 from app.models import Artifact, Import, utc_now
 from app.models.enums import RESUMABLE_IMPORTS
 from app.settings import settings
-from app.storage import hash_file, sync
+from app.storage import hash_file
 
 DATABASE = "likewise.sqlite3"
 MANIFEST = "manifest.json"

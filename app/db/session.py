@@ -65,15 +65,19 @@ def is_wal_safe(version: tuple[int, ...]) -> bool:
 
 def _on_connect(raw: Any, _record: Any) -> None:
     raw.isolation_level = None  # The driver must not begin transactions by itself; _on_begin does.
-    cursor = raw.cursor()
+    set_pragmas(raw, PATIENCE_SECONDS, "cache_size = -65536", "temp_store = MEMORY")
+
+
+def set_pragmas(raw: Any, busy_seconds: int, *more: str) -> None:
+    """Make a SQLite connection wait for others that long, sync each commit, check foreign keys."""
     journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
+    cursor = raw.cursor()
     for pragma in (
-        f"busy_timeout = {1000 * PATIENCE_SECONDS}",
+        f"busy_timeout = {1000 * busy_seconds}",
         f"journal_mode = {journal}",
         "synchronous = FULL",
         "foreign_keys = ON",
-        "cache_size = -65536",
-        "temp_store = MEMORY",
+        *more,
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -18,7 +18,6 @@ from app.exchange.imports.uploads import save_upload
 from app.exchange.imports.upsert import upsert
 from app.exchange.schemas import ImportAnswer, PreviewAnswer, RecordsIn, RejectAnswer, UpsertAnswer
 from app.projects.access import AdminProject, CurrentProject
-from app.records.filters import Filters
 
 router = APIRouter(prefix="/api/v1", tags=["exchange"])
 
@@ -127,5 +126,4 @@ def read_export(
     vectors: bool = False,
 ) -> Response:
     """Records or annotations as a file; narrowed by q, state, label, field and value."""
-    filters = Filters.from_query(request.query_params)
-    return export_response(project, format, rows, filters, with_vectors=vectors)
+    return export_response(project, format, rows, request.query_params, with_vectors=vectors)

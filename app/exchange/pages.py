@@ -216,5 +216,4 @@ def download_export(
     vectors: bool = False,
 ) -> Response:
     """The file."""
-    filters = Filters.from_query(request.query_params)
-    return export_response(project, format, rows, filters, with_vectors=vectors)
+    return export_response(project, format, rows, request.query_params, with_vectors=vectors)

@@ -3,21 +3,16 @@
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.preview import Preview
 from app.models import Import
 from app.models.enums import ImportStatus
+from app.web.schemas import StrictModel
 
 
-class Answer(BaseModel):
-    """Nothing undeclared goes in or out."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
-
-
-class ImportAnswer(Answer):
+class ImportAnswer(StrictModel):
     """An import: rows read = stored + updated + unchanged + rejected."""
 
     id: int
@@ -41,7 +36,7 @@ class ImportAnswer(Answer):
         return cls.model_validate(import_row)
 
 
-class RejectAnswer(Answer):
+class RejectAnswer(StrictModel):
     """A row that was not stored. `line` is where it begins in the file, or its place in a list."""
 
     line: int
@@ -49,7 +44,7 @@ class RejectAnswer(Answer):
     reason: str
 
 
-class PreviewAnswer(Answer):
+class PreviewAnswer(StrictModel):
     """What a file holds, and the mapping that it suggests; nothing was stored."""
 
     format: str
@@ -81,7 +76,7 @@ class PreviewAnswer(Answer):
         )
 
 
-class RecordIn(Answer):
+class RecordIn(StrictModel):
     """A record to store or update. Without external_id it is known by its text."""
 
     external_id: str | None = None
@@ -90,13 +85,13 @@ class RecordIn(Answer):
     label: str | list[str] | None = None
 
 
-class RecordsIn(Answer):
+class RecordsIn(StrictModel):
     """At most 1,000 records, stored in one transaction."""
 
     records: list[RecordIn] = Field(min_length=1, max_length=1000)
 
 
-class UpsertAnswer(Answer):
+class UpsertAnswer(StrictModel):
     """What became of the records; `line` of a reject counts them from 1."""
 
     n_stored: int

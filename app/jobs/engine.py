@@ -27,7 +27,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
-from app.db.session import engine_for, is_wal_safe, sqlite_module
+from app.db.session import engine_for, set_pragmas, sqlite_module
 from app.errors import AppError, translate_disk_error
 from app.jobs.leases import (
     Lease,
@@ -290,11 +290,4 @@ def _make_store(url: str) -> sqlalchemy.Engine:
 
 def _on_connect(raw: Any, _record: Any) -> None:
     raw.isolation_level = "IMMEDIATE"
-    journal = "WAL" if is_wal_safe(sqlite_module().sqlite_version_info) else "DELETE"
-    for pragma in (
-        "busy_timeout = 30000",
-        f"journal_mode = {journal}",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        raw.execute(f"PRAGMA {pragma}")
+    set_pragmas(raw, busy_seconds=30)

@@ -4,7 +4,6 @@ Decision: what is due is derived from rows each time, never noted, so any number
 at the same ones. Maps are drawn last, by a worker that stays, while nothing else is moving.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.errors import Conflict
+from app.files import replace_text
 from app.jobs.engine import JobEngine
 from app.maps import drawing
 from app.models import Project, utc_now
@@ -131,9 +131,7 @@ def _last_attempt(kind: str, subject_id: int) -> int:
 
 def _note_attempt(kind: str, subject_id: int, attempt: int) -> None:
     path = _attempts_dir(kind) / f"{subject_id}.attempt"
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(str(attempt))
-    part.replace(path)
+    replace_text(path, str(attempt))
 
 
 def _attempts_dir(kind: str) -> Path:

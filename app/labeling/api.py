@@ -1,7 +1,7 @@
 """The labeling room for programs, and for the labeling page's own script."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -13,7 +13,7 @@ from app.labeling.annotations.annotate import MAX_PER_REQUEST, AnnotationInput, 
 from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.undo import redo, undo
 from app.labeling.labels.api import router as label_router
-from app.labeling.schemas import ActAnswer, Answer, build_act_answer
+from app.labeling.schemas import ActAnswer, build_act_answer
 from app.labeling.sessions.acceptance import MinScore, check_session, check_suggestion_scores
 from app.labeling.sessions.api import router as session_router
 from app.labeling.sessions.duplicates import add_followers
@@ -22,15 +22,14 @@ from app.models import LabelingSession
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
 from app.records.schemas import Id
+from app.web.schemas import IdempotencyKey, StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["labeling"])
 router.include_router(label_router)
 router.include_router(session_router)
 
-Key = Annotated[str, Field(min_length=1, max_length=80)]
 
-
-class AnnotationBody(Answer):
+class AnnotationBody(StrictModel):
     """One judgement; see app.labeling.annotations.annotate.AnnotationInput."""
 
     record_id: Id
@@ -43,7 +42,7 @@ class AnnotationBody(Answer):
     milliseconds: int | None = Field(default=None, ge=0, lt=2**31)
 
 
-class AnnotateBody(Answer):
+class AnnotateBody(StrictModel):
     """What a user says at once. Sent again with the same key, it is stored once and answered as
     before; another request with the same key is refused (409).
 
@@ -51,25 +50,25 @@ class AnnotateBody(Answer):
     first session is accepted that way.
     """
 
-    key: Key
+    key: IdempotencyKey
     session_id: Id | None = None
     source: Literal[AnnotationSource.SINGLE, AnnotationSource.PAGE] = AnnotationSource.SINGLE
     says: list[AnnotationBody] = Field(min_length=1, max_length=MAX_PER_REQUEST)
     min_score: MinScore | None = None
 
 
-class TakeBackBody(Answer):
+class TakeBackBody(StrictModel):
     """Which act to undo or redo: by id, by the key it was sent with, or (neither) the next one."""
 
     session_id: Id | None = None
     act_id: Id | None = None
-    act_key: Key | None = None
+    act_key: IdempotencyKey | None = None
 
 
-class RemarkBody(Answer):
+class RemarkBody(StrictModel):
     """A flag or a comment on a record."""
 
-    key: Key
+    key: IdempotencyKey
     record_id: Id
     kind: Literal["flag", "comment"]
     body: str = Field(default="", max_length=5_000)

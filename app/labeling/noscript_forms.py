@@ -17,17 +17,18 @@ from app.labeling.annotations.comments import store_remark
 from app.labeling.annotations.undo import list_record_ids, redo, undo
 from app.labeling.sessions.acceptance import MIN_SCORE, check_session, is_sure_enough, sum_up
 from app.labeling.sessions.duplicates import add_followers
-from app.labeling.sessions.rows import Item, find_rank, load_items
+from app.labeling.sessions.rows import MAX_RANK, Item, find_rank, load_items
 from app.labeling.sessions.sessions import find_session
 from app.models import Act, LabelingSession, Project
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
+from app.web.form_values import is_whole_number, parse_whole_number
+from app.web.schemas import IdempotencyKeyField
 
 router = APIRouter()
 
 View = Annotated[Literal["list", "card"], Form()]
-Key = Annotated[str, Form(min_length=1, max_length=80)]
-Rank = Annotated[int, Form(ge=0, le=1_000_000)]
+Rank = Annotated[int, Form(ge=0, le=MAX_RANK)]
 SESSION = "/projects/{slug}/sessions/{session_id}"
 
 
@@ -39,7 +40,7 @@ def annotate_by_form(
     session_id: int,
     db: Db,
     rank: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     view: View = "list",
@@ -78,7 +79,7 @@ def _parse_annotation(
     kind, _, label_id = value.partition(":")
     if kind == "accept":
         return build_accepted(item, session, _parse_label_ids(label_id))
-    if kind == "label" and label_id.isdigit() and len(label_id) < 10:
+    if kind == "label" and is_whole_number(label_id):
         return _build_annotation(item, session, Verdict.LABEL, (int(label_id),))
     if kind == "labels":
         return _build_annotation(item, session, Verdict.LABEL, tuple(ticked))
@@ -101,9 +102,7 @@ def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...])
 
 
 def _parse_label_ids(words: str) -> tuple[int, ...]:
-    if not all(word.isascii() and word.isdigit() and len(word) < 10 for word in words.split()):
-        raise Invalid("That is no label that was suggested.")
-    return tuple(int(word) for word in words.split())
+    return tuple(parse_whole_number(word, "suggested label") for word in words.split())
 
 
 def _build_annotation(
@@ -133,7 +132,7 @@ def accept_page(
     session_id: int,
     db: Db,
     start: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     shown: Annotated[list[str] | None, Form()] = None,
     view: View = "list",
     min_score: Annotated[float, Form(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
@@ -174,9 +173,7 @@ def accept_page(
 
 def _parse_shown(row: str) -> tuple[int, tuple[int, ...]]:
     rank, _, words = row.partition(":")
-    if not (rank.isascii() and rank.isdigit() and len(rank) < 8):
-        raise Invalid("That is no row of this page.")
-    return int(rank), _parse_label_ids(words)
+    return parse_whole_number(rank, "row", most=MAX_RANK), _parse_label_ids(words)
 
 
 @router.post(SESSION + "/undo")
@@ -217,7 +214,7 @@ def remark_by_form(
     session_id: int,
     db: Db,
     rank: Rank,
-    key: Key,
+    key: IdempotencyKeyField,
     kind: Annotated[Literal["flag", "comment"], Form()],
     body: Annotated[str, Form()] = "",
     view: View = "list",

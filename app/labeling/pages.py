@@ -11,16 +11,17 @@ from app.db.session import ReadDb
 from app.labeling.labels.pages import router as label_router
 from app.labeling.noscript_forms import router as form_router
 from app.labeling.sessions import sessions
-from app.labeling.sessions.forecast_pages import router as offer_router
 from app.labeling.sessions.forms import router as session_form_router
-from app.labeling.sessions.offers import load_offers
+from app.labeling.sessions.next_best import load_offers
 from app.labeling.sessions.pages import router as session_page_router
 from app.labeling.sessions.session_list import load_hidden_lines, load_session_lists
-from app.labeling.sessions.start_form import StartFields, parse_optional
+from app.labeling.sessions.start_form import StartFields
+from app.labeling.sessions.start_form import router as offer_router
 from app.labeling.team.assignments import can_assign, list_assignable_users
 from app.labeling.team.multi_annotation import overlap_share
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
+from app.web.form_values import parse_optional_number
 from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
@@ -67,9 +68,9 @@ def start_session(
         user,
         fields.seed_kind,
         seed=fields.seed,
-        k=parse_optional(fields.k),
+        k=parse_optional_number(fields.k, "number of records"),
         filters=fields.filters,
-        from_session_id=parse_optional(fields.from_session_id),
+        from_session_id=parse_optional_number(fields.from_session_id, "session"),
         title=fields.title,
     )
     return redirect_to(request, "show_session", slug=project.slug, session_id=session.id)

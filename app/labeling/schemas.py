@@ -3,24 +3,18 @@
 from collections.abc import Sequence
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.record_state import RecordState, load_record_states
 from app.labeling.annotations.undo import find_undo_and_redo_ids, list_record_ids
 from app.labeling.sessions.rows import Item, SessionProgress, compute_session_progress
 from app.models import Act, Label, LabelingSession, Project
+from app.web.schemas import StrictModel
 
 MAX_COUNTED_EACH_TIME = 1_000
 
 
-class Answer(BaseModel):
-    """Nothing but what is declared is ever sent or taken."""
-
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
-
-
-class LabelAnswer(Answer):
+class LabelAnswer(StrictModel):
     """A label of the set."""
 
     id: int
@@ -43,7 +37,7 @@ class LabelAnswer(Answer):
         )
 
 
-class RecordStateAnswer(Answer):
+class RecordStateAnswer(StrictModel):
     """How a record stands for the user who asks; consensus [null] is "none of these"."""
 
     record_id: int
@@ -66,14 +60,14 @@ class RecordStateAnswer(Answer):
         )
 
 
-class LabelCountAnswer(Answer):
+class LabelCountAnswer(StrictModel):
     """Records of a session with this consensus; label_id null: none of these."""
 
     label_id: int | None
     n: int
 
 
-class SessionProgressAnswer(Answer):
+class SessionProgressAnswer(StrictModel):
     """How far a session is: decided by the user who asks, labeled by consensus."""
 
     n_records: int
@@ -93,7 +87,7 @@ class SessionProgressAnswer(Answer):
         )
 
 
-class ActAnswer(Answer):
+class ActAnswer(StrictModel):
     """What an act, an undo or a redo did. act_id is null when there was nothing to do.
 
     progress          null without a session, and for one of more than 1,000 records: to count
@@ -110,7 +104,7 @@ class ActAnswer(Answer):
     redo_id: int | None
 
 
-class SessionItemAnswer(Answer):
+class SessionItemAnswer(StrictModel):
     """A row of a session. suggestions: label id and score, best first.
 
     n_folded  copies that the row stands for: they follow its label
@@ -144,7 +138,7 @@ class SessionItemAnswer(Answer):
         )
 
 
-class SessionAnswer(Answer):
+class SessionAnswer(StrictModel):
     """A labeling session; encoder_id is the version that it is pinned to.
 
     why  the reason, where the product chose it
@@ -198,7 +192,7 @@ def build_act_answer(
     )
 
 
-class ForecastAnswer(Answer):
+class ForecastAnswer(StrictModel):
     """The label that is expected to prevail in a session, on which share of it (95 %: low to high).
 
     label_id  null while nothing is known about any of its records

@@ -21,7 +21,7 @@ from app.db.session import read_session
 from app.maps.drawing_status import DrawingStatus, read_status, write_status
 from app.maps.map_files import MAP, SKETCH, Map, list_maps, open_map, publish_map
 from app.maps.numba_cache import configure_numba_cache
-from app.ml.heads.head import load_head
+from app.ml.heads.storage import load_head
 from app.ml.map import (
     COMPONENTS,
     Points,

@@ -4,10 +4,10 @@ Nothing depends on it. It is replaced whole, so a reader never sees half of it.
 """
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 
+from app.files import replace_text
 from app.storage import data_subdir
 
 STALE_SECONDS = 600.0
@@ -36,6 +36,4 @@ def read_status(encoder_id: int) -> DrawingStatus:
 def write_status(encoder_id: int, drawing: DrawingStatus) -> None:
     """Replace what pages read about this version's map."""
     path = data_subdir("maps") / f"{encoder_id}.json"
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(drawing) | {"said_at": time.time()}))
-    part.replace(path)
+    replace_text(path, json.dumps(asdict(drawing) | {"said_at": time.time()}))

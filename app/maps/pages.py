@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.accounts.access import CurrentUser
 from app.db.session import ReadDb
-from app.errors import Invalid, NotFound
+from app.errors import NotFound
 from app.labeling.sessions.kinds import SessionKind
 from app.labeling.sessions.sessions import build_seed, start_session
 from app.labeling.sessions.version_access import load_session_suggestions
@@ -34,7 +34,9 @@ from app.records.records import (
 )
 from app.search.embedding import load_embedding_progress
 from app.search.versions import find_version
+from app.web.form_values import parse_whole_number
 from app.web.templating import render
+from app.web.wording import format_count
 
 router = APIRouter(include_in_schema=False)
 router.include_router(before_after_router)
@@ -149,7 +151,7 @@ def start_from_map(
     """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
     ids = _parse_ids(record_ids)
     seed = build_seed(SessionKind.GIVEN, ids)
-    title = f"Selected on the map: {len(ids):,} record{'' if len(ids) == 1 else 's'}"
+    title = f"Selected on the map: {format_count(len(ids), 'record')}"
     session = start_session(project, user, SessionKind.GIVEN, seed=seed, title=title)
     url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
     return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)
@@ -225,7 +227,8 @@ def _annotation_context(
 
 
 def _parse_ids(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) < 2**31 for part in parts):
-        raise Invalid("Records are given by their numbers, with commas between them.")
-    return [int(part) for part in parts]
+    return [
+        parse_whole_number(part, "record", is_positive=True)
+        for part in text.split(",")
+        if part.strip()
+    ]

@@ -2,16 +2,10 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from app.web.schemas import StrictModel
 
 
-class Answer(BaseModel):
-    """Nothing but what is declared is ever sent."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class MapVersion(Answer):
+class MapVersion(StrictModel):
     """A version that has a map. revision names its newest file; is_sketch: it is being drawn, and
     these are two principal components meanwhile."""
 
@@ -23,7 +17,7 @@ class MapVersion(Answer):
     n_records: int
 
 
-class MapLabel(Answer):
+class MapLabel(StrictModel):
     """A label that the project has or had; colour is 0 to 19."""
 
     id: int
@@ -31,14 +25,14 @@ class MapLabel(Answer):
     colour: int
 
 
-class MapPerson(Answer):
+class MapPerson(StrictModel):
     """Who labeled something."""
 
     id: int
     name: str
 
 
-class MapAnswer(Answer):
+class MapAnswer(StrictModel):
     """What there is. Points and values are downloaded beside it, and have the same order.
 
     `version` is the one that is shown: the one asked for, else the active one; null without any.
@@ -52,7 +46,7 @@ class MapAnswer(Answer):
     drawing: float | None
 
 
-class MapRecord(Answer):
+class MapRecord(StrictModel):
     """A record on the map: x and y in [-1, 1], and what is known of it.
 
     label_id is null for "none of these", where is_labeled is true. confidence is a share in [0, 1].
@@ -69,7 +63,7 @@ class MapRecord(Answer):
     labeled_at: datetime | None
 
 
-class MapRecords(Answer):
+class MapRecords(StrictModel):
     """A part of a map, by record id; ask again with after=next_after_id until that is null."""
 
     version: int
@@ -78,7 +72,7 @@ class MapRecords(Answer):
     records: list[MapRecord]
 
 
-class MatchesAnswer(Answer):
+class MatchesAnswer(StrictModel):
     """The records that a filter leaves, by id."""
 
     n_matching: int

@@ -81,3 +81,13 @@ class Examples:
 def count_label_sets(examples: Examples) -> int:
     """How many different answers the examples give: labels in use, and "none of them" as one."""
     return len(np.unique(examples.label_matrix(), axis=0))
+
+
+def check_examples(examples: Examples, n_rows: int) -> None:
+    """Raise ValueError for no examples, rows outside n_rows vectors, or weights that are none."""
+    if len(examples) == 0:
+        raise ValueError("Tuning needs at least one labeled record.")
+    if examples.rows.min() < 0 or examples.rows.max() >= n_rows:
+        raise ValueError("An example names a row outside the vectors.")
+    if not (np.isfinite(examples.weights).all() and (examples.weights > 0).all()):
+        raise ValueError("An example's weight is a number above 0.")

@@ -5,7 +5,6 @@ and takes half the memory, and it finds the same neighbours (recall .9996 at k =
 can lose it a result.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from app.ml.faiss_scan import build_scan, filter_ids, read_index, search_sorted, write_index
 from app.ml.vectors import Vectors, split_blocks, unit_rows
 
 Ids = NDArray[np.int64]
@@ -52,17 +52,7 @@ class VectorIndex:
 
         Raises ValueError as `build` does.
         """
-        scan = faiss.IndexScalarQuantizer(
-            dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
-        # Cleared, the codes keep their room. Grown block by block, they would double each time,
-        # and be held twice meanwhile.
-        scan.codes.resize(n_expected * scan.code_size)
-        scan.codes.clear()
-        index = faiss.IndexIDMap2(scan)
-        for ids, vectors in blocks:
-            index.add_with_ids(unit_rows(vectors), np.ascontiguousarray(ids, dtype=np.int64))
-        built = cls(index)
+        built = cls(build_scan(blocks, dimension, n_expected))
         if len(np.unique(built.ids)) != len(built.ids):
             raise ValueError("An id occurs twice.")
         if (built.ids < 0).any():
@@ -103,48 +93,14 @@ class VectorIndex:
             )
         if k < 1:
             raise ValueError(f"At least 1 neighbour can be asked for, not {k}.")
-        allowed = self._filter_ids(among, without)
+        allowed = filter_ids(self.ids, among, without)
         n_left = self.n_records if allowed is None else len(allowed)
         k = min(k, n_left)
         if k == 0:
             return np.empty((len(requested), 0), np.int64), np.empty(
                 (len(requested), 0), np.float32
             )
-        return self._search_sorted(requested, k, n_left, allowed)
-
-    def _filter_ids(self, among: Ids | None, without: Ids | None) -> Ids | None:
-        if among is None and without is None:
-            return None
-        # Not intersect1d and setdiff1d, which look for duplicates first: half a second at 200,000.
-        left = self.ids if among is None else self.ids[np.isin(self.ids, among)]
-        if without is not None:
-            left = left[~np.isin(left, without)]
-        return np.ascontiguousarray(left, dtype=np.int64)
-
-    def _search_sorted(
-        self, requested: Vectors, k: int, n_left: int, allowed: Ids | None
-    ) -> tuple[Ids, Vectors]:
-        """Search a little further than k until no tie straddles the cut, then sort by similarity
-        and id."""
-        wanted = min(n_left, k + 8)
-        while True:
-            similarities, ids = self._scan(requested, wanted, allowed)
-            ties = similarities[:, k - 1] == similarities[:, -1]
-            if wanted == n_left or not ties.any():
-                break
-            wanted = min(n_left, wanted * 4)
-        order = np.lexsort((ids, -similarities), axis=1)[:, :k]
-        rows = np.arange(len(requested))[:, None]
-        return ids[rows, order], similarities[rows, order]
-
-    def _scan(self, requested: Vectors, k: int, allowed: Ids | None) -> tuple[Vectors, Ids]:
-        if allowed is None:
-            similarities, ids = self._index.search(requested, k)
-        else:
-            chosen = faiss.IDSelectorBatch(allowed)
-            parameters = faiss.SearchParameters(sel=chosen)  # type: ignore[call-arg]
-            similarities, ids = self._index.search(requested, k, params=parameters)
-        return similarities, ids
+        return search_sorted(self._index, requested, k, n_left, allowed)
 
     def vectors(self, ids: Ids) -> Vectors:
         """The vectors of these records, (len(ids), d) float32, exact to half precision, in the
@@ -164,11 +120,7 @@ class VectorIndex:
     def save(self, path: Path) -> None:
         """Write to path and wait until it is on the disk. A mapped file must never be overwritten
         in place."""
-        with path.open("wb") as written:
-            # FAISS' own writer says nothing when the last bytes meet a full disk.
-            faiss.write_index(self._index, faiss.PyCallbackIOWriter(written.write))  # type: ignore[attr-defined]
-            written.flush()
-            os.fsync(written.fileno())
+        write_index(self._index, path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -177,10 +129,4 @@ class VectorIndex:
 
         A flipped bit goes unnoticed here: compare the file's hash before.
         """
-        try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise ValueError(f"{Path(path).name} is not a whole index.") from error
-        if not isinstance(index, faiss.IndexIDMap2):
-            raise ValueError(f"{Path(path).name} is not an index of records.")
-        return cls(index)
+        return cls(read_index(path))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.accounts.access import Admin, CurrentUser
 from app.db.session import Db, ReadDb
@@ -17,6 +17,7 @@ from app.notifications.webhooks import (
     remove_webhook,
 )
 from app.projects.access import AdminProject
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["notices"])
 
@@ -46,10 +47,8 @@ class NoticeAnswer(BaseModel):
         )
 
 
-class WebhookBody(BaseModel):
+class WebhookBody(StrictModel):
     """An address to tell."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=500)
 

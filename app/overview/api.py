@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.accounts.access import Admin, CurrentUser
 from app.db.session import Db, ReadDb
@@ -13,14 +13,13 @@ from app.overview.cards import list_project_cards
 from app.overview.project_summary import ProjectSummary, load_project_summary
 from app.projects.access import CurrentProject
 from app.projects.projects import create_project
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["projects"])
 
 
-class ProjectAnswer(BaseModel):
+class ProjectAnswer(StrictModel):
     """A project as it was set up."""
-
-    model_config = ConfigDict(from_attributes=True, extra="forbid")
 
     slug: str
     name: str
@@ -39,10 +38,8 @@ class CardAnswer(ProjectAnswer):
     version: int | None
 
 
-class ScoreAnswer(BaseModel):
+class ScoreAnswer(StrictModel):
     """One number with its k, its n and its 95 % interval; tuned beside raw."""
-
-    model_config = ConfigDict(extra="forbid")
 
     metric: str
     k: int | None
@@ -62,10 +59,8 @@ class ProjectStatusAnswer(CardAnswer):
     scores: list[ScoreAnswer]
 
 
-class ProjectBody(BaseModel):
+class ProjectBody(StrictModel):
     """A project to be made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
     is_multi_label: bool = False

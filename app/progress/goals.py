@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid
 from app.models import Project
+from app.web.form_values import is_whole_number
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _parse_goal(words: str) -> tuple[int | None, float | None]:
         return None, None
     if plain.endswith("%"):
         return None, _parse_share(plain[:-1])
-    if not (plain.isascii() and plain.isdigit()) or not 0 < int(plain) <= 1_000_000_000:
+    if not is_whole_number(plain) or not 0 < int(plain) <= 1_000_000_000:
         raise Invalid("The goal is a number of records, such as 5,000, or a share, such as 80 %.")
     return int(plain), None
 

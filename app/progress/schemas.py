@@ -3,16 +3,12 @@
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from app.web.schemas import StrictModel
 
 
-class Answer(BaseModel):
-    """Nothing is in an answer that is not described here."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class GoalAnswer(Answer):
+class GoalAnswer(StrictModel):
     """Records to be labeled, until the end of a day (UTC) or of none."""
 
     n: int
@@ -20,7 +16,7 @@ class GoalAnswer(Answer):
     until: date | None
 
 
-class DoneAnswer(Answer):
+class DoneAnswer(StrictModel):
     """What hands did. Labels that stand; actions: acts, and acts of taking back; active seconds:
     the sum of the pauses of at most two minutes between a person's acts. Rates are null where too
     little was measured."""
@@ -33,7 +29,7 @@ class DoneAnswer(Answer):
     actions_per_label: float | None
 
 
-class LabelProgress(Answer):
+class LabelProgress(StrictModel):
     """label null: none of these. n_suggested: of all records, as the active version says; null
     before it suggests anything."""
 
@@ -44,7 +40,7 @@ class LabelProgress(Answer):
     n_last_7_days: int
 
 
-class PersonProgress(Answer):
+class PersonProgress(StrictModel):
     """median_seconds, n_shared and n_agreed are about the latest single decisions: how long they
     took, how many records somebody else judged too, and how many labels consensus confirms."""
 
@@ -56,7 +52,7 @@ class PersonProgress(Answer):
     n_agreed: int
 
 
-class SessionProgress(Answer):
+class SessionProgress(StrictModel):
     """purity: the share of the commonest label among those with a label. started_by is empty for
     those who may not see it."""
 
@@ -71,7 +67,7 @@ class SessionProgress(Answer):
     done: DoneAnswer
 
 
-class WayProgress(Answer):
+class WayProgress(StrictModel):
     """seed_kind is empty outside of sessions; hand: single or page."""
 
     seed_kind: str
@@ -79,14 +75,14 @@ class WayProgress(Answer):
     done: DoneAnswer
 
 
-class MomentAnswer(Answer):
+class MomentAnswer(StrictModel):
     """Records that were labeled by then."""
 
     until: datetime
     n_labeled: int
 
 
-class ProgressAnswer(Answer):
+class ProgressAnswer(StrictModel):
     """How far the project is. People and sessions: everybody's for reviewers and admins, else the
     user's own."""
 
@@ -102,7 +98,7 @@ class ProgressAnswer(Answer):
     over_time: list[MomentAnswer]
 
 
-class PairAnswer(Answer):
+class PairAnswer(StrictModel):
     """Two people: n records that both judged, the share of equal answers, Cohen's kappa."""
 
     user: str
@@ -112,7 +108,7 @@ class PairAnswer(Answer):
     kappa: float | None
 
 
-class AgreementAnswer(Answer):
+class AgreementAnswer(StrictModel):
     """How far people agree on the n_records that two or more of them judged: the share of equal
     answers, and Krippendorff's alpha with its 95 % interval. Pairs are empty for annotators."""
 
@@ -124,7 +120,7 @@ class AgreementAnswer(Answer):
     pairs: list[PairAnswer]
 
 
-class GoalBody(Answer):
+class GoalBody(StrictModel):
     """A number of records ("5000") or a share of them ("80 %"); empty: no goal."""
 
     goal: Annotated[str, Field(max_length=40)]

@@ -23,11 +23,12 @@ from app.record_search.bulk_apply import apply_plan
 from app.record_search.bulk_plan import MOST_AT_ONCE, build_plan, parse_action, resolve_ids
 from app.record_search.request import SearchRequest
 from app.search.request import MOST_SEEDS
+from app.web.form_values import is_whole_number
+from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()
 Ids = Annotated[list[int], Query(max_length=1_000)]
-Key = Annotated[str, Form(min_length=1, max_length=80)]
 
 
 def parse_scope(query: str, ticked: list[int], scope: str) -> SearchRequest | None:
@@ -97,7 +98,7 @@ def act_on_many(
     request: Request,
     project: CurrentProject,
     user: CurrentUser,
-    key: Key,
+    key: IdempotencyKeyField,
     do: Annotated[str, Form()],
     fingerprint: Annotated[str, Form(max_length=64)],
     n: Annotated[int, Form()],
@@ -106,7 +107,7 @@ def act_on_many(
     ticked: Annotated[str, Form()] = "",
 ) -> Response:
     """Do what was previewed, as one act; if it would be something else by now, preview it again."""
-    ids = [int(each) for each in ticked.split(",") if each.isascii() and each.isdigit()]
+    ids = [int(each) for each in ticked.split(",") if is_whole_number(each)]
     request_hash = hash_request(
         "records", do=do, fingerprint=fingerprint, n=n, scope=scope, query=query, ticked=ticked
     )

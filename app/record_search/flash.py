@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.models import Act, Annotation, Label, Project, Remark, User
 from app.models.enums import Verdict
+from app.web.form_values import is_whole_number
+from app.web.wording import format_count
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ def load_flash(
 ) -> FlashMessage | None:
     """What to tell about the user's own act that the address names as `done`, if it does."""
     written = query.get("done", "")
-    if not (written.isascii() and written.isdigit() and len(written) < 10):
+    if not is_whole_number(written):
         return None
     act = db.get(Act, int(written))
     if act is None or act.user_id != user.id or act.project_id != project.id:
@@ -43,7 +45,7 @@ def _sentence(db: Session, act: Act) -> str:
     )
     if remarks:
         [(kind, n)] = remarks.items()
-        return "Comment stored." if kind == "comment" else f"Flagged {_records(n)}."
+        return "Comment stored." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
     rows = db.execute(
         select(Annotation.verdict, Label.name, func.count())
         .outerjoin(Label, Label.id == Annotation.label_id)
@@ -54,7 +56,7 @@ def _sentence(db: Session, act: Act) -> str:
     n_records = select(func.count(Annotation.record_id.distinct()))
     n = db.scalar(n_records.where(Annotation.act_id == act.id)) or 0
     parts = [_part(verdict, name, n_of if len(rows) > 1 else 0) for verdict, name, n_of in rows]
-    return f"{_records(n)[0].upper()}{_records(n)[1:]}: {', '.join(parts)}."
+    return f"{format_count(n, 'record')}: {', '.join(parts)}."
 
 
 def _part(verdict: str, label: str | None, n: int) -> str:
@@ -64,7 +66,3 @@ def _part(verdict: str, label: str | None, n: int) -> str:
         Verdict.NOT_SIMILAR: "not similar",
     }
     return (label or words.get(verdict, verdict)) + (f" {n:,}" if n else "")
-
-
-def _records(n: int) -> str:
-    return "1 record" if n == 1 else f"{n:,} records"

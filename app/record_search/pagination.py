@@ -20,6 +20,7 @@ from app.records.filters import Ids
 from app.records.record_ids import load_id_columns
 from app.records.records import RecordExcerpt
 from app.search.suggestion_filters import load_best_suggestions
+from app.web.form_values import is_whole_number
 
 Keys = NDArray[np.float64]
 UNKNOWN = 2.0
@@ -133,7 +134,7 @@ def _place(
     db: Session, project: Project, order: SortedIds, sort: Sort, cursor: str, *, is_after: bool
 ) -> int:
     written, _, key = cursor.partition("~")
-    if not (written.isascii() and written.isdigit() and len(written) < 10):
+    if not is_whole_number(written):
         raise Invalid("This address names no place in the list.")
     if sort == "id":
         return order.place(_count_before(db, project, key), int(written), is_after=is_after)

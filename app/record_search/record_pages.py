@@ -31,6 +31,8 @@ from app.record_search.request import SearchRequest
 from app.records.history import load_history, load_remarks
 from app.records.records import find_record
 from app.search.versions import find_active_version
+from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
+from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()
@@ -38,7 +40,6 @@ router = APIRouter()
 FOLDED = 20_000
 PLAIN_VERDICTS: dict[str, Verdict] = {each: each for each in (Verdict.NONE, Verdict.SKIP)}
 RECORD = "/projects/{slug}/records/{record_id}"
-Key = Annotated[str, Form(min_length=1, max_length=80)]
 
 
 @router.get(RECORD)
@@ -114,7 +115,7 @@ def annotate_record(
     user: CurrentUser,
     record_id: int,
     db: Db,
-    key: Key,
+    key: IdempotencyKeyField,
     value: Annotated[str, Form(alias="say")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     query: Annotated[str, Form()] = "",
@@ -137,8 +138,8 @@ def _parse_annotation(
         return AnnotationInput(record_id, PLAIN_VERDICTS[kind])
     ids = tuple(ticked)
     if kind in ("label", "accept"):
-        ids = tuple(int(each) for each in words.split() if each.isascii() and each.isdigit())
-    if kind not in ("label", "labels", "accept") or not ids or max(ids) >= 2**31:
+        ids = tuple(parse_whole_number(each, "label") for each in words.split())
+    if kind not in ("label", "labels", "accept") or not ids or max(ids) > MAX_WHOLE_NUMBER:
         raise Invalid("That is nothing that can be said about a record.")
     encoder = find_active_version(db, project.id)
     found = find_suggestions(db, project, encoder.id if encoder else None, [record_id])
@@ -159,7 +160,7 @@ def remark_on_record(
     user: CurrentUser,
     record_id: int,
     db: Db,
-    key: Key,
+    key: IdempotencyKeyField,
     kind: Annotated[str, Form(pattern="^(flag|comment)$")],
     body: Annotated[str, Form()] = "",
     query: Annotated[str, Form()] = "",

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 from urllib.parse import urlencode
 
-from app.errors import Invalid
 from app.records.filters import Filters
 from app.records.query_parser import WordQuery, parse_words
 from app.search.request import build_record_seed
 from app.search.similar import Seed
+from app.web.form_values import parse_choice, parse_optional_number, parse_whole_number
 
 Mode = Literal["words", "meaning", "both"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -45,11 +45,11 @@ class SearchRequest:
         filters = Filters.from_query(query)
         return cls(
             filters.keyword,
-            _parse_choice("mode", MODES, query.get("mode", "") or "words"),
+            parse_choice(query.get("mode", "") or "words", "mode", MODES),
             _parse_near(query),
             replace(filters, keyword=""),
-            _parse_choice("sort", SORTS, query["sort"]) if query.get("sort") else None,
-            _parse_number("version", query["version"]) if query.get("version") else None,
+            parse_choice(query["sort"], "sort", SORTS) if query.get("sort") else None,
+            parse_optional_number(query.get("version", ""), "version", is_positive=True),
             query.get("after", ""),
             query.get("before", ""),
         )
@@ -117,20 +117,9 @@ class SearchRequest:
 
 def _parse_near(query: Mapping[str, str]) -> Seed | None:
     if ids := [each for each in query.get("record", "").split(",") if each.strip()]:
-        return build_record_seed([_parse_number("record", each) for each in ids])
+        return build_record_seed(
+            [parse_whole_number(each, "record", is_positive=True) for each in ids]
+        )
     if query.get("like"):
-        return Seed("label", label_id=_parse_number("label", query["like"]))
+        return Seed("label", label_id=parse_whole_number(query["like"], "label", is_positive=True))
     return None
-
-
-def _parse_choice(noun: str, known: tuple[Any, ...], text: str) -> Any:
-    if text not in known:
-        raise Invalid(f"The {noun} is one of {', '.join(known)}.")
-    return text
-
-
-def _parse_number(noun: str, text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
-        raise Invalid(f"The {noun} is given as a whole number above 0.")
-    return int(text)

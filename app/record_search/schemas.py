@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.errors import Invalid
 from app.models import Slice
@@ -15,17 +15,12 @@ from app.records.filters import LONGEST_KEYWORD
 from app.records.schemas import FiltersBody, Id
 from app.search.request import MOST_SEEDS, build_record_seed
 from app.search.similar import Seed
+from app.web.schemas import StrictModel
 
 MOST_AT_ONCE = 1_000
 
 
-class Strict(BaseModel):
-    """Refuses what it does not know, so that a misspelt name is not silently ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class RecordPageAnswer(Strict):
+class RecordPageAnswer(StrictModel):
     """A page of records; ask again with after=next_after_id until that is null."""
 
     n_matching: int
@@ -33,7 +28,7 @@ class RecordPageAnswer(Strict):
     records: list[RecordAnswer]
 
 
-class RecordSearchBody(Strict):
+class RecordSearchBody(StrictModel):
     """What to search for.
 
     q: words, "phrases" and -exclusions; mode: words (all of them, in text or fields), meaning (the
@@ -67,7 +62,7 @@ class RecordSearchBody(Strict):
         return SearchRequest(words, self.mode, near, filters, self.sort, self.version, self.after)
 
 
-class FoundSuggestion(Strict):
+class FoundSuggestion(StrictModel):
     """What the active version suggests, and the chance that it is right."""
 
     label_id: int
@@ -91,7 +86,7 @@ class FoundRecord(RecordAnswer):
     suggestions: list[FoundSuggestion]
 
 
-class RecordSearchAnswer(Strict):
+class RecordSearchAnswer(StrictModel):
     """A page of what was found: ask again with after=next until that is null.
 
     is_cut: only the 1,000 nearest were looked for, and total counts those. version: which one
@@ -105,7 +100,7 @@ class RecordSearchAnswer(Strict):
     version: int | None
 
 
-class SavedSearchAnswer(Strict):
+class SavedSearchAnswer(StrictModel):
     """A search with a name. asked: the parts of its address."""
 
     id: int
@@ -133,14 +128,14 @@ class SavedSearchWithCount(SavedSearchAnswer):
     n_records: int
 
 
-class SavedSearchBody(Strict):
+class SavedSearchBody(StrictModel):
     """name, unique in the project without case; asked: the parts of a records page's address."""
 
     name: str = Field(max_length=1_000)
     asked: dict[str, str]
 
 
-class NameBody(Strict):
+class NameBody(StrictModel):
     """The new name."""
 
     name: str = Field(max_length=1_000)

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
 
 from app.db.session import ReadDb
@@ -14,14 +13,13 @@ from app.projects.access import CurrentProject
 from app.projects.labels import list_all_labels
 from app.records.history import AnnotationDetail, load_history
 from app.records.records import find_record, load_consensus
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
 
 
-class RecordAnswer(BaseModel):
+class RecordAnswer(StrictModel):
     """A record. `labels` is what its annotations agree on; none of these: empty, and labeled."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: int
     external_id: str
@@ -33,10 +31,8 @@ class RecordAnswer(BaseModel):
     updated_at: datetime
 
 
-class AnnotationAnswer(BaseModel):
+class AnnotationAnswer(StrictModel):
     """One say about a record. label is null for "none of these", skip and not similar."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: str | None
     verdict: str

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import Invalid
+from app.web.form_values import parse_choice, parse_whole_number
 
 State = Literal[
     "any", "unlabeled", "labeled", "none", "flagged", "commented", "skipped", "disagreed"
@@ -113,24 +114,6 @@ def _word(text: str) -> str:
     return text.strip()[:LONGEST_KEYWORD]
 
 
-def _one_of(noun: str, known: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in known:
-            raise Invalid(f"The {noun} is one of {', '.join(known)}.")
-        return text
-
-    return read
-
-
-def _number_of(noun: str) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise Invalid(f"The {noun} is given by its number.")
-        return int(text)
-
-    return read
-
-
 def _share(text: str) -> float:
     try:
         value = float(text)
@@ -168,17 +151,17 @@ PARTS = {
 _DEFAULTS = {each.name: each.default for each in dataclasses.fields(Filters)}
 _READERS: dict[str, Callable[[str], Any]] = {
     "keyword": _word,
-    "state": _one_of("state", STATES),
-    "label_id": _number_of("label"),
+    "state": lambda text: parse_choice(text, "state", STATES),
+    "label_id": lambda text: parse_whole_number(text, "label"),
     "field": str,
     "value": str,
-    "suggested_id": _number_of("label"),
+    "suggested_id": lambda text: parse_whole_number(text, "label"),
     "least": _share,
     "most": _share,
-    "user_id": _number_of("person"),
-    "source": _one_of("source", SOURCES),
+    "user_id": lambda text: parse_whole_number(text, "person"),
+    "source": lambda text: parse_choice(text, "source", SOURCES),
     "since": _day,
     "until": _day,
-    "when": _one_of("time", get_args(When)),
-    "import_id": _number_of("import"),
+    "when": lambda text: parse_choice(text, "time", get_args(When)),
+    "import_id": lambda text: parse_whole_number(text, "import"),
 }

@@ -3,15 +3,16 @@
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.records.filters import LONGEST_KEYWORD, Filters, Source, State, When
+from app.web.schemas import StrictModel
 
 Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class FiltersBody(BaseModel):
+class FiltersBody(StrictModel):
     """Which records; all of it applies, and what is left out narrows nothing.
 
     keyword: words, "phrases" and -exclusions, in text and fields; label_id: of the consensus;
@@ -19,8 +20,6 @@ class FiltersBody(BaseModel):
     and the chance of it; user_id: whose label stands; source: how it came; since, until: days, ends
     included, of what `when` says; import_id: the import that added them.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     keyword: str = Field(default="", max_length=LONGEST_KEYWORD)
     state: State = "any"

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
@@ -24,17 +24,12 @@ from app.search.versions import (
     list_versions,
     roll_back_version,
 )
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1", tags=["search"])
 
 
-class Strict(BaseModel):
-    """Refuses what it does not know, so that a misspelt name is not silently ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class SearchBody(Strict):
+class SearchBody(StrictModel):
     """Exactly one of text, record_ids and label_id says what to be near to."""
 
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
@@ -58,7 +53,7 @@ class SearchBody(Strict):
         return SimilarityRequest(seeds[0], self.filters.as_filters(), self.k, self.version)
 
 
-class SuggestionAnswer(Strict):
+class SuggestionAnswer(StrictModel):
     """What the version thinks, and the chance that it is right."""
 
     label_id: int
@@ -66,7 +61,7 @@ class SuggestionAnswer(Strict):
     score: float
 
 
-class NeighbourAnswer(Strict):
+class NeighbourAnswer(StrictModel):
     """One neighbour; rank from 1, similarity is the cosine in [-1, 1]."""
 
     rank: int
@@ -97,14 +92,14 @@ class NeighbourAnswer(Strict):
         )
 
 
-class NeighboursAnswer(Strict):
+class NeighboursAnswer(StrictModel):
     """The neighbours, most similar first, and the number of the version that found them."""
 
     version: int
     results: list[NeighbourAnswer]
 
 
-class VersionAnswer(Strict):
+class VersionAnswer(StrictModel):
     """A version of the project's encoder."""
 
     number: int

@@ -4,7 +4,6 @@ Nothing depends on it. It is replaced whole, so a reader never sees half of it.
 """
 
 import json
-import os
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.files import replace_text
 from app.storage import data_subdir
 
 WINDOW_SECONDS = 30.0
@@ -62,9 +62,7 @@ class EmbeddingPace:
 def write_status(project_id: int, status: EmbeddingStatus) -> None:
     """Replace what pages read about this project."""
     path = _path(project_id)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(status) | {"reported_at": time.time()}))
-    part.replace(path)
+    replace_text(path, json.dumps(asdict(status) | {"reported_at": time.time()}))
 
 
 def read_status(project_id: int) -> EmbeddingStatus:

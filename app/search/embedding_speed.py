@@ -3,10 +3,10 @@ rest on. One small file per project, which the worker replaces; nothing else dep
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from app.files import replace_text
 from app.storage import data_subdir
 
 LEAST_COUNTED = 64
@@ -30,9 +30,7 @@ def record_speed(project_id: int, n: int, seconds: float, *, has_gpu: bool) -> N
     if n < LEAST_COUNTED or seconds <= 0:
         return
     path = _path(project_id)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(asdict(EmbeddingSpeed(n / seconds, has_gpu))))
-    part.replace(path)
+    replace_text(path, json.dumps(asdict(EmbeddingSpeed(n / seconds, has_gpu))))
 
 
 def read_speed(project_id: int) -> EmbeddingSpeed:

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.jobs.steps import failpoint
-from app.ml.heads.head import Head, RawHead, load_head
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import Head
+from app.ml.heads.storage import load_head
 from app.models import Artifact, Embedding, Encoder, utc_now
 from app.search.indexes import REVISED, build_version_files, index_vectors
 from app.search.suggestions import Suggestions, save_suggestions

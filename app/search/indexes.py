@@ -16,7 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.ml.heads.head import Head, RawHead, load_head
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import Head
+from app.ml.heads.storage import load_head
 from app.ml.index import VectorIndex
 from app.ml.vectors import Vectors
 from app.models import Artifact, Encoder

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from app.errors import Invalid
 from app.records.filters import Filters
 from app.search.similar import MAX_HITS, Seed
+from app.web.form_values import parse_optional_number, parse_whole_number
 
 USUAL_K = 50
 MOST_SEEDS = 200
@@ -37,10 +38,18 @@ class SimilarityRequest:
         if seed is None and filters.label_id is not None:
             seed = Seed("label", label_id=filters.label_id)
             filters = replace(filters, label_id=None)
-        k = _parse_number(query.get("k", ""), "k") or USUAL_K
+        k = (
+            parse_optional_number(query.get("k", ""), "number of results k", is_positive=True)
+            or USUAL_K
+        )
         if k > MAX_HITS:
             raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
-        return cls(seed, filters, k, _parse_number(query.get("version", ""), "version"))
+        return cls(
+            seed,
+            filters,
+            k,
+            parse_optional_number(query.get("version", ""), "version", is_positive=True),
+        )
 
     def as_query(self, **changed: str) -> str:
         """The same search as the end of an address, with some parts changed ("" drops one)."""
@@ -64,10 +73,12 @@ def _parse_seed(query: Mapping[str, str]) -> Seed | None:
     if query.get("record", "").strip():
         ids = query["record"].split(",")
         return build_record_seed(
-            [_parse_number(each, "record") or 0 for each in ids if each.strip()]
+            [parse_whole_number(each, "record", is_positive=True) for each in ids if each.strip()]
         )
     if query.get("like", "").strip():
-        return Seed("label", label_id=_parse_number(query["like"], "like"))
+        return Seed(
+            "label", label_id=parse_optional_number(query["like"], "label", is_positive=True)
+        )
     text = query.get("text", "").replace("\0", "").strip()
     return Seed("text", text=text) if text else None
 
@@ -78,12 +89,3 @@ def build_record_seed(ids: Sequence[int]) -> Seed:
     if len(wanted) > MOST_SEEDS:
         raise Invalid(f"A search starts from at most {MOST_SEEDS} records.")
     return Seed("record" if len(wanted) == 1 else "selection", record_ids=wanted)
-
-
-def _parse_number(written: str, name: str) -> int | None:
-    written = written.strip()
-    if not written:
-        return None
-    if not (written.isascii() and written.isdigit() and len(written) < 10 and int(written) > 0):
-        raise Invalid(f"{name} is given as a whole number above 0.")
-    return int(written)

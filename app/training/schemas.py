@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.training.runs.recipe_form import AnyMethod
+from app.web.schemas import StrictModel
 
 
 class ScoreAnswer(BaseModel):
@@ -92,13 +93,11 @@ class RunAnswer(BaseModel):
     active: list[ScoreAnswer]
 
 
-class RunBody(BaseModel):
+class RunBody(StrictModel):
     """recipe: numbers that differ from the defaults. is_forced: activate even what is worse."""
 
-    model_config = ConfigDict(extra="forbid")
-
     method: AnyMethod = "head"
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, Any] = Field(default={})
     is_forced: bool = False
 
 

@@ -26,8 +26,7 @@ from app.search.index_revisions import (
 from app.search.suggestions import Suggestions
 from app.search.vector_lock import hold_vectors
 from app.search.versions import find_active_version
-from app.training.pipeline.graph_cache import load_or_build_graph
-from app.training.pipeline.record_texts import load_word_features, uses_words
+from app.training.pipeline.inputs import load_or_build_graph, load_word_features, uses_words
 from app.training.pipeline.snapshot import freeze, last_act_id
 from app.training.runs.readiness import MOVING, find_moving_run
 

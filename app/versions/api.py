@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.accounts.access import Admin
 from app.db.session import Db, ReadDb
@@ -19,17 +19,12 @@ from app.versions.comparison import compare
 from app.versions.lineage import VersionNode, build_lineage
 from app.versions.retention import delete_version, describe
 from app.versions.try_text import TextTrial, find_raw_and_active, try_text
+from app.web.schemas import StrictModel
 
 router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["versions"])
 
 
-class Strict(BaseModel):
-    """Refuses what it does not know."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class VersionNodeAnswer(Strict):
+class VersionNodeAnswer(StrictModel):
     """A version in its family. source: the version whose vectors it reads; n_bytes: on disk."""
 
     number: int
@@ -63,7 +58,7 @@ class VersionNodeAnswer(Strict):
         )
 
 
-class SuggestionChangeAnswer(Strict):
+class SuggestionChangeAnswer(StrictModel):
     """Records whose best suggestion is another one."""
 
     before: str
@@ -72,7 +67,7 @@ class SuggestionChangeAnswer(Strict):
     record_ids: list[int]
 
 
-class ComparisonAnswer(Strict):
+class ComparisonAnswer(StrictModel):
     """How the second version differs from the first; see app.versions.comparison.
 
     kept, overlap  in [0, 1], of the 10 nearest of n_probes records; null where there are none
@@ -87,20 +82,20 @@ class ComparisonAnswer(Strict):
     moved: list[SuggestionChangeAnswer]
 
 
-class DescribeBody(Strict):
+class DescribeBody(StrictModel):
     """What the version is for, and whether the retention rule leaves it."""
 
     note: str = ""
     is_pinned: bool = False
 
 
-class TryBody(Strict):
+class TryBody(StrictModel):
     """A text that is nobody's record."""
 
     text: str = Field(min_length=1, max_length=LONGEST_TEXT)
 
 
-class NeighbourAnswer(Strict):
+class NeighbourAnswer(StrictModel):
     """One of the nearest records; similarity is the cosine."""
 
     rank: int
@@ -110,7 +105,7 @@ class NeighbourAnswer(Strict):
     labels: list[str | None]
 
 
-class TrialAnswer(Strict):
+class TrialAnswer(StrictModel):
     """What a version makes of a text: chances of labels, best first, and the nearest records."""
 
     version: int

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.exchange.exports.downloads import file_response
-from app.ml.heads.head import EvidenceHead, load_head
+from app.ml.heads.head import EvidenceHead
+from app.ml.heads.storage import load_head
 from app.models import Artifact, Encoder, Project
 from app.models.enums import VersionKind
 from app.projects.labels import list_all_labels

@@ -24,8 +24,12 @@ def test_forms_that_cannot_be_met_say_so_in_a_sentence(desk: Desk) -> None:
     client = client_of(desk.ada)
 
     for data, status, words in (
-        ({"seed_kind": "random", "k": "many"}, 422, "“many” is not a number"),
-        ({"seed_kind": "record", "record_ids": "1;DROP"}, 422, "is not a number"),
+        ({"seed_kind": "random", "k": "many"}, 422, "must be a whole number, not “many”"),
+        (
+            {"seed_kind": "record", "record_ids": "1;DROP"},
+            422,
+            "The record must be a whole number, not “1;DROP”",
+        ),
         ({"seed_kind": "cold_start"}, 409, "Records are still being embedded: 0 of 12"),
         ({"seed_kind": "random", "q": "no such words"}, 409, "No record matches"),
     ):

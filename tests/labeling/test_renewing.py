@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db.session import write_session
-from app.labeling.sessions.staleness import SessionChange
+from app.labeling.sessions.sessions import SessionChange
 from app.models import Project, User
 from app.search import index_maintenance as upkeep
 from app.search.versions import roll_back

@@ -71,7 +71,7 @@ def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
     )
     assert forecast(ada, seed_kind="suspects") == "No label disagrees with its neighbours."
     assert forecast(ada, seed_kind="random", k="5") == "5 records."
-    assert "is not a number" in forecast(ada, seed_kind="random", k="many")
+    assert "must be a whole number, not “many”" in forecast(ada, seed_kind="random", k="many")
     assert forecast(ada, seed_kind="random", q="number 7") == "1 record."
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import insert, select
 from app.db.session import read_session, write_session
 from app.maps.drawing import draw_map, draw_sketch, list_due_maps
 from app.maps.map_files import Map, find_map
-from app.ml.heads.head import EvidenceHead, save_head
+from app.ml.heads.head import EvidenceHead
+from app.ml.heads.storage import save_head
 from app.models import Embedding, Encoder, Project, Record, User
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import write_index

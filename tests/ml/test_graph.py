@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from app.ml import graph
-from app.ml.graph import build_neighbour_graph, remove_cannot_link_edges
+from app.ml import nearest_rows
+from app.ml.graph import build_neighbour_graph
+from app.ml.label_inference.infer import remove_cannot_link_edges
 from tests.ml.conftest import Crowd
 
 pytestmark = pytest.mark.once
@@ -40,10 +41,10 @@ def test_a_handful_of_records_still_makes_a_graph(n: int) -> None:
 
 
 def test_many_records_are_searched_by_cells(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, exact = graph.find_nearest_others(crowd.vectors, 10)
-    monkeypatch.setattr(graph, "EXACT_UP_TO", 100)
+    _, exact = nearest_rows.find_nearest_others(crowd.vectors, 10)
+    monkeypatch.setattr(nearest_rows, "EXACT_UP_TO", 100)
 
-    _, quick = graph.find_nearest_others(crowd.vectors, 10)
+    _, quick = nearest_rows.find_nearest_others(crowd.vectors, 10)
 
     shared = [len(np.intersect1d(a, b)) for a, b in zip(exact, quick, strict=True)]
     assert np.mean(shared) > 9.5

@@ -6,16 +6,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from app.ml.heads.head import (
-    EvidenceHead,
-    Head,
-    RawHead,
-    SkipConnectionHead,
-    compute_reach,
-    load_head,
-    save_head,
-)
+from app.ml.heads.baselines import RawHead, SkipConnectionHead
+from app.ml.heads.evidence import compute_reach
+from app.ml.heads.head import EvidenceHead, Head
 from app.ml.heads.numpy_nn import gelu, sigmoid, softmax
+from app.ml.heads.storage import load_head, save_head
 from app.ml.vectors import BLOCK_ROWS, unit_rows
 
 pytestmark = pytest.mark.once

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from app.ml.graph import build_neighbour_graph
-from app.ml.label_inference.ensemble import choose_weights, run_ensemble
-from app.ml.label_inference.views import ViewWeights
+from app.ml.label_inference.ensemble import ViewWeights, choose_weights, run_ensemble
 from app.ml.recipe import Recipe
 from tests.ml.conftest import Crowd, examples_of
 

@@ -7,7 +7,8 @@ import pytest
 
 from app.ml.examples import Examples
 from app.ml.graph import build_neighbour_graph
-from app.ml.heads.head import EvidenceHead, RawHead, SkipConnectionHead
+from app.ml.heads.baselines import RawHead, SkipConnectionHead
+from app.ml.heads.head import EvidenceHead
 from app.ml.heads.tuning import tune
 from app.ml.recipe import Recipe
 from app.ml.vectors import unit_rows

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db.session import read_session
-from app.ml.rank_fusion import reciprocal_rank_fusion
+from app.record_search.matches import reciprocal_rank_fusion
 from app.search.similar import Seed, find_neighbours
 from tests.conftest import make_project
 from tests.exchange.files import as_csv, imported

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from app.db.session import read_session, write_session
-from app.ml.heads.head import EvidenceHead, RawHead, save_head
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import EvidenceHead
+from app.ml.heads.storage import save_head
 from app.models import Artifact, Encoder, Project
 from app.search import indexes
 from app.search.embedding import load_all_vectors

@@ -4,7 +4,7 @@ import numpy as np
 
 from app.ml.evaluation.intervals import BootstrapSamples
 from app.ml.examples import Examples
-from app.ml.heads.head import RawHead
+from app.ml.heads.baselines import RawHead
 from app.projects.label_resolver import NONE_OF_THESE
 from app.training.pipeline.holdout_examples import (
     HoldoutRecords,

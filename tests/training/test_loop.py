@@ -251,7 +251,7 @@ def test_cancelling_is_noticed_in_the_middle_of_a_step(
         with write_session() as db:
             runs.cancel_run(db, db.get_one(TrainingRun, run_id))
 
-    monkeypatch.setattr("app.training.pipeline.steps.load_or_build_graph", ask_meanwhile)
+    monkeypatch.setattr("app.training.pipeline.inputs.load_or_build_graph", ask_meanwhile)
     monkeypatch.setattr("app.training.runs.progress.SECONDS_BETWEEN", 0.0)
     with pytest.raises(JobCancelled):
         loop.tune(run_id)

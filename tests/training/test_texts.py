@@ -9,7 +9,8 @@ from sqlalchemy import select, update
 from app.db.session import read_session, write_session
 from app.ml.recipe import Recipe
 from app.models import Project, Record
-from app.training.pipeline.record_texts import iterate_texts, load_word_features, uses_words
+from app.training.pipeline.inputs import load_word_features, uses_words
+from app.training.pipeline.snapshot import iterate_texts
 from tests.conftest import distinct_text
 from tests.training.conftest import embedded_project, record_ids
 

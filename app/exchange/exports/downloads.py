@@ -1,7 +1,7 @@
 """Answers that are files: always attachments, never shown in our pages' name."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -24,9 +24,11 @@ _BLOCK = 256 * 1024
 
 
 def export_response(
-    project: Project, format_: str, rows: str, filters: Filters, *, with_vectors: bool
+    project: Project, format_: str, rows: str, query: Mapping[str, str], *, with_vectors: bool
 ) -> StreamingResponse:
-    """The export as a download. Raises as write_export() does."""
+    """Export the records that the query's filters match. Raises Invalid for these, and as
+    write_export() does."""
+    filters = Filters.from_query(query)
 
     def write(out: BinaryIO) -> None:
         write_export(project, out, format_, with_vectors=with_vectors, rows=rows, filters=filters)

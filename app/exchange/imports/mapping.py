@@ -5,10 +5,11 @@ from collections.abc import Mapping as Cells
 from functools import cached_property
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from app.errors import Invalid
 from app.exchange.imports.verdicts import find_answer_column
+from app.web.schemas import StrictModel
 
 JOIN = ". "
 _HOLE = re.compile(r"\{([^{}]+)\}")
@@ -54,7 +55,7 @@ _TITLES = ("title", "headline", "subject", "heading")
 OWN_COLUMNS = ("label_source", "suggestion", "suggestion_score", "vector")
 
 
-class Mapping(BaseModel):
+class Mapping(StrictModel):
     """How a row becomes a record. Columns that are not named here are kept as fields.
 
     text_template    such as "{Title}. {Description}"; empty: the text columns joined by ". ".
@@ -66,7 +67,7 @@ class Mapping(BaseModel):
     encoding, delimiter  of the file, where a person chose them; empty: found out
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
     text_columns: list[str] = Field(min_length=1)
     text_template: str = Field(default="", max_length=2000)
@@ -74,7 +75,7 @@ class Mapping(BaseModel):
     label_column: str | None = None
     answer_column: str | None = None
     label_separator: str = Field(default="", max_length=5)
-    left_out: list[str] = []
+    left_out: list[str] = Field(default=[])
     encoding: str = Field(default="", max_length=40)
     delimiter: str = Field(default="", max_length=1)
 

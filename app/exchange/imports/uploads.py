@@ -9,11 +9,12 @@ from sqlalchemy import select, update
 
 from app.db.session import write_session
 from app.errors import AppError, Conflict, translate_disk_error
+from app.files import sync
 from app.installation import confirm_folder
 from app.models import Import, utc_now
 from app.models.enums import ImportStatus
 from app.settings import settings
-from app.storage import data_subdir, sync
+from app.storage import data_subdir
 
 # An upload that nobody mapped is forgotten after this time.
 UNMAPPED_LIFETIME = timedelta(hours=24)

@@ -6,22 +6,23 @@ from pydantic import Field
 from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.labeling.labels import label_set as edits
-from app.labeling.schemas import Answer, LabelAnswer
+from app.labeling.schemas import LabelAnswer
 from app.projects.access import CurrentProject
 from app.projects.labels import add_label as new_label
 from app.projects.labels import list_all_labels
 from app.records.schemas import Id
+from app.web.schemas import StrictModel
 
 router = APIRouter()
 
 
-class NewLabelBody(Answer):
+class NewLabelBody(StrictModel):
     """A label to add."""
 
     name: str
 
 
-class EditBody(Answer):
+class EditBody(StrictModel):
     """What to change; what is missing stays. move: steps up (negative) or down."""
 
     name: str | None = None
@@ -29,7 +30,7 @@ class EditBody(Answer):
     move: int | None = Field(default=None, ge=-10_000, le=10_000)
 
 
-class MergeBody(Answer):
+class MergeBody(StrictModel):
     """The label that this one counts for from now on."""
 
     into_id: Id

@@ -11,7 +11,6 @@ from app.db.session import Db, ReadDb
 from app.labeling.annotations.actions import hash_request
 from app.labeling.schemas import (
     ActAnswer,
-    Answer,
     ForecastAnswer,
     SessionAnswer,
     SessionItemAnswer,
@@ -45,13 +44,13 @@ from app.projects.access import CurrentProject
 from app.records.filters import Filters
 from app.records.records import load_records
 from app.records.schemas import Id
+from app.web.schemas import IdempotencyKey, StrictModel
 
 router = APIRouter()
 router.include_router(together_router)
-Key = Annotated[str, Field(min_length=1, max_length=80)]
 
 
-class StartBody(Answer):
+class StartBody(StrictModel):
     """What a session starts from. seed_kind given: exactly these records, in this order."""
 
     seed_kind: str
@@ -110,7 +109,7 @@ def read_forecast(
     return _build_forecast_answer(forecast_session_of(db, project, session, user.id))
 
 
-class OrderAnswer(Answer):
+class OrderAnswer(StrictModel):
     """The rows of a session that the user has not decided, the best first; see app.labeling's
     `Order`.
 
@@ -170,23 +169,23 @@ def list_items(
     return [SessionItemAnswer.of(item, whole[item.record.id].text) for item in there]
 
 
-class SampleAnswer(Answer):
+class SampleAnswer(StrictModel):
     """The rows to label by hand, before the rest of the session can be accepted."""
 
     ranks: list[int]
 
 
-class AcceptBody(Answer):
+class AcceptBody(StrictModel):
     """target: the least share of right suggestions that is asked for; min_score: suggestions below
     it stay open. Sent again with the same key, nothing more is stored; another request with the
     same key is refused (409)."""
 
-    key: Key
+    key: IdempotencyKey
     target: float = Field(default=USUAL_TARGET, ge=0.5, le=0.99)
     min_score: MinScore = MIN_SCORE
 
 
-class AcceptanceAnswer(Answer):
+class AcceptanceAnswer(StrictModel):
     """What accepting the rest of a session comes to, apart from the rows drawn for its audit.
 
     obstacle  why it cannot be accepted; empty if it can

@@ -4,21 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.sessions.reliability import compute_mistake_ratio
+from app.labeling.annotations.votes import human_vote_conditions
 from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
+from app.ml.evaluation.intervals import NORMAL_95
 from app.ml.reranking import propose_cutoff
-from app.models import Project
+from app.models import Annotation, Project
 from app.projects.label_resolver import load_merge_targets
 from app.projects.labels import list_all_labels
 from app.records.records import load_consensus
 from app.search.similar import Seed
 from app.search.suggestions import Suggestions
 
-TWO_SIDED_95 = 1.96
 CORRELATION = 2.0
+N_NEWEST_JUDGED = 500
+# As if two mistakes had been expected and made before: a few rows prove nothing.
+PRIOR_MISTAKES = 2.0
+MIN_MISTAKE_RATIO, MAX_MISTAKE_RATIO = 0.25, 4.0
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,7 @@ def sum_up(db: Session, project: Project, chances: Expected, about: int | None =
     mended = _correct_for_mistakes(p, compute_mistake_ratio(db, project))
     p = np.where(chances.is_kept[:, column], p, mended)
     variance = CORRELATION * (p * (1 - p)).sum() + 1 + chances.doubts[column]
-    half = TWO_SIDED_95 * float(np.sqrt(variance)) / n
+    half = NORMAL_95 * float(np.sqrt(variance)) / n
     share = float(p.mean())
     name = {label.id: label.name for label in list_all_labels(db, project.id)}[int(labels[column])]
     return Forecast(
@@ -155,3 +160,29 @@ def find_seed_label(db: Session, seed: Seed | None) -> int | None:
     carried = load_consensus(db, seed.record_ids).values()
     agreed = {label_id for labels in carried for label_id in labels}
     return agreed.pop() if len(agreed) == 1 else seed.label_id
+
+
+def compute_mistake_ratio(db: Session, project: Project) -> float:
+    """How many suggestions were wrong for each that was expected to be, from 0.25 to 4; 1 before
+    anybody judged one.
+
+    Counted over the newest rows that people judged one by one or on a page. Suggestions are
+    calibrated on records that were labeled already, which are the easier ones; this mends it.
+    """
+    if project.is_multi_label:
+        return 1.0
+    judged = (
+        select(Annotation.label_id, Annotation.suggestion_id, Annotation.suggestion_score)
+        .where(
+            *human_vote_conditions(project.id),
+            Annotation.suggestion_score.is_not(None),
+            Annotation.rank.is_not(None),
+        )
+        .order_by(Annotation.id.desc())
+        .limit(N_NEWEST_JUDGED)
+    )
+    rows = db.execute(judged).all()
+    expected = sum(1 - (score or 0.0) for _, _, score in rows)
+    wrong = sum(label_id != suggestion_id for label_id, suggestion_id, _ in rows)
+    ratio = (wrong + PRIOR_MISTAKES) / (expected + PRIOR_MISTAKES)
+    return min(MAX_MISTAKE_RATIO, max(MIN_MISTAKE_RATIO, ratio))

@@ -15,6 +15,7 @@ from app.labeling.sessions.sessions import find_session, start_next
 from app.labeling.team.assignments import assign
 from app.labeling.team.multi_annotation import set_overlap
 from app.projects.access import AdminProject, CurrentProject
+from app.web.schemas import IdempotencyKeyField
 from app.web.templating import redirect_to
 
 router = APIRouter()
@@ -34,7 +35,7 @@ def accept_audited_session(
     user: CurrentUser,
     session_id: int,
     db: Db,
-    key: Annotated[str, Form(min_length=1, max_length=80)],
+    key: IdempotencyKeyField,
     min_score: Annotated[float, Form(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
 ) -> Response:
     """Accept what is suggested with at least this score in a session whose audit went well."""

@@ -16,6 +16,7 @@ from app.models import Label, LabelingSession, Project
 from app.records.filters import Filters
 from app.records.records import load_excerpts
 from app.search.similar import Seed, SeedKind
+from app.web.wording import format_count
 
 MOST_RECORDS = 1_000
 MOST_GIVEN = 10_000
@@ -187,7 +188,7 @@ def _build_given_title(db: Session, project: Project, seed: Seed | None) -> str:
     n = len(seed.record_ids) if seed else 0
     if not 1 <= n <= MOST_GIVEN:
         raise Invalid(f"Choose 1 to {MOST_GIVEN:,} records, not {n:,}.")
-    return "1 chosen record" if n == 1 else f"{n:,} chosen records"
+    return format_count(n, "chosen record")
 
 
 def _build_record_title(db: Session, project: Project, seed: Seed | None) -> str:

@@ -5,10 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict
+from app.errors import AppError, Conflict
 from app.labeling.annotations.counts import count_labeled
 from app.labeling.sessions.forecast import forecast_records
-from app.labeling.sessions.kinds import SESSION_KINDS, UNLABELED, SessionKind
+from app.labeling.sessions.kinds import (
+    SESSION_KINDS,
+    UNLABELED,
+    KindDefinition,
+    Requirement,
+    SessionKind,
+)
 from app.labeling.sessions.suggestion_batches import LEAST_LABELED, SuggestionBatch, offered_pages
 from app.labeling.sessions.suggestion_scores import (
     NO_LABEL,
@@ -21,6 +27,7 @@ from app.models import Project
 from app.records.record_ids import find_matching_ids
 from app.search.indexes import NotIndexed, Version, open_version
 from app.search.versions import find_active_version
+from app.web.wording import format_count
 
 # Below this many records for one action, a page saves too little over one key each: then a key is
 # better spent on what teaches most.
@@ -102,7 +109,7 @@ def find_searchable_version(db: Session, project: Project) -> Version | None:
 
 
 def _explain_cold_start(n: int) -> str:
-    records = "1 record" if n == 1 else f"{n} records"
+    records = format_count(n, "record")
     return f"{records} from the middle of groups of similar ones: suggestions grow from them."
 
 
@@ -147,3 +154,44 @@ def _propose_batch(
         words = f"Nearly all of these {n} are {expected.label}, at least {low} %"
     why = f"{words}: label the wrong ones, then accept the rest."
     return NextBest(SessionKind.SUGGESTED, n, why, page.label_id)
+
+
+@dataclass(frozen=True)
+class OfferedKind:
+    """A button of the sessions page; missing: why it cannot be pressed yet, else empty."""
+
+    kind: KindDefinition
+    missing: str
+
+
+@dataclass(frozen=True)
+class SessionOffers:
+    """best  None when nothing is left to label; pages  the most profitable first"""
+
+    best: NextBest | None
+    pages: list[SuggestionBatch]
+    kinds: list[OfferedKind]
+
+
+def load_offers(db: Session, project: Project, user_id: int) -> SessionOffers:
+    """What this user can start now."""
+    options = load_options(db, project, user_id)
+    version = options.version
+    available = {
+        Requirement.NOTHING: True,
+        Requirement.LABELS: version is not None and count_labeled(db, project.id) > 0,
+        Requirement.SUGGESTIONS: version is not None and len(version.suggestions.ids) > 0,
+    }
+    kinds = [
+        OfferedKind(each, "" if available[each.requires] else each.requires.value)
+        for each in SESSION_KINDS.values()
+        if each.description
+    ]
+    return SessionOffers(_find_best(db, project, options), options.pages, kinds)
+
+
+def _find_best(db: Session, project: Project, options: LabelingOptions) -> NextBest | None:
+    try:
+        return choose_next_best(db, project, options)
+    except AppError:
+        return None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.access import CurrentUser
 from app.accounts.display_preferences import DisplayPreferences
 from app.db.session import ReadDb
-from app.errors import Invalid, NotFound
+from app.errors import NotFound
 from app.labeling.annotations.counts import count_by_label
 from app.labeling.annotations.undo import find_next_redo, find_next_undo
 from app.labeling.labels.shortcuts import load_letters, pair_with_digits
@@ -31,11 +31,13 @@ from app.labeling.sessions.bulk_accept import (
 from app.labeling.sessions.duplicates import find_followers
 from app.labeling.sessions.highlights import build_shown_texts
 from app.labeling.sessions.kinds import describe_kind
-from app.labeling.sessions.outline import Outline, build_outline
 from app.labeling.sessions.rows import (
     LONGEST_WHOLE,
+    MAX_RANK,
     PAGE,
     Item,
+    Outline,
+    build_outline,
     compute_session_progress,
     find_first_undecided,
     find_rank,
@@ -44,18 +46,19 @@ from app.labeling.sessions.rows import (
     load_items_at,
 )
 from app.labeling.sessions.session_forecast import forecast_session
-from app.labeling.sessions.staleness import preview_change
+from app.labeling.sessions.sessions import preview_change
 from app.models import LabelingSession, Project, Record, User
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
 from app.records.records import load_excerpts
 from app.search.versions import find_active_version, find_version_by_id
+from app.web.form_values import parse_whole_number
 from app.web.templating import render
 
 router = APIRouter()
 SESSION = "/projects/{slug}/sessions/{session_id}"
 MOST_ROWS = 200
-Rank = Annotated[int, Path(ge=0, le=1_000_000)]
+Rank = Annotated[int, Path(ge=0, le=MAX_RANK)]
 
 
 @router.get(SESSION)
@@ -66,7 +69,7 @@ def show_session(
     session_id: int,
     db: ReadDb,
     view: Annotated[str, Query()] = "list",
-    at: Annotated[int | None, Query(ge=0, le=1_000_000)] = None,
+    at: Annotated[int | None, Query(ge=0, le=MAX_RANK)] = None,
     audit: bool = False,
 ) -> HTMLResponse:
     """The session where the user goes on: at the first record they said nothing about.
@@ -185,10 +188,8 @@ def show_session_rows(
 
 
 def _parse_ranks(words: str) -> list[int]:
-    parts = [part for part in words.split(",") if part]
-    if not all(part.isascii() and part.isdigit() and len(part) < 8 for part in parts):
-        raise Invalid("Rows are asked for by their ranks, separated by commas.")
-    return [int(part) for part in parts[:MOST_ROWS]]
+    ranks = [parse_whole_number(part, "row", most=MAX_RANK) for part in words.split(",") if part]
+    return ranks[:MOST_ROWS]
 
 
 @router.get(SESSION + "/outline")

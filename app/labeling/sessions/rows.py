@@ -19,6 +19,7 @@ from app.search.suggestions import LIKELY, Suggestion
 from app.storage import CorruptFile
 
 PAGE = 100
+MAX_RANK = 1_000_000
 MOST_SUGGESTED = 5
 # A text longer than this many characters is folded; a row's record holds one more, to tell.
 LONGEST_WHOLE = 1_500
@@ -188,4 +189,36 @@ def find_record_at(db: Session, session: LabelingSession, rank: int) -> Record |
         select(Record)
         .join(SessionItem, SessionItem.record_id == Record.id)
         .where(SessionItem.session_id == session.id, SessionItem.rank == rank)
+    )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Rows that the user has not decided, by rank; the lists belong together.
+
+    ranks       places in the frozen order, ascending
+    similarity  cosine to the seed, None where there is none
+    score       the chance of the first suggestion, None where nothing is suggested
+    """
+
+    ranks: list[int]
+    similarity: list[float | None]
+    score: list[float | None]
+
+
+def build_outline(db: Session, project: Project, session: LabelingSession, user_id: int) -> Outline:
+    """The undecided rows of the session as the user sees them."""
+    open_rows = db.execute(
+        select(SessionItem.rank, SessionItem.record_id, SessionItem.similarity)
+        .where(SessionItem.session_id == session.id, ~is_decided(user_id))
+        .order_by(SessionItem.rank)
+    ).all()
+    ids = [row.record_id for row in open_rows]
+    suggested = {}
+    if describe_kind(session).has_suggestions:
+        suggested = find_suggestions(db, project, session.encoder_id, ids)
+    return Outline(
+        [row.rank for row in open_rows],
+        [None if row.similarity is None else round(row.similarity, 4) for row in open_rows],
+        [round(suggested[i][0].score, 4) if i in suggested else None for i in ids],
     )

@@ -7,17 +7,17 @@ from pydantic import Field
 
 from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
-from app.labeling.schemas import Answer
 from app.labeling.sessions.sessions import find_session
 from app.labeling.team.assignments import MOST_ASSIGNED, assign, load_assignees
 from app.labeling.team.multi_annotation import MOST_PEOPLE, overlap_share, set_overlap
 from app.projects.access import AdminProject, CurrentProject
 from app.records.schemas import Id
+from app.web.schemas import StrictModel
 
 router = APIRouter()
 
 
-class AssigneeAnswer(Answer):
+class AssigneeAnswer(StrictModel):
     """Somebody who shall label a session, and how far they are."""
 
     user_id: int
@@ -27,13 +27,13 @@ class AssigneeAnswer(Answer):
     is_done: bool
 
 
-class AssignBody(Answer):
+class AssignBody(StrictModel):
     """Exactly these users; nobody takes the session from everybody."""
 
     user_ids: list[Id] = Field(max_length=MOST_ASSIGNED)
 
 
-class OverlapBody(Answer):
+class OverlapBody(StrictModel):
     """share: of the records, in [0, 1], that count as labeled once n_people judged each."""
 
     share: float = Field(ge=0, le=1)

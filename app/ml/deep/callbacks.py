@@ -4,7 +4,6 @@ Loads torch.
 """
 
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainerCallback
 
+from app.files import sync
 from app.ml.deep.loss_curve import LossPoint, parse_loss_points
 from app.ml.examples import Report
 
@@ -57,9 +57,9 @@ class TrainingWatcher(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         save_file(_select_own_weights(self._loss), folder / LOSS_WEIGHTS)
         for path in folder.iterdir():
-            _fsync(path)
+            sync(path)
         (folder / WHOLE).touch()
-        _fsync(folder)
+        sync(folder)
 
     def _report_step(self, state: Any) -> None:
         step, n_steps = state.global_step, max(1, state.max_steps)
@@ -84,11 +84,3 @@ def _select_own_weights(loss: nn.Module) -> dict[str, Any]:
     return {
         name: value.contiguous() for name, value in every.items() if name.startswith("classes.")
     }
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,8 @@ from app.ml.evaluation.splits import choose_depths, explain_unmeasurable
 from app.ml.evaluation.trial import HeadTrial
 from app.ml.examples import Examples, Report
 from app.ml.folds import Fold, make_folds
-from app.ml.heads.head import Floats, Head, RawHead
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import Floats, Head
 from app.ml.heads.tuning import tune
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.recipe import Recipe

@@ -43,6 +43,15 @@ PAIRED: frozenset[Loss] = frozenset(
 )
 """Losses that read two texts at a time."""
 
+BACKWARD_COST = 2.0
+"""Gradients cost about twice what reading a text does.
+
+Source: Kaplan et al. 2020, Scaling Laws for Neural Language Models, section 2.1.
+"""
+
+PADDING_COST = 1.25
+"""Batches are mixed to learn well, so more goes into padding than when all texts are sorted."""
+
 GROUPED: frozenset[Loss] = frozenset(
     {"supervised_contrastive", "batch_hard", "batch_semi_hard", "batch_all"}
 )
@@ -178,3 +187,14 @@ def n_learned(recipe: DeepRecipe, n_records: int, *, has_gpu: bool) -> int:
     """How many of so many records the run learns from, validation included."""
     usual = n_records if has_gpu else CPU_SUBSET
     return min(n_records, usual if recipe.subset is None else recipe.subset)
+
+
+def estimate_seconds(recipe: DeepRecipe, n_learned: int, per_second: float) -> float:
+    """Seconds of learning from so many records, validation included.
+
+    per_second  texts that the same machine embeds in a second
+    """
+    n_validated = recipe.validation_share * n_learned
+    n_read = (n_learned - n_validated) * recipe.epochs * (1 + BACKWARD_COST) * PADDING_COST
+    n_read += n_validated * (recipe.checks + 1)
+    return n_read * (2 if recipe.loss in PAIRED else 1) / per_second

@@ -21,8 +21,9 @@ from app.ml.evaluation.trial import HeadTrial
 from app.ml.examples import Examples, Report, count_label_sets
 from app.ml.folds import Fold
 from app.ml.graph import build_neighbour_graph
+from app.ml.heads.evidence import calibrate, learn_evidence_head
 from app.ml.heads.head import Head
-from app.ml.heads.tuning import calibrate, learn_evidence_head, tune
+from app.ml.heads.tuning import tune
 from app.ml.label_inference.infer import infer_probabilities
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.recipe import Recipe

@@ -23,7 +23,8 @@ from app.ml.evaluation.scores import compute_scores, mean_ignoring_nan, summariz
 from app.ml.evaluation.splits import Partition
 from app.ml.examples import Examples
 from app.ml.folds import Fold
-from app.ml.heads.head import Head, RawHead
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import Head
 from app.ml.vectors import Vectors
 
 LEAST_FRESH = 10

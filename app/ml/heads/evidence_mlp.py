@@ -2,6 +2,8 @@
 torch."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -10,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.ml.examples import Examples, Report
-from app.ml.heads.head import INPUT_SCALE, EvidenceHead, compute_reach
+from app.ml.heads.evidence import compute_reach
+from app.ml.heads.head import INPUT_SCALE, EvidenceHead
 from app.ml.label_inference.confidence import compute_confidence_limits
 from app.ml.recipe import Recipe
-from app.ml.threads import one_thread
 from app.ml.vectors import Vectors
 
 LEAST_STEPS = 200
@@ -22,6 +24,21 @@ MOST_PASSES = 8
 
 MAX_SAMPLE_ROWS = 5_000
 """Rows that show well enough what evidence is usual."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on a single thread meanwhile.
+
+    Thousands of products of a few milliseconds each gain little from a second thread when the
+    machine is idle, and where others are at work its threads spin for each other: 2 s became 120 s.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @one_thread()

@@ -1,14 +1,10 @@
 """From raw to tuned vectors, in NumPy alone, so that a process that serves pages needs no torch."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from app.ml.heads.numpy_nn import gelu, sigmoid, softmax
 from app.ml.label_inference.confidence import limit_confidence
@@ -19,8 +15,6 @@ Floats = NDArray[np.float32]
 INPUT_SCALE = 8.0
 """Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary
 pace."""
-
-LEAST_REACH = 0.25
 
 
 class Head(Protocol):
@@ -44,23 +38,6 @@ class Head(Protocol):
     def suggest(self, raw: Vectors) -> Floats | None:
         """The chance of each class for each record, (n, K) float32; None for a head without
         classes."""
-
-
-@dataclass(frozen=True)
-class RawHead:
-    """Leaves vectors as they are."""
-
-    dimension: int
-    classes: tuple[int, ...] = ()
-    kind: str = "raw"
-
-    def tune(self, raw: Vectors) -> Vectors:
-        """See Head."""
-        return unit_rows(raw)
-
-    def suggest(self, raw: Vectors) -> Floats | None:
-        """See Head."""
-        return None
 
 
 @dataclass(frozen=True)
@@ -137,75 +114,3 @@ class EvidenceHead:
         labels."""
         cooled = np.asarray(logits / np.float32(self.temperature), dtype=np.float32)
         return sigmoid(cooled) if self.is_multi_label else softmax(cooled)
-
-
-def compute_reach(evidence: Floats) -> float:
-    """|e|^2 of the surest rows of (n, K); not less than LEAST_REACH, so that where nothing is
-    sure, nothing passes for it."""
-    return max(LEAST_REACH, float((evidence**2).sum(axis=1).max(initial=0)))
-
-
-@dataclass(frozen=True)
-class SkipConnectionHead:
-    """fc(x) * sigmoid(gates) + x: the baseline recipe. Knows no classes, so it suggests nothing.
-
-    weight (d, d), bias (d,), gates (d,), float32. Source: quaterion-models, SkipConnectionHead.
-    """
-
-    weight: Floats
-    bias: Floats
-    gates: Floats
-    classes: tuple[int, ...] = ()
-    kind: str = "skip_connection"
-
-    @property
-    def dimension(self) -> int:
-        """See Head."""
-        return len(self.bias)
-
-    def tune(self, raw: Vectors) -> Vectors:
-        """See Head."""
-        tuned = np.empty((len(raw), self.dimension), np.float32)
-        for part in split_blocks(len(raw)):
-            rows = unit_rows(raw[part])
-            moved = (rows @ self.weight + self.bias) * sigmoid(self.gates)
-            tuned[part] = unit_rows(moved + rows)
-        return tuned
-
-    def suggest(self, raw: Vectors) -> Floats | None:
-        """See Head."""
-        return None
-
-
-KINDS: dict[str, type[RawHead] | type[EvidenceHead] | type[SkipConnectionHead]] = {
-    "raw": RawHead,
-    "evidence": EvidenceHead,
-    "skip_connection": SkipConnectionHead,
-}
-
-
-def save_head(head: Head, path: Path) -> None:
-    """Write a head as one safetensors file: arrays as tensors, everything else as its JSON
-    metadata."""
-    if not isinstance(head, tuple(KINDS.values())):
-        raise ValueError(f"A head of kind {head.kind!r} cannot be saved.")
-    values = {name: getattr(head, name) for name in KINDS[head.kind].__dataclass_fields__}
-    tensors = {k: np.ascontiguousarray(v) for k, v in values.items() if isinstance(v, np.ndarray)}
-    plain = {k: v for k, v in values.items() if k not in tensors}
-    # Written by us: safetensors' own error about a full disk is no OSError.
-    path.write_bytes(save(tensors, metadata={"likewise_head": json.dumps(plain)}))
-
-
-def load_head(path: Path) -> Head:
-    """Read what `save_head` wrote. Raises ValueError for a file that is not a whole head.
-
-    A flipped bit goes unnoticed here: compare the file's hash before.
-    """
-    try:
-        with safe_open(path, framework="numpy") as opened:
-            values = json.loads((opened.metadata() or {}).get("likewise_head", "{}"))
-            values |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        values["classes"] = tuple(values["classes"])
-        return KINDS[values["kind"]](**values)
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{Path(path).name} is not a whole head.") from error

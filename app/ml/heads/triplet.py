@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.ml.examples import Examples, Report
-from app.ml.heads.head import SkipConnectionHead
+from app.ml.heads.baselines import SkipConnectionHead
+from app.ml.heads.evidence_mlp import one_thread
 from app.ml.recipe import Recipe
-from app.ml.threads import one_thread
 from app.ml.vectors import Vectors
 
 FIRST_GATE = -4.0

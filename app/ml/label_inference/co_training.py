@@ -23,12 +23,14 @@ from app.ml.heads.numpy_nn import softmax
 from app.ml.label_inference.ensemble import (
     MAX_HELD_OUT,
     N_FOLDS,
+    NEVER,
+    ViewWeights,
     compute_log_losses,
+    compute_views,
     pick_least_bold,
     run_ensemble,
 )
 from app.ml.label_inference.naive_bayes import WordFeatures, predict_from_words
-from app.ml.label_inference.views import NEVER, ViewWeights, compute_views
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors
 

@@ -6,7 +6,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from app.ml.examples import Examples, count_label_sets
-from app.ml.graph import remove_cannot_link_edges
 from app.ml.heads.numpy_nn import softmax
 from app.ml.label_inference.calibration import calibrate_soft_labels
 from app.ml.label_inference.co_training import co_train
@@ -76,6 +75,19 @@ def infer_soft_targets(
     soft_targets = infer_probabilities(graph, rows, examples, recipe, words).copy()
     soft_targets[examples.rows] = examples.label_matrix()
     return soft_targets
+
+
+def remove_cannot_link_edges(graph: sp.csr_matrix, apart: NDArray[np.int64]) -> sp.csr_matrix:
+    """The graph without the edges between these rows, (p, 2) int64: somebody said that they are
+    not alike. What the other edges carry stays as it is.
+    """
+    if len(apart) == 0:
+        return graph
+    both = np.concatenate([apart, apart[:, ::-1]])
+    cut = sp.csr_matrix((np.ones(len(both), np.float32), both.T), shape=graph.shape)
+    kept = graph - graph.multiply(cut > 0)
+    kept.eliminate_zeros()
+    return kept.tocsr()
 
 
 def _apply_cannot_links(

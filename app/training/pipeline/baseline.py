@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.ml.evaluation.predict import Baseline
-from app.ml.heads.head import Head, load_head
+from app.ml.heads.head import Head
+from app.ml.heads.storage import load_head
 from app.ml.vectors import Vectors
 from app.models import Annotation, Artifact, Encoder, Project, TrainingRun
 from app.search.embedding import load_all_vectors

@@ -7,12 +7,10 @@ Decision: a part of the labeled records is held out of it altogether, with every
 of it, and asked about afterwards; of the head on top, all labels are the teachers.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.errors import Busy, Conflict
@@ -23,20 +21,20 @@ from app.ml.deep.recipe import DeepRecipe
 from app.ml.encoding.encoder import ModelNotAvailable, resolve_model
 from app.ml.evaluation.comparison import Comparison
 from app.ml.evaluation.near_copies import compute_near_copy_key
-from app.ml.heads.head import load_head
+from app.ml.heads.storage import load_head
 from app.ml.label_inference.infer import infer_soft_targets
 from app.ml.label_inference.naive_bayes import build_word_features
-from app.models import Encoder, LossPoint, Project, TrainingRun
+from app.models import LossPoint, Project, TrainingRun
 from app.search.deep_versions import find_prepared, prepare_deep
 from app.search.embedding import embed_with
 from app.search.versions import find_active_version
 from app.settings import settings
 from app.training.pipeline import workspace
 from app.training.pipeline.baseline import find_baseline, find_run_of_version
-from app.training.pipeline.evaluate import TrainingInputs, add_holdout_scores
+from app.training.pipeline.evaluate import add_holdout_scores
 from app.training.pipeline.holdout import evaluate_on_holdout, load_holdout_records
-from app.training.pipeline.record_texts import iterate_texts
-from app.training.pipeline.snapshot import load_snapshot
+from app.training.pipeline.inputs import TrainingInputs
+from app.training.pipeline.snapshot import iterate_texts, load_snapshot
 from app.training.runs.progress import RunReport
 
 if TYPE_CHECKING:
@@ -44,11 +42,6 @@ if TYPE_CHECKING:
 
 LEARNING_SHARE = 0.75
 """The part of the stage's progress that learning takes; embedding takes the rest."""
-
-
-def is_deep(recipe: Mapping[str, object]) -> bool:
-    """Whether a run's recipe, as it is kept, is a deep one."""
-    return recipe.get("method") == "deep"
 
 
 def learn_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> None:
@@ -171,10 +164,3 @@ def evaluate_deep(
         comparison,
         evaluate_on_holdout(tuned, holdout_inputs, baseline, own_holdout, shared_holdout, base),
     )
-
-
-def find_vector_source(db: Session, run: TrainingRun) -> Encoder:
-    """The version whose embeddings the run's head reads: its own encoder, once it has learned one,
-    or the one that was in use when it began."""
-    prepared = find_prepared(db, run.id) if is_deep(run.recipe) else None
-    return prepared or db.get_one(Encoder, workspace.read_source_id(run.id))

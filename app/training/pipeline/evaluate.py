@@ -1,10 +1,9 @@
 """The evaluate stage of a head run: raw and the version in use, by hidden examples and by audit."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
-import scipy.sparse as sp
 
 from app.db.session import read_session
 from app.ml.evaluation.activation_gate import decide
@@ -12,38 +11,18 @@ from app.ml.evaluation.comparison import Comparison
 from app.ml.evaluation.cross_validation import cross_validate
 from app.ml.evaluation.intervals import BootstrapSamples
 from app.ml.evaluation.neighbour_retention import measure_retention, pick_probes
-from app.ml.examples import Examples
-from app.ml.heads.head import load_head
-from app.ml.label_inference.naive_bayes import WordFeatures
-from app.ml.recipe import Recipe
-from app.ml.vectors import Vectors, unit_rows
+from app.ml.heads.storage import load_head
+from app.ml.vectors import unit_rows
 from app.models import Project, TrainingRun
-from app.search.vectors import Ids
 from app.search.versions import find_active_version
 from app.training.pipeline import workspace
 from app.training.pipeline.baseline import find_baseline, find_run_of_version
 from app.training.pipeline.holdout import HoldoutScores, evaluate_on_holdout, load_holdout_records
+from app.training.pipeline.inputs import TrainingInputs
 from app.training.pipeline.query_results import save_query_results
 from app.training.pipeline.snapshot import load_snapshot
 from app.training.reports.segments import compute_segment_gains, load_fields
 from app.training.runs.progress import RunReport
-
-
-@dataclass(frozen=True)
-class TrainingInputs:
-    """What tune and evaluate work on: the frozen pool's vectors, the examples in it, the graph,
-    and the words, where the recipe hears them.
-
-    raw_id  the version whose vectors they are; ids (n,) int64, ascending, the records that have one
-    """
-
-    raw_id: int
-    ids: Ids
-    vectors: Vectors
-    examples: Examples
-    recipe: Recipe
-    graph: sp.csr_matrix | None
-    words: WordFeatures | None
 
 
 def evaluate_head(run: TrainingRun, inputs: TrainingInputs, report: RunReport) -> Comparison:

@@ -30,7 +30,8 @@ from app.ml.evaluation.predictions import ExampleScores, FoldPredictions
 from app.ml.evaluation.ranking import rank_rows
 from app.ml.evaluation.scores import compare_scores
 from app.ml.examples import Examples
-from app.ml.heads.head import Head, RawHead
+from app.ml.heads.baselines import RawHead
+from app.ml.heads.head import Head
 from app.ml.vectors import Vectors
 from app.models import Consensus, Encoder, Project, Record, TrainingRun
 from app.search.indexes import NotIndexed, Version, open_version
@@ -46,7 +47,7 @@ from app.training.pipeline.holdout_examples import (
     compute_holdout_scores,
     join_examples,
 )
-from app.training.pipeline.record_texts import load_near_copy_keys
+from app.training.pipeline.snapshot import load_near_copy_keys
 
 
 @dataclass(frozen=True)

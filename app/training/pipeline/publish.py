@@ -1,21 +1,30 @@
 """A run's results become a version: files, figures, verdict and activation, all or nothing."""
 
 from dataclasses import asdict
+from functools import partial
+from shutil import copyfile
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.db.session import write_session
+from app.db.session import read_session, write_session
 from app.jobs.steps import JobCancelled, failpoint
 from app.ml.evaluation.activation_gate import RAW
 from app.ml.evaluation.comparison import Comparison
+from app.ml.heads.storage import load_head, save_head
 from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
 from app.models.enums import RunStage, RunStatus, VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import find_prepared
+from app.search.indexes import build_version_files, index_vectors
+from app.search.vectors import embedded_ids, read_blocks
 from app.search.versions import activate, find_active_version, publish, publish_prepared
+from app.storage import StoredFile, store_file
 from app.training.pipeline import workspace
 from app.training.pipeline.activation_policy import ActivationDecision
+from app.training.pipeline.inputs import find_vector_source
+from app.training.pipeline.query_results import KIND as MEASURED
+from app.training.runs.progress import RunReport
 
 
 def publish_version(run_id: int, comparison: Comparison, verdict: ActivationDecision) -> None:
@@ -120,3 +129,21 @@ def build_evaluations(
             )
         )
     return rows
+
+
+def build_index_files(run: TrainingRun, report: RunReport) -> None:
+    """Build and store the index and the suggestions of all records that have a vector by now."""
+    head = load_head(workspace.file_path(run.id, workspace.HEAD))
+    read_at = utc_now()
+    with read_session() as db:
+        source_id = find_vector_source(db, run).id
+        ids = embedded_ids(db, source_id)
+    index, suggestions = index_vectors(head, read_blocks(source_id, ids), len(ids))
+    writers = build_version_files(index, suggestions) | {"head": lambda path: save_head(head, path)}
+    if workspace.has_file(run.id, workspace.MEASURED):
+        writers[MEASURED] = partial(copyfile, workspace.file_path(run.id, workspace.MEASURED))
+    files: dict[str, StoredFile] = {}
+    for kind, write in writers.items():
+        report(0.2 + 0.2 * len(files), "Writing the index and the suggestions")
+        files[kind] = store_file(kind, write)
+    workspace.write_indexed(run.id, workspace.IndexedFiles(files, len(index), read_at))

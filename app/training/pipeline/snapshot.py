@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,24 @@ from scipy.sparse.csgraph import connected_components
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.db.session import id_chunks
 from app.errors import Conflict
+from app.labeling.sessions.kinds import SESSION_KINDS
+from app.ml.evaluation.near_copies import compute_near_copy_key
 from app.ml.examples import Examples
-from app.models import Act, Annotation, Consensus, Embedding, Encoder, Project, Record
-from app.models.enums import AnnotationSource
+from app.models import (
+    Act,
+    Annotation,
+    Consensus,
+    Embedding,
+    Encoder,
+    LabelingSession,
+    Project,
+    Record,
+)
+from app.models.enums import AnnotationSource, Verdict
 from app.projects.labels import label_set
 from app.search.vectors import embedded_ids
-from app.training.pipeline.cannot_link import load_cannot_link_pairs
-from app.training.pipeline.record_texts import load_near_copy_keys
 
 # How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
 # closely than whoever presses a key for it, and a rule looks at nothing.
@@ -34,6 +44,9 @@ WEIGHTS: dict[str, float] = {
 }
 
 Ids = NDArray[np.int64]
+
+MOST_COMPARED = 10_000
+"""Characters by which near-copies are recognised: what begins alike for so long is one."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +136,7 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
         label_ids=np.array(columns, dtype=np.int64),
         groups=_build_groups(load_near_copy_keys(db, ids), provenance),
         weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
-        apart=load_cannot_link_pairs(db, project),
+        apart=_load_cannot_link_pairs(db, project),
         n_contradictions=_count_contradictions(hashes, targets),
         last_act_id=last_act_id(db, project.id),
     )
@@ -201,3 +214,44 @@ def _count_contradictions(hashes: Sequence[str], targets: NDArray[np.bool_]) -> 
     for text, row in zip(hashes, targets, strict=True):
         labelings[text].add(row.tobytes())
     return sum(len(answers) > 1 for answers in labelings.values())
+
+
+def _load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
+    """Load the pairs that somebody called "not similar", record and seed of its session: record
+    ids, (p, 2) int64, sorted, each pair once. Withdrawn ones, and seeds that are no records, do not
+    count."""
+    kinds = [each.kind for each in SESSION_KINDS.values() if each.has_record_seed]
+    rejections = db.execute(
+        select(LabelingSession.seed, Annotation.record_id)
+        .join(LabelingSession, LabelingSession.id == Annotation.session_id)
+        .where(
+            Annotation.project_id == project.id,
+            Annotation.verdict == Verdict.NOT_SIMILAR,
+            Annotation.withdrawn_at.is_(None),
+            LabelingSession.seed_kind.in_(kinds),
+        )
+    )
+    pairs = {
+        (min(seed_id, record_id), max(seed_id, record_id))
+        for seed, record_id in rejections
+        for seed_id in seed.get("record_ids", ())
+        if seed_id != record_id
+    }
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+
+
+def iterate_texts(db: Session, ids: Ids, most: int | None = None) -> Iterator[str]:
+    """The text of each of these records, ids ascending, or the first `most` characters of it.
+
+    A record that was deleted meanwhile has nothing to say.
+    """
+    text = Record.text if most is None else func.substr(Record.text, 1, most)
+    for some in id_chunks(ids):
+        rows = db.execute(select(Record.id, text).where(Record.id.in_(some)))
+        found: dict[int, str] = dict(rows.all())
+        yield from (found.get(each, "") for each in some)
+
+
+def load_near_copy_keys(db: Session, ids: Ids) -> list[bytes]:
+    """Return a key for each of these records, ids ascending, equal for near-copies."""
+    return [compute_near_copy_key(text) for text in iterate_texts(db, ids, MOST_COMPARED)]

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from app.files import sync
 from app.jobs.steps import failpoint
 from app.search.deep_versions import delete_prepared
 from app.settings import settings
-from app.storage import StoredFile, data_subdir, sync
+from app.storage import StoredFile, data_subdir
 
 SNAPSHOT = "examples.npz"
 HEAD = "head.safetensors"

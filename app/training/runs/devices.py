@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 
+from app.files import replace_text
 from app.settings import settings
 from app.storage import data_subdir
 
@@ -29,9 +30,7 @@ def write_device() -> None:
     """Write down what this process will compute on."""
     try:
         path = data_subdir("workers") / "device.json"
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(asdict(_detect_device())))
-        part.replace(path)
+        replace_text(path, json.dumps(asdict(_detect_device())))
     except OSError:
         return  # A full disk is told by whatever needs it.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.ml.deep.estimate import estimate_seconds
-from app.ml.deep.recipe import DeepRecipe, n_learned
+from app.ml.deep.recipe import DeepRecipe, estimate_seconds, n_learned
 from app.models import Project, Record
 from app.search.embedding_speed import read_speed
+from app.web.wording import format_count
 
 
 @dataclass(frozen=True)
@@ -54,5 +54,5 @@ def _format_minutes(minutes: float) -> str:
     if minutes < 1:
         return "less than a minute"
     if minutes < 90:
-        return "1 minute" if round(minutes) == 1 else f"{round(minutes)} minutes"
+        return format_count(round(minutes), "minute")
     return f"{minutes / 60:.1f} hours"

@@ -30,7 +30,7 @@ from app.training.reports.run_summary import load_run_summaries
 from app.training.reports.summary_text import Story, write_story
 from app.training.reports.tables import build_label_rows, build_metric_rows
 from app.training.runs.live import compute_page_mark, describe_progress, format_log_lines
-from app.training.runs.recipe_text import build_recipe_rows
+from app.training.runs.recipe_form import build_recipe_rows
 from app.training.runs.runs import STAGES, cancel_run, find_run, list_events, load_losses, retry_run
 from app.training.runs.status import find_last_worker
 from app.web.csv_tables import attachment_headers, csv_response

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from app.accounts import audit_log as audit
 from app.accounts.access import Admin
@@ -13,16 +13,15 @@ from app.db.session import Db
 from app.models import Project
 from app.projects.access import AdminProject
 from app.training.runs.trigger_policy import TriggerPolicy
+from app.web.schemas import StrictModel
 from app.web.templating import redirect_to
 
 router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
 MaybeTime = Annotated[time | None, BeforeValidator(lambda sent: sent or None)]
 
 
-class PolicyForm(BaseModel):
+class PolicyForm(StrictModel):
     """As the training page sends it; growth in percent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     min_labels: Annotated[int, Field(ge=2, le=100_000)]
     trains_itself: bool = False

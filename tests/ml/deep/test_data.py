@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from app.ml.deep.data import EvenBatches, LengthBatches, build_dataset, sharpen, split_rows
-from app.ml.deep.estimate import estimate_seconds
 from app.ml.deep.loss_curve import LossPoint, describe_overfitting, parse_loss_points
 from app.ml.deep.recipe import (
     CPU_SUBSET,
@@ -15,6 +14,7 @@ from app.ml.deep.recipe import (
     LOSSES,
     DeepRecipe,
     Loss,
+    estimate_seconds,
     head_recipe_from_json,
     n_learned,
     recipe_from_json,

@@ -12,7 +12,7 @@ from app.ml.evaluation.ranking import rank_hits, rank_nearest_hits
 from app.ml.evaluation.splits import choose_depths, draw_partitions
 from app.ml.evaluation.trial import HeadTrial
 from app.ml.examples import Examples
-from app.ml.heads.head import RawHead
+from app.ml.heads.baselines import RawHead
 from app.ml.vectors import unit_rows
 from tests.ml.conftest import Crowd, examples_of
 
