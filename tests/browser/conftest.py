@@ -24,6 +24,8 @@ from tests.conftest import PATIENCE_SECONDS
 MILLISECONDS = 1000
 expect.set_options(timeout=PATIENCE_SECONDS * MILLISECONDS)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+SHUTDOWN_SECONDS = 5  # Then live streams of pages that are still open are cut off.
+INTERCEPTED_FROM_THE_START = "**/no-page-asks-for-this"
 
 
 @dataclass
@@ -45,14 +47,19 @@ def served(database: str) -> Iterator[Served]:
     # The socket is bound here and handed over, so that nobody else can take the port in between.
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(), log_level="error", lifespan="off"))
+    config = uvicorn.Config(
+        create_app(),
+        log_level="error",
+        lifespan="off",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     while not server.started:
         time.sleep(0.02)
     yield Served(f"http://127.0.0.1:{port}")
     server.should_exit = True
-    server.force_exit = True
     thread.join()
     listening.close()
 
@@ -71,6 +78,9 @@ def new_context(chromium: Browser, **options: Any) -> BrowserContext:
     """A browser profile of its own that waits as long as it takes; options are Playwright's."""
     context = chromium.new_context(**options)
     context.set_default_timeout(PATIENCE_SECONDS * MILLISECONDS)
+    # Chromium tells an open page only after a delay that its requests are intercepted, and a key
+    # pressed meanwhile is sent past the route. Intercepting before the first page closes that gap.
+    context.route(INTERCEPTED_FROM_THE_START, lambda route: route.continue_())
     return context
 
 
@@ -103,8 +113,9 @@ def opened_without_scripts(page: Page, url: str) -> Iterator[None]:
         yield
 
 
+# After the server and so closed before it: no request is then left half answered.
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
+def context(chromium: Browser, served: Served) -> Iterator[BrowserContext]:
     context = new_context(chromium, viewport={"width": 1280, "height": 800})
     yield context
     context.close()
