@@ -105,7 +105,7 @@ def make_desk(
     data, texts = corpus(n, cache)
     with write_session() as db:
         project = Project(
-            slug=SLUG, name="Desk", base_model=DEFAULT_MODEL, min_labels=25, trains_itself=False
+            slug=SLUG, name="Desk", base_model=DEFAULT_MODEL, min_labels=25, has_auto_training=False
         )
         users = [
             User(name=f"annotator {i}", name_key=f"annotator {i}", role="annotator")

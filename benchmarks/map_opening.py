@@ -49,7 +49,7 @@ def furnish(n: int) -> str:
     from app.db import schema
     from app.db.session import write_session
     from app.maps.map_files import MAP, Map, publish_map
-    from app.models import Act, Consensus, Embedding, Login, Record, User, utc_now
+    from app.models import Consensus, Embedding, Login, Record, User, UserAction, utc_now
     from app.projects.labels import add_label
     from app.projects.projects import create_project
     from app.search.versions import raw_encoder
@@ -65,7 +65,7 @@ def furnish(n: int) -> str:
         project = create_project(db, "Map", by=user)
         encoder = raw_encoder(db, project)
         labels = [add_label(db, project.id, f"label {i}", None).id for i in range(8)]
-        act = Act(project_id=project.id, user_id=user.id, kind="label", key="all")
+        act = UserAction(project_id=project.id, user_id=user.id, kind="label", key="all")
         db.add(act)
         db.flush()
         of_record = [
@@ -82,7 +82,7 @@ def furnish(n: int) -> str:
         vector = np.ones(8, "<f4").tobytes()
         of_vector = [
             {
-                "encoder_id": encoder.id,
+                "version_id": encoder.id,
                 "record_id": i,
                 "content_hash": f"{i:064x}",
                 "vector": vector,
@@ -91,7 +91,12 @@ def furnish(n: int) -> str:
         ]
         db.execute(insert(Embedding), of_vector)
         of_label = [
-            {"project_id": project.id, "record_id": i, "label_id": labels[i % 8], "act_id": act.id}
+            {
+                "project_id": project.id,
+                "record_id": i,
+                "label_id": labels[i % 8],
+                "action_id": act.id,
+            }
             for i in ids[::2].tolist()
         ]
         db.execute(insert(Consensus), of_label)

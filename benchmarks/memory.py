@@ -57,9 +57,9 @@ def main() -> None:
     asked = parser.parse_args()
     n, dimensions = asked.records, asked.dimensions
     with tempfile.TemporaryDirectory(prefix="likewise-memory-") as folder:
-        encoder_id = alone(make_records, folder, n, dimensions)
+        version_id = alone(make_records, folder, n, dimensions)
         print(f"{n:,} records, {dimensions} dimensions, {n * dimensions * 4 / 1e6:,.0f} MB")
-        lines = [alone(measure, folder, name, encoder_id, n, dimensions) for name in asked.only]
+        lines = [alone(measure, folder, name, version_id, n, dimensions) for name in asked.only]
     for line in lines:
         print(
             f"{line.step:8} {line.seconds:7.1f} s ({line.cpu_seconds:.1f} s of processors)"
@@ -88,7 +88,7 @@ def make_records(n: int, dimensions: int) -> int:
         project = Project(slug="memory", name="Memory", base_model=DEFAULT_MODEL, min_labels=25)
         db.add(project)
         db.flush()
-        encoder_id, project_id = raw_encoder(db, project).id, project.id
+        version_id, project_id = raw_encoder(db, project).id, project.id
     rng = np.random.default_rng(0)
     for start in range(0, n, AT_ONCE):
         numbers = range(start, min(n, start + AT_ONCE))
@@ -109,22 +109,22 @@ def make_records(n: int, dimensions: int) -> int:
             )
             known = list(zip(ids.all(), hashes, strict=True))
         vectors = unit_rows(rng.standard_normal((len(numbers), dimensions), dtype=np.float32))
-        store_vectors(encoder_id, known, dict(zip(hashes, as_bytes(vectors), strict=True)))
-    return encoder_id
+        store_vectors(version_id, known, dict(zip(hashes, as_bytes(vectors), strict=True)))
+    return version_id
 
 
-def measure(name: str, encoder_id: int, n: int, dimensions: int) -> Line:
+def measure(name: str, version_id: int, n: int, dimensions: int) -> Line:
     """What this step takes in this process."""
     before, watch = most_memory_mb(), Stopwatch()
-    STEPS[name](encoder_id)
+    STEPS[name](version_id)
     spent = watch.lap()
     return Line(n, dimensions, name, spent.seconds, spent.cpu_seconds, before, most_memory_mb())
 
 
-def read_all(encoder_id: int) -> None:
+def read_all(version_id: int) -> None:
     """What a run, a renewal of suggestions and a map begin with."""
     with read_session() as db:
-        load_all_vectors(db, encoder_id)
+        load_all_vectors(db, version_id)
 
 
 STEPS: dict[str, Callable[[int], None]] = {

@@ -35,7 +35,17 @@ from app.labeling.sessions.reranking import compute_order
 from app.labeling.sessions.session_list import load_session_lists
 from app.labeling.sessions.sessions import build_seed, load_record_ids, start_next, start_session
 from app.ml.index import VectorIndex
-from app.models import Act, Annotation, Consensus, Import, Label, Project, Record, User, utc_now
+from app.models import (
+    Annotation,
+    Consensus,
+    Import,
+    Label,
+    Project,
+    Record,
+    User,
+    UserAction,
+    utc_now,
+)
 from app.search.similar import Seed
 from app.search.suggestions import Suggestions, save_suggestions
 from app.search.versions import activate, publish
@@ -173,14 +183,14 @@ def say(
 ) -> None:
     """One act that labels these rows; one in a hundred of them wrongly."""
     with write_session() as db:
-        act = Act(project_id=project.id, user_id=1, kind="page", key="all")
+        act = UserAction(project_id=project.id, user_id=1, kind="page", key="all")
         db.add(act)
         db.flush()
         each = [
             (int(ids[row]), label_ids[(classes[row] + (place % 100 == 0)) % N_LABELS])
             for place, row in enumerate(rows)
         ]
-        shared = {"act_id": act.id, "project_id": project.id}
+        shared = {"action_id": act.id, "project_id": project.id}
         db.execute(
             insert(Annotation),
             [
@@ -220,7 +230,7 @@ def measured(rounds: int) -> list[dict[str, object]]:
     rows.append(row_of("next best", rounds, lambda: start_next(project, user)))
 
     def expected(db: Session) -> object:
-        return forecast_by_version(db, project, session.encoder_id, load_record_ids(db, session))
+        return forecast_by_version(db, project, session.version_id, load_record_ids(db, session))
 
     asked: dict[str, Callable[[Session], object]] = {
         "offers": lambda db: load_offers(db, project, user.id),

@@ -17,7 +17,7 @@ from app.labeling.annotations.undo import undo
 from app.labeling.sessions.rows import Item, load_items
 from app.labeling.sessions.sessions import start_session
 from app.maps.drawing import list_due_maps
-from app.models import Act, Annotation, LabelingSession, Project, TrainingRun, User, utc_now
+from app.models import Annotation, LabelingSession, Project, TrainingRun, User, UserAction, utc_now
 from app.progress.goals import set_goal
 from app.projects.labels import label_set
 from app.projects.sample import sample_messages
@@ -47,7 +47,7 @@ def set_stage() -> Stage:
     with write_session() as db:
         project = db.scalars(select(Project).where(Project.is_sample)).one()
         people = {name: create_user(db, name, role, uuid.uuid4().hex) for name, role in PEOPLE}
-        project.trains_itself = False
+        project.has_auto_training = False
         set_goal(db, project, "80 %", date.today() + timedelta(days=14))
     until(lambda: not _is_waiting_for_vectors(project))
     work = Work(project, random.Random(1))
@@ -152,7 +152,9 @@ class Work:
                 session_id=session_id,
             )
             seconds = self.dice.uniform(9, 18) if source == "page" else self._milliseconds() / 800
-            db.execute(update(Act).where(Act.id == act.id).values(active_seconds=seconds))
+            db.execute(
+                update(UserAction).where(UserAction.id == act.id).values(active_seconds=seconds)
+            )
 
 
 def train(project: Project, by: User) -> None:
@@ -167,14 +169,18 @@ def train(project: Project, by: User) -> None:
 def spread_over_days(project: Project) -> None:
     """All this took minutes; let it look like the days that it stands for."""
     with write_session() as db:
-        acts = db.scalars(select(Act).where(Act.project_id == project.id).order_by(Act.id)).all()
+        acts = db.scalars(
+            select(UserAction).where(UserAction.project_id == project.id).order_by(UserAction.id)
+        ).all()
         end = utc_now()
         for n, act in enumerate(acts, 1):
-            act.acted_at = end - timedelta(days=DAYS) * (1 - n / len(acts)) ** 1.4
-            said = update(Annotation).where(Annotation.act_id == act.id)
-            db.execute(said.values(annotated_at=act.acted_at))
-        first = func.min(Act.acted_at)
-        begun = db.execute(select(Act.session_id, first).group_by(Act.session_id)).all()
+            act.performed_at = end - timedelta(days=DAYS) * (1 - n / len(acts)) ** 1.4
+            said = update(Annotation).where(Annotation.action_id == act.id)
+            db.execute(said.values(annotated_at=act.performed_at))
+        first = func.min(UserAction.performed_at)
+        begun = db.execute(
+            select(UserAction.session_id, first).group_by(UserAction.session_id)
+        ).all()
         for session_id, moment in begun:
             found = update(LabelingSession).where(LabelingSession.id == session_id)
             db.execute(found.values(started_at=moment))

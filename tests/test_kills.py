@@ -26,12 +26,12 @@ from app.models import (
     Annotation,
     Consensus,
     Embedding,
-    Encoder,
     Import,
     Label,
     Project,
     Record,
     TrainingRun,
+    Version,
 )
 from app.training.pipeline.steps import STEPS as RUN_STEPS
 from tests.conftest import PATIENCE_SECONDS, free_port, make_user
@@ -116,12 +116,12 @@ def count(table: type[Any]) -> int:
 
 def is_tuned() -> bool:
     with read_session() as db:
-        return db.scalar(select(Encoder.id).where(Encoder.kind == "head")) is not None
+        return db.scalar(select(Version.id).where(Version.kind == "head")) is not None
 
 
-def trains_itself(does: bool) -> None:
+def has_auto_training(does: bool) -> None:
     with write_session() as db:
-        db.execute(update(Project).values(trains_itself=does))
+        db.execute(update(Project).values(has_auto_training=does))
 
 
 def test_a_worker_killed_at_every_named_step_finishes_the_loop_once(
@@ -142,11 +142,11 @@ def test_a_worker_killed_at_every_named_step_finishes_the_loop_once(
     )
 
     # On Postgres a killed job waits some seconds for its reaper: the run must not overtake it.
-    trains_itself(False)
+    has_auto_training(False)
     of_run = [step for step in named_steps() if step.startswith("run.")]
     before = [step for step in named_steps() if step not in of_run]
     survived = [step for step in before if work(step, lambda: False) != -signal.SIGKILL]
-    trains_itself(True)
+    has_auto_training(True)
     survived += [step for step in of_run if work(step, lambda: False) != -signal.SIGKILL]
     work(None, is_tuned)
 
@@ -156,11 +156,11 @@ def test_a_worker_killed_at_every_named_step_finishes_the_loop_once(
     with read_session() as db:
         import_ = db.scalars(select(Import)).one()
         run = db.scalars(select(TrainingRun)).one()
-        heads = db.scalars(select(Encoder).where(Encoder.kind == "head")).all()
-        activated = db.scalars(select(Activation.encoder_id).order_by(Activation.id)).all()
+        heads = db.scalars(select(Version).where(Version.kind == "head")).all()
+        activated = db.scalars(select(Activation.version_id).order_by(Activation.id)).all()
     assert (import_.status, import_.n_stored, import_.n_rejected) == ("succeeded", N, 0)
     assert (run.status, run.n_examples) == ("succeeded", N_LABELED)
-    assert [head.id for head in heads] == [run.encoder_id]
+    assert [head.id for head in heads] == [run.version_id]
     assert activated.count(heads[0].id) == 1
     assert json.loads(likewise("verify", "--json"))["problems"] == []
 

@@ -12,7 +12,7 @@ from app.accounts.users import create_user
 from app.db import schema
 from app.db.session import engine, read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.models import Act, Base, LoginAttempt, Record, hash_normalized
+from app.models import Base, LoginAttempt, Record, UserAction, hash_normalized
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records, make_desk
 
@@ -49,29 +49,77 @@ def test_keys_become_the_projects_own_and_go_back_with_all_that_refers_to_acts(d
         third = annotate(db, other, desk.ada.id, says, key="k", request_hash="hash")
         annotate(db, other, desk.ada.id, says, key="l")
     with read_session() as db:
-        before = annotations(db)
+        before = list_annotations(db)
     assert len(before) == 4
 
     schema.downgrade("0002")
     with read_session() as db:
         keys = {row.id: row.key for row in db.execute(text("SELECT id, key FROM acts"))}
-        assert annotations(db) == before
+        assert list_annotations(db, "act_id") == before
     schema.upgrade()
 
     assert [keys[act.id] for act in (first, second)] == ["k", "k"]
     assert keys[third.id] == f"act-{third.id}-k"
     with read_session() as db:
-        assert annotations(db) == before
-        assert db.scalars(select(Act.request_hash)).all() == 4 * [None]
-        assert [act.key for act in db.scalars(select(Act).order_by(Act.id))][3] == "l"
+        assert list_annotations(db) == before
+        assert db.scalars(select(UserAction.request_hash)).all() == 4 * [None]
+        assert [act.key for act in db.scalars(select(UserAction).order_by(UserAction.id))][3] == "l"
     assert desk.label(desk.ada, (0, 0), key="k").id == first.id
     with write_session() as db:
         assert annotate(db, other, desk.ada.id, says, key="k").id not in keys
 
 
-def annotations(db: Session) -> list[tuple[object, ...]]:
-    rows = db.execute(text("SELECT id, act_id, record_id, label_id FROM annotations ORDER BY id"))
+def list_annotations(db: Session, action_column: str = "action_id") -> list[tuple[object, ...]]:
+    columns = f"id, {action_column}, record_id, label_id"
+    rows = db.execute(text(f"SELECT {columns} FROM annotations ORDER BY id"))
     return [tuple(row) for row in rows]
+
+
+def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
+    action = desk.label(desk.ada, (0, 0), key="k")
+    session = desk.session("holdout")
+    with write_session() as db:
+        store_comment(db, desk.project, desk.ada.id, desk.records[0], "comment", "Why?", key="c")
+        request = {"q": "late"}
+        row = SavedSearch(
+            project_id=desk.project.id, name="Late", name_key="late", request=request
+        )
+        version = Version(project_id=desk.project.id, number=7, kind="raw", base_model="m")
+        run = TrainingRun(project_id=desk.project.id, number=1, holdout_until="8")
+        db.add_all([row, version, run])
+        db.flush()
+        for metric in ("accuracy", "holdout_accuracy"):
+            values = {"role": "tuned", "n": 9, "value": 0.5, "low": 0.4, "high": 0.6}
+            db.add(Evaluation(run_id=run.id, version_id=version.id, metric=metric, **values))
+
+    schema.downgrade("0006")
+
+    with read_session() as db:
+        assert db.scalar(text("SELECT count(*) FROM acts WHERE acted_at IS NOT NULL")) == 2
+        assert db.scalar(text("SELECT audit_until FROM training_runs")) == "8"
+        kinds = text("SELECT seed_kind FROM labeling_sessions WHERE id = :id")
+        assert db.scalar(kinds, {"id": session.id}) == "audit"
+        metrics = db.scalars(text("SELECT metric FROM evaluations ORDER BY id")).all()
+        assert metrics == ["accuracy", "audit_accuracy"]
+        assert db.scalar(text("SELECT count(*) FROM remarks r JOIN acts a ON a.id = r.act_id")) == 1
+        with pytest.raises(IntegrityError):
+            db.execute(text("INSERT INTO remarks SELECT * FROM remarks"))
+
+    schema.upgrade()
+
+    with read_session() as db:
+        assert list_annotations(db)[0][1] == action.id
+        assert db.scalars(select(SavedSearch.request)).all() == [request]
+        assert db.get_one(LabelingSession, session.id).seed_kind == "holdout"
+        assert db.scalars(select(Evaluation.metric).order_by(Evaluation.id)).all() == [
+            "accuracy",
+            "holdout_accuracy",
+        ]
+        assert db.scalars(select(Comment.body)).all() == ["Why?"]
+    with pytest.raises(IntegrityError), write_session() as db:
+        again = SavedSearch(project_id=desk.project.id, name="Late", name_key="late")
+        db.add(again)
+    desk.label(desk.ada, (1, 0), key="l")
 
 
 def test_a_migration_that_would_leave_rows_dangling_is_undone(desk: Desk) -> None:
@@ -105,8 +153,8 @@ def test_devices_come_and_go_with_the_tries_made_from_them(database: str) -> Non
 
 
 def test_records_that_are_there_get_the_hash_of_their_normalized_text(database: str) -> None:
-    schema.downgrade("0002")
     project_id = make_project().id
+    schema.downgrade("0002")
     texts = ["Great fit", " GREAT\n fit ", "Great fit 😍", "", "Straße"]
     row = text(
         "INSERT INTO records (project_id, external_id, text, content_hash, fields, created_at, "

@@ -99,7 +99,7 @@ PRIVATE_WORDS = re.compile(
     r"(?:^|_)(told|tells?|said|says?|asked|heard|hears|deeds?|foretold|righter)(?:_|$)"
 )
 # Columns of the database, and fields of the API and of stored files: they keep their names.
-STORED_NAMES = {"asked", "cancel_asked_at", "said_at", "says"}
+STORED_NAMES = {"asked", "cancel_requested_at", "said_at", "says"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -96,7 +96,7 @@ def label_all(ada: TestClient, **start: Any) -> dict[str, list[str]]:
         body = {"key": f"{session}-{item['rank']}", "session_id": session, "says": [say]}
         answer = post(ada, "/annotations", **body)
         if item["rank"] == 3:  # As if the answer had been lost on its way.
-            assert post(ada, "/annotations", **body)["act_id"] == answer["act_id"]
+            assert post(ada, "/annotations", **body)["action_id"] == answer["action_id"]
     return {item["external_id"]: truth(item["text"]) for item in items}
 
 

@@ -20,16 +20,16 @@ from app.jobs import dispatcher as dispatching
 from app.jobs import scheduler as chores
 from app.jobs.engine import JobEngine
 from app.models import (
-    Act,
     Activation,
     Consensus,
     Embedding,
-    Encoder,
     Import,
     Label,
     Project,
     Record,
     TrainingRun,
+    UserAction,
+    Version,
 )
 from app.search import embedding
 from app.search import index_maintenance as upkeep
@@ -161,7 +161,7 @@ def test_enough_labels_start_a_run_by_themselves(project: Project) -> None:
 
 def label_by_first_word(project: Project, n: int) -> None:
     with write_session() as db:
-        act = Act(project_id=project.id, kind="label", key="k")
+        act = UserAction(project_id=project.id, kind="label", key="k")
         labels = [
             Label(project_id=project.id, name=word, name_key=word, colour=i, position=i)
             for i, word in enumerate(WORDS[:2])
@@ -176,7 +176,7 @@ def label_by_first_word(project: Project, n: int) -> None:
                     "project_id": project.id,
                     "record_id": each,
                     "label_id": label.id,
-                    "act_id": act.id,
+                    "action_id": act.id,
                 }
                 for each in ids
             ]
@@ -321,7 +321,7 @@ def test_stopping_ends_embedding_after_the_present_slice(
     is_told = threading.Event()
     embed_slice, stop = embedding._embed, JobEngine.stop
 
-    def embed_and_wait(encoder: Encoder, some: Sequence[embedding.Missing]) -> int:
+    def embed_and_wait(encoder: Version, some: Sequence[embedding.Missing]) -> int:
         n_stored = embed_slice(encoder, some)
         is_told.wait(PATIENCE_SECONDS)
         return n_stored

@@ -17,7 +17,7 @@ from app.jobs.steps import list_workers
 from app.ml.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.ml.encoding.model_folder import check_folder, find_default_model_folder
 from app.ml.encoding.runtime import TORCH, RuntimeName, describe_openvino, list_missing_packages
-from app.models import Encoder, Installation
+from app.models import Installation, Version
 from app.monitoring.readiness import MIN_FREE_GB, free_gigabytes, probe_data_folder
 from app.settings import settings
 from app.web.templating import format_age
@@ -144,13 +144,13 @@ def _describe_runtimes_in_use() -> str:
         return "versions: none yet"
     with read_session() as db:
         counted = db.execute(
-            select(Encoder.runtime, func.count())
-            .where(Encoder.runtime.is_not(None))
-            .group_by(Encoder.runtime)
-            .order_by(Encoder.runtime)
+            select(Version.runtime, func.count())
+            .where(Version.runtime.is_not(None))
+            .group_by(Version.runtime)
+            .order_by(Version.runtime)
         ).all()
-        of_another = select(Encoder.runtime_reason).where(Encoder.runtime != settings().runtime)
-        reason = db.scalar(of_another.order_by(Encoder.id.desc()).limit(1))
+        of_another = select(Version.runtime_reason).where(Version.runtime != settings().runtime)
+        reason = db.scalar(of_another.order_by(Version.id.desc()).limit(1))
     sentence = ", ".join(f"{n} on {runtime}" for runtime, n in counted) or "none yet"
     return f"versions: {sentence}" + (f"; the last on another: {reason}" if reason else "")
 

@@ -67,13 +67,13 @@ def _check_imports(db: Session) -> list[str]:
 def _check_vectors(db: Session) -> list[str]:
     sizes = (
         select(
-            Embedding.encoder_id, func.count(func.length(Embedding.vector).distinct()).label("n")
+            Embedding.version_id, func.count(func.length(Embedding.vector).distinct()).label("n")
         )
-        .group_by(Embedding.encoder_id)
+        .group_by(Embedding.version_id)
         .having(func.count(func.length(Embedding.vector).distinct()) > 1)
     )
     return [
-        f"Version {row.encoder_id} has vectors of {row.n} lengths." for row in db.execute(sizes)
+        f"Version {row.version_id} has vectors of {row.n} lengths." for row in db.execute(sizes)
     ]
 
 

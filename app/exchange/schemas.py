@@ -25,7 +25,7 @@ class ImportAnswer(StrictModel):
     n_updated: int
     n_unchanged: int
     n_rejected: int
-    n_mended: int
+    n_repaired: int
     error: str | None
     created_at: datetime
     finished_at: datetime | None

@@ -187,11 +187,11 @@ class Dispatcher:
     def _embed(self, project_id: int) -> None:
         upkeep.embed_some(project_id, self._check_stopped)
 
-    def _sketch(self, encoder_id: int) -> None:
-        drawing.draw_sketch(encoder_id, self._check_stopped)
+    def _sketch(self, version_id: int) -> None:
+        drawing.draw_sketch(version_id, self._check_stopped)
 
-    def _draw(self, encoder_id: int) -> None:
-        drawing.draw_map(encoder_id, self._check_stopped)
+    def _draw(self, version_id: int) -> None:
+        drawing.draw_map(version_id, self._check_stopped)
 
     def _check_stopped(self, *_progress: float) -> None:
         if self._stop.is_set():

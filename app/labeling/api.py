@@ -61,7 +61,7 @@ class TakeBackBody(StrictModel):
     """Which act to undo or redo: by id, by the key it was sent with, or (neither) the next one."""
 
     session_id: Id | None = None
-    act_id: Id | None = None
+    action_id: Id | None = None
     act_key: IdempotencyKey | None = None
 
 
@@ -87,8 +87,8 @@ def add_annotations(project: CurrentProject, user: CurrentUser, body: AnnotateBo
     # Not Db: who waits for the answer holds no lock, and the turn of the next one begins sooner.
     with write_session() as db:
         session = _find_session(db, project, body.session_id)
-        encoder_id = session.encoder_id if session else None
-        annotations = [_build_annotation(annotation, encoder_id) for annotation in body.says]
+        version_id = session.version_id if session else None
+        annotations = [_build_annotation(annotation, version_id) for annotation in body.says]
         if body.min_score is not None:
             _check_acceptance(db, session, annotations, body.min_score)
         if session is not None:
@@ -122,8 +122,8 @@ def _check_acceptance(
     check_suggestion_scores(annotations, min_score)
 
 
-def _build_annotation(body: AnnotationBody, encoder_id: int | None) -> AnnotationInput:
-    fields = body.model_dump() | {"label_ids": tuple(body.label_ids), "encoder_id": encoder_id}
+def _build_annotation(body: AnnotationBody, version_id: int | None) -> AnnotationInput:
+    fields = body.model_dump() | {"label_ids": tuple(body.label_ids), "version_id": version_id}
     return AnnotationInput(**fields)
 
 
@@ -133,7 +133,7 @@ def undo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db:
     session = _find_session(db, project, body.session_id)
     if (named := _find_act_id(db, project, user.id, body)) == 0:
         return build_act_answer(db, project, user.id, None, session)
-    act = undo(db, project, user.id, act_id=named)
+    act = undo(db, project, user.id, action_id=named)
     return build_act_answer(db, project, user.id, act, session)
 
 
@@ -143,14 +143,14 @@ def redo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db:
     session = _find_session(db, project, body.session_id)
     if (named := _find_act_id(db, project, user.id, body)) == 0:
         return build_act_answer(db, project, user.id, None, session)
-    act = redo(db, project, user.id, act_id=named)
+    act = redo(db, project, user.id, action_id=named)
     return build_act_answer(db, project, user.id, act, session)
 
 
 def _find_act_id(db: Db, project: CurrentProject, user_id: int, body: TakeBackBody) -> int | None:
     """The named act's id, None for "the next one", 0 where the key never became an act."""
     if body.act_key is None:
-        return body.act_id
+        return body.action_id
     act = find_act(db, project.id, user_id, body.act_key)
     return act.id if act else 0
 

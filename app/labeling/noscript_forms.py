@@ -19,7 +19,7 @@ from app.labeling.sessions.acceptance import MIN_SCORE, check_session, is_sure_e
 from app.labeling.sessions.duplicates import add_followers
 from app.labeling.sessions.rows import MAX_RANK, Item, find_rank, load_items
 from app.labeling.sessions.sessions import find_session
-from app.models import Act, LabelingSession, Project
+from app.models import LabelingSession, Project, UserAction
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
 from app.web.form_values import is_whole_number, parse_whole_number
@@ -120,7 +120,7 @@ def _build_annotation(
         similarity=item.similarity,
         suggestion_id=best.label_id if best else None,
         suggestion_score=best.score if best else None,
-        encoder_id=session.encoder_id,
+        version_id=session.version_id,
     )
 
 
@@ -240,7 +240,7 @@ def remark_by_form(
     return _redirect_to_rank(request, project, session, rank, view)
 
 
-def _find_rank(db: Session, session: LabelingSession, act: Act | None) -> int | None:
+def _find_rank(db: Session, session: LabelingSession, act: UserAction | None) -> int | None:
     places = (find_rank(db, session, i) for i in (list_record_ids(db, act) if act else []))
     return min((place for place in places if place is not None), default=None)
 

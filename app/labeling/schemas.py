@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.labeling.annotations.record_state import RecordState, load_record_states
 from app.labeling.annotations.undo import find_undo_and_redo_ids, list_record_ids
 from app.labeling.sessions.rows import Item, SessionProgress, compute_session_progress
-from app.models import Act, Label, LabelingSession, Project
+from app.models import Label, LabelingSession, Project, UserAction
 from app.web.schemas import StrictModel
 
 MAX_COUNTED_EACH_TIME = 1_000
@@ -88,14 +88,14 @@ class SessionProgressAnswer(StrictModel):
 
 
 class ActAnswer(StrictModel):
-    """What an act, an undo or a redo did. act_id is null when there was nothing to do.
+    """What an act, an undo or a redo did. action_id is null when there was nothing to do.
 
     progress          null without a session, and for one of more than 1,000 records: to count
                       those each time costs more than the act; GET the session's progress instead
     undo_id, redo_id  the acts that the next undo and redo would take
     """
 
-    act_id: int | None
+    action_id: int | None
     kind: str | None
     is_undone: bool
     records: list[RecordStateAnswer]
@@ -139,7 +139,7 @@ class SessionItemAnswer(StrictModel):
 
 
 class SessionAnswer(StrictModel):
-    """A labeling session; encoder_id is the version that it is pinned to.
+    """A labeling session; version_id is the version that it is pinned to.
 
     why  the reason, where the product chose it
     """
@@ -147,7 +147,7 @@ class SessionAnswer(StrictModel):
     id: int
     title: str
     seed_kind: str
-    encoder_id: int | None
+    version_id: int | None
     n_records: int
     url: str
     why: str | None
@@ -159,7 +159,7 @@ def build_session_answer(project: Project, session: LabelingSession) -> SessionA
         id=session.id,
         title=session.title,
         seed_kind=session.seed_kind,
-        encoder_id=session.encoder_id,
+        version_id=session.version_id,
         n_records=session.n_records,
         url=f"/projects/{project.slug}/sessions/{session.id}",
         why=session.seed.get("why"),
@@ -174,7 +174,11 @@ def build_progress_answer(
 
 
 def build_act_answer(
-    db: Session, project: Project, user_id: int, act: Act | None, session: LabelingSession | None
+    db: Session,
+    project: Project,
+    user_id: int,
+    act: UserAction | None,
+    session: LabelingSession | None,
 ) -> ActAnswer:
     """What was done, and how its records and the session stand now."""
     ids: Sequence[int] = list_record_ids(db, act) if act else []
@@ -182,7 +186,7 @@ def build_act_answer(
     undo_id, redo_id = find_undo_and_redo_ids(db, project.id, user_id)
     is_short = session is not None and session.n_records <= MAX_COUNTED_EACH_TIME
     return ActAnswer(
-        act_id=act.id if act else None,
+        action_id=act.id if act else None,
         kind=act.kind if act else None,
         is_undone=bool(act and act.undone_at),
         records=[RecordStateAnswer.of(i, standing) for i, standing in now.items()],

@@ -32,7 +32,7 @@ from app.maps.schemas import (
     MatchesAnswer,
 )
 from app.maps.values import NONE_OF_THESE, Values, compute_values_tag, load_values
-from app.models import Artifact, Encoder, Project
+from app.models import Artifact, Project, Version
 from app.projects.access import CurrentProject
 from app.projects.labels import list_all_labels
 from app.records.filters import Filters
@@ -143,7 +143,7 @@ def list_matches(request: Request, project: CurrentProject, db: ReadDb) -> Match
 
 def _open_map(
     db: Session, project: Project, number: int | None, revision: int | None
-) -> tuple[Encoder, Artifact, Map]:
+) -> tuple[Version, Artifact, Map]:
     one = choose_map(db, project, list_mapped_versions(db, project), number)
     if one is None:
         raise NotFound("map")

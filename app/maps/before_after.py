@@ -18,7 +18,7 @@ from app.maps.map_files import open_map
 from app.maps.map_versions import MappedVersion, list_mapped_versions
 from app.maps.values import NONE_OF_THESE, compute_values_tag, load_values
 from app.ml.map import Points
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.projects.labels import list_all_labels
 from app.search.vectors import Ids
 from app.web.static_files import STATIC
@@ -41,7 +41,7 @@ class MapSheet:
     names  of the largest classes, each with the place in the middle of its records
     """
 
-    encoder: Encoder
+    encoder: Version
     dots: list[tuple[str, str]]
     names: list[tuple[str, float, float]]
 
@@ -83,7 +83,7 @@ class BeforeAfter:
             yield record_id, self.names.get(int(self.classes[at]), ""), bx, by, ax, ay
 
     def _sheet(
-        self, encoder: Encoder, points: Points, classes: NDArray[np.int64], order: list[int]
+        self, encoder: Version, points: Points, classes: NDArray[np.int64], order: list[int]
     ) -> MapSheet:
         points_of_class = {label_id: points[classes == label_id] for label_id in order}
         colours = {label_id: label_colours()[slot] for label_id, slot in self.colours.items()}

@@ -32,7 +32,7 @@ from app.ml.map import (
     place_missing,
 )
 from app.ml.vectors import Vectors
-from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.models import Artifact, Embedding, Project, Version, utc_now
 from app.search.embedding import count_missing
 from app.search.index_revisions import find_base_version_id
 from app.search.vector_lock import hold_vectors
@@ -64,11 +64,11 @@ def list_due_maps(db: Session) -> list[int]:
 def _find_outdated(db: Session) -> set[int]:
     """Versions with an index, and no whole map that is as new. One query: asked all the time."""
     named = select(Artifact).where(Artifact.kind.in_(("index", MAP))).order_by(Artifact.revision)
-    newest = {(each.encoder_id, each.kind): each for each in db.scalars(named)}
+    newest = {(each.version_id, each.kind): each for each in db.scalars(named)}
     return {
-        encoder_id
-        for (encoder_id, kind), index in newest.items()
-        if kind == "index" and not _is_as_new(newest.get((encoder_id, MAP)), index)
+        version_id
+        for (version_id, kind), index in newest.items()
+        if kind == "index" and not _is_as_new(newest.get((version_id, MAP)), index)
     }
 
 
@@ -79,12 +79,12 @@ def _is_as_new(drawn: Artifact | None, index: Artifact) -> bool:
     return path.is_file() and path.stat().st_size == drawn.n_bytes
 
 
-def _list_candidates(db: Session, project: Project) -> list[Encoder]:
-    ours = select(Encoder).where(Encoder.project_id == project.id, Encoder.number > 0)
-    return list(db.scalars(ours.order_by(Encoder.number.desc())))
+def _list_candidates(db: Session, project: Project) -> list[Version]:
+    ours = select(Version).where(Version.project_id == project.id, Version.number > 0)
+    return list(db.scalars(ours.order_by(Version.number.desc())))
 
 
-def _prioritize(db: Session, project: Project, wanted: list[Encoder]) -> list[Encoder]:
+def _prioritize(db: Session, project: Project, wanted: list[Version]) -> list[Version]:
     """The raw version alone while it is among them; then the active one, then the newest."""
     raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     if raw is not None and raw in wanted:
@@ -92,50 +92,50 @@ def _prioritize(db: Session, project: Project, wanted: list[Encoder]) -> list[En
     return sorted(wanted, key=lambda each: active is None or each.id != active.id)
 
 
-def _is_backing_off(encoder_id: int) -> bool:
-    latest = read_status(encoder_id)
+def _is_backing_off(version_id: int) -> bool:
+    latest = read_status(version_id)
     return latest.error is not None and time.time() - latest.said_at < RETRY_SECONDS
 
 
-def draw_sketch(encoder_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
+def draw_sketch(version_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
     """First step: where there is no map yet, its two principal components, within seconds.
 
     go_on  is called while another job holds the vectors, and may raise to stop
     """
     with read_session() as db:
-        if list_maps(db, encoder_id):
+        if list_maps(db, version_id):
             return
-    with _only_holder(encoder_id, check_stopped):
+    with _only_holder(version_id, check_stopped):
         read_at = utc_now()
-        sketched = _sketched(encoder_id)
+        sketched = _sketched(version_id)
     if sketched is not None:
-        publish_map(encoder_id, sketched, SKETCH, read_at)
+        publish_map(version_id, sketched, SKETCH, read_at)
 
 
-def _sketched(encoder_id: int) -> Map | None:
-    ids, vectors = _load_tuned_vectors(encoder_id)
+def _sketched(version_id: int) -> Map | None:
+    ids, vectors = _load_tuned_vectors(version_id)
     return Map(ids, compute_sketch(vectors), len(ids)) if len(ids) else None
 
 
-def draw_map(encoder_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
+def draw_map(version_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
     """Second step: lay the records out, or place the new ones, and publish that as the map.
 
     go_on  is told the share done, and may raise to stop
     """
-    with _only_holder(encoder_id, check_stopped):
+    with _only_holder(version_id, check_stopped):
         read_at, began = utc_now(), time.monotonic()
-        drawn = _placed_or_reduced(encoder_id)
+        drawn = _placed_or_reduced(version_id)
     if drawn is None:
         return
     if isinstance(drawn, _Reduced):
         configure_numba_cache()
-        report = _make_reporter(encoder_id, check_stopped)
+        report = _make_reporter(version_id, check_stopped)
         laid = compute_layout_of_components(drawn.components, before=drawn.points, report=report)
         drawn = Map(drawn.ids, laid, len(drawn.ids))
-    publish_map(encoder_id, drawn, MAP, read_at)
+    publish_map(version_id, drawn, MAP, read_at)
     log.info(
         "map.drawn",
-        encoder_id=encoder_id,
+        version_id=version_id,
         n_records=len(drawn.ids),
         seconds=round(time.monotonic() - began, 1),
     )
@@ -150,57 +150,57 @@ class _Reduced:
     points: Points
 
 
-def _placed_or_reduced(encoder_id: int) -> Map | _Reduced | None:
+def _placed_or_reduced(version_id: int) -> Map | _Reduced | None:
     """All that needs the vectors themselves, for laying out takes minutes without them."""
-    ids, vectors = _load_tuned_vectors(encoder_id)
+    ids, vectors = _load_tuned_vectors(version_id)
     if len(ids) == 0:
         return None
-    own, points = _load_previous(encoder_id, ids)
+    own, points = _load_previous(version_id, ids)
     if own is not None and _can_be_placed(own, points):
         return Map(ids, place_missing(vectors, points), own.n_drawn)
     return _Reduced(ids, compute_principal_components(vectors, COMPONENTS), points)
 
 
 def _only_holder(
-    encoder_id: int, check_stopped: Callable[[float], None]
+    version_id: int, check_stopped: Callable[[float], None]
 ) -> AbstractContextManager[None]:
     with read_session() as db:
-        project_id = db.get_one(Encoder, encoder_id).project_id
+        project_id = db.get_one(Version, version_id).project_id
     return hold_vectors(project_id, lambda: check_stopped(0.0))
 
 
-def note_failure(encoder_id: int, sentence: str) -> None:
+def note_failure(version_id: int, sentence: str) -> None:
     """Tell the page why the map is not drawn; it is tried again after a while."""
-    log.warning("map.not_drawn", encoder_id=encoder_id, why=sentence)
-    write_status(encoder_id, DrawingStatus(error=sentence))
+    log.warning("map.not_drawn", version_id=version_id, why=sentence)
+    write_status(version_id, DrawingStatus(error=sentence))
 
 
-def _load_tuned_vectors(encoder_id: int) -> tuple[Ids, Vectors]:
+def _load_tuned_vectors(version_id: int) -> tuple[Ids, Vectors]:
     """Record ids (n,), ascending, and their vectors by this version (n, d). Raises Damaged."""
     with read_session() as db:
-        encoder = db.get_one(Encoder, encoder_id)
+        encoder = db.get_one(Version, version_id)
         file = db.scalar(
-            select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
+            select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
         ids = embedded_ids(db, find_base_version_id(encoder))
     tune = None if file is None else load_head(verified_path(file.file, file.sha256)).tune
     return gather_blocks(read_blocks(find_base_version_id(encoder), ids), len(ids), tune)
 
 
-def _load_previous(encoder_id: int, ids: Ids) -> tuple[Map | None, Points]:
+def _load_previous(version_id: int, ids: Ids) -> tuple[Map | None, Points]:
     """The version's own map, and where these records lay: on that, else on the raw version's.
 
     A record that was embedded since has no place: its text is another one.
     """
     with read_session() as db:
-        encoder = db.get_one(Encoder, encoder_id)
-        own = _open_newest(list_maps(db, encoder_id))
+        encoder = db.get_one(Version, version_id)
+        own = _open_newest(list_maps(db, version_id))
         if own is None:
             raw = find_raw_version(db, db.get_one(Project, encoder.project_id))
             of_raw = None if raw is None else _open_newest(list_maps(db, raw.id))
             return None, _empty_points(ids) if of_raw is None else of_raw[1].find_points(ids)
         since = select(Embedding.record_id).where(
-            Embedding.encoder_id == find_base_version_id(encoder),
+            Embedding.version_id == find_base_version_id(encoder),
             Embedding.embedded_at > own[0].created_at,
         )
         renewed = np.fromiter(db.scalars(since), np.int64)
@@ -229,7 +229,7 @@ def _can_be_placed(own: Map, points: Points) -> bool:
 
 
 def _make_reporter(
-    encoder_id: int, check_stopped: Callable[[float], None]
+    version_id: int, check_stopped: Callable[[float], None]
 ) -> Callable[[float], None]:
     latest = -1.0
 
@@ -238,6 +238,6 @@ def _make_reporter(
         check_stopped(share)
         if share >= latest + REPORT_STEP:
             latest = share
-            write_status(encoder_id, DrawingStatus(share))
+            write_status(version_id, DrawingStatus(share))
 
     return report

@@ -22,18 +22,18 @@ class DrawingStatus:
     said_at: float = 0.0  # Unix time in seconds.
 
 
-def read_status(encoder_id: int) -> DrawingStatus:
+def read_status(version_id: int) -> DrawingStatus:
     """What the worker last said about this version's map; nothing if that is long ago."""
     try:
         status = DrawingStatus(
-            **json.loads((data_subdir("maps") / f"{encoder_id}.json").read_text())
+            **json.loads((data_subdir("maps") / f"{version_id}.json").read_text())
         )
     except (OSError, ValueError, TypeError):
         return DrawingStatus()
     return status if time.time() - status.said_at < STALE_SECONDS else DrawingStatus()
 
 
-def write_status(encoder_id: int, drawing: DrawingStatus) -> None:
+def write_status(version_id: int, drawing: DrawingStatus) -> None:
     """Replace what pages read about this version's map."""
-    path = data_subdir("maps") / f"{encoder_id}.json"
+    path = data_subdir("maps") / f"{version_id}.json"
     replace_text(path, json.dumps(asdict(drawing) | {"said_at": time.time()}))

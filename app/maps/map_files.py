@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from app.db.session import write_session
 from app.errors import NotFound
 from app.ml.map import Points
-from app.models import Artifact, Encoder
+from app.models import Artifact, Version
 from app.search.vectors import Ids
 from app.search.versions import add_artifacts
 from app.settings import settings
@@ -80,10 +80,10 @@ def load_map(path: Path) -> Map:
         raise ValueError(f"{path.name} holds no map.") from error
 
 
-def list_maps(db: Session, encoder_id: int) -> list[Artifact]:
+def list_maps(db: Session, version_id: int) -> list[Artifact]:
     """The version's maps, the newest first, and its sketch last."""
     named = select(Artifact).where(
-        Artifact.encoder_id == encoder_id, Artifact.kind.in_((MAP, SKETCH))
+        Artifact.version_id == version_id, Artifact.kind.in_((MAP, SKETCH))
     )
     return list(db.scalars(named.order_by(Artifact.kind, Artifact.revision.desc())))
 
@@ -104,12 +104,12 @@ def open_map(artifact: Artifact) -> Map:
     return _open_maps[key]
 
 
-def find_map(db: Session, encoder_id: int, revision: int | None = None) -> tuple[Artifact, Map]:
+def find_map(db: Session, version_id: int, revision: int | None = None) -> tuple[Artifact, Map]:
     """The version's newest whole map, or that of the artifact id `revision`.
 
     Raises NotFound when there is none (yet, or any more), Damaged when none is whole.
     """
-    artifacts = list_maps(db, encoder_id)
+    artifacts = list_maps(db, version_id)
     wanted = [each for each in artifacts if revision in (None, each.id)]
     if not wanted:
         raise NotFound("map")
@@ -122,29 +122,29 @@ def find_map(db: Session, encoder_id: int, revision: int | None = None) -> tuple
     raise AssertionError("A loop over maps neither returned one nor raised.")
 
 
-def publish_map(encoder_id: int, drawn: Map, kind: str, read_at: datetime) -> None:
+def publish_map(version_id: int, drawn: Map, kind: str, read_at: datetime) -> None:
     """Store the map as the version's next revision; all but the two newest go.
 
     read_at  before the vectors were read: embeddings that are newer count as not on it yet
     """
     stored = store_file(kind, partial(save_map, drawn))
     with write_session() as db:
-        db.get_one(Encoder, encoder_id, with_for_update=True)
+        db.get_one(Version, version_id, with_for_update=True)
         add_artifacts(
             db,
-            encoder_id,
+            version_id,
             {kind: stored},
-            revision=_next_revision(db, encoder_id, kind),
+            revision=_next_revision(db, version_id, kind),
             n_records=len(drawn.ids),
             read_at=read_at,
         )
-        old = _delete_old(db, list_maps(db, encoder_id))
+        old = _delete_old(db, list_maps(db, version_id))
     for file in old:
         (settings().data_dir / file).unlink(missing_ok=True)
 
 
-def _next_revision(db: Session, encoder_id: int, kind: str) -> int:
-    of_kind = (Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+def _next_revision(db: Session, version_id: int, kind: str) -> int:
+    of_kind = (Artifact.version_id == version_id, Artifact.kind == kind)
     return (db.scalar(select(func.max(Artifact.revision)).where(*of_kind)) or 0) + 1
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.errors import NotFound
 from app.maps.drawing_status import DrawingStatus, read_status
 from app.maps.map_files import MAP, SKETCH
-from app.models import Act, Artifact, Encoder, Project, User
+from app.models import Artifact, Project, User, UserAction, Version
 from app.search.versions import find_active_version, find_raw_version, find_version, list_versions
 
 
@@ -16,7 +16,7 @@ from app.search.versions import find_active_version, find_raw_version, find_vers
 class MappedVersion:
     """A version's newest map. is_sketch: two principal components, until the map is drawn."""
 
-    encoder: Encoder
+    encoder: Version
     artifact: Artifact
     is_active: bool
 
@@ -31,11 +31,11 @@ def list_mapped_versions(db: Session, project: Project) -> list[MappedVersion]:
     active = find_active_version(db, project.id)
     ours = (
         select(Artifact)
-        .join(Encoder, Encoder.id == Artifact.encoder_id)
-        .where(Encoder.project_id == project.id, Artifact.kind.in_((MAP, SKETCH)))
+        .join(Version, Version.id == Artifact.version_id)
+        .where(Version.project_id == project.id, Artifact.kind.in_((MAP, SKETCH)))
     )
     in_order = ours.order_by(Artifact.kind.desc(), Artifact.revision)
-    newest = {artifact.encoder_id: artifact for artifact in db.scalars(in_order)}
+    newest = {artifact.version_id: artifact for artifact in db.scalars(in_order)}
     return [
         MappedVersion(encoder, newest[encoder.id], active is not None and encoder.id == active.id)
         for encoder in list_versions(db, project.id)
@@ -72,5 +72,5 @@ def find_pending_drawing(
 
 def list_annotators(db: Session, project: Project) -> list[User]:
     """Everybody who did anything in the project, by name."""
-    user_ids = select(Act.user_id).where(Act.project_id == project.id).distinct()
+    user_ids = select(UserAction.user_id).where(UserAction.project_id == project.id).distinct()
     return list(db.scalars(select(User).where(User.id.in_(user_ids)).order_by(User.name_key)))

@@ -21,7 +21,7 @@ from app.maps.map_versions import (
     find_pending_drawing,
     list_mapped_versions,
 )
-from app.models import Encoder, Project, Record
+from app.models import Project, Record, Version
 from app.projects.access import CurrentProject
 from app.projects.labels import list_all_labels
 from app.records.filters import Filters
@@ -46,7 +46,7 @@ MOST_IN_SESSION = 10_000
 MOST_SHOWN = 1_201
 """Characters of a text: one more than the card shows, which then says that there are more."""
 
-Version = Annotated[int | None, Query()]
+VersionNumber = Annotated[int | None, Query()]
 
 
 @router.get(MAP)
@@ -54,9 +54,9 @@ def show_map(
     request: Request,
     project: CurrentProject,
     db: ReadDb,
-    version: Version = None,
-    after: Version = None,
-    before: Version = None,
+    version: VersionNumber = None,
+    after: VersionNumber = None,
+    before: VersionNumber = None,
     record: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:
     """All records on one sheet, focused on one of them if the address names it.
@@ -106,7 +106,7 @@ def show_drawing(
 
 @router.get(MAP + "/records/{record_id}")
 def show_map_record(
-    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: Version = None
+    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: VersionNumber = None
 ) -> HTMLResponse:
     """A record that somebody chose on the map."""
     return _render_record(request, db, project, record_id, version, "maps/_card.html")
@@ -114,7 +114,7 @@ def show_map_record(
 
 @router.get(MAP + "/records/{record_id}/hint")
 def show_map_hint(
-    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: Version = None
+    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: VersionNumber = None
 ) -> HTMLResponse:
     """The same in few words, for the record under the pointer."""
     return _render_record(request, db, project, record_id, version, "maps/_hint.html")
@@ -126,7 +126,7 @@ def show_map_list(
     project: CurrentProject,
     db: ReadDb,
     ids: Annotated[str, Query(max_length=2_000)] = "",
-    version: Version = None,
+    version: VersionNumber = None,
 ) -> HTMLResponse:
     """These records in this order, for those who cannot point."""
     listed = _load_listed(db, project, _parse_ids(ids)[:LISTED])
@@ -209,13 +209,13 @@ def _drawing_context(db: Session, project: Project, found: list[MappedVersion]) 
     }
 
 
-def _suggests(db: Session, encoder: Encoder) -> bool:
+def _suggests(db: Session, encoder: Version) -> bool:
     """Then colours begin with suggestions: at first hardly any record carries a label."""
     return bool(load_session_suggestions(db, encoder.id).label_ids)
 
 
 def _annotation_context(
-    db: Session, project: Project, encoder: Encoder | None, records: list[RecordExcerpt]
+    db: Session, project: Project, encoder: Version | None, records: list[RecordExcerpt]
 ) -> dict[str, Any]:
     """What stands beside texts: labels, what people agree on, what the version suggests."""
     ids = [record.id for record in records]

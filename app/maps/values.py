@@ -16,7 +16,7 @@ from sqlalchemy import Integer, Select, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.sessions.version_access import load_session_suggestions
-from app.models import Act, Artifact, Consensus, Encoder, Label
+from app.models import Artifact, Consensus, Label, UserAction, Version
 from app.search.vectors import Ids
 from app.settings import settings
 
@@ -56,16 +56,18 @@ class Values:
 _cache: OrderedDict[str, Values] = OrderedDict()
 
 
-def compute_values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
+def compute_values_tag(db: Session, encoder: Version, of_map: str) -> str:
     """Changes whenever what values_of() returns for this map may change."""
     state = db.execute(
-        select(func.max(Act.id), func.count(Act.undone_at), func.max(Act.undone_at)).where(
-            Act.project_id == encoder.project_id
-        )
+        select(
+            func.max(UserAction.id),
+            func.count(UserAction.undone_at),
+            func.max(UserAction.undone_at),
+        ).where(UserAction.project_id == encoder.project_id)
     ).one()
     suggested = db.scalar(
         select(func.max(Artifact.id)).where(
-            Artifact.encoder_id == encoder.id, Artifact.kind == "suggestions"
+            Artifact.version_id == encoder.id, Artifact.kind == "suggestions"
         )
     )
     state_key = (
@@ -74,7 +76,7 @@ def compute_values_tag(db: Session, encoder: Encoder, of_map: str) -> str:
     return hashlib.sha256(state_key.encode()).hexdigest()[:32]
 
 
-def _describe_labels(db: Session, encoder: Encoder) -> str:
+def _describe_labels(db: Session, encoder: Version) -> str:
     """Merging and retiring move records from label to label without an act of theirs."""
     counted = select(func.count(Consensus.id), func.max(Consensus.id)).where(
         Consensus.project_id == encoder.project_id
@@ -83,7 +85,7 @@ def _describe_labels(db: Session, encoder: Encoder) -> str:
     return f"{db.execute(counted).one()} {db.scalars(order.order_by(Label.position)).all()}"
 
 
-def load_values(db: Session, encoder: Encoder, ids: Ids, tag: str) -> Values:
+def load_values(db: Session, encoder: Version, ids: Ids, tag: str) -> Values:
     """What is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
 
     tag  values_tag()
@@ -95,7 +97,7 @@ def load_values(db: Session, encoder: Encoder, ids: Ids, tag: str) -> Values:
     return _cache[tag]
 
 
-def _query_values(db: Session, encoder: Encoder, ids: Ids) -> Values:
+def _query_values(db: Session, encoder: Version, ids: Ids) -> Values:
     agreed = _load_consensus(db, encoder.project_id)
     rows, known = _find_rows(ids, agreed[:, 0])
     acts = _load_actions(db, encoder.project_id)
@@ -110,7 +112,7 @@ def _query_values(db: Session, encoder: Encoder, ids: Ids) -> Values:
 def _load_consensus(db: Session, project_id: int) -> NDArray[np.int64]:
     """One row (record, label, act) per labeled record, by record, (m, 3)."""
     label_id = func.coalesce(Consensus.label_id, -1)
-    ours = select(Consensus.record_id, label_id, Consensus.act_id)
+    ours = select(Consensus.record_id, label_id, Consensus.action_id)
     table = _fetch_table(db, ours.where(Consensus.project_id == project_id))
     order = select(Label.id).where(Label.project_id == project_id).order_by(Label.position)
     position = {each: at for at, each in enumerate(db.scalars(order))}
@@ -123,11 +125,11 @@ def _load_consensus(db: Session, project_id: int) -> NDArray[np.int64]:
 
 def _load_actions(db: Session, project_id: int) -> NDArray[np.int64]:
     """(act, user or 0, Unix seconds) of every act of the project, by id, (m, 3)."""
-    seconds = func.coalesce(cast(extract("epoch", Act.acted_at), Integer), 0)
-    ours = select(Act.id, func.coalesce(Act.user_id, 0), seconds).where(
-        Act.project_id == project_id
+    seconds = func.coalesce(cast(extract("epoch", UserAction.performed_at), Integer), 0)
+    ours = select(UserAction.id, func.coalesce(UserAction.user_id, 0), seconds).where(
+        UserAction.project_id == project_id
     )
-    return _fetch_table(db, ours.order_by(Act.id))
+    return _fetch_table(db, ours.order_by(UserAction.id))
 
 
 def _fetch_table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
@@ -149,7 +151,7 @@ def _find_rows(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
 
 
 def _load_best_suggestions(
-    db: Session, encoder: Encoder, ids: Ids
+    db: Session, encoder: Version, ids: Ids
 ) -> tuple[UInt32s, NDArray[np.uint8]]:
     suggestions = load_session_suggestions(db, encoder.id)
     labels, percent = np.zeros(len(ids), np.uint32), np.zeros(len(ids), np.uint8)

@@ -3,15 +3,15 @@
 from app.models.base import Base, Json, UtcDateTime, utc_now
 from app.models.installation import Installation
 from app.models.labeling import (
-    Act,
     Annotation,
     Assignment,
+    Comment,
     Consensus,
     LabelingSession,
-    Remark,
     SessionItem,
+    UserAction,
 )
-from app.models.notices import Delivery, Notice, Watch, Webhook
+from app.models.notifications import Delivery, Notification, Subscription, Webhook
 from app.models.people import (
     ApiToken,
     AuditEvent,
@@ -22,12 +22,11 @@ from app.models.people import (
     User,
 )
 from app.models.projects import Label, LabelChange, Membership, Project
-from app.models.records import Import, ImportReject, Record, Slice, hash_normalized
+from app.models.records import Import, ImportReject, Record, SavedSearch, hash_normalized
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
-from app.models.vectors import Activation, Artifact, Embedding, Encoder
+from app.models.versions import Activation, Artifact, Embedding, Version
 
 __all__ = [
-    "Act",
     "Activation",
     "Annotation",
     "ApiToken",
@@ -35,10 +34,10 @@ __all__ = [
     "Assignment",
     "AuditEvent",
     "Base",
+    "Comment",
     "Consensus",
     "Delivery",
     "Embedding",
-    "Encoder",
     "Evaluation",
     "Import",
     "ImportReject",
@@ -53,17 +52,18 @@ __all__ = [
     "LoginAttempt",
     "LossPoint",
     "Membership",
-    "Notice",
+    "Notification",
     "Project",
     "Record",
-    "Remark",
     "RunEvent",
+    "SavedSearch",
     "SessionItem",
-    "Slice",
+    "Subscription",
     "TrainingRun",
     "User",
+    "UserAction",
     "UtcDateTime",
-    "Watch",
+    "Version",
     "Webhook",
     "hash_normalized",
     "utc_now",

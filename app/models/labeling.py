@@ -30,7 +30,7 @@ class LabelingSession(Base):
     project_id: Mapped[int] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), index=True
     )
-    encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     seed_kind: Mapped[str] = mapped_column(String(20))
     seed: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -73,7 +73,7 @@ class SessionItem(Base):
     similarity: Mapped[float | None] = mapped_column(Float)
 
 
-class Act(Base):
+class UserAction(Base):
     """One thing a person did at once, and can undo at once: a label, a page accept, an import.
 
     `key` is the idempotency key that the browser sent: a retry finds the first answer here.
@@ -83,11 +83,11 @@ class Act(Base):
     0 after a pause of more than two minutes.
     """
 
-    __tablename__ = "acts"
+    __tablename__ = "actions"
     __table_args__ = (
         UniqueConstraint("project_id", "user_id", "key"),
         Index("ix_acts_project_id_user_id_id", "project_id", "user_id", "id"),
-        Index("ix_acts_project_id_acted_at", "project_id", "acted_at"),
+        Index("ix_acts_project_id_acted_at", "project_id", "performed_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -99,7 +99,7 @@ class Act(Base):
     kind: Mapped[str] = mapped_column(String(20))
     key: Mapped[str] = mapped_column(String(80))
     request_hash: Mapped[str | None] = mapped_column(String(64))
-    acted_at: Mapped[datetime] = mapped_column(default=utc_now)
+    performed_at: Mapped[datetime] = mapped_column(default=utc_now)
     active_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     undone_at: Mapped[datetime | None]
 
@@ -116,7 +116,7 @@ class Annotation(Base):
 
     __tablename__ = "annotations"
     __table_args__ = (
-        UniqueConstraint("act_id", "record_id", "label_id"),
+        UniqueConstraint("action_id", "record_id", "label_id"),
         Index("ix_annotations_record_id_user_id", "record_id", "user_id"),
         Index("ix_annotations_project_id_id", "project_id", "id"),
         # Progress counts all of them by these, without opening a row.
@@ -132,7 +132,7 @@ class Annotation(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    act_id: Mapped[int] = mapped_column(ForeignKey("acts.id", ondelete="CASCADE"), index=True)
+    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id", ondelete="CASCADE"), index=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id", ondelete="CASCADE"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -144,7 +144,7 @@ class Annotation(Base):
     )
     rank: Mapped[int | None]
     similarity: Mapped[float | None] = mapped_column(Float)
-    encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id", ondelete="SET NULL"))
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id", ondelete="SET NULL"))
     suggestion_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id"))
     suggestion_score: Mapped[float | None] = mapped_column(Float)
     milliseconds: Mapped[int | None]
@@ -157,30 +157,30 @@ class Consensus(Base):
 
     Derived from annotations in the same transaction, so that filters need no grouping; `likewise
     verify` recomputes it. label_id is null for "none of these". A multi-label record has a row
-    for each label. `act_id` is the act that brought it about.
+    for each label. `action_id` is the act that brought it about.
     """
 
     __tablename__ = "consensus"
     __table_args__ = (
         UniqueConstraint("record_id", "label_id"),
         Index("ix_consensus_project_id_label_id", "project_id", "label_id"),
-        Index("ix_consensus_project_id_act_id", "project_id", "act_id", "label_id"),
+        Index("ix_consensus_project_id_act_id", "project_id", "action_id", "label_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id", ondelete="CASCADE"))
     label_id: Mapped[int | None] = mapped_column(ForeignKey("labels.id"))
-    act_id: Mapped[int] = mapped_column(ForeignKey("acts.id", ondelete="CASCADE"))
+    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id", ondelete="CASCADE"))
 
 
-class Remark(Base):
+class Comment(Base):
     """A user flagged a record (kind flag) or wrote about it (kind comment); undo withdraws it."""
 
-    __tablename__ = "remarks"
+    __tablename__ = "comments"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    act_id: Mapped[int] = mapped_column(ForeignKey("acts.id", ondelete="CASCADE"), index=True)
+    action_id: Mapped[int] = mapped_column(ForeignKey("actions.id", ondelete="CASCADE"), index=True)
     project_id: Mapped[int] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), index=True
     )
@@ -188,5 +188,5 @@ class Remark(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     kind: Mapped[str] = mapped_column(String(10))
     body: Mapped[str] = mapped_column(Text, default="")
-    remarked_at: Mapped[datetime] = mapped_column(default=utc_now)
+    commented_at: Mapped[datetime] = mapped_column(default=utc_now)
     withdrawn_at: Mapped[datetime | None]

@@ -21,11 +21,12 @@ class Project(Base):
     `min_labels`: labels changed since the last version before a run starts by itself; `policy`
     holds what else it waits for (app.training.runs.trigger_policy).
     `keep_versions`: so many tuned versions stay, beside those in use or pinned.
-    `audit_until`: records whose content_hash does not sort after it are the audit stream ("" none).
+    `holdout_until`: records whose content_hash does not sort after it are the hold-out sample
+    ("": none).
     `goal_n` or `goal_share`: how many records, or which share of all, are to be labeled; `goal_on`:
     until which day.
-    `overlap_n` people judge, each for themselves, the records whose content_hash does not sort
-    before `overlap_from` ("": there are none).
+    `n_annotators_per_record` people annotate, each for themselves, the records whose content_hash
+    does not sort before `multi_annotation_from` ("": there are none).
     """
 
     __tablename__ = "projects"
@@ -38,15 +39,15 @@ class Project(Base):
     is_sample: Mapped[bool] = mapped_column(default=False)
     base_model: Mapped[str] = mapped_column(String(300))
     min_labels: Mapped[int]
-    trains_itself: Mapped[bool] = mapped_column(default=True)
+    has_auto_training: Mapped[bool] = mapped_column(default=True)
     policy: Mapped[dict[str, Any]] = mapped_column(default=dict)
     keep_versions: Mapped[int] = mapped_column(default=20)
-    audit_until: Mapped[str] = mapped_column(String(64), default="")
+    holdout_until: Mapped[str] = mapped_column(String(64), default="")
     goal_n: Mapped[int | None]
     goal_share: Mapped[float | None] = mapped_column(Float)
     goal_on: Mapped[date | None]
-    overlap_from: Mapped[str] = mapped_column(String(64), default="")
-    overlap_n: Mapped[int] = mapped_column(default=2)
+    multi_annotation_from: Mapped[str] = mapped_column(String(64), default="")
+    n_annotators_per_record: Mapped[int] = mapped_column(default=2)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -71,7 +71,7 @@ class Import(Base):
     """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
 
     status: an ImportStatus.
-    `n_read` is also the row at which a killed import goes on. `n_mended` rows were stored with
+    `n_read` is also the row at which a killed import goes on. `n_repaired` rows were stored with
     U+FFFD in place of NUL characters, which not every database holds. `file` lies under the data
     folder, named by us; `mapping` is app.exchange.imports.mapping.Mapping as JSON.
     """
@@ -87,7 +87,7 @@ class Import(Base):
     file: Mapped[str] = mapped_column(String(200))
     format: Mapped[str] = mapped_column(String(20))
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    act_id: Mapped[int | None] = mapped_column(ForeignKey("acts.id"))
+    action_id: Mapped[int | None] = mapped_column(ForeignKey("actions.id"))
     status: Mapped[str] = mapped_column(String(20), default=ImportStatus.UPLOADED, index=True)
     attempt: Mapped[int] = mapped_column(default=1)
     n_rows: Mapped[int | None]
@@ -96,7 +96,7 @@ class Import(Base):
     n_updated: Mapped[int] = mapped_column(default=0)
     n_unchanged: Mapped[int] = mapped_column(default=0)
     n_rejected: Mapped[int] = mapped_column(default=0)
-    n_mended: Mapped[int] = mapped_column(default=0)
+    n_repaired: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]
@@ -115,14 +115,14 @@ class ImportReject(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class Slice(Base):
+class SavedSearch(Base):
     """A filter with a name: dynamic, so its records are those that match whenever it is opened.
 
-    `name` is unique in its project without case (`name_key`). `asked` is a search of the records
+    `name` is unique in its project without case (`name_key`). `request` is a search of the records
     page as app.record_search.request writes it: parts of an address, by name.
     """
 
-    __tablename__ = "slices"
+    __tablename__ = "saved_searches"
     __table_args__ = (UniqueConstraint("project_id", "name_key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -130,5 +130,5 @@ class Slice(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     name: Mapped[str] = mapped_column(String(120))
     name_key: Mapped[str] = mapped_column(String(240))
-    asked: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    request: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -23,8 +23,8 @@ class TrainingRun(Base):
 
     status: a RunStatus; stage: a RunStage. At most one run of a project is queued or running (a
     unique partial index holds it).
-    `encoder_id` is the version it published. `last_act_id` bounds what the run saw: labels of later
-    acts count as changed since. `audit_until` is the audit stream that it left out.
+    `version_id` is the version it published. `last_action_id` bounds what the run saw: labels of
+    later actions count as changed since. `holdout_until` is the hold-out sample that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
     app.training.pipeline.dataset counts it; `verdict` says why it was (not) activated.
     """
@@ -52,19 +52,19 @@ class TrainingRun(Base):
     attempt: Mapped[int] = mapped_column(default=1)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     n_examples: Mapped[int | None]
-    last_act_id: Mapped[int | None]
+    last_action_id: Mapped[int | None]
     snapshot_hash: Mapped[str | None] = mapped_column(String(64))
     dataset: Mapped[dict[str, Any] | None]
-    audit_until: Mapped[str] = mapped_column(String(64), default="")
-    encoder_id: Mapped[int | None] = mapped_column(
-        ForeignKey("encoders.id", ondelete="SET NULL"), unique=True
+    holdout_until: Mapped[str] = mapped_column(String(64), default="")
+    version_id: Mapped[int | None] = mapped_column(
+        ForeignKey("versions.id", ondelete="SET NULL"), unique=True
     )
     verdict: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     requested_at: Mapped[datetime] = mapped_column(default=utc_now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    cancel_asked_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
 
 
 class RunEvent(Base):
@@ -113,7 +113,7 @@ class Evaluation(Base):
     run_id: Mapped[int] = mapped_column(
         ForeignKey("training_runs.id", ondelete="CASCADE"), index=True
     )
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
     role: Mapped[str] = mapped_column(String(12))
     metric: Mapped[str] = mapped_column(String(40))
     k: Mapped[int | None]

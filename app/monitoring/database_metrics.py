@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.db.session import read_session
 from app.errors import AppError
 from app.jobs.steps import list_workers
-from app.models import Act, Delivery, Import, Project, TrainingRun
+from app.models import Delivery, Import, Project, TrainingRun, UserAction
 from app.search.embedding import count_missing
 from app.settings import settings
 
@@ -52,7 +52,7 @@ def _collect_counts(db: Session) -> Iterator[Metric]:
     saves = CounterMetricFamily(
         "likewise_label_saves", "Times that labels were saved, by kind.", labels=["kind"]
     )
-    saved = _count_by(db, Act.kind, SAVE_KINDS)
+    saved = _count_by(db, UserAction.kind, SAVE_KINDS)
     for kind in SAVE_KINDS:
         saves.add_metric([kind], saved[kind])
     yield saves
@@ -73,7 +73,7 @@ def _count_by(
 
 def _collect_queues(db: Session, n_runs: int) -> Metric:
     n_imports = db.scalar(select(func.count()).where(Import.status == "queued")) or 0
-    undelivered = (Delivery.delivered_at.is_(None), Delivery.given_up_at.is_(None))
+    undelivered = (Delivery.delivered_at.is_(None), Delivery.abandoned_at.is_(None))
     n_deliveries = db.scalar(select(func.count()).where(*undelivered)) or 0
     queues = GaugeMetricFamily(
         "likewise_queue_length", "Work that waits for a worker, by kind.", labels=["kind"]

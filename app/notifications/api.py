@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.accounts.access import Admin, CurrentUser
 from app.db.session import Db, ReadDb
-from app.models import Notice, Webhook
+from app.models import Notification, Webhook
 from app.notifications.notifications import list_latest_notices
 from app.notifications.webhooks import (
     add_webhook,
@@ -34,7 +34,7 @@ class NoticeAnswer(BaseModel):
     seen_at: datetime | None
 
     @classmethod
-    def of(cls, notice: Notice, project: str) -> Self:
+    def of(cls, notice: Notification, project: str) -> Self:
         """Built from the row."""
         return cls(
             id=notice.id,

@@ -27,15 +27,15 @@ BATCH_SIZE = 20
 
 def list_due_deliveries(db: Session, now: datetime) -> list[tuple[int, int]]:
     """(id, attempt) of what is to be tried now, the oldest first."""
-    due = select(Delivery.id, Delivery.attempt).where(Delivery.next_at <= now)
-    return [(i, n) for i, n in db.execute(due.order_by(Delivery.next_at).limit(BATCH_SIZE))]
+    due = select(Delivery.id, Delivery.attempt).where(Delivery.next_attempt_at <= now)
+    return [(i, n) for i, n in db.execute(due.order_by(Delivery.next_attempt_at).limit(BATCH_SIZE))]
 
 
 def deliver(delivery_id: int) -> None:
     """Try once, and note what came of it. Safe to repeat: what has ended is left alone."""
     with read_session() as db:
         delivery = db.get(Delivery, delivery_id)
-    if delivery is None or delivery.next_at is None:
+    if delivery is None or delivery.next_attempt_at is None:
         return
     try:
         _send(delivery)
@@ -49,7 +49,7 @@ def note_crashed_attempt(delivery_id: int, sentence: str) -> None:
     """The job of a try ended in an accident: that counts as a failed try."""
     with read_session() as db:
         delivery = db.get(Delivery, delivery_id)
-    if delivery is not None and delivery.next_at is not None:
+    if delivery is not None and delivery.next_attempt_at is not None:
         _note_failure(delivery, sentence)
 
 
@@ -72,9 +72,9 @@ def send_again(db: Session, project: Project, delivery_id: int) -> None:
     delivery = db.get(Delivery, delivery_id)
     if delivery is None or delivery.project_id != project.id:
         raise NotFound("delivery")
-    if delivery.next_at is not None and delivery.next_at <= utc_now():
+    if delivery.next_attempt_at is not None and delivery.next_attempt_at <= utc_now():
         raise Conflict("This message is on its way.")
-    delivery.next_at, delivery.given_up_at, delivery.delivered_at = utc_now(), None, None
+    delivery.next_attempt_at, delivery.abandoned_at, delivery.delivered_at = utc_now(), None, None
     # A new number, so that the try is a job of its own.
     delivery.attempt += 1
     db.flush()
@@ -87,7 +87,9 @@ def delete_old_deliveries() -> None:
     """Those that ended a month ago."""
     old = utc_now() - RETENTION
     with write_session() as db:
-        db.execute(delete(Delivery).where(Delivery.next_at.is_(None), Delivery.created_at < old))
+        db.execute(
+            delete(Delivery).where(Delivery.next_attempt_at.is_(None), Delivery.created_at < old)
+        )
 
 
 def _send(delivery: Delivery) -> None:
@@ -107,18 +109,22 @@ def _send(delivery: Delivery) -> None:
 
 def _note_failure(delivery: Delivery, sentence: str) -> None:
     if delivery.attempt > len(RETRY_DELAYS):
-        _finish(delivery, given_up_at=utc_now(), error=sentence)
+        _finish(delivery, abandoned_at=utc_now(), error=sentence)
         return
-    next_at = utc_now() + RETRY_DELAYS[delivery.attempt - 1]
-    _update_attempt(delivery, attempt=delivery.attempt + 1, next_at=next_at, error=sentence)
+    next_attempt_at = utc_now() + RETRY_DELAYS[delivery.attempt - 1]
+    _update_attempt(
+        delivery, attempt=delivery.attempt + 1, next_attempt_at=next_attempt_at, error=sentence
+    )
 
 
 def _finish(delivery: Delivery, **values: datetime | str | None) -> None:
-    _update_attempt(delivery, next_at=None, **values)
+    _update_attempt(delivery, next_attempt_at=None, **values)
 
 
 def _update_attempt(delivery: Delivery, **values: datetime | str | int | None) -> None:
     # Bound to the try that it reports, so that a repeated step changes nothing.
     same = (Delivery.id == delivery.id, Delivery.attempt == delivery.attempt)
     with write_session() as db:
-        db.execute(update(Delivery).where(*same, Delivery.next_at.is_not(None)).values(**values))
+        db.execute(
+            update(Delivery).where(*same, Delivery.next_attempt_at.is_not(None)).values(**values)
+        )

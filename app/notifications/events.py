@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Delivery, Notice, Project, Webhook, utc_now
+from app.models import Delivery, Notification, Project, Webhook, utc_now
 from app.notifications.subscriptions import list_watchers
 from app.settings import settings
 
@@ -58,7 +58,7 @@ def _notify_users(
     recipients = {user.id for user, _ in watchers} | (set() if also is None else {also})
     for user_id in sorted(recipients):
         db.add(
-            Notice(
+            Notification(
                 user_id=user_id,
                 project_id=project.id,
                 kind=event.kind,

@@ -3,24 +3,26 @@
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.models import Notice, Project, utc_now
+from app.models import Notification, Project, utc_now
 
 MOST_SHOWN = 50
 
 
 def count_unseen(db: Session, user_id: int) -> int:
     """How many the user has not read."""
-    unseen = select(func.count()).where(Notice.user_id == user_id, Notice.seen_at.is_(None))
+    unseen = select(func.count()).where(
+        Notification.user_id == user_id, Notification.seen_at.is_(None)
+    )
     return db.scalar(unseen) or 0
 
 
-def list_latest_notices(db: Session, user_id: int) -> list[tuple[Notice, str]]:
+def list_latest_notices(db: Session, user_id: int) -> list[tuple[Notification, str]]:
     """(notice, name of its project), the newest first."""
     query = (
-        select(Notice, Project.name)
-        .join(Project, Project.id == Notice.project_id)
-        .where(Notice.user_id == user_id)
-        .order_by(Notice.id.desc())
+        select(Notification, Project.name)
+        .join(Project, Project.id == Notification.project_id)
+        .where(Notification.user_id == user_id)
+        .order_by(Notification.id.desc())
         .limit(MOST_SHOWN)
     )
     return [(notice, name) for notice, name in db.execute(query)]
@@ -28,5 +30,9 @@ def list_latest_notices(db: Session, user_id: int) -> list[tuple[Notice, str]]:
 
 def mark_seen(db: Session, user_id: int, up_to_id: int) -> None:
     """All up to that one were read; a later one, that the page did not show, stays new."""
-    seen = (Notice.user_id == user_id, Notice.id <= up_to_id, Notice.seen_at.is_(None))
-    db.execute(update(Notice).where(*seen).values(seen_at=utc_now()))
+    seen = (
+        Notification.user_id == user_id,
+        Notification.id <= up_to_id,
+        Notification.seen_at.is_(None),
+    )
+    db.execute(update(Notification).where(*seen).values(seen_at=utc_now()))

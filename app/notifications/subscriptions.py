@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.models import Membership, Project, User, Watch
+from app.models import Membership, Project, Subscription, User
 from app.models.enums import Role
 
 _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,63}")
@@ -14,9 +14,9 @@ _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,6
 
 def watch(db: Session, project_id: int, user_id: int, *, by_email: bool = False) -> None:
     """From now on the user is told, by mail as well if so asked."""
-    found = db.get(Watch, (project_id, user_id))
+    found = db.get(Subscription, (project_id, user_id))
     if found is None:
-        db.add(Watch(project_id=project_id, user_id=user_id, by_email=by_email))
+        db.add(Subscription(project_id=project_id, user_id=user_id, by_email=by_email))
     else:
         found.by_email = by_email
     db.flush()
@@ -24,15 +24,15 @@ def watch(db: Session, project_id: int, user_id: int, *, by_email: bool = False)
 
 def unwatch(db: Session, project_id: int, user_id: int) -> None:
     """No more."""
-    found = db.get(Watch, (project_id, user_id))
+    found = db.get(Subscription, (project_id, user_id))
     if found is not None:
         db.delete(found)
         db.flush()
 
 
-def find_watch(db: Session, project_id: int, user_id: int) -> Watch | None:
+def find_watch(db: Session, project_id: int, user_id: int) -> Subscription | None:
     """What the user asked for, or None."""
-    return db.get(Watch, (project_id, user_id))
+    return db.get(Subscription, (project_id, user_id))
 
 
 def list_watchers(db: Session, project: Project) -> list[tuple[User, bool]]:
@@ -40,9 +40,9 @@ def list_watchers(db: Session, project: Project) -> list[tuple[User, bool]]:
     member = select(Membership.user_id).where(Membership.project_id == project.id)
     may_see = or_(User.role == Role.ADMIN, User.id.in_(member))
     query = (
-        select(User, Watch.by_email)
-        .join(Watch, Watch.user_id == User.id)
-        .where(Watch.project_id == project.id, User.is_active)
+        select(User, Subscription.by_email)
+        .join(Subscription, Subscription.user_id == User.id)
+        .where(Subscription.project_id == project.id, User.is_active)
     )
     rows = db.execute(query if project.is_open else query.where(may_see)).all()
     return [(user, by_email) for user, by_email in rows]

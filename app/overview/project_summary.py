@@ -14,7 +14,6 @@ from app.labeling.sessions.session_list import list_recent_sessions
 from app.models import (
     Artifact,
     Consensus,
-    Encoder,
     Evaluation,
     Import,
     Label,
@@ -22,6 +21,7 @@ from app.models import (
     Project,
     SessionItem,
     TrainingRun,
+    Version,
 )
 from app.models.enums import RunStatus, VersionKind
 from app.projects.labels import is_offered, list_all_labels
@@ -55,7 +55,7 @@ class ProjectSummary:
     is_searchable: bool
     readiness: Readiness
     shares: list[tuple[Label | None, int]]
-    active: Encoder | None
+    active: Version | None
     figures: list[Figure]
     runs: Sequence[TrainingRun]
     sessions: list[SessionSummary]
@@ -134,8 +134,8 @@ def figures(db: Session, project_id: int) -> list[Figure]:
 def _has_index(db: Session, project_id: int) -> bool:
     indexes = (
         select(Artifact.id)
-        .join(Encoder, Encoder.id == Artifact.encoder_id)
-        .where(Encoder.project_id == project_id, Artifact.kind == "index")
+        .join(Version, Version.id == Artifact.version_id)
+        .where(Version.project_id == project_id, Artifact.kind == "index")
     )
     return db.scalar(indexes.limit(1)) is not None
 
@@ -172,10 +172,10 @@ def _has_tuned_session(db: Session, project_id: int) -> bool:
     kinds = [each.kind for each in SESSION_KINDS.values() if each.is_similarity]
     found = db.scalar(
         select(LabelingSession.id)
-        .join(Encoder, Encoder.id == LabelingSession.encoder_id)
+        .join(Version, Version.id == LabelingSession.version_id)
         .where(
             LabelingSession.project_id == project_id,
-            Encoder.kind != VersionKind.RAW,
+            Version.kind != VersionKind.RAW,
             LabelingSession.seed_kind.in_(kinds),
         )
         .limit(1)
@@ -188,6 +188,6 @@ def _find_labeled_record(db: Session, project_id: int) -> int | None:
     return db.scalar(
         select(Consensus.record_id)
         .where(Consensus.project_id == project_id, Consensus.label_id.is_not(None))
-        .order_by(Consensus.act_id.desc(), Consensus.id)
+        .order_by(Consensus.action_id.desc(), Consensus.id)
         .limit(1)
     )

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.actions import UNFLAG
-from app.models import Act, Annotation
+from app.models import Annotation, UserAction
 from app.models.enums import LABELING_VERDICTS, AnnotationSource
 
 # Shorter than this, what was done in it says nothing about pace.
@@ -95,11 +95,13 @@ def group_totals(
 def _count_actions(
     db: Session, project_id: int
 ) -> dict[tuple[int | None, int | None, str], tuple[int, int, float]]:
-    by = (Act.user_id, Act.session_id, Act.kind)
+    by = (UserAction.user_id, UserAction.session_id, UserAction.kind)
     rows = db.execute(
-        select(*by, func.count(), func.count(Act.undone_at), func.sum(Act.active_seconds))
+        select(
+            *by, func.count(), func.count(UserAction.undone_at), func.sum(UserAction.active_seconds)
+        )
         # Taking a flag off is counted where the flag was set.
-        .where(Act.project_id == project_id, Act.kind != UNFLAG)
+        .where(UserAction.project_id == project_id, UserAction.kind != UNFLAG)
         .group_by(*by)
     )
     return {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}

@@ -7,7 +7,7 @@ from statistics import median
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Act, Annotation, Consensus, User
+from app.models import Annotation, Consensus, User, UserAction
 from app.models.enums import AUTOMATIC_SOURCES, LABELING_VERDICTS, MANUAL_SOURCES, AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
@@ -84,15 +84,15 @@ def load_recent_decisions(db: Session, project_id: int, user_id: int) -> RecentD
     """The person's latest single decisions; what was taken back is not among them."""
     rows = db.execute(
         select(Annotation.milliseconds, _is_judged_by_others(), _matches_consensus())
-        .join(Act, Act.id == Annotation.act_id)
+        .join(UserAction, UserAction.id == Annotation.action_id)
         .where(
-            Act.project_id == project_id,
-            Act.user_id == user_id,
-            Act.kind == "single",
-            Act.undone_at.is_(None),
+            UserAction.project_id == project_id,
+            UserAction.user_id == user_id,
+            UserAction.kind == "single",
+            UserAction.undone_at.is_(None),
             Annotation.verdict.in_(LABELING_VERDICTS),
         )
-        .order_by(Act.id.desc())
+        .order_by(UserAction.id.desc())
         .limit(MAX_DECISIONS)
     ).all()
     times = [row[0] for row in rows if row[0] is not None and 0 < row[0] <= LONGEST_MILLISECONDS]

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Act, Consensus, Project
+from app.models import Consensus, Project, UserAction
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 STEPS = (("hour", HOUR), ("day", DAY), ("week", WEEK), ("four weeks", 4 * WEEK))
@@ -35,7 +35,9 @@ class Timeline:
 
 def build_timeline(db: Session, project: Project, now: datetime) -> Timeline | None:
     """From the project's first act until now; None before it."""
-    first = db.scalar(select(func.min(Act.acted_at)).where(Act.project_id == project.id))
+    first = db.scalar(
+        select(func.min(UserAction.performed_at)).where(UserAction.project_id == project.id)
+    )
     if first is None:
         return None
     step, length = _choose_step(now - first)
@@ -49,9 +51,9 @@ def build_timeline(db: Session, project: Project, now: datetime) -> Timeline | N
 def find_last_actions(db: Session, project_id: int, moments: Sequence[datetime]) -> list[int]:
     """The id of the project's last act before each moment; 0 where there is none."""
     before = [
-        select(Act.id)
-        .where(Act.project_id == project_id, Act.acted_at < moment)
-        .order_by(Act.acted_at.desc())
+        select(UserAction.id)
+        .where(UserAction.project_id == project_id, UserAction.performed_at < moment)
+        .order_by(UserAction.performed_at.desc())
         .limit(1)
         .scalar_subquery()
         for moment in moments
@@ -77,7 +79,9 @@ def count_labeled_by(db: Session, project: Project, last_acts: Sequence[int]) ->
     ups = np.maximum.accumulate(last_acts).tolist()
     counts = [
         select(func.count())
-        .where(Consensus.project_id == project.id, Consensus.act_id > low, Consensus.act_id <= up)
+        .where(
+            Consensus.project_id == project.id, Consensus.action_id > low, Consensus.action_id <= up
+        )
         .scalar_subquery()
         for low, up in zip([0, *ups], ups, strict=False)
     ]
@@ -89,7 +93,7 @@ def _count_by_first_action(
 ) -> tuple[int, ...]:
     """The same where a record carries several labels: it counts since the first of them."""
     firsts = db.scalars(
-        select(func.min(Consensus.act_id))
+        select(func.min(Consensus.action_id))
         .where(Consensus.project_id == project_id)
         .group_by(Consensus.record_id)
     )

@@ -15,7 +15,7 @@ from app.db.session import write_session
 from app.labeling.annotations.actions import begin_act, find_replay, require_act
 from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.annotations.consensus import update_consensus
-from app.models import Act, Annotation, Project, Remark
+from app.models import Annotation, Comment, Project, UserAction
 from app.models.enums import AnnotationSource
 from app.record_search.bulk_plan import BulkPlan
 from app.search.vectors import chunks
@@ -26,7 +26,7 @@ PART = 500
 
 def apply_plan(
     project: Project, user_id: int, plan: BulkPlan, key: str, request_hash: str | None = None
-) -> Act:
+) -> UserAction:
     """Do what was planned, as one act of this user.
 
     With a key that was sent before, only what is missing of it is done. Raises Invalid for a bad
@@ -38,13 +38,15 @@ def apply_plan(
     for part in chunks(about, PART):
         with write_session() as db:
             # Locked: the same request sent twice at once must not store a part twice.
-            if db.get_one(Act, act.id, with_for_update=True).undone_at is not None:
+            if db.get_one(UserAction, act.id, with_for_update=True).undone_at is not None:
                 break
             _store(db, act, part)
     return act
 
 
-def _begin(project: Project, user_id: int, kind: str, key: str, request_hash: str | None) -> Act:
+def _begin(
+    project: Project, user_id: int, kind: str, key: str, request_hash: str | None
+) -> UserAction:
     with write_session() as db:
         act = find_replay(db, project.id, user_id, key, request_hash)
         act = act or begin_act(
@@ -53,18 +55,18 @@ def _begin(project: Project, user_id: int, kind: str, key: str, request_hash: st
         return act or require_act(db, project.id, user_id, key, request_hash)
 
 
-def _store(db: Session, act: Act, part: Sequence[AnnotationInput | int]) -> None:
+def _store(db: Session, act: UserAction, part: Sequence[AnnotationInput | int]) -> None:
     flagged = [each for each in part if isinstance(each, int)]
     annotations = [each for each in part if isinstance(each, AnnotationInput)]
     if flagged:
-        done = set(db.scalars(select(Remark.record_id).where(Remark.act_id == act.id)))
+        done = set(db.scalars(select(Comment.record_id).where(Comment.action_id == act.id)))
         rows = [_build_flag_row(act, each) for each in flagged if each not in done]
         if rows:
-            db.execute(insert(Remark), rows)
+            db.execute(insert(Comment), rows)
         return
     ids = [annotation.record_id for annotation in annotations]
     already = select(Annotation.record_id).where(
-        Annotation.act_id == act.id, Annotation.record_id.in_(ids)
+        Annotation.action_id == act.id, Annotation.record_id.in_(ids)
     )
     done = set(db.scalars(already))
     rows = [
@@ -78,21 +80,21 @@ def _store(db: Session, act: Act, part: Sequence[AnnotationInput | int]) -> None
         update_consensus(db, act.project_id, ids)
 
 
-def _build_flag_row(act: Act, record_id: int) -> dict[str, Any]:
+def _build_flag_row(act: UserAction, record_id: int) -> dict[str, Any]:
     return {
-        "act_id": act.id,
+        "action_id": act.id,
         "project_id": act.project_id,
         "record_id": record_id,
         "user_id": act.user_id,
         "kind": "flag",
         "body": "",
-        "remarked_at": act.acted_at,
+        "commented_at": act.performed_at,
     }
 
 
-def _build_annotation_rows(act: Act, annotation: AnnotationInput) -> list[dict[str, Any]]:
+def _build_annotation_rows(act: UserAction, annotation: AnnotationInput) -> list[dict[str, Any]]:
     row = {
-        "act_id": act.id,
+        "action_id": act.id,
         "project_id": act.project_id,
         "record_id": annotation.record_id,
         "user_id": act.user_id,
@@ -100,8 +102,8 @@ def _build_annotation_rows(act: Act, annotation: AnnotationInput) -> list[dict[s
         "source": AnnotationSource.PAGE,
         "suggestion_id": annotation.suggestion_id,
         "suggestion_score": annotation.suggestion_score,
-        "encoder_id": annotation.encoder_id,
-        "annotated_at": act.acted_at,
+        "version_id": annotation.version_id,
+        "annotated_at": act.performed_at,
     }
     label_ids: Sequence[int | None] = annotation.label_ids or (None,)
     return [row | {"label_id": label_id} for label_id in label_ids]

@@ -129,13 +129,13 @@ def undo_on_records(
     project: CurrentProject,
     user: CurrentUser,
     db: Db,
-    act_id: Annotated[int, Form()],
+    action_id: Annotated[int, Form()],
     query: Annotated[str, Form()] = "",
     record_id: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Take an act back, and return to where it was done."""
-    undo(db, project, user.id, act_id=act_id)
-    return _back(project, query, act_id, record_id)
+    undo(db, project, user.id, action_id=action_id)
+    return _back(project, query, action_id, record_id)
 
 
 @router.post("/projects/{slug}/records/redo")
@@ -143,16 +143,16 @@ def redo_on_records(
     project: CurrentProject,
     user: CurrentUser,
     db: Db,
-    act_id: Annotated[int, Form()],
+    action_id: Annotated[int, Form()],
     query: Annotated[str, Form()] = "",
     record_id: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Do it again."""
-    redo(db, project, user.id, act_id=act_id)
-    return _back(project, query, act_id, record_id)
+    redo(db, project, user.id, action_id=action_id)
+    return _back(project, query, action_id, record_id)
 
 
-def _back(project: Project, query: str, act_id: int, record_id: int | None = None) -> Response:
+def _back(project: Project, query: str, action_id: int, record_id: int | None = None) -> Response:
     search = SearchRequest.from_query(dict(parse_qsl(query)))
     path = f"/projects/{project.slug}/records" + (f"/{record_id}" if record_id else "")
-    return RedirectResponse(search.address(path, done=str(act_id)), 303)
+    return RedirectResponse(search.address(path, done=str(action_id)), 303)

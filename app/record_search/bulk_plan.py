@@ -15,7 +15,7 @@ from app.errors import Conflict, Invalid
 from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.sessions.acceptance import MIN_SCORE, Acceptance, is_sure_enough, sum_up
 from app.labeling.sessions.rows import find_suggestions
-from app.models import Consensus, Label, Project, Record, Remark
+from app.models import Comment, Consensus, Label, Project, Record
 from app.models.enums import Verdict
 from app.projects.label_resolver import NONE_OF_THESE
 from app.projects.labels import label_set
@@ -171,11 +171,11 @@ def _build_annotation(action: BulkAction, record_id: int) -> AnnotationInput:
 
 
 def _select_unflagged(db: Session, project: Project, user_id: int, ids: Ids) -> Ids:
-    flags = select(Remark.record_id).where(
-        Remark.project_id == project.id,
-        Remark.user_id == user_id,
-        Remark.kind == "flag",
-        Remark.withdrawn_at.is_(None),
+    flags = select(Comment.record_id).where(
+        Comment.project_id == project.id,
+        Comment.user_id == user_id,
+        Comment.kind == "flag",
+        Comment.withdrawn_at.is_(None),
     )
     return ids[~np.isin(ids, load_id_columns(db, flags)[0])]
 
@@ -194,7 +194,7 @@ def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationI
             tuple(suggestion.label_id for suggestion in found[each]),
             suggestion_id=found[each][0].label_id,
             suggestion_score=found[each][0].score,
-            encoder_id=encoder.id if encoder else None,
+            version_id=encoder.id if encoder else None,
         )
         for each in ids.tolist()
         if each in found

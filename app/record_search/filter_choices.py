@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.models import Annotation, Encoder, Import, Label, Project, User
+from app.models import Annotation, Import, Label, Project, User, Version
 from app.projects.labels import is_offered, list_all_labels
 from app.record_search.request import SearchRequest
 from app.records.records import RecordExcerpt, list_field_names, load_excerpts
@@ -47,8 +47,8 @@ class FilterChoices:
     fields: list[str]
     people: dict[int, str]
     imports: dict[int, str]
-    versions: list[Encoder]
-    active: Encoder | None
+    versions: list[Version]
+    active: Version | None
     seed_records: list[RecordExcerpt]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Act, Annotation, Label, Project, Remark, User
+from app.models import Annotation, Comment, Label, Project, User, UserAction
 from app.models.enums import Verdict
 from app.web.form_values import is_whole_number
 from app.web.wording import format_count
@@ -17,7 +17,7 @@ class FlashMessage:
     """A sentence, and the act that its button would undo or (is_undone) do again."""
 
     sentence: str
-    act_id: int
+    action_id: int
     is_undone: bool
 
 
@@ -28,7 +28,7 @@ def load_flash(
     written = query.get("done", "")
     if not is_whole_number(written):
         return None
-    act = db.get(Act, int(written))
+    act = db.get(UserAction, int(written))
     if act is None or act.user_id != user.id or act.project_id != project.id:
         return None
     sentence = _sentence(db, act)
@@ -37,10 +37,12 @@ def load_flash(
     return FlashMessage(sentence, act.id, act.undone_at is not None)
 
 
-def _sentence(db: Session, act: Act) -> str:
+def _sentence(db: Session, act: UserAction) -> str:
     remarks = dict(
         db.execute(
-            select(Remark.kind, func.count()).where(Remark.act_id == act.id).group_by(Remark.kind)
+            select(Comment.kind, func.count())
+            .where(Comment.action_id == act.id)
+            .group_by(Comment.kind)
         ).all()
     )
     if remarks:
@@ -49,12 +51,12 @@ def _sentence(db: Session, act: Act) -> str:
     rows = db.execute(
         select(Annotation.verdict, Label.name, func.count())
         .outerjoin(Label, Label.id == Annotation.label_id)
-        .where(Annotation.act_id == act.id)
+        .where(Annotation.action_id == act.id)
         .group_by(Annotation.verdict, Label.name)
         .order_by(func.count().desc())
     ).all()
     n_records = select(func.count(Annotation.record_id.distinct()))
-    n = db.scalar(n_records.where(Annotation.act_id == act.id)) or 0
+    n = db.scalar(n_records.where(Annotation.action_id == act.id)) or 0
     parts = [_part(verdict, name, n_of if len(rows) > 1 else 0) for verdict, name, n_of in rows]
     return f"{format_count(n, 'record')}: {', '.join(parts)}."
 

@@ -11,7 +11,7 @@ from app.record_search.bm25 import score_bm25
 from app.record_search.request import SearchRequest
 from app.records.filters import Ids
 from app.records.record_ids import find_matching_ids
-from app.search.indexes import Version
+from app.search.indexes import LoadedVersion
 from app.search.similar import MAX_HITS, Seed, find_neighbours, open_pinned_version
 from app.search.suggestion_filters import resolve_suggestion_filters
 from app.search.versions import find_version
@@ -34,7 +34,7 @@ class Matches:
     similarities: dict[int, float] = field(default_factory=dict)
     word_ranks: dict[int, int] = field(default_factory=dict)
     meaning_ranks: dict[int, int] = field(default_factory=dict)
-    version: Version | None = None
+    version: LoadedVersion | None = None
     is_cut: bool = False
 
 
@@ -59,8 +59,8 @@ def _match_words(db: Session, project: Project, search: SearchRequest) -> Matche
 
 
 def _match_meaning(db: Session, project: Project, search: SearchRequest, seed: Seed) -> Matches:
-    encoder_id = None if search.version is None else find_version(db, project.id, search.version).id
-    version = open_pinned_version(db, project, encoder_id)
+    version_id = None if search.version is None else find_version(db, project.id, search.version).id
+    version = open_pinned_version(db, project, version_id)
     hits = find_neighbours(db, project, seed, MAX_HITS, search.narrowed_to, version.encoder.id)
     cosines = {hit.record_id: hit.similarity for hit in hits}
     return Matches(

@@ -88,12 +88,12 @@ def _by_score(found: Matches) -> Keys:
 def _by_labeling(db: Session, project: Project, ids: Ids) -> Keys:
     """Minus the act of the newest consensus; the unlabeled behind."""
     keys = np.full(len(ids), UNKNOWN)
-    agreed = select(Consensus.record_id, Consensus.act_id)
-    record_ids, act_ids = load_id_columns(db, agreed.where(Consensus.project_id == project.id))
+    agreed = select(Consensus.record_id, Consensus.action_id)
+    record_ids, action_ids = load_id_columns(db, agreed.where(Consensus.project_id == project.id))
     if len(ids):
         places = np.minimum(np.searchsorted(ids, record_ids), len(ids) - 1)
         is_present = ids[places] == record_ids
-        np.minimum.at(keys, places[is_present], -act_ids[is_present].astype(np.float64))
+        np.minimum.at(keys, places[is_present], -action_ids[is_present].astype(np.float64))
     return keys
 
 

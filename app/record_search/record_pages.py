@@ -19,7 +19,7 @@ from app.labeling.annotations.record_state import load_record_states
 from app.labeling.labels.shortcuts import pair_with_digits
 from app.labeling.sessions.rows import find_suggestions
 from app.labeling.team.multi_annotation import load_hidden_records
-from app.models import Act, Project, Record, User
+from app.models import Project, Record, User, UserAction
 from app.models.enums import Verdict
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
@@ -150,7 +150,7 @@ def _parse_annotation(
         ids,
         suggestion_id=best.label_id if best else None,
         suggestion_score=best.score if best else None,
-        encoder_id=encoder.id if encoder else None,
+        version_id=encoder.id if encoder else None,
     )
 
 
@@ -179,7 +179,7 @@ def remark_on_record(
     return _back(project, record_id, query, act)
 
 
-def _back(project: Project, record_id: int, query: str, act: Act | None) -> Response:
+def _back(project: Project, record_id: int, query: str, act: UserAction | None) -> Response:
     search = SearchRequest.from_query(dict(parse_qsl(query)))
     path = f"/projects/{project.slug}/records/{record_id}"
     return RedirectResponse(search.address(path, done=str(act.id) if act else ""), 303)

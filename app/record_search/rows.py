@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.sessions.rows import find_suggestions
-from app.models import Label, Project, Remark
+from app.models import Comment, Label, Project
 from app.projects.labels import list_all_labels
 from app.record_search.matches import Matches, find_matches
 from app.record_search.pagination import cut_window, format_cursor, sort_matches
@@ -126,8 +126,8 @@ def describe_rows(
 
 def _load_remarks(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     """Record id → the kinds of the remarks on it that stand."""
-    standing = select(Remark.record_id, Remark.kind).where(
-        Remark.record_id.in_(ids), Remark.withdrawn_at.is_(None)
+    standing = select(Comment.record_id, Comment.kind).where(
+        Comment.record_id.in_(ids), Comment.withdrawn_at.is_(None)
     )
     found: dict[int, list[str]] = {}
     for record_id, kind in db.execute(standing):

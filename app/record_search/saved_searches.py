@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.models import Project, Slice, User
+from app.models import Project, SavedSearch, User
 from app.models.enums import Role
 from app.projects.labels import name_key
 from app.record_search.matches import find_matches
@@ -14,73 +14,75 @@ from app.record_search.request import SearchRequest
 LONGEST_NAME = 120
 
 
-def list_project_searches(db: Session, project_id: int) -> list[Slice]:
+def list_project_searches(db: Session, project_id: int) -> list[SavedSearch]:
     """The project's slices, by name."""
-    query = select(Slice).where(Slice.project_id == project_id)
-    return list(db.scalars(query.order_by(Slice.name_key)))
+    query = select(SavedSearch).where(SavedSearch.project_id == project_id)
+    return list(db.scalars(query.order_by(SavedSearch.name_key)))
 
 
-def find_saved_search(db: Session, project_id: int, slice_id: int) -> Slice:
+def find_saved_search(db: Session, project_id: int, slice_id: int) -> SavedSearch:
     """The slice. Raises NotFound when it is unknown or another project's."""
-    query = select(Slice).where(Slice.project_id == project_id, Slice.id == slice_id)
+    query = select(SavedSearch).where(
+        SavedSearch.project_id == project_id, SavedSearch.id == slice_id
+    )
     found = db.scalar(query)
     if found is None:
         raise NotFound("slice")
     return found
 
 
-def parse_saved_search(found: Slice) -> SearchRequest:
+def parse_saved_search(found: SavedSearch) -> SearchRequest:
     """What the slice searches for."""
-    return SearchRequest.from_query(found.asked)
+    return SearchRequest.from_query(found.request)
 
 
-def count_found(db: Session, project: Project, found: Slice) -> int:
+def count_found(db: Session, project: Project, found: SavedSearch) -> int:
     """How many records it holds now. Raises as find() does."""
     return len(find_matches(db, project, parse_saved_search(found)).ids)
 
 
 def add_saved_search(
     db: Session, project: Project, user: User, name: str, search: SearchRequest
-) -> Slice:
+) -> SavedSearch:
     """Keep a search under a name. Raises Invalid, Conflict when the name is taken."""
     if search.is_empty:
         raise Invalid("A slice needs a filter: without one it is every record.")
-    row = Slice(project_id=project.id, user_id=user.id, asked=search.as_query())
+    row = SavedSearch(project_id=project.id, user_id=user.id, request=search.as_query())
     _set_name(row, name)
     return _store(db, row)
 
 
-def rename_saved_search(db: Session, found: Slice, user: User, name: str) -> Slice:
+def rename_saved_search(db: Session, found: SavedSearch, user: User, name: str) -> SavedSearch:
     """Raises NotAllowed for somebody else's, Invalid, Conflict when the name is taken."""
     _check_owner(found, user)
     _set_name(found, name)
     return _store(db, found)
 
 
-def delete_saved_search(db: Session, found: Slice, user: User) -> None:
+def delete_saved_search(db: Session, found: SavedSearch, user: User) -> None:
     """Forget the name; the records stay. Raises NotAllowed for somebody else's."""
     _check_owner(found, user)
     db.delete(found)
 
 
-def may_change(found: Slice, user: User) -> bool:
+def may_change(found: SavedSearch, user: User) -> bool:
     """Whoever made it, and admins."""
     return user.role == Role.ADMIN or found.user_id == user.id
 
 
-def _check_owner(found: Slice, user: User) -> None:
+def _check_owner(found: SavedSearch, user: User) -> None:
     if not may_change(found, user):
         raise NotAllowed("Only who made this slice, or an admin, may change it.")
 
 
-def _set_name(row: Slice, name: str) -> None:
+def _set_name(row: SavedSearch, name: str) -> None:
     plain = " ".join(name.replace("\0", "").split())
     if not 0 < len(plain) <= LONGEST_NAME:
         raise Invalid(f"A slice has a name of 1 to {LONGEST_NAME} characters.")
     row.name, row.name_key = plain, name_key(plain)
 
 
-def _store(db: Session, row: Slice) -> Slice:
+def _store(db: Session, row: SavedSearch) -> SavedSearch:
     name = row.name
     try:
         with db.begin_nested():

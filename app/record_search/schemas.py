@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from app.errors import Invalid
-from app.models import Slice
+from app.models import SavedSearch
 from app.record_search.request import Mode, SearchRequest, Sort
 from app.record_search.rows import PAGE_SIZE
 from app.record_search.saved_searches import parse_saved_search
@@ -110,7 +110,7 @@ class SavedSearchAnswer(StrictModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, slug: str, found: Slice) -> Self:
+    def of(cls, slug: str, found: SavedSearch) -> Self:
         """As JSON shows it."""
         search = parse_saved_search(found)
         return cls(

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import ColumnElement, Select, and_, func, intersect, literal, or_, select
 from sqlalchemy.orm import aliased
 
-from app.models import Act, Annotation, Consensus, Import, Record, Remark
+from app.models import Annotation, Comment, Consensus, Import, Record, UserAction
 from app.models.enums import LABELING_VERDICTS, MANUAL_SOURCES, Verdict
 from app.records.filters import Filters, State
 from app.records.query_parser import build_word_condition
@@ -62,8 +62,8 @@ def _state_condition(project_id: int, state: State) -> Narrowing:
         return _labeled(project_id, Consensus.label_id.is_(None))
     if state in ("flagged", "commented"):
         kind = "flag" if state == "flagged" else "comment"
-        standing = (Remark.kind == kind, Remark.withdrawn_at.is_(None))
-        return select(Remark.record_id).where(Remark.project_id == project_id, *standing)
+        standing = (Comment.kind == kind, Comment.withdrawn_at.is_(None))
+        return select(Comment.record_id).where(Comment.project_id == project_id, *standing)
     if state == "skipped":
         return _annotated(project_id, Annotation.verdict == Verdict.SKIP, is_current())
     return _in_disagreement(project_id) if state == "disagreed" else _labeled(project_id)
@@ -90,7 +90,7 @@ def is_current() -> ColumnElement[bool]:
                 later.user_id == Annotation.user_id,
                 and_(later.user_id.is_(None), Annotation.user_id.is_(None)),
             ),
-            later.act_id > Annotation.act_id,
+            later.action_id > Annotation.action_id,
             later.withdrawn_at.is_(None),
             later.verdict != Verdict.NOT_SIMILAR,
             later.source.in_(MANUAL_SOURCES) == Annotation.source.in_(MANUAL_SOURCES),
@@ -146,7 +146,7 @@ def _annotator_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
 
 
 def _time_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
-    column = Record.created_at if filters.when == "added" else Act.acted_at
+    column = Record.created_at if filters.when == "added" else UserAction.performed_at
     bounds: list[ColumnElement[bool]] = []
     if filters.since is not None:
         bounds.append(column >= _midnight(filters.since))
@@ -154,8 +154,8 @@ def _time_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
         bounds.append(column < _midnight(filters.until) + timedelta(days=1))
     imported = [] if filters.import_id is None else [_import_condition(project_id, filters)]
     if bounds and filters.when == "labeled":
-        acted = select(Act.id).where(Act.project_id == project_id, *bounds)
-        return [_labeled(project_id, Consensus.act_id.in_(acted)), *imported]
+        acted = select(UserAction.id).where(UserAction.project_id == project_id, *bounds)
+        return [_labeled(project_id, Consensus.action_id.in_(acted)), *imported]
     return [*bounds, *imported]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from app.models import Annotation, Encoder, Label, LabelingSession, Remark, User
+from app.models import Annotation, Comment, Label, LabelingSession, User, Version
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,24 @@ def load_history(db: Session, record_id: int) -> list[AnnotationDetail]:
     """Every annotation of the record, the newest first."""
     suggestion = aliased(Label)
     rows = db.execute(
-        select(Annotation, User, Label, suggestion, LabelingSession, Encoder.number)
+        select(Annotation, User, Label, suggestion, LabelingSession, Version.number)
         .outerjoin(User, User.id == Annotation.user_id)
         .outerjoin(Label, Label.id == Annotation.label_id)
         .outerjoin(suggestion, suggestion.id == Annotation.suggestion_id)
         .outerjoin(LabelingSession, LabelingSession.id == Annotation.session_id)
-        .outerjoin(Encoder, Encoder.id == Annotation.encoder_id)
+        .outerjoin(Version, Version.id == Annotation.version_id)
         .where(Annotation.record_id == record_id)
         .order_by(Annotation.id.desc())
     )
     return [AnnotationDetail(*row) for row in rows]
 
 
-def load_remarks(db: Session, record_id: int) -> list[tuple[Remark, User | None]]:
+def load_remarks(db: Session, record_id: int) -> list[tuple[Comment, User | None]]:
     """Flags and comments that stand, the newest first."""
     rows = db.execute(
-        select(Remark, User)
-        .outerjoin(User, User.id == Remark.user_id)
-        .where(Remark.record_id == record_id, Remark.withdrawn_at.is_(None))
-        .order_by(Remark.id.desc())
+        select(Comment, User)
+        .outerjoin(User, User.id == Comment.user_id)
+        .where(Comment.record_id == record_id, Comment.withdrawn_at.is_(None))
+        .order_by(Comment.id.desc())
     )
     return list(rows)

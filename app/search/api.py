@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.accounts.access import Admin
 from app.db.session import ReadDb
 from app.errors import Invalid
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.projects.access import AdminProject, CurrentProject
 from app.records.filters import Filters
 from app.records.records import find_record
@@ -109,7 +109,7 @@ class VersionAnswer(StrictModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, encoder: Encoder, active: Encoder | None) -> Self:
+    def of(cls, encoder: Version, active: Version | None) -> Self:
         """As JSON shows it."""
         return cls(
             number=encoder.number,

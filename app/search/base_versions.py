@@ -2,24 +2,24 @@
 
 from sqlalchemy.orm import Session
 
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.search.versions import find_active_version, find_raw_version
 
 
-def find_base_version(db: Session, encoder: Encoder) -> Encoder:
+def find_base_version(db: Session, encoder: Version) -> Version:
     """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
-    if encoder.raw_encoder_id is None:
+    if encoder.base_version_id is None:
         return encoder
-    return db.get_one(Encoder, encoder.raw_encoder_id)
+    return db.get_one(Version, encoder.base_version_id)
 
 
-def find_active_base_version(db: Session, project: Project) -> Encoder | None:
+def find_active_base_version(db: Session, project: Project) -> Version | None:
     """The raw or deep version on whose embeddings the active version, and the next head, stand."""
     active = find_active_version(db, project.id)
     return find_raw_version(db, project) if active is None else find_base_version(db, active)
 
 
-def list_followed_versions(db: Session, project: Project) -> list[Encoder]:
+def list_followed_versions(db: Session, project: Project) -> list[Version]:
     """The versions that give every new record an embedding: the raw one, once there is one, and the
     one in use."""
     both = (find_raw_version(db, project), find_active_base_version(db, project))

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
-from app.models import Artifact, Embedding, Encoder, Project, utc_now
+from app.models import Artifact, Embedding, Project, Version, utc_now
 from app.models.enums import VersionKind
 from app.settings import settings
 from app.storage import CorruptFile, store_directory, verified_path
@@ -21,9 +21,9 @@ KIND = "model"
 ROWS_PER_DELETE = 1_000
 
 
-def find_prepared(db: Session, run_id: int) -> Encoder | None:
+def find_prepared(db: Session, run_id: int) -> Version | None:
     """The encoder that this run has learned but not published yet, or None."""
-    return db.scalar(select(Encoder).where(Encoder.number == -run_id))
+    return db.scalar(select(Version).where(Version.number == -run_id))
 
 
 def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
@@ -31,7 +31,7 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
     stored = store_directory(KIND, folder)
     with write_session() as db:
         project = db.get_one(Project, project_id)
-        encoder = Encoder(
+        encoder = Version(
             project_id=project.id,
             number=-run_id,
             kind=VersionKind.DEEP,
@@ -41,7 +41,7 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
         db.flush()
         db.add_all(
             Artifact(
-                encoder_id=encoder.id,
+                version_id=encoder.id,
                 kind=f"{KIND}-{number}",
                 file=each.file,
                 sha256=each.sha256,
@@ -58,16 +58,16 @@ def delete_prepared(run_id: int) -> None:
         encoder = find_prepared(db, run_id)
         if encoder is None:
             return
-        files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
+        files = db.scalars(select(Artifact.file).where(Artifact.version_id == encoder.id)).all()
     delete_embeddings(encoder.id)
     with write_session() as db:
-        db.execute(delete(Encoder).where(Encoder.id == encoder.id))
+        db.execute(delete(Version).where(Version.id == encoder.id))
     remove_files(files)
 
 
-def delete_embeddings(encoder_id: int) -> None:
+def delete_embeddings(version_id: int) -> None:
     """Delete the version's own embeddings, in short transactions: nobody waits for the lock."""
-    of_version = Embedding.encoder_id == encoder_id
+    of_version = Embedding.version_id == version_id
     some = select(Embedding.record_id).where(of_version).limit(ROWS_PER_DELETE)
     while True:
         with write_session() as db:
@@ -77,21 +77,21 @@ def delete_embeddings(encoder_id: int) -> None:
             return
 
 
-def model_folder(db: Session, encoder_id: int) -> Path:
+def model_folder(db: Session, version_id: int) -> Path:
     """Where a deep version's encoder lies, not checked yet. Raises Damaged if no file is named."""
-    files = _list_files(db, encoder_id)
+    files = _list_files(db, version_id)
     if not files:
         raise CorruptFile("of the version's encoder")
     return settings().data_dir.joinpath(*Path(files[0].file).parts[:2])
 
 
-def check_model(db: Session, encoder_id: int) -> None:
+def check_model(db: Session, version_id: int) -> None:
     """Compare each file of the encoder with its sha256. Raises Damaged for the first that differs.
 
     The folder may hold nothing else either: what the database does not name is not loaded.
     """
-    named = {verified_path(each.file, each.sha256) for each in _list_files(db, encoder_id)}
-    present = {path for path in model_folder(db, encoder_id).rglob("*") if path.is_file()}
+    named = {verified_path(each.file, each.sha256) for each in _list_files(db, version_id)}
+    present = {path for path in model_folder(db, version_id).rglob("*") if path.is_file()}
     for stranger in sorted(present - named):
         raise CorruptFile(stranger.relative_to(settings().data_dir).as_posix())
 
@@ -106,8 +106,8 @@ def remove_files(files: Sequence[str]) -> None:
                 parent.rmdir()
 
 
-def _list_files(db: Session, encoder_id: int) -> Sequence[Artifact]:
+def _list_files(db: Session, version_id: int) -> Sequence[Artifact]:
     of_model = select(Artifact).where(
-        Artifact.encoder_id == encoder_id, Artifact.kind.startswith(f"{KIND}-")
+        Artifact.version_id == version_id, Artifact.kind.startswith(f"{KIND}-")
     )
     return db.scalars(of_model.order_by(Artifact.file)).all()

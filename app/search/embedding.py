@@ -19,7 +19,7 @@ from app.db.session import read_session, write_session
 from app.jobs.steps import failpoint
 from app.ml.encoding.multi_gpu import count_gpus
 from app.ml.vectors import Vectors
-from app.models import Embedding, Encoder, Project, Record
+from app.models import Embedding, Project, Record, Version
 from app.search.base_versions import list_followed_versions
 from app.search.embedding_progress import EmbeddingPace, read_status
 from app.search.embedding_speed import record_speed
@@ -105,12 +105,12 @@ def _count_without(db: Session, project: Project, n_total: int) -> int:
     return n_total - min((_count_embedded(db, each) for each in followed), default=0)
 
 
-def _count_embedded(db: Session, encoder: Encoder) -> int:
+def _count_embedded(db: Session, encoder: Version) -> int:
     of_encoder = select(func.count()).select_from(Embedding)
-    return db.scalar(of_encoder.where(Embedding.encoder_id == encoder.id)) or 0
+    return db.scalar(of_encoder.where(Embedding.version_id == encoder.id)) or 0
 
 
-def count_missing_for(db: Session, encoder: Encoder) -> int:
+def count_missing_for(db: Session, encoder: Version) -> int:
     """How many records of its project have no vector of their present text by this encoder."""
     n_total = _count_records(db, encoder.project_id)
     if n_total == 0:
@@ -123,13 +123,13 @@ def count_missing_for(db: Session, encoder: Encoder) -> int:
             Record,
             and_(Record.id == Embedding.record_id, Record.content_hash == Embedding.content_hash),
         )
-        .where(Embedding.encoder_id == encoder.id, Record.project_id == encoder.project_id)
+        .where(Embedding.version_id == encoder.id, Record.project_id == encoder.project_id)
     )
     return n_total - (db.scalar(present) or 0)
 
 
 def load_all_vectors(
-    db: Session, raw_encoder_id: int, *, among: Ids | None = None
+    db: Session, base_version_id: int, *, among: Ids | None = None
 ) -> tuple[Ids, Vectors]:
     """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
 
@@ -141,10 +141,10 @@ def load_all_vectors(
     The vectors of a large project take gigabytes: jobs read them within
     app.search.vector_lock.hold_vectors.
     """
-    wanted = embedded_ids(db, raw_encoder_id)
+    wanted = embedded_ids(db, base_version_id)
     if among is not None:
         wanted = wanted[np.isin(wanted, among)]
-    blocks = (read_block(db, raw_encoder_id, some) for some in id_blocks(wanted))
+    blocks = (read_block(db, base_version_id, some) for some in id_blocks(wanted))
     return gather_blocks(blocks, len(wanted))
 
 
@@ -165,7 +165,7 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
         embed_with(encoder, report, at_most)
 
 
-def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> None:
+def embed_with(encoder: Version, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
     n_timed, n_done, n_total, began = 0, 0, 0, 0.0
     with EmbeddingPace(encoder.project_id) as pace:
@@ -187,7 +187,7 @@ def embed_with(encoder: Encoder, report: Report, at_most: int | None = None) -> 
         )
 
 
-def _list_slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Missing]]:
+def _list_slices(encoder: Version, at_most: int | None) -> Iterator[Sequence[Missing]]:
     """What is missing, in slices of texts of like length, while there is any."""
     n_left = at_most
     while n_left is None or n_left > 0:
@@ -206,7 +206,7 @@ def _list_slices(encoder: Encoder, at_most: int | None) -> Iterator[Sequence[Mis
 _complete_up_to: dict[tuple[str, int], int] = {}
 
 
-def _list_missing(encoder: Encoder, at_most: int) -> list[Missing]:
+def _list_missing(encoder: Version, at_most: int) -> list[Missing]:
     """(id, content hash) of the oldest records that lack a vector, the shortest text first.
 
     Those that changed behind the hint, or were committed late, come once the others are done.
@@ -221,7 +221,7 @@ def _list_missing(encoder: Encoder, at_most: int) -> list[Missing]:
     return found
 
 
-def _missing_after(encoder: Encoder, record_id: int, at_most: int) -> list[Missing]:
+def _missing_after(encoder: Version, record_id: int, at_most: int) -> list[Missing]:
     oldest = (
         select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
         .where(*_missing_conditions(encoder), Record.id > record_id)
@@ -234,7 +234,7 @@ def _missing_after(encoder: Encoder, record_id: int, at_most: int) -> list[Missi
         return [(each, content_hash) for each, content_hash in rows]
 
 
-def _embed(encoder: Encoder, some: Sequence[Missing]) -> int:
+def _embed(encoder: Version, some: Sequence[Missing]) -> int:
     """Store the vectors of a slice; how many records got one."""
     with read_session() as db:
         vectors = load_vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
@@ -260,7 +260,7 @@ def _load_texts(db: Session, record_ids: list[int]) -> dict[str, str]:
     return {row.content_hash: row.text for row in rows}
 
 
-def _count_done(encoder: Encoder) -> tuple[int, int]:
+def _count_done(encoder: Version) -> tuple[int, int]:
     with read_session() as db:
         n_total = _count_records(db, encoder.project_id)
         return n_total - count_missing_for(db, encoder), n_total
@@ -271,10 +271,10 @@ def _count_records(db: Session, project_id: int) -> int:
     return db.scalar(counted) or 0
 
 
-def _missing_conditions(encoder: Encoder) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _missing_conditions(encoder: Version) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Conditions on Record: of this project, and without an embedding of the present text."""
     has_vector = exists().where(
-        Embedding.encoder_id == encoder.id,
+        Embedding.version_id == encoder.id,
         Embedding.record_id == Record.id,
         Embedding.content_hash == Record.content_hash,
     )

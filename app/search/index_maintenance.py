@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.session import read_session
-from app.models import Artifact, Encoder, Project
+from app.models import Artifact, Project, Version
 from app.search.embedding import count_missing, embed_missing
 from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
 from app.search.index_revisions import find_newest_index, is_worth_writing, needs_index, write_index
@@ -45,8 +45,8 @@ def index_if_due(project_id: int) -> None:
         due = [
             each.id for each in _list_maintained(db, project) if _is_due(db, each, is_idle=is_idle)
         ]
-    for encoder_id in due:
-        write_index(encoder_id)
+    for version_id in due:
+        write_index(version_id)
 
 
 def record_error(project_id: int, sentence: str) -> None:
@@ -81,25 +81,25 @@ def remove_orphans() -> int:
     return len(orphans)
 
 
-def _list_maintained(db: Session, project: Project) -> list[Encoder]:
+def _list_maintained(db: Session, project: Project) -> list[Version]:
     """The versions whose index follows the records: the raw one and the active one."""
     raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     kept = {each.id: each for each in (raw, active) if each is not None}
     return list(kept.values())
 
 
-def _is_due(db: Session, encoder: Encoder, *, is_idle: bool) -> bool:
+def _is_due(db: Session, encoder: Version, *, is_idle: bool) -> bool:
     if is_idle:
         return needs_index(db, encoder) or not _is_whole(db, encoder)
     return is_worth_writing(db, encoder)
 
 
-def _is_whole(db: Session, encoder: Encoder) -> bool:
+def _is_whole(db: Session, encoder: Version) -> bool:
     newest = find_newest_index(db, encoder.id)
     if newest is None:
         return True
     of_revision = select(Artifact).where(
-        Artifact.encoder_id == encoder.id,
+        Artifact.version_id == encoder.id,
         Artifact.revision == newest.revision,
         Artifact.kind.in_(("index", "suggestions")),
     )

@@ -18,7 +18,7 @@ from app.jobs.steps import failpoint
 from app.ml.heads.baselines import RawHead
 from app.ml.heads.head import Head
 from app.ml.heads.storage import load_head
-from app.models import Artifact, Embedding, Encoder, utc_now
+from app.models import Artifact, Embedding, Version, utc_now
 from app.search.indexes import REVISED, build_version_files, index_vectors
 from app.search.suggestions import Suggestions, save_suggestions
 from app.search.vectors import embedded_ids, read_blocks, vector_dimension
@@ -30,24 +30,24 @@ from app.storage import store_file, verified_path
 GROWTH = 1.5
 
 
-def find_base_version_id(encoder: Encoder) -> int:
+def find_base_version_id(encoder: Version) -> int:
     """Whose embeddings this version reads: its raw version's, or its own."""
-    return encoder.raw_encoder_id or encoder.id
+    return encoder.base_version_id or encoder.id
 
 
-def find_newest_index(db: Session, encoder_id: int) -> Artifact | None:
+def find_newest_index(db: Session, version_id: int) -> Artifact | None:
     """The index of the newest revision, or None before the first one."""
-    return _find_newest(db, encoder_id, "index")
+    return _find_newest(db, version_id, "index")
 
 
-def _find_newest(db: Session, encoder_id: int, kind: str) -> Artifact | None:
-    of_kind = select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+def _find_newest(db: Session, version_id: int, kind: str) -> Artifact | None:
+    of_kind = select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == kind)
     return db.scalar(of_kind.order_by(Artifact.revision.desc()).limit(1))
 
 
-def needs_index(db: Session, encoder: Encoder) -> bool:
+def needs_index(db: Session, encoder: Version) -> bool:
     """Whether embeddings came, went or changed since the newest revision, or its files are gone."""
-    of_raw = Embedding.encoder_id == find_base_version_id(encoder)
+    of_raw = Embedding.version_id == find_base_version_id(encoder)
     n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
     newest = find_newest_index(db, encoder.id)
     if n_embedded == 0 or newest is None:
@@ -58,9 +58,9 @@ def needs_index(db: Session, encoder: Encoder) -> bool:
     return last is not None and last > newest.created_at
 
 
-def is_worth_writing(db: Session, encoder: Encoder) -> bool:
+def is_worth_writing(db: Session, encoder: Version) -> bool:
     """Whether, with records still missing, the next revision would hold half as many again."""
-    of_raw = Embedding.encoder_id == find_base_version_id(encoder)
+    of_raw = Embedding.version_id == find_base_version_id(encoder)
     n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
     newest = find_newest_index(db, encoder.id)
     return n_embedded > 0 and (newest is None or n_embedded >= GROWTH * newest.n_records)
@@ -69,7 +69,7 @@ def is_worth_writing(db: Session, encoder: Encoder) -> bool:
 def _is_in_place(db: Session, newest: Artifact) -> bool:
     """Cheap: the sizes. What is inside is checked by whoever loads it."""
     of_revision = select(Artifact).where(
-        Artifact.encoder_id == newest.encoder_id, Artifact.revision == newest.revision
+        Artifact.version_id == newest.version_id, Artifact.revision == newest.revision
     )
     paths = [
         (settings().data_dir / artifact.file, artifact.n_bytes)
@@ -79,16 +79,16 @@ def _is_in_place(db: Session, newest: Artifact) -> bool:
     return all(path.is_file() and path.stat().st_size == n_bytes for path, n_bytes in paths)
 
 
-def write_index(encoder_id: int) -> None:
+def write_index(version_id: int) -> None:
     """Write the version's next revision, of every record that has its vector; nothing if none has.
 
     Raises Damaged if the version's head is not what the database says.
     """
     read_at = utc_now()
     with read_session() as db:
-        encoder = db.get_one(Encoder, encoder_id)
+        encoder = db.get_one(Version, version_id)
         head_file = db.scalar(
-            select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == "head")
+            select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
         ids = embedded_ids(db, find_base_version_id(encoder))
         dimension = vector_dimension(db, find_base_version_id(encoder))
@@ -107,18 +107,18 @@ def write_index(encoder_id: int) -> None:
     files = {kind: store_file(kind, write) for kind, write in written.items()}
     failpoint("index.after_store")
     with write_session() as db:
-        encoder = db.get_one(Encoder, encoder_id, with_for_update=True)
-        revision = _next_revision(db, encoder_id)
+        encoder = db.get_one(Version, version_id, with_for_update=True)
+        revision = _next_revision(db, version_id)
         add_artifacts(
-            db, encoder_id, files, revision=revision, n_records=len(index), read_at=read_at
+            db, version_id, files, revision=revision, n_records=len(index), read_at=read_at
         )
-        old = _delete_old_revisions(db, encoder_id)
+        old = _delete_old_revisions(db, version_id)
     failpoint("index.after_publish")
     _remove(old)
 
 
 def write_suggestions(
-    encoder_id: int, suggestions: Suggestions, *, last_act_id: int, read_at: datetime
+    version_id: int, suggestions: Suggestions, *, last_action_id: int, read_at: datetime
 ) -> None:
     """Write renewed suggestions, made of the labels up to that act, as the version's next revision.
 
@@ -127,37 +127,37 @@ def write_suggestions(
     stored = store_file("suggestions", partial(save_suggestions, suggestions))
     old: Sequence[str] = [stored.file]
     with write_session() as db:
-        db.get_one(Encoder, encoder_id, with_for_update=True)
-        newest = find_newest_suggestions(db, encoder_id)
-        if newest is None or (newest.last_act_id or 0) <= last_act_id:
+        db.get_one(Version, version_id, with_for_update=True)
+        newest = find_newest_suggestions(db, version_id)
+        if newest is None or (newest.last_action_id or 0) <= last_action_id:
             add_artifacts(
                 db,
-                encoder_id,
+                version_id,
                 {"suggestions": stored},
-                revision=_next_revision(db, encoder_id),
+                revision=_next_revision(db, version_id),
                 n_records=len(suggestions.ids),
                 read_at=read_at,
-                last_act_id=last_act_id,
+                last_action_id=last_action_id,
             )
-            old = _delete_old_revisions(db, encoder_id)
+            old = _delete_old_revisions(db, version_id)
     _remove(old)
 
 
-def find_newest_suggestions(db: Session, encoder_id: int) -> Artifact | None:
+def find_newest_suggestions(db: Session, version_id: int) -> Artifact | None:
     """What the version suggests now, or None while it suggests nothing."""
-    return _find_newest(db, encoder_id, "suggestions")
+    return _find_newest(db, version_id, "suggestions")
 
 
-def _next_revision(db: Session, encoder_id: int) -> int:
-    revised = (Artifact.encoder_id == encoder_id, Artifact.kind.in_(REVISED))
+def _next_revision(db: Session, version_id: int) -> int:
+    revised = (Artifact.version_id == version_id, Artifact.kind.in_(REVISED))
     return (db.scalar(select(func.max(Artifact.revision)).where(*revised)) or 0) + 1
 
 
-def _delete_old_revisions(db: Session, encoder_id: int) -> list[str]:
+def _delete_old_revisions(db: Session, version_id: int) -> list[str]:
     """Take all but the two newest files of each kind out of the database; returns the others."""
     files: list[str] = []
     for kind in REVISED:
-        of_kind = (Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+        of_kind = (Artifact.version_id == version_id, Artifact.kind == kind)
         newest = select(Artifact).where(*of_kind).order_by(Artifact.revision.desc())
         for artifact in db.scalars(newest.offset(2)).all():
             files.append(artifact.file)

@@ -21,7 +21,7 @@ from app.ml.heads.head import Head
 from app.ml.heads.storage import load_head
 from app.ml.index import VectorIndex
 from app.ml.vectors import Vectors
-from app.models import Artifact, Encoder
+from app.models import Artifact, Version
 from app.search.suggestions import NONE, Suggestions, load_suggestions, save_suggestions
 from app.search.vectors import Ids
 from app.settings import settings
@@ -41,13 +41,13 @@ class NotIndexed(Conflict):
 
 
 @dataclass(frozen=True)
-class Version:
+class LoadedVersion:
     """One revision of an encoder version, whole. `files` are its artifacts' names.
 
     revision  that of the index; the suggestions may be newer, since they are renewed by themselves
     """
 
-    encoder: Encoder
+    encoder: Version
     revision: int
     index: VectorIndex
     head: Head
@@ -92,20 +92,20 @@ def build_version_files(
 
 
 # What was the newest set of files when this was opened; after damage it may be an older revision.
-_open: OrderedDict[tuple[str, int], tuple[tuple[str, ...], Version]] = OrderedDict()
+_open: OrderedDict[tuple[str, int], tuple[tuple[str, ...], LoadedVersion]] = OrderedDict()
 _opening = threading.Lock()
 
 
-def open_version(db: Session, encoder_id: int) -> Version:
+def open_version(db: Session, version_id: int) -> LoadedVersion:
     """The newest whole revision of that version, checked against its sha256 when it is opened.
 
     While one thread opens the next revision, the others are answered from the one before.
 
     Raises NotIndexed before the first revision, Damaged if no revision is whole.
     """
-    artifacts = _list_artifacts(db, encoder_id)
+    artifacts = _list_artifacts(db, version_id)
     newest = tuple(artifact.file for artifact in _select_newest(artifacts))
-    key = (settings().database_url, encoder_id)
+    key = (settings().database_url, version_id)
     before = _open.get(key)
     if before is not None and before[0] == newest:
         return before[1]
@@ -118,7 +118,7 @@ def open_version(db: Session, encoder_id: int) -> Version:
         _opening.release()
 
 
-def check_version_files(db: Session, encoder: Encoder) -> None:
+def check_version_files(db: Session, encoder: Version) -> None:
     """Read the files that open_version() would open, even if this process has them open already.
 
     Raises NotIndexed before the first revision, CorruptFile if no revision is whole.
@@ -128,17 +128,17 @@ def check_version_files(db: Session, encoder: Encoder) -> None:
 
 def _swap(
     db: Session, key: tuple[str, int], newest: tuple[str, ...], artifacts: Sequence[Artifact]
-) -> Version:
+) -> LoadedVersion:
     before = _open.get(key)
     if before is not None and before[0] == newest:
         return before[1]  # Another thread opened it while this one waited.
     try:
         opened = None if before is None else before[1]
-        version = _load_newest_whole(db.get_one(Encoder, key[1]), artifacts, opened)
+        version = _load_newest_whole(db.get_one(Version, key[1]), artifacts, opened)
     except CorruptFile:
         if before is None:
             raise
-        log.exception("search.version_damaged", encoder_id=key[1])
+        log.exception("search.version_damaged", version_id=key[1])
         version = before[1]  # Its files are mapped, and were whole.
     _open[key] = (newest, version)
     _open.move_to_end(key)
@@ -147,10 +147,10 @@ def _swap(
     return version
 
 
-def _list_artifacts(db: Session, encoder_id: int) -> Sequence[Artifact]:
+def _list_artifacts(db: Session, version_id: int) -> Sequence[Artifact]:
     """The version's files, the newest revision first."""
     named = select(Artifact).where(
-        Artifact.encoder_id == encoder_id, Artifact.kind.in_(("head", *REVISED))
+        Artifact.version_id == version_id, Artifact.kind.in_(("head", *REVISED))
     )
     return db.scalars(named.order_by(Artifact.revision.desc(), Artifact.kind)).all()
 
@@ -162,8 +162,8 @@ def _select_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
 
 
 def _load_newest_whole(
-    encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None
-) -> Version:
+    encoder: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
+) -> LoadedVersion:
     """The newest whole index with the newest whole suggestions. Raises Damaged if there is none."""
     heads = [each for each in artifacts if each.kind == "head"]
     indexes = [each for each in artifacts if each.kind == "index"]
@@ -179,8 +179,8 @@ def _load_newest_whole(
 
 
 def _load_first_whole(
-    artifacts: Sequence[Artifact], load: Callable[[Artifact], Version]
-) -> Version:
+    artifacts: Sequence[Artifact], load: Callable[[Artifact], LoadedVersion]
+) -> LoadedVersion:
     """What can be loaded of these, newest first. Raises Damaged for the newest if none can."""
     first_trouble: CorruptFile | None = None
     for artifact in artifacts:
@@ -194,8 +194,8 @@ def _load_first_whole(
 
 
 def _load_searchable(
-    encoder: Encoder, artifacts: Sequence[Artifact], before: Version | None
-) -> Version:
+    encoder: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
+) -> LoadedVersion:
     """The version without its suggestions: an index and the head, if it has one."""
     names = frozenset(artifact.file for artifact in artifacts)
     if before is not None and names <= before.files:
@@ -211,10 +211,10 @@ def _load_searchable(
         raise CorruptFile(files["index"].file) from error
     if index.n_records != files["index"].n_records or index.dimension != head.dimension:
         raise CorruptFile(files["index"].file)
-    return Version(encoder, files["index"].revision, index, head, NONE, names)
+    return LoadedVersion(encoder, files["index"].revision, index, head, NONE, names)
 
 
-def _add_suggestions(version: Version, artifact: Artifact) -> Version:
+def _add_suggestions(version: LoadedVersion, artifact: Artifact) -> LoadedVersion:
     try:
         suggestions = load_suggestions(_verify(artifact))
     except ValueError as error:

@@ -14,8 +14,7 @@ from app.ml.encoding.encoder import Encoder, ModelNotAvailable
 from app.ml.encoding.multi_gpu import load_on_all_gpus
 from app.ml.encoding.runtime import TORCH, RuntimeNotAvailable, load_runtime
 from app.ml.vectors import Vectors
-from app.models import Artifact
-from app.models import Encoder as EncoderRow
+from app.models import Artifact, Version
 from app.models.enums import VersionKind
 from app.search.base_versions import find_base_version
 from app.search.deep_versions import check_model, model_folder
@@ -72,7 +71,7 @@ def load_encoder(base_model: str) -> SharedEncoder:
         return _loaded[base_model]
 
 
-def load_text_encoder(db: Session, version: EncoderRow) -> SharedEncoder:
+def load_text_encoder(db: Session, version: Version) -> SharedEncoder:
     """What turns texts into the vectors that this version's head reads: its base model, or the
     deep encoder below it, whose files are checked when it is loaded.
 
@@ -94,7 +93,7 @@ def load_text_encoder(db: Session, version: EncoderRow) -> SharedEncoder:
         return _loaded[folder]
 
 
-def is_loaded(db: Session, version: EncoderRow) -> bool:
+def is_loaded(db: Session, version: Version) -> bool:
     """Whether text_encoder() would answer at once."""
     source = find_base_version(db, version)
     if source.runtime not in {None, TORCH}:
@@ -103,7 +102,7 @@ def is_loaded(db: Session, version: EncoderRow) -> bool:
     return (str(model_folder(db, source.id)) if is_deep else source.base_model) in _loaded
 
 
-def _load_runtime_encoder(db: Session, source: EncoderRow) -> SharedEncoder:
+def _load_runtime_encoder(db: Session, source: Version) -> SharedEncoder:
     artifact = _find_runtime_file(db, source)
     key = _runtime_key(artifact)
     with _loading:
@@ -123,8 +122,8 @@ def _load_runtime_encoder(db: Session, source: EncoderRow) -> SharedEncoder:
         return _loaded[key]
 
 
-def _find_runtime_file(db: Session, source: EncoderRow) -> Artifact:
-    of_kind = (Artifact.encoder_id == source.id, Artifact.kind == RUNTIME_FILE)
+def _find_runtime_file(db: Session, source: Version) -> Artifact:
+    of_kind = (Artifact.version_id == source.id, Artifact.kind == RUNTIME_FILE)
     return db.scalars(select(Artifact).where(*of_kind)).one()
 
 

@@ -9,7 +9,7 @@ from app.models import Label, Project, Record
 from app.projects.label_resolver import load_label_resolver
 from app.projects.labels import list_all_labels
 from app.records.records import load_consensus, load_records
-from app.search.indexes import Version
+from app.search.indexes import LoadedVersion
 from app.search.request import SimilarityRequest
 from app.search.similar import Hit, find_neighbours, open_pinned_version
 from app.search.versions import find_version
@@ -34,7 +34,7 @@ class SimilarRecord:
 class SimilarityResults:
     """The neighbours, and the version that found them."""
 
-    version: Version
+    version: LoadedVersion
     found: tuple[SimilarRecord, ...]
 
 
@@ -43,18 +43,18 @@ def find_similar_records(
 ) -> SimilarityResults:
     """Carry out a search that has a seed. Raises as similar() does."""
     assert search.seed is not None
-    encoder_id = None
+    version_id = None
     if search.version is not None:
-        encoder_id = find_version(db, project.id, search.version).id
-    version = open_pinned_version(db, project, encoder_id)
+        version_id = find_version(db, project.id, search.version).id
+    version = open_pinned_version(db, project, version_id)
     hits = find_neighbours(
-        db, project, search.seed, search.k, search.filters, encoder_id=version.encoder.id
+        db, project, search.seed, search.k, search.filters, version_id=version.encoder.id
     )
     return SimilarityResults(version, _describe(db, project, version, hits))
 
 
 def _describe(
-    db: Session, project: Project, version: Version, hits: Sequence[Hit]
+    db: Session, project: Project, version: LoadedVersion, hits: Sequence[Hit]
 ) -> tuple[SimilarRecord, ...]:
     ids = [hit.record_id for hit in hits]
     records = load_records(db, ids)

@@ -24,7 +24,7 @@ from app.ml.encoding.runtime import (
     list_missing_packages,
 )
 from app.ml.encoding.runtime_trial import MOST_CALIBRATED, MOST_TRIED, RuntimeTrial, try_runtime
-from app.models import Embedding, Encoder, Record
+from app.models import Embedding, Record, Version
 from app.search.model_cache import RUNTIME_FILE, SharedEncoder, load_text_encoder
 from app.search.versions import add_artifacts
 from app.settings import settings
@@ -42,7 +42,7 @@ class RuntimeChoice:
     stored: StoredFile | None = None
 
 
-def settle_runtime(encoder: Encoder) -> Encoder:
+def settle_runtime(encoder: Version) -> Version:
     """The raw or deep version once its runtime is settled: it is tried here if it is not yet.
 
     Takes up to two minutes for int8. May be killed, and repeated. Raises BaseModelMissing.
@@ -50,8 +50,8 @@ def settle_runtime(encoder: Encoder) -> Encoder:
     if encoder.runtime is not None:
         return encoder
     with read_session() as db:
-        present = db.get_one(Encoder, encoder.id)
-        has_vectors = db.scalar(select(exists().where(Embedding.encoder_id == present.id)))
+        present = db.get_one(Version, encoder.id)
+        has_vectors = db.scalar(select(exists().where(Embedding.version_id == present.id)))
     if present.runtime is not None:
         return present
     if has_vectors:
@@ -61,10 +61,10 @@ def settle_runtime(encoder: Encoder) -> Encoder:
     return _store_choice(present, _choose(present, settings().runtime))
 
 
-def _store_choice(encoder: Encoder, choice: RuntimeChoice) -> Encoder:
+def _store_choice(encoder: Version, choice: RuntimeChoice) -> Version:
     """Write the choice down, unless another worker was quicker; our file is an orphan then."""
     with write_session() as db:
-        locked = select(Encoder).where(Encoder.id == encoder.id).with_for_update(key_share=True)
+        locked = select(Version).where(Version.id == encoder.id).with_for_update(key_share=True)
         present = db.scalars(locked).one()
         if present.runtime is None:
             present.runtime, present.runtime_reason = choice.runtime, choice.reason
@@ -75,7 +75,7 @@ def _store_choice(encoder: Encoder, choice: RuntimeChoice) -> Encoder:
     return present
 
 
-def _choose(encoder: Encoder, wanted: RuntimeName) -> RuntimeChoice:
+def _choose(encoder: Version, wanted: RuntimeName) -> RuntimeChoice:
     """The wanted runtime if it stands its trial, or else the next slower one that does."""
     if wanted == TORCH:
         return RuntimeChoice(TORCH, "It is the runtime that was set.")

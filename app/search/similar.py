@@ -15,7 +15,7 @@ from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids, load_id_columns
 from app.search.index_revisions import find_base_version_id
-from app.search.indexes import NotIndexed, Version, open_version
+from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.model_cache import load_text_encoder
 from app.search.suggestion_filters import resolve_suggestion_filters
 from app.search.vectors import Ids, load_vectors
@@ -57,14 +57,14 @@ def find_neighbours(
     seed: Seed,
     k: int,
     filters: Filters | None = None,
-    encoder_id: int | None = None,
+    version_id: int | None = None,
     *,
     with_seed: bool = False,
 ) -> list[Hit]:
     """The k records nearest to the seed by exact cosine, most similar first.
 
     filters     hold inside the search: fewer than k come back only if fewer match
-    encoder_id  a version of this project; None means the active one
+    version_id  a version of this project; None means the active one
     with_seed   whether the seed's own records may be among them
 
     Raises NotFound for a record, label or version that is unknown or another project's, Invalid
@@ -72,7 +72,7 @@ def find_neighbours(
     Damaged, BaseModelMissing.
     """
     SEARCHES.labels(seed.kind).inc()
-    version = open_pinned_version(db, project, encoder_id)
+    version = open_pinned_version(db, project, version_id)
     query = _build_query(db, project, version, seed)
     filters = filters or Filters()
     among = None
@@ -92,10 +92,12 @@ def find_neighbours(
     return [Hit(each, similarity, rank) for rank, (each, similarity) in enumerate(found, start=1)]
 
 
-def open_pinned_version(db: Session, project: Project, encoder_id: int | None = None) -> Version:
+def open_pinned_version(
+    db: Session, project: Project, version_id: int | None = None
+) -> LoadedVersion:
     """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
-    if encoder_id is not None:
-        check_not_deleted(pinned := find_version_by_id(db, project.id, encoder_id))
+    if version_id is not None:
+        check_not_deleted(pinned := find_version_by_id(db, project.id, version_id))
         return open_version(db, pinned.id)
     encoder = find_active_version(db, project.id)
     if encoder is None:
@@ -103,7 +105,7 @@ def open_pinned_version(db: Session, project: Project, encoder_id: int | None = 
     return open_version(db, encoder.id)
 
 
-def _build_query(db: Session, project: Project, version: Version, seed: Seed) -> Vectors:
+def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Seed) -> Vectors:
     """(1, d) float32: the seed as the version sees it."""
     if seed.kind == "text":
         return _query_from_text(db, version, seed.text)
@@ -112,7 +114,7 @@ def _build_query(db: Session, project: Project, version: Version, seed: Seed) ->
     return _query_from_records(db, project, version, seed.record_ids)
 
 
-def _query_from_text(db: Session, version: Version, text: str) -> Vectors:
+def _query_from_text(db: Session, version: LoadedVersion, text: str) -> Vectors:
     if not text.strip():
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
@@ -121,7 +123,7 @@ def _query_from_text(db: Session, version: Version, text: str) -> Vectors:
 
 
 def _query_from_label(
-    db: Session, project: Project, version: Version, label_id: int | None
+    db: Session, project: Project, version: LoadedVersion, label_id: int | None
 ) -> Vectors:
     label = db.scalar(
         select(Label).where(Label.project_id == project.id, Label.id == (label_id or 0))
@@ -141,7 +143,7 @@ def _query_from_label(
 
 
 def _query_from_records(
-    db: Session, project: Project, version: Version, record_ids: tuple[int, ...]
+    db: Session, project: Project, version: LoadedVersion, record_ids: tuple[int, ...]
 ) -> Vectors:
     wanted = np.unique(np.array(record_ids, np.int64))
     if len(wanted) == 0:

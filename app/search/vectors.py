@@ -24,14 +24,14 @@ T = TypeVar("T")
 
 
 def load_vectors(
-    db: Session, raw_encoder_id: int, record_ids: Iterable[int]
+    db: Session, base_version_id: int, record_ids: Iterable[int]
 ) -> tuple[list[int], Vectors]:
     """The ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
     found: dict[int, bytes] = {}
     for some in id_chunks(record_ids):
         rows = db.execute(
             select(Embedding.record_id, Embedding.vector).where(
-                Embedding.encoder_id == raw_encoder_id, Embedding.record_id.in_(some)
+                Embedding.version_id == base_version_id, Embedding.record_id.in_(some)
             )
         )
         found |= {row.record_id: row.vector for row in rows}
@@ -39,16 +39,16 @@ def load_vectors(
     return ids, as_matrix([found[each] for each in ids])
 
 
-def embedded_ids(db: Session, encoder_id: int) -> Ids:
+def embedded_ids(db: Session, version_id: int) -> Ids:
     """The ids of all records that have a vector by this encoder, (n,) int64, ascending."""
-    of_encoder = select(Embedding.record_id).where(Embedding.encoder_id == encoder_id)
+    of_encoder = select(Embedding.record_id).where(Embedding.version_id == version_id)
     ids = db.execute(of_encoder.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()
     return np.fromiter(ids, np.int64)
 
 
-def vector_dimension(db: Session, encoder_id: int) -> int:
+def vector_dimension(db: Session, version_id: int) -> int:
     """The length of this encoder's stored vectors; 0 while there is none."""
-    one = select(Embedding.vector).where(Embedding.encoder_id == encoder_id).limit(1)
+    one = select(Embedding.vector).where(Embedding.version_id == version_id).limit(1)
     stored = db.scalar(one)
     return 0 if stored is None else len(stored) // STORED.itemsize
 
@@ -58,7 +58,7 @@ def id_blocks(record_ids: Ids) -> list[Ids]:
     return [record_ids[block] for block in split_blocks(len(record_ids), ROWS_PER_READ)]
 
 
-def read_block(db: Session, encoder_id: int, record_ids: Ids) -> tuple[Ids, Vectors]:
+def read_block(db: Session, version_id: int, record_ids: Ids) -> tuple[Ids, Vectors]:
     """Those of these records, ascending, that still have a vector, and their vectors (n, d).
 
     One range of ids, so that both databases read it along their index, however many there are.
@@ -66,7 +66,7 @@ def read_block(db: Session, encoder_id: int, record_ids: Ids) -> tuple[Ids, Vect
     rows = db.execute(
         select(Embedding.record_id, Embedding.vector)
         .where(
-            Embedding.encoder_id == encoder_id,
+            Embedding.version_id == version_id,
             Embedding.record_id.between(int(record_ids[0]), int(record_ids[-1])),
         )
         .order_by(Embedding.record_id)
@@ -77,14 +77,14 @@ def read_block(db: Session, encoder_id: int, record_ids: Ids) -> tuple[Ids, Vect
     return (ids, vectors) if wanted.all() else (ids[wanted], vectors[wanted])
 
 
-def read_blocks(encoder_id: int, record_ids: Ids) -> Iterator[tuple[Ids, Vectors]]:
+def read_blocks(version_id: int, record_ids: Ids) -> Iterator[tuple[Ids, Vectors]]:
     """All of these records, ascending, block by block, each read in a short look of its own.
 
     A record that loses its vector meanwhile is left out; what arrives meanwhile is not read.
     """
     for some in id_blocks(record_ids):
         with read_session() as db:
-            block = read_block(db, encoder_id, some)
+            block = read_block(db, version_id, some)
         yield block
 
 
@@ -123,17 +123,17 @@ def as_bytes(vectors: Vectors) -> list[bytes]:
 
 
 def load_vectors_by_hash(
-    db: Session, raw_encoder_id: int, hashes: Iterable[str]
+    db: Session, base_version_id: int, hashes: Iterable[str]
 ) -> dict[str, bytes]:
     """The vectors that texts with these content hashes already have."""
     same = select(Embedding.content_hash, Embedding.vector).where(
-        Embedding.encoder_id == raw_encoder_id, Embedding.content_hash.in_(list(hashes))
+        Embedding.version_id == base_version_id, Embedding.content_hash.in_(list(hashes))
     )
     return {row.content_hash: row.vector for row in db.execute(same)}
 
 
 def store_vectors(
-    raw_encoder_id: int, rows: Sequence[tuple[int, str]], vectors: Mapping[str, bytes]
+    base_version_id: int, rows: Sequence[tuple[int, str]], vectors: Mapping[str, bytes]
 ) -> None:
     """Give each (record id, content hash) the vector of its hash, in place of an older one."""
     for some in chunks(rows, ROWS_PER_WRITE):
@@ -141,7 +141,7 @@ def store_vectors(
             present = _lock_existing(db, [record_id for record_id, _ in some])
             values = [
                 {
-                    "encoder_id": raw_encoder_id,
+                    "version_id": base_version_id,
                     "record_id": record_id,
                     "content_hash": content_hash,
                     "embedded_at": utc_now(),
@@ -165,7 +165,7 @@ def _upsert(db: Session) -> Insert:
     statement = insert(Embedding)
     new = {name: statement.excluded[name] for name in ("content_hash", "embedded_at", "vector")}
     return statement.on_conflict_do_update(  # type: ignore[no-any-return]
-        index_elements=["encoder_id", "record_id"], set_=new
+        index_elements=["version_id", "record_id"], set_=new
     )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.errors import Conflict, NotFound
-from app.models import Activation, Artifact, Encoder, Project, User, utc_now
+from app.models import Activation, Artifact, Project, User, Version, utc_now
 from app.models.enums import VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import check_model
@@ -26,7 +26,7 @@ ROLL_BACK = "Rolled back"
 FIRST = "The first version"
 
 
-def raw_encoder(db: Session, project: Project) -> Encoder:
+def raw_encoder(db: Session, project: Project) -> Version:
     """The project's raw version, made and activated here if there is none yet."""
     found = find_raw_version(db, project)
     if found is not None:
@@ -39,70 +39,70 @@ def raw_encoder(db: Session, project: Project) -> Encoder:
     )
 
 
-def find_raw_version(db: Session, project: Project) -> Encoder | None:
+def find_raw_version(db: Session, project: Project) -> Version | None:
     """The version that holds the project's embeddings, or None before the worker began."""
-    of_base = (Encoder.project_id == project.id, Encoder.kind == VersionKind.RAW)
-    newest = select(Encoder).where(*of_base, Encoder.base_model == project.base_model)
-    return db.scalar(newest.order_by(Encoder.number.desc()).limit(1))
+    of_base = (Version.project_id == project.id, Version.kind == VersionKind.RAW)
+    newest = select(Version).where(*of_base, Version.base_model == project.base_model)
+    return db.scalar(newest.order_by(Version.number.desc()).limit(1))
 
 
-def find_active_version(db: Session, project_id: int) -> Encoder | None:
+def find_active_version(db: Session, project_id: int) -> Version | None:
     """The version that search uses now, or None before the first one."""
     return db.scalar(
-        select(Encoder)
-        .join(Activation, Activation.encoder_id == Encoder.id)
+        select(Version)
+        .join(Activation, Activation.version_id == Version.id)
         .where(Activation.project_id == project_id)
         .order_by(Activation.id.desc())
         .limit(1)
     )
 
 
-def find_version_by_id(db: Session, project_id: int, encoder_id: int) -> Encoder:
+def find_version_by_id(db: Session, project_id: int, version_id: int) -> Version:
     """The version with this id. Raises NotFound when it is unknown or another project's."""
-    return _find_one(db, project_id, Encoder.id, encoder_id)
+    return _find_one(db, project_id, Version.id, version_id)
 
 
-def find_version(db: Session, project_id: int, number: int) -> Encoder:
+def find_version(db: Session, project_id: int, number: int) -> Version:
     """The version with this number within the project. Raises NotFound, Conflict if deleted."""
-    found = _find_one(db, project_id, Encoder.number, number)
+    found = _find_one(db, project_id, Version.number, number)
     check_not_deleted(found)
     return found
 
 
-def check_not_deleted(encoder: Encoder) -> None:
+def check_not_deleted(encoder: Version) -> None:
     """Raises Conflict when the version's files were deleted."""
     if encoder.deleted_at is not None:
         raise Conflict(f"Version {encoder.number} was deleted; only its run's figures are left.")
 
 
-def _find_one(db: Session, project_id: int, column: object, value: int) -> Encoder:
+def _find_one(db: Session, project_id: int, column: object, value: int) -> Version:
     # Nothing beyond an SQL integer can name a row, and Postgres would refuse to compare it.
     found = None
     if 0 < value < 2**31:
-        ours = (Encoder.project_id == project_id, Encoder.number > 0)
-        wanted = select(Encoder).where(*ours, column == value)  # type: ignore[arg-type]
+        ours = (Version.project_id == project_id, Version.number > 0)
+        wanted = select(Version).where(*ours, column == value)  # type: ignore[arg-type]
         found = db.scalar(wanted)
     if found is None:
         raise NotFound("version")
     return found
 
 
-def list_versions(db: Session, project_id: int) -> list[Encoder]:
+def list_versions(db: Session, project_id: int) -> list[Version]:
     """Every version of the project, the newest first."""
-    ours = select(Encoder).where(
-        Encoder.project_id == project_id, Encoder.number > 0, Encoder.deleted_at.is_(None)
+    ours = select(Version).where(
+        Version.project_id == project_id, Version.number > 0, Version.deleted_at.is_(None)
     )
-    return list(db.scalars(ours.order_by(Encoder.number.desc())))
+    return list(db.scalars(ours.order_by(Version.number.desc())))
 
 
 def publish_prepared(
     db: Session,
-    encoder: Encoder,
+    encoder: Version,
     files: Mapping[str, StoredFile],
     *,
     n_records: int,
     read_at: datetime,
-) -> Encoder:
+) -> Version:
     """Make a version of an encoder whose embeddings were made ahead; for the rest see publish()."""
     lock_versions(db, encoder.project_id)
     encoder.number = _next_number(db, encoder.project_id)
@@ -115,11 +115,11 @@ def publish(
     project: Project,
     *,
     kind: str,
-    raw_encoder: Encoder | None,
+    raw_encoder: Version | None,
     files: Mapping[str, StoredFile],
     n_records: int,
     read_at: datetime | None = None,
-) -> Encoder:
+) -> Version:
     """A new, whole version of these files; it is not active yet, unless it is the project's first.
 
     raw_encoder  whose embeddings it reads; None for a raw version itself
@@ -129,12 +129,12 @@ def publish(
                  that are newer count as lacking, and the worker writes the next revision
     """
     lock_versions(db, project.id)
-    encoder = Encoder(
+    encoder = Version(
         project_id=project.id,
         number=_next_number(db, project.id),
         kind=kind,
         base_model=project.base_model if raw_encoder is None else raw_encoder.base_model,
-        raw_encoder_id=None if raw_encoder is None else raw_encoder.id,
+        base_version_id=None if raw_encoder is None else raw_encoder.id,
     )
     db.add(encoder)
     db.flush()
@@ -146,25 +146,25 @@ def publish(
 
 def add_artifacts(
     db: Session,
-    encoder_id: int,
+    version_id: int,
     files: Mapping[str, StoredFile],
     *,
     revision: int,
     n_records: int,
     read_at: datetime | None,
-    last_act_id: int | None = None,
+    last_action_id: int | None = None,
 ) -> None:
     """Name a revision's files, by kind, in the database: from now on they can be loaded."""
     db.add_all(
         Artifact(
-            encoder_id=encoder_id,
+            version_id=version_id,
             kind=kind,
             revision=revision,
             file=stored.file,
             sha256=stored.sha256,
             n_bytes=stored.n_bytes,
             n_records=n_records,
-            last_act_id=last_act_id,
+            last_action_id=last_action_id,
             created_at=read_at or utc_now(),
         )
         for kind, stored in files.items()
@@ -172,7 +172,7 @@ def add_artifacts(
     db.flush()
 
 
-def activate_version(project: Project, number: int, by: User | None, reason: str) -> Encoder:
+def activate_version(project: Project, number: int, by: User | None, reason: str) -> Version:
     """Have search use this version from now on, in a transaction of its own. by: None is a command.
 
     Raises NotFound; Conflict if search uses it already, or if it was deleted or is damaged.
@@ -186,7 +186,7 @@ def activate_version(project: Project, number: int, by: User | None, reason: str
     return encoder
 
 
-def roll_back_version(project: Project, by: User | None) -> Encoder:
+def roll_back_version(project: Project, by: User | None) -> Version:
     """Go back to the version that was active before, in a transaction of its own.
 
     Raises Conflict if there is none, or if it is damaged.
@@ -194,12 +194,12 @@ def roll_back_version(project: Project, by: User | None) -> Encoder:
     with read_session() as db:
         target = find_rollback_target(db, project.id)
         if target is not None:
-            _check_not_damaged(db, db.get_one(Encoder, target))
+            _check_not_damaged(db, db.get_one(Version, target))
     with write_session() as db:
         return roll_back(db, project, by)
 
 
-def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
+def activate(db: Session, encoder: Version, by: User | None, reason: str) -> Activation:
     """Have search use this version from now on, and announce it; its files are known to be whole.
 
     by  None means the worker or a command, not a person
@@ -212,17 +212,17 @@ def activate(db: Session, encoder: Encoder, by: User | None, reason: str) -> Act
     return _add_activation(db, encoder, by, reason)
 
 
-def _check_not_active(db: Session, encoder: Encoder) -> None:
+def _check_not_active(db: Session, encoder: Version) -> None:
     active = find_active_version(db, encoder.project_id)
     if active is not None and active.id == encoder.id:
         raise Conflict(f"Version {encoder.number} is active already.")
 
 
-def _check_not_damaged(db: Session, encoder: Encoder) -> None:
+def _check_not_damaged(db: Session, encoder: Version) -> None:
     """Raises Conflict when search could not use the version's files, or those it stands on."""
-    base_id = encoder.raw_encoder_id or encoder.id
+    base_id = encoder.base_version_id or encoder.id
     try:
-        if db.get_one(Encoder, base_id).kind == "deep":
+        if db.get_one(Version, base_id).kind == "deep":
             check_model(db, base_id)
         check_version_files(db, encoder)
     except NotIndexed:
@@ -234,10 +234,10 @@ def _check_not_damaged(db: Session, encoder: Encoder) -> None:
         ) from error
 
 
-def _add_activation(db: Session, encoder: Encoder, by: User | None, reason: str) -> Activation:
+def _add_activation(db: Session, encoder: Version, by: User | None, reason: str) -> Activation:
     activation = Activation(
         project_id=encoder.project_id,
-        encoder_id=encoder.id,
+        version_id=encoder.id,
         user_id=None if by is None else by.id,
         reason=reason,
     )
@@ -247,7 +247,7 @@ def _add_activation(db: Session, encoder: Encoder, by: User | None, reason: str)
     return activation
 
 
-def _announce(db: Session, encoder: Encoder, activation: Activation) -> None:
+def _announce(db: Session, encoder: Version, activation: Activation) -> None:
     project = db.get_one(Project, encoder.project_id)
     is_back = activation.reason == ROLL_BACK
     kind = "version.rolled_back" if is_back else "version.activated"
@@ -256,7 +256,7 @@ def _announce(db: Session, encoder: Encoder, activation: Activation) -> None:
     announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
 
 
-def roll_back(db: Session, project: Project, by: User | None) -> Encoder:
+def roll_back(db: Session, project: Project, by: User | None) -> Version:
     """Activate the version that was active before the present one; again: the one before that.
 
     Raises Conflict if there is none.
@@ -284,27 +284,27 @@ def find_rollback_target(db: Session, project_id: int) -> int | None:
 def _load_trail(db: Session, project_id: int) -> list[int]:
     """Encoder ids from the first activation to the present one, without what was rolled back."""
     events = db.execute(
-        select(Activation.encoder_id, Activation.reason)
+        select(Activation.version_id, Activation.reason)
         .where(Activation.project_id == project_id)
         .order_by(Activation.id)
     )
     trail: list[int] = []
-    for encoder_id, reason in events:
+    for version_id, reason in events:
         if reason == ROLL_BACK:
             trail.pop()
-        elif trail[-1:] != [encoder_id]:
-            trail.append(encoder_id)
+        elif trail[-1:] != [version_id]:
+            trail.append(version_id)
     return _drop_deleted(db, trail)
 
 
-def _drop_deleted(db: Session, encoder_ids: list[int]) -> list[int]:
-    gone = select(Encoder.id).where(Encoder.id.in_(encoder_ids), Encoder.deleted_at.is_not(None))
+def _drop_deleted(db: Session, version_ids: list[int]) -> list[int]:
+    gone = select(Version.id).where(Version.id.in_(version_ids), Version.deleted_at.is_not(None))
     deleted = set(db.scalars(gone))
-    return [each for each in encoder_ids if each not in deleted]
+    return [each for each in version_ids if each not in deleted]
 
 
 def _next_number(db: Session, project_id: int) -> int:
-    newest = db.scalar(select(func.max(Encoder.number)).where(Encoder.project_id == project_id))
+    newest = db.scalar(select(func.max(Version.number)).where(Version.project_id == project_id))
     return max(newest or 0, 0) + 1
 
 

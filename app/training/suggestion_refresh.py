@@ -15,7 +15,7 @@ from app.db.session import read_session
 from app.jobs.steps import JobCancelled, Step
 from app.ml.label_inference.infer import infer_from_raw_vectors
 from app.ml.recipe import Recipe
-from app.models import Act, Artifact, Consensus, Encoder, Project, TrainingRun, utc_now
+from app.models import Artifact, Consensus, Project, TrainingRun, UserAction, Version, utc_now
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import (
     find_base_version_id,
@@ -27,7 +27,7 @@ from app.search.suggestions import Suggestions
 from app.search.vector_lock import hold_vectors
 from app.search.versions import find_active_version
 from app.training.pipeline.inputs import load_or_build_graph, load_word_features, uses_words
-from app.training.pipeline.snapshot import freeze, last_act_id
+from app.training.pipeline.snapshot import freeze, last_action_id
 from app.training.runs.readiness import MOVING, find_moving_run
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
     """
     projects = db.scalars(select(Project).order_by(Project.id)).all()
     return [
-        (each.id, last_act_id(db, each.id) + _count_ended_runs(db, each.id))
+        (each.id, last_action_id(db, each.id) + _count_ended_runs(db, each.id))
         for each in projects
         if is_refresh_due(db, each)
     ]
@@ -98,7 +98,7 @@ def _refresh(project_id: int) -> None:
             return
         encoder = find_active_version(db, project_id)
         assert encoder is not None  # Else nothing were due.
-        raw = db.get_one(Encoder, find_base_version_id(encoder))
+        raw = db.get_one(Version, find_base_version_id(encoder))
         snapshot = freeze(db, project, raw)
         ids, vectors = load_all_vectors(db, raw.id)
         recipe = Recipe()
@@ -107,12 +107,14 @@ def _refresh(project_id: int) -> None:
     graph = load_or_build_graph(raw.id, ids, vectors, recipe.neighbours)
     probabilities = infer_from_raw_vectors(graph, vectors, examples, recipe, words)
     suggestions = Suggestions(ids, examples.label_ids, probabilities.astype("float16"))
-    write_suggestions(encoder.id, suggestions, last_act_id=snapshot.last_act_id, read_at=read_at)
+    write_suggestions(
+        encoder.id, suggestions, last_action_id=snapshot.last_action_id, read_at=read_at
+    )
     log.info(
         "suggestions.renewed",
         project_id=project_id,
         n_labeled=len(examples),
-        seconds=_count_seconds_since(snapshot.last_act_id),
+        seconds=_count_seconds_since(snapshot.last_action_id),
     )
 
 
@@ -124,19 +126,19 @@ def log_failure(project_id: int, sentence: str) -> None:
 STEPS: tuple[tuple[str, Step], ...] = (("renew", refresh_suggestions),)
 
 
-def _find_known_act_id(db: Session, encoder: Encoder, newest: Artifact | None) -> int:
+def _find_known_act_id(db: Session, encoder: Version, newest: Artifact | None) -> int:
     """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
     if newest is None:
         return 0
-    if newest.last_act_id is not None:
-        return newest.last_act_id
-    of_run = select(TrainingRun.last_act_id).where(TrainingRun.encoder_id == encoder.id)
+    if newest.last_action_id is not None:
+        return newest.last_action_id
+    of_run = select(TrainingRun.last_action_id).where(TrainingRun.version_id == encoder.id)
     return db.scalar(of_run) or 0
 
 
 def _count_labeled(db: Session, project_id: int, after: int) -> int:
     labeled = select(func.count(Consensus.record_id.distinct())).where(
-        Consensus.project_id == project_id, Consensus.act_id > after
+        Consensus.project_id == project_id, Consensus.action_id > after
     )
     return db.scalar(labeled) or 0
 
@@ -149,7 +151,7 @@ def _count_ended_runs(db: Session, project_id: int) -> int:
     return db.scalar(ended) or 0
 
 
-def _count_seconds_since(act_id: int) -> float:
+def _count_seconds_since(action_id: int) -> float:
     with read_session() as db:
-        acted_at = db.scalar(select(Act.acted_at).where(Act.id == act_id))
-    return 0.0 if acted_at is None else round((utc_now() - acted_at).total_seconds(), 1)
+        performed_at = db.scalar(select(UserAction.performed_at).where(UserAction.id == action_id))
+    return 0.0 if performed_at is None else round((utc_now() - performed_at).total_seconds(), 1)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.exchange.exports.downloads import file_response
 from app.ml.heads.head import EvidenceHead
 from app.ml.heads.storage import load_head
-from app.models import Artifact, Encoder, Project
+from app.models import Artifact, Project, Version
 from app.models.enums import VersionKind
 from app.projects.labels import list_all_labels
 from app.search.base_versions import find_base_version
@@ -66,7 +66,7 @@ def _write(db: Session, project: Project, facts: VersionSummary, out: BinaryIO) 
 
 
 def _describe_version(
-    db: Session, project: Project, facts: VersionSummary, source: Encoder, head: Path | None
+    db: Session, project: Project, facts: VersionSummary, source: Version, head: Path | None
 ) -> dict[str, Any]:
     """What the ten lines need to know, and what people may ask."""
     encoder = facts.encoder
@@ -91,16 +91,16 @@ def _describe_version(
     return description
 
 
-def _find_artifact(db: Session, encoder_id: int, kind: str) -> Path | None:
-    named = select(Artifact).where(Artifact.encoder_id == encoder_id, Artifact.kind == kind)
+def _find_artifact(db: Session, version_id: int, kind: str) -> Path | None:
+    named = select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == kind)
     artifact = db.scalar(named.order_by(Artifact.revision.desc()).limit(1))
     return None if artifact is None else verified_path(artifact.file, artifact.sha256)
 
 
-def _list_encoder_files(db: Session, source: Encoder) -> list[tuple[str, Path]]:
+def _list_encoder_files(db: Session, source: Version) -> list[tuple[str, Path]]:
     """(name in the encoder's folder, path) of a deep version's files; none for a base model."""
     files = select(Artifact).where(
-        Artifact.encoder_id == source.id, Artifact.kind.startswith(f"{KIND}-")
+        Artifact.version_id == source.id, Artifact.kind.startswith(f"{KIND}-")
     )
     return [
         # artifacts / the folder / what lies in it

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.ml.evaluation.rank_overlap import rank_biased_overlap
 from app.ml.vectors import Vectors
-from app.search.indexes import Version
+from app.search.indexes import LoadedVersion
 from app.search.suggestions import Suggestions
 
 Ids = NDArray[np.int64]
@@ -58,7 +58,7 @@ class Comparison:
     moved: tuple[SuggestionChange, ...]
 
 
-def compare(first: Version, second: Version) -> Comparison:
+def compare(first: LoadedVersion, second: LoadedVersion) -> Comparison:
     """How the second differs from the first."""
     shared = np.intersect1d(first.index.ids, second.index.ids, assume_unique=True)
     drawn = np.random.default_rng(SEED).permutation(shared)[:MOST_AMONG]
@@ -69,7 +69,7 @@ def compare(first: Version, second: Version) -> Comparison:
 
 
 def _compare_neighbours(
-    first: Version, second: Version, drawn: Ids, n_probes: int
+    first: LoadedVersion, second: LoadedVersion, drawn: Ids, n_probes: int
 ) -> tuple[float, float]:
     """Mean of kept and of overlap, of the first n_probes of the records drawn."""
     if len(drawn) < 2:

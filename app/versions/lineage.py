@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Artifact, Embedding, Encoder, LabelingSession, Project
+from app.models import Artifact, Embedding, LabelingSession, Project, Version
 from app.models.enums import VersionKind
 from app.search.versions import list_versions
 from app.training.reports.run_summary import VersionSummary, load_version_summaries
@@ -29,7 +29,7 @@ class VersionNode:
     n_sessions: int
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> Version:
         """The row."""
         return self.facts.encoder
 
@@ -68,8 +68,8 @@ def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int
     encoder = facts.encoder
     if encoder.kind == VersionKind.RAW:
         return None
-    if encoder.raw_encoder_id in by_id:
-        return encoder.raw_encoder_id
+    if encoder.base_version_id in by_id:
+        return encoder.base_version_id
     raw = (
         each.encoder.id
         for each in by_id.values()
@@ -78,36 +78,36 @@ def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int
     return next(raw, None)
 
 
-def _find_number(by_id: dict[int, VersionSummary], encoder_id: int | None) -> int | None:
-    return None if encoder_id is None else by_id[encoder_id].encoder.number
+def _find_number(by_id: dict[int, VersionSummary], version_id: int | None) -> int | None:
+    return None if version_id is None else by_id[version_id].encoder.number
 
 
 def _measure_sizes(db: Session, project_id: int) -> dict[int, int]:
-    encoder_ids = select(Encoder.id).where(Encoder.project_id == project_id)
+    version_ids = select(Version.id).where(Version.project_id == project_id)
     files = dict(
         db.execute(
-            select(Artifact.encoder_id, func.sum(Artifact.n_bytes))
-            .where(Artifact.encoder_id.in_(encoder_ids))
-            .group_by(Artifact.encoder_id)
+            select(Artifact.version_id, func.sum(Artifact.n_bytes))
+            .where(Artifact.version_id.in_(version_ids))
+            .group_by(Artifact.version_id)
         ).all()
     )
     for encoder in list_versions(db, project_id):
-        if encoder.raw_encoder_id is None:
+        if encoder.base_version_id is None:
             files[encoder.id] = files.get(encoder.id, 0) + _measure_embeddings(db, encoder.id)
-    return {encoder_id: int(n) for encoder_id, n in files.items()}
+    return {version_id: int(n) for version_id, n in files.items()}
 
 
-def _measure_embeddings(db: Session, encoder_id: int) -> int:
+def _measure_embeddings(db: Session, version_id: int) -> int:
     """Counted by the first vector's length: all of a version are equally long."""
-    of_it = Embedding.encoder_id == encoder_id
+    of_it = Embedding.version_id == version_id
     length = db.scalar(select(func.length(Embedding.vector)).where(of_it).limit(1)) or 0
     return int(length * (db.scalar(select(func.count()).where(of_it)) or 0))
 
 
 def _count_sessions(db: Session, project_id: int) -> dict[int, int]:
     counted = (
-        select(LabelingSession.encoder_id, func.count())
-        .where(LabelingSession.project_id == project_id, LabelingSession.encoder_id.is_not(None))
-        .group_by(LabelingSession.encoder_id)
+        select(LabelingSession.version_id, func.count())
+        .where(LabelingSession.project_id == project_id, LabelingSession.version_id.is_not(None))
+        .group_by(LabelingSession.version_id)
     )
-    return {encoder_id: n for encoder_id, n in db.execute(counted) if encoder_id is not None}
+    return {version_id: n for version_id, n in db.execute(counted) if version_id is not None}

@@ -1,6 +1,6 @@
 """The model card of a bundle: what the version is, how it was measured, how it is loaded."""
 
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.models.enums import VersionKind
 from app.training.reports.metrics import Figure
 from app.training.reports.run_summary import VersionSummary
@@ -54,7 +54,7 @@ measured and the recipe. There is no record in this bundle.
 """
 
 
-def version_card(project: Project, facts: VersionSummary, source: Encoder) -> str:
+def version_card(project: Project, facts: VersionSummary, source: Version) -> str:
     """Markdown. `source` is the version whose vectors it reads."""
     encoder = facts.encoder
     return CARD.format(
@@ -67,7 +67,7 @@ def version_card(project: Project, facts: VersionSummary, source: Encoder) -> st
     )
 
 
-def _describe(facts: VersionSummary, source: Encoder) -> str:
+def _describe(facts: VersionSummary, source: Version) -> str:
     base = facts.encoder.base_model
     if facts.made_by is None:
         return f"The base model {base}, as it is."
@@ -82,7 +82,7 @@ def _describe(facts: VersionSummary, source: Encoder) -> str:
     return f"A head on {below} tuned with Likewise on {n:,} labeled records."
 
 
-def _loading_code(project: Project, facts: VersionSummary, source: Encoder) -> str:
+def _loading_code(project: Project, facts: VersionSummary, source: Version) -> str:
     if facts.made_by is None:
         return RAW_LOADING_CODE.format(encoder=facts.encoder.base_model)
     return LOADING_CODE.replace("{chances}", PROBABILITY_CODE[project.is_multi_label])

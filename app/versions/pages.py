@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts.access import Admin
 from app.db.session import Db, ReadDb
 from app.errors import AppError
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.projects.access import AdminProject, CurrentProject
 from app.projects.labels import list_all_labels
 from app.search.indexes import open_version
@@ -129,7 +129,7 @@ def download_version(project: CurrentProject, number: int, db: ReadDb) -> Respon
 
 
 def _try_text(
-    db: Session, project: Project, text: str, pair: list[Encoder]
+    db: Session, project: Project, text: str, pair: list[Version]
 ) -> tuple[list[TextTrial] | None, Any]:
     try:
         return [try_text(db, project, text, encoder) for encoder in pair], None

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit_log as audit
 from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid
-from app.models import Artifact, Embedding, Encoder, Project, User, utc_now
+from app.models import Artifact, Embedding, Project, User, Version, utc_now
 from app.models.enums import VersionKind
 from app.search.deep_versions import delete_embeddings, remove_files
 from app.search.versions import (
@@ -49,12 +49,12 @@ def set_retention_limit(db: Session, project_id: int, n: int) -> None:
     db.flush()
 
 
-def reason_to_keep(db: Session, project: Project, encoder: Encoder) -> str | None:
+def reason_to_keep(db: Session, project: Project, encoder: Version) -> str | None:
     """Why the version cannot be deleted now, or None."""
     active = find_active_version(db, project.id)
     if encoder.kind == VersionKind.RAW:
         return "Every other version stands on the raw one."
-    if active is not None and encoder.id in (active.id, active.raw_encoder_id):
+    if active is not None and encoder.id in (active.id, active.base_version_id):
         return "Search uses it."
     if encoder.is_pinned:
         return "It is pinned."
@@ -77,8 +77,8 @@ def delete_version(project: Project, number: int, by: User | None) -> None:
         if reason is not None:
             raise Conflict(f"Version {number} cannot be deleted. {reason}")
         encoder.deleted_at = utc_now()
-        files = db.scalars(select(Artifact.file).where(Artifact.encoder_id == encoder.id)).all()
-        db.execute(delete(Artifact).where(Artifact.encoder_id == encoder.id))
+        files = db.scalars(select(Artifact.file).where(Artifact.version_id == encoder.id)).all()
+        db.execute(delete(Artifact).where(Artifact.version_id == encoder.id))
         audit.log_event(
             db,
             "version.delete",
@@ -108,12 +108,12 @@ def delete_surplus_versions() -> int:
 
 def _delete_embeddings() -> None:
     """Embeddings of all deleted versions: of those too whose deletion was killed."""
-    has_some = exists().where(Embedding.encoder_id == Encoder.id)
-    gone = select(Encoder.id).where(Encoder.deleted_at.is_not(None), has_some)
+    has_some = exists().where(Embedding.version_id == Version.id)
+    gone = select(Version.id).where(Version.deleted_at.is_not(None), has_some)
     with read_session() as db:
-        encoder_ids = db.scalars(gone).all()
-    for encoder_id in encoder_ids:
-        delete_embeddings(encoder_id)
+        version_ids = db.scalars(gone).all()
+    for version_id in version_ids:
+        delete_embeddings(version_id)
 
 
 def _find_surplus(db: Session, project: Project) -> list[int]:
@@ -128,6 +128,6 @@ def _find_surplus(db: Session, project: Project) -> list[int]:
     ]
 
 
-def _has_heads(db: Session, encoder: Encoder) -> bool:
-    heads = exists().where(Encoder.raw_encoder_id == encoder.id, Encoder.deleted_at.is_(None))
+def _has_heads(db: Session, encoder: Version) -> bool:
+    heads = exists().where(Version.base_version_id == encoder.id, Version.deleted_at.is_(None))
     return bool(db.scalar(select(heads)))

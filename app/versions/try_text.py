@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.models import Encoder, Label, Project
+from app.models import Label, Project, Version
 from app.projects.label_resolver import load_label_resolver
 from app.projects.labels import list_all_labels
 from app.records.filters import Filters
-from app.search.indexes import Version
+from app.search.indexes import LoadedVersion
 from app.search.model_cache import load_text_encoder
 from app.search.request import SimilarityRequest
 from app.search.results import SimilarRecord, find_similar_records
@@ -28,18 +28,18 @@ class TextTrial:
     found   its nearest records
     """
 
-    encoder: Encoder
+    encoder: Version
     scores: tuple[tuple[Label, float], ...]
     neighbours: tuple[SimilarRecord, ...]
 
 
-def find_raw_and_active(db: Session, project: Project) -> list[Encoder]:
+def find_raw_and_active(db: Session, project: Project) -> list[Version]:
     """The raw version and the one in use, once if they are the same; none before the first."""
     both = (find_raw_version(db, project), find_active_version(db, project.id))
     return list({each.id: each for each in both if each is not None}.values())
 
 
-def try_text(db: Session, project: Project, text: str, encoder: Encoder) -> TextTrial:
+def try_text(db: Session, project: Project, text: str, encoder: Version) -> TextTrial:
     """Nothing is stored. Raises Invalid for an empty or too long text, and as similar() does."""
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT:
@@ -54,7 +54,7 @@ def try_text(db: Session, project: Project, text: str, encoder: Encoder) -> Text
 
 
 def _score_labels(
-    db: Session, project: Project, version: Version, text: str
+    db: Session, project: Project, version: LoadedVersion, text: str
 ) -> tuple[tuple[Label, float], ...]:
     probabilities = version.head.suggest(load_text_encoder(db, version.encoder).encode([text]))
     if probabilities is None:

@@ -17,7 +17,7 @@ from app.labeling.annotations.comments import store_remark
 from app.main import ROUTER_MODULES
 from app.maps.drawing import draw_sketch
 from app.maps.map_files import MAP, find_map, publish_map
-from app.models import Encoder, Project, TrainingRun, User, utc_now
+from app.models import Project, TrainingRun, User, Version, utc_now
 from app.search.index_revisions import write_index
 from app.search.versions import raw_encoder
 from app.training.pipeline import steps as loop
@@ -138,12 +138,12 @@ def _train(project: Project, admin: User) -> None:
     for _, step in loop.STEPS:
         step(run_id)
     with read_session() as db:
-        versions = db.scalars(select(Encoder.id).where(Encoder.project_id == project.id)).all()
-    for encoder_id in versions:
-        draw_sketch(encoder_id)
+        versions = db.scalars(select(Version.id).where(Version.project_id == project.id)).all()
+    for version_id in versions:
+        draw_sketch(version_id)
         with read_session() as db:
-            drawn = find_map(db, encoder_id)[1]
-        publish_map(encoder_id, drawn, MAP, utc_now())
+            drawn = find_map(db, version_id)[1]
+        publish_map(version_id, drawn, MAP, utc_now())
 
 
 def _say_more(project: Project, admin: User, annotator: User, client: TestClient) -> None:

@@ -18,7 +18,6 @@ from app.exchange.imports.imports import run_import
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.sessions.sessions import build_seed, start_session
 from app.models import (
-    Act,
     Annotation,
     Consensus,
     Label,
@@ -27,6 +26,7 @@ from app.models import (
     SessionItem,
     TrainingRun,
     User,
+    UserAction,
 )
 from app.projects.sample import sample_messages
 from app.records.records import load_consensus
@@ -127,8 +127,10 @@ class Day:
 
     def n_acts(self, *, is_undone: bool) -> int:
         with read_session() as db:
-            undone = Act.undone_at.is_not(None) if is_undone else Act.undone_at.is_(None)
-            theirs = select(func.count()).where(Act.user_id == self.user.id, undone)
+            undone = (
+                UserAction.undone_at.is_not(None) if is_undone else UserAction.undone_at.is_(None)
+            )
+            theirs = select(func.count()).where(UserAction.user_id == self.user.id, undone)
             return db.scalar(theirs) or 0
 
 
@@ -201,12 +203,12 @@ def labeled_and_taken_back(day: Day, kind: str) -> None:
     expect(day.focused).to_be_focused()
     with read_session() as db:
         session_id = int(day.page.url.partition("?")[0].rpartition("/")[2])
-        newest = db.scalar(select(Act.id).order_by(Act.id.desc()).limit(1)) or 0
+        newest = db.scalar(select(UserAction.id).order_by(UserAction.id.desc()).limit(1)) or 0
     said = {day.say("1"): "label", day.say("n"): "none"}
     assert len(said) == 2
     assert day.said() == said
     with read_session() as db:
-        acts = db.scalars(select(Act).where(Act.id > newest)).all()
+        acts = db.scalars(select(UserAction).where(UserAction.id > newest)).all()
     assert [act.session_id for act in acts] == [session_id, session_id], kind
     day.take_back()
     day.take_back()
@@ -470,7 +472,7 @@ def test_a_server_that_is_killed_in_between_loses_nothing_and_stores_nothing_twi
     expect(page.locator("#unsaved")).to_be_hidden()
     with read_session() as db:
         rows = db.execute(select(Annotation.rank, Annotation.verdict).order_by(Annotation.id)).all()
-        keys = db.scalars(select(Act.key)).all()
+        keys = db.scalars(select(UserAction.key)).all()
     assert [tuple(each) for each in rows] == [(0, "label"), (1, "label"), (2, "label"), (3, "none")]
     assert len(set(keys)) == len(keys) == 4
     assert killed[0] in keys

@@ -12,7 +12,7 @@ from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.sessions import rows as shown_items
 from app.labeling.sessions.sessions import start_session
-from app.models import Act, Annotation, Label, LabelingSession, Project, User
+from app.models import Annotation, Label, LabelingSession, Project, User, UserAction
 from tests.browser.conftest import Served, new_context
 from tests.conftest import make_project, make_user
 from tests.labeling.conftest import add_labels, add_records, publish_suggestions
@@ -235,7 +235,7 @@ def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> No
     expect(suggesting.page.locator("#toast")).to_contain_text("Accepted 11 suggestions")
     assert len(suggesting.verdicts()) == 12
     with read_session() as db:
-        kinds = db.scalars(select(Act.kind).order_by(Act.id)).all()
+        kinds = db.scalars(select(UserAction.kind).order_by(UserAction.id)).all()
     assert kinds == ["single", "page"]
 
     # Pressed from within: the note hides itself after some seconds.
@@ -265,7 +265,7 @@ def test_enter_on_a_decided_row_writes_nothing(suggesting: Labeling) -> None:
     assert {rank: after[rank] for rank in before} == before
     assert set(after) == {0, 1, 2, 3}
     with read_session() as db:
-        assert db.scalar(select(func.count()).select_from(Act)) == 4
+        assert db.scalar(select(func.count()).select_from(UserAction)) == 4
         assert db.scalar(select(func.count()).select_from(Annotation)) == 4
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app.db.session import read_session, write_session
 from app.labeling.sessions.sessions import build_seed, start_session
-from app.models import Act, Annotation, LabelingSession, Record, SessionItem, User
+from app.models import Annotation, LabelingSession, Record, SessionItem, User, UserAction
 from tests.browser.conftest import Served, new_context
 from tests.browser.test_labeling import Labeling
 from tests.conftest import make_project, make_user
@@ -98,7 +98,7 @@ def open_rows(
         chances[np.arange(len(records)), record_ids % 2] = np.where(record_ids % 4, 0.5, 0.9)
         encoder = publish_suggestions(project, record_ids.tolist(), ids, chances)
         with write_session() as db:
-            db.get_one(LabelingSession, session.id).encoder_id = encoder.id
+            db.get_one(LabelingSession, session.id).version_id = encoder.id
     served.login(context, user)
     labeling = Labeling(page, served, project, session, user, ids)
     page.goto(labeling.url)
@@ -109,10 +109,10 @@ def open_rows(
 def acts() -> list[tuple[str, int]]:
     with read_session() as db:
         rows = db.execute(
-            select(Act.kind, func.count(Annotation.id))
-            .outerjoin(Annotation, Annotation.act_id == Act.id)
-            .group_by(Act.id)
-            .order_by(Act.id)
+            select(UserAction.kind, func.count(Annotation.id))
+            .outerjoin(Annotation, Annotation.action_id == UserAction.id)
+            .group_by(UserAction.id)
+            .order_by(UserAction.id)
         )
         return [(kind, n) for kind, n in rows]
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.db.session import read_session
 from app.labeling.sessions.sessions import build_seed, start_session
-from app.models import Act
+from app.models import UserAction
 from app.records.records import load_consensus
 from tests.browser.conftest import Served, requests_held
 from tests.labeling.conftest import Desk, make_desk
@@ -168,7 +168,9 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     expect(done).to_have_text("40")
     with read_session() as db:
         assert len(load_consensus(db, desk.records)) == 40
-        acts = db.execute(select(Act.kind, Act.undone_at.is_not(None)).order_by(Act.id)).all()
+        acts = db.execute(
+            select(UserAction.kind, UserAction.undone_at.is_not(None)).order_by(UserAction.id)
+        ).all()
     assert [tuple(each) for each in acts[-3:]] == [
         ("single", True),
         ("page", True),

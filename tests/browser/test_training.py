@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.db.session import read_session
 from app.maps.drawing import draw_sketch
 from app.maps.map_files import MAP, find_map, publish_map
-from app.models import Encoder, SessionItem, TrainingRun, utc_now
+from app.models import SessionItem, TrainingRun, Version, utc_now
 from app.training.pipeline import steps as loop
 from app.training.runs import live
 from tests.browser.conftest import Served, new_context
@@ -28,12 +28,12 @@ def queued_run() -> int:
 def draw_maps() -> None:
     """Two principal components do for a map here."""
     with read_session() as db:
-        versions = db.scalars(select(Encoder.id)).all()
-    for encoder_id in versions:
-        draw_sketch(encoder_id)
+        versions = db.scalars(select(Version.id)).all()
+    for version_id in versions:
+        draw_sketch(version_id)
         with read_session() as db:
-            drawn = find_map(db, encoder_id)[1]
-        publish_map(encoder_id, drawn, MAP, utc_now())
+            drawn = find_map(db, version_id)[1]
+        publish_map(version_id, drawn, MAP, utc_now())
 
 
 def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(

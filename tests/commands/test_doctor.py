@@ -5,7 +5,7 @@ import pytest
 from app.commands import doctor
 from app.commands.doctor import Check, run_checks
 from app.db.session import write_session
-from app.models import Encoder
+from app.models import Version
 from app.settings import settings
 from tests.conftest import make_project
 
@@ -29,7 +29,7 @@ def test_a_version_on_another_runtime_than_was_set_is_told_with_its_reason(
     reason = "12 texts are too few to try it on."
     with write_session() as db:
         db.add(
-            Encoder(
+            Version(
                 project_id=make_project().id,
                 number=1,
                 kind="raw",

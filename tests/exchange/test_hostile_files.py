@@ -64,7 +64,7 @@ def test_empty_texts_and_ids_are_rejected_and_nul_is_replaced(database: str, nam
 
     assert [reason for _, _, reason in rejects(found)] == ["the text is empty", "the id is empty"]
     assert texts(project) == {"c": "a\ufffdb"}
-    assert found.n_mended == 1
+    assert found.n_repaired == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from app.exchange.imports.write_throttle import WriteThrottle
 from app.jobs.steps import JobCancelled
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.labels.label_set import merge
-from app.models import Act, Annotation, Import, Label, Record
+from app.models import Annotation, Import, Label, Record, UserAction
 from app.projects.labels import list_all_labels
 from app.settings import settings as app_settings
 from tests.conftest import make_project, make_user
@@ -187,7 +187,11 @@ def test_what_a_person_said_outweighs_a_file(database: str) -> None:
     assert counts(changed) == (0, 1, 0, 0)
     assert labels(project)["a"] == {"No"}
     with read_session() as db:
-        assert db.scalars(select(Act.kind).order_by(Act.id)).all() == ["import", "single", "import"]
+        assert db.scalars(select(UserAction.kind).order_by(UserAction.id)).all() == [
+            "import",
+            "single",
+            "import",
+        ]
 
 
 class Killed(BaseException):
@@ -233,7 +237,7 @@ def test_a_killed_import_goes_on_where_it_stopped(
     assert labels(project) == {str(n): {"AB"[n % 2]} for n in range(35) if n % 7 != 3}
     with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 30
-        assert db.scalar(select(func.count()).select_from(Act)) == 1
+        assert db.scalar(select(func.count()).select_from(UserAction)) == 1
 
 
 def test_a_cancelled_import_stops_and_can_go_on(database: str) -> None:

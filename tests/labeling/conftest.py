@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.ml.index import VectorIndex
-from app.models import Act, Encoder, Label, Project, Record, User
+from app.models import Label, Project, Record, User, UserAction, Version
 from app.records.records import load_consensus
 from app.search.suggestions import Suggestions, save_suggestions
 from app.search.versions import publish
@@ -32,7 +32,7 @@ class Desk:
 
     def label(
         self, user: User, *pairs: tuple[int, int | None], key: str, source: str = "single"
-    ) -> Act:
+    ) -> UserAction:
         """One act: (record's position, label's position or None for none of these)."""
         says = [
             AnnotationInput(self.records[r], "none")
@@ -90,7 +90,7 @@ def teach(desk: Desk, position: int, n: int = 5) -> list[int]:
 
 def publish_suggestions(
     project: Project, ids: Sequence[int], labels: Sequence[int], chances: NDArray[np.float64]
-) -> Encoder:
+) -> Version:
     """An active version that suggests these labels, (n, K), and holds no vector of the records, so
     that no label that is given changes what is suggested."""
     index = VectorIndex.build(np.array([10**9], np.int64), np.ones((1, 8), np.float32))

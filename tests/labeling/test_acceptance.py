@@ -9,7 +9,7 @@ from app.db.session import read_session
 from app.labeling.sessions.acceptance import sum_up
 from app.labeling.sessions.bulk_accept import draw_sample_ranks
 from app.labeling.sessions.sessions import build_seed, start_session
-from app.models import Act, Annotation, LabelingSession
+from app.models import Annotation, LabelingSession, UserAction
 from app.records.records import load_consensus
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk, make_desk
@@ -34,7 +34,7 @@ def address(session: LabelingSession) -> str:
 
 def n_acts() -> int:
     with read_session() as db:
-        return db.scalar(select(func.count()).select_from(Act)) or 0
+        return db.scalar(select(func.count()).select_from(UserAction)) or 0
 
 
 def labeled(desk: Desk) -> list[int]:

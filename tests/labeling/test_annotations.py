@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from app.db.session import read_session, write_session
 from app.errors import Conflict, Invalid, NotFound
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.models import Act, Annotation, Label, utc_now
+from app.models import Annotation, Label, UserAction, utc_now
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_labels, add_records
 
@@ -55,7 +55,7 @@ def test_the_same_key_from_twenty_threads_is_one_act(desk: Desk) -> None:
 
     assert len(acts) == 20
     assert len(set(acts)) == 1
-    assert (counted(Act), counted(Annotation)) == (1, 1)
+    assert (counted(UserAction), counted(Annotation)) == (1, 1)
 
 
 def test_many_people_label_one_record_at_once_and_all_are_counted(desk: Desk) -> None:
@@ -98,7 +98,7 @@ def test_foreign_records_and_labels_read_as_unknown(desk: Desk) -> None:
     fine = AnnotationInput(desk.records[0], "none")
     with pytest.raises(NotFound), write_session() as db:
         annotate(db, desk.project, desk.ada.id, [fine], key="k", session_id=999)
-    assert (counted(Act), counted(Annotation)) == (0, 0)
+    assert (counted(UserAction), counted(Annotation)) == (0, 0)
 
 
 def test_a_say_that_makes_no_sense_is_refused_with_a_sentence(desk: Desk) -> None:
@@ -116,7 +116,7 @@ def test_a_say_that_makes_no_sense_is_refused_with_a_sentence(desk: Desk) -> Non
             annotate(db, desk.project, desk.ada.id, says, key="k")
     with pytest.raises(Invalid), write_session() as db:
         annotate(db, desk.project, desk.ada.id, [AnnotationInput(record, "none")], key="")
-    assert counted(Act) == 0
+    assert counted(UserAction) == 0
 
 
 def test_a_retired_label_is_not_given_any_more(desk: Desk) -> None:

@@ -47,7 +47,7 @@ def test_a_label_is_answered_with_what_it_changed(desk: Desk) -> None:
         "n_labeled": 1,
         "by_label": [{"label_id": desk.labels[1], "n": 1}],
     }
-    assert answer["undo_id"] == answer["act_id"]
+    assert answer["undo_id"] == answer["action_id"]
     assert answer["redo_id"] is None
 
 
@@ -87,7 +87,7 @@ def test_undo_by_key_may_be_sent_twice(desk: Desk) -> None:
     assert desk.consensus(0) == [1]
 
     unknown = client.post(f"{API}/annotations/undo", json={"act_key": "never sent"}).json()
-    assert unknown["act_id"] is None
+    assert unknown["action_id"] is None
     assert desk.consensus(0) == [1]
 
     answer = client.post(f"{API}/annotations/redo", json={"act_key": "b"}).json()

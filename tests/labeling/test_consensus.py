@@ -8,7 +8,7 @@ from app.labeling.annotations.consensus import (
     update_consensus,
 )
 from app.labeling.annotations.votes import CurrentVote
-from app.models import Act, Annotation, Consensus
+from app.models import Annotation, Consensus, UserAction
 from tests.conftest import make_user
 from tests.labeling.conftest import Desk
 
@@ -22,12 +22,14 @@ def say(
 def imported(desk: Desk, position: int, label: int) -> int:
     """What the exchange room does with a label cell of a file."""
     with write_session() as db:
-        act = Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1")
+        act = UserAction(
+            project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1"
+        )
         db.add(act)
         db.flush()
         db.add(
             Annotation(
-                act_id=act.id,
+                action_id=act.id,
                 project_id=desk.project.id,
                 record_id=desk.records[position],
                 user_id=desk.ada.id,
@@ -128,7 +130,7 @@ def test_the_act_since_which_people_agree_does_not_move_with_one_more_voice(desk
     desk.label(desk.ben, (0, 1), key="b")
 
     with read_session() as db:
-        assert db.scalars(select(Consensus.act_id)).all() == [first.id]
+        assert db.scalars(select(Consensus.action_id)).all() == [first.id]
 
 
 def test_agreement_by_hand() -> None:
@@ -156,9 +158,11 @@ def test_stored_consensus_is_what_a_fresh_look_gives(desk: Desk) -> None:
 
     with read_session() as db:
         fresh = recompute_consensus(db, desk.project.id, desk.records)
-        rows = db.execute(select(Consensus.record_id, Consensus.label_id, Consensus.act_id)).all()
+        rows = db.execute(
+            select(Consensus.record_id, Consensus.label_id, Consensus.action_id)
+        ).all()
     stored: dict[int, dict[int | None, int]] = {}
-    for record_id, label_id, act_id in rows:
-        stored.setdefault(record_id, {})[label_id] = act_id
+    for record_id, label_id, action_id in rows:
+        stored.setdefault(record_id, {})[label_id] = action_id
     assert stored == fresh
     assert len(stored) == 4

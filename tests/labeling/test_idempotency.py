@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from app.db.session import read_session, write_session
 from app.labeling.sessions.sessions import build_seed, start_session
-from app.models import Act, Annotation, LabelingSession, Remark
+from app.models import Annotation, Comment, LabelingSession, UserAction
 from tests.conftest import client_of, make_project
 from tests.labeling.conftest import Desk, add_labels, add_records
 from tests.labeling.test_sessions import embed, suggest
@@ -45,7 +45,7 @@ def counted(table: type) -> int:
 
 
 def stored() -> tuple[int, int, int]:
-    return counted(Act), counted(Annotation), counted(Remark)
+    return counted(UserAction), counted(Annotation), counted(Comment)
 
 
 Door = Callable[[Desk, LabelingSession], tuple[str, dict[str, Any], dict[str, Any]]]
@@ -123,7 +123,7 @@ def test_a_key_of_one_operation_is_refused_by_another(desk: Desk) -> None:
     refused = client.post(f"{API}/remarks", json=flag(desk, 0))
 
     assert (refused.status_code, refused.json()["title"]) == (409, REUSED)
-    assert counted(Remark) == 0
+    assert counted(Comment) == 0
 
 
 def test_the_same_body_written_otherwise_is_the_same_request(desk: Desk) -> None:
@@ -136,7 +136,7 @@ def test_the_same_body_written_otherwise_is_the_same_request(desk: Desk) -> None
     again = client.post(f"{API}/annotations", json=full)
 
     assert again.json() == first.json()
-    assert counted(Act) == 1
+    assert counted(UserAction) == 1
 
 
 def test_the_same_key_in_another_project_is_stored_there(desk: Desk) -> None:
@@ -150,10 +150,10 @@ def test_the_same_key_in_another_project_is_stored_there(desk: Desk) -> None:
     again = client.post("/api/v1/projects/mail/annotations", json={"key": "k", "says": [there]})
 
     assert [each["record_id"] for each in first.json()["records"]] == records
-    assert first.json()["act_id"] != here["act_id"]
+    assert first.json()["action_id"] != here["action_id"]
     assert again.json() == first.json()
     undone = client.post("/api/v1/projects/mail/annotations/undo", json={"act_key": "k"}).json()
-    assert undone["act_id"] == first.json()["act_id"]
+    assert undone["action_id"] == first.json()["action_id"]
     assert desk.consensus(0) == [0]
 
 
@@ -227,7 +227,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
     assert [each["is_flagged"] for each in again.json()["records"]] == [False]
     # What the first key did is told as it stands now.
     assert on_again.json()["records"][0]["is_flagged"] is False
-    assert counted(Remark) == 1
+    assert counted(Comment) == 1
     redone = client.post(f"{API}/annotations/redo", json={"act_key": "on"}).json()
     assert redone["records"][0]["is_flagged"] is True
     undone = client.post(f"{API}/annotations/undo", json={}).json()
@@ -238,17 +238,17 @@ def test_acts_from_before_hashes_were_kept_are_replayed_in_their_project(desk: D
     client = client_of(desk.ada)
     first = client.post(f"{API}/annotations", json=say(desk, 0)).json()
     with write_session() as db:
-        db.execute(update(Act).values(request_hash=None))
+        db.execute(update(UserAction).values(request_hash=None))
 
     again = client.post(f"{API}/annotations", json=say(desk, 0))
 
     assert again.json() == first
-    assert counted(Act) == 1
+    assert counted(UserAction) == 1
 
 
 def test_a_key_that_an_import_has_is_no_answer(desk: Desk) -> None:
     with write_session() as db:
-        db.add(Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="k"))
+        db.add(UserAction(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="k"))
 
     refused = client_of(desk.ada).post(f"{API}/annotations", json=say(desk, 0))
 

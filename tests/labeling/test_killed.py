@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.models import Act, Annotation, Consensus, Project
+from app.models import Annotation, Consensus, Project, UserAction
 from tests.forked import process, status_of
 from tests.labeling.conftest import Desk
 
@@ -33,7 +33,7 @@ def test_a_save_that_was_killed_is_whole_or_absent_and_its_retry_stores_it_once(
     with process(label_once, moment, *ids) as killed:
         assert status_of(killed) == -signal.SIGKILL
     with read_session() as db:
-        assert db.scalar(select(func.count()).select_from(Act)) == n_kept
+        assert db.scalar(select(func.count()).select_from(UserAction)) == n_kept
         assert db.scalar(select(func.count()).select_from(Consensus)) == n_kept
 
     with process(label_once, "never", *ids) as again:

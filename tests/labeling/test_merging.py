@@ -18,7 +18,7 @@ def stored(db: Session, desk: Desk) -> dict[int, dict[int | None, int]]:
     found: dict[int, dict[int | None, int]] = {}
     ours = select(Consensus).where(Consensus.project_id == desk.project.id)
     for row in db.scalars(ours):
-        found.setdefault(row.record_id, {})[row.label_id] = row.act_id
+        found.setdefault(row.record_id, {})[row.label_id] = row.action_id
     return found
 
 

@@ -333,8 +333,8 @@ def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
     assert len(done.json()["records"]) == 60
     assert n_labeled(desk) == 100
     assert (
-        client.post(f"{accept}/accept", json={"key": "all"}).json()["act_id"]
-        == (done.json()["act_id"])
+        client.post(f"{accept}/accept", json={"key": "all"}).json()["action_id"]
+        == (done.json()["action_id"])
     )
     other = client.post(f"{accept}/accept", json={"key": "all", "target": 0.8})
     assert other.status_code == 409
@@ -559,7 +559,7 @@ def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk)
         hashes = select(Record.id).order_by(Record.content_hash, Record.id).limit(4)
         assert order(session) == list(db.scalars(hashes))
         rows = load_items(db, desk.project, session, desk.ada.id)
-        assert db.get_one(Project, desk.project.id).audit_until != ""
+        assert db.get_one(Project, desk.project.id).holdout_until != ""
     assert [row.suggestions for row in rows] == [()] * 4
     with pytest.raises(Invalid, match="1 to 1,000"):
         start_session(desk.project, desk.ada, "audit", k=0)

@@ -18,7 +18,7 @@ def overlap(desk: Desk, share: float, n_people: int = 2) -> None:
     with write_session() as db:
         project = db.get_one(Project, desk.project.id)
         set_overlap(db, project, share, n_people, desk.ada)
-        desk.project.overlap_from = project.overlap_from
+        desk.project.multi_annotation_from = project.multi_annotation_from
 
 
 def test_a_record_of_the_overlap_is_unlabeled_until_enough_people_judged_it(desk: Desk) -> None:

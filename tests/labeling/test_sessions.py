@@ -9,7 +9,7 @@ from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.sessions.rows import compute_session_progress, find_first_undecided, load_items
 from app.labeling.sessions.sessions import build_seed, find_session, start_again, start_session
 from app.ml.index import VectorIndex
-from app.models import Embedding, Encoder, LabelingSession, Record, SessionItem
+from app.models import Embedding, LabelingSession, Record, SessionItem, Version
 from app.projects.labels import list_all_labels
 from app.records.filters import Filters
 from app.search.suggestions import Suggestions, save_suggestions
@@ -29,7 +29,7 @@ def vectors(n: int = 12) -> NDArray[np.float32]:
     return unit
 
 
-def embed(desk: Desk) -> Encoder:
+def embed(desk: Desk) -> Version:
     """Give every record a vector, and the project an active raw version with an index."""
     ids, rows = np.array(desk.records, np.int64), vectors()
     index = VectorIndex.build(ids, rows)
@@ -48,7 +48,7 @@ def embed(desk: Desk) -> Encoder:
         for record, row in zip(records, rows, strict=True):
             db.add(
                 Embedding(
-                    encoder_id=encoder.id,
+                    version_id=encoder.id,
                     record_id=record.id,
                     content_hash=record.content_hash,
                     vector=row.astype("<f4").tobytes(),
@@ -57,7 +57,7 @@ def embed(desk: Desk) -> Encoder:
     return encoder
 
 
-def suggest(desk: Desk, raw: Encoder, shares: NDArray[np.float64]) -> Encoder:
+def suggest(desk: Desk, raw: Version, shares: NDArray[np.float64]) -> Version:
     """A second version over the same vectors that suggests labels with these shares."""
     ids = np.array(desk.records, np.int64)
     found = Suggestions(ids, tuple(desk.labels), shares.astype(np.float16))
@@ -84,7 +84,7 @@ def test_random_records_can_be_labeled_before_anything_is_embedded(desk: Desk) -
 
     assert len(set(order(session))) == 5
     assert session.n_records == 5
-    assert session.encoder_id is None
+    assert session.version_id is None
 
 
 def test_similar_sessions_wait_for_embedding_with_one_clear_sentence(desk: Desk) -> None:
@@ -102,7 +102,7 @@ def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> 
     session = start_session(desk.project, desk.ada, "record", seed=seed, k=3)
 
     assert order(session) == [desk.records[i] for i in (0, 3, 6, 9)]
-    assert session.encoder_id == encoder.id
+    assert session.version_id == encoder.id
     assert session.title == "Similar to “message number 0”"
     with read_session() as db:
         rows = load_items(db, desk.project, session, desk.ada.id)
@@ -186,7 +186,7 @@ def test_a_session_keeps_its_order_and_version_and_can_be_started_again(desk: De
 
     assert order(session) == frozen
     again = start_again(desk.project, desk.ben, session)
-    assert again.encoder_id == newer.id
+    assert again.version_id == newer.id
     assert desk.records[5] not in order(again)
     assert order(again)[0] == desk.records[2]
 
@@ -238,7 +238,7 @@ def test_given_records_come_in_their_order_labeled_or_not(desk: Desk) -> None:
     again = start_again(desk.project, desk.ben, session)
 
     assert order(session) == order(again) == [desk.records[i] for i in (7, 4, 0)]
-    assert (session.title, again.title, session.encoder_id) == ("Odd ones", "Odd ones", encoder.id)
+    assert (session.title, again.title, session.version_id) == ("Odd ones", "Odd ones", encoder.id)
     assert "record_ids" not in session.seed
     untitled = start_session(desk.project, desk.ada, "given", seed=build_seed("given", wanted[:1]))
     assert untitled.title == "1 chosen record"

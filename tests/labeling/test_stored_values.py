@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.db.session import read_session, write_session
-from app.models import Annotation, Encoder, Import, LabelingSession, TrainingRun, User
+from app.models import Annotation, Import, LabelingSession, TrainingRun, User, Version
 from app.models.enums import ImportStatus, Role, RunStage, RunStatus, Verdict
 from tests.conftest import client_of
 from tests.labeling.conftest import Desk
@@ -78,5 +78,5 @@ def test_a_session_kind_and_a_version_kind_are_stored_as_plain_words(desk: Desk)
     session = client.post(f"{API}/sessions", json={"seed_kind": "random", "k": 2}).json()
 
     assert stored(LabelingSession.seed_kind, session["id"]) == "random"
-    encoder = Encoder(project_id=desk.project.id, number=1, kind="raw", base_model="m")
-    assert stored(Encoder.kind, store(encoder)) == "raw"
+    encoder = Version(project_id=desk.project.id, number=1, kind="raw", base_model="m")
+    assert stored(Version.kind, store(encoder)) == "raw"

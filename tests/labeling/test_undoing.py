@@ -4,18 +4,18 @@ from sqlalchemy import select
 from app.db.session import read_session, write_session
 from app.errors import NotFound
 from app.labeling.annotations.undo import find_next_redo, find_next_undo, redo, undo
-from app.models import Act, Annotation, User
+from app.models import Annotation, User, UserAction
 from tests.labeling.conftest import Desk
 
 
-def undone(desk: Desk, user: User, act_id: int | None = None) -> Act | None:
+def undone(desk: Desk, user: User, action_id: int | None = None) -> UserAction | None:
     with write_session() as db:
-        return undo(db, desk.project, user.id, act_id=act_id)
+        return undo(db, desk.project, user.id, action_id=action_id)
 
 
-def redone(desk: Desk, user: User, act_id: int | None = None) -> Act | None:
+def redone(desk: Desk, user: User, action_id: int | None = None) -> UserAction | None:
     with write_session() as db:
-        return redo(db, desk.project, user.id, act_id=act_id)
+        return redo(db, desk.project, user.id, action_id=action_id)
 
 
 def test_undo_walks_back_through_everything_and_redo_forward_again(desk: Desk) -> None:
@@ -28,10 +28,10 @@ def test_undo_walks_back_through_everything_and_redo_forward_again(desk: Desk) -
     assert seen == [(acts[2], [1]), (acts[1], [0]), (acts[0], None)]
     assert undone(desk, desk.ada) is None
 
-    for act_id, label in zip(acts, range(3), strict=True):
+    for action_id, label in zip(acts, range(3), strict=True):
         act = redone(desk, desk.ada)
         assert act is not None
-        assert act.id == act_id
+        assert act.id == action_id
         assert desk.consensus(0) == [label]
     assert redone(desk, desk.ada) is None
 
@@ -92,7 +92,11 @@ def test_people_undo_their_own_acts_only(desk: Desk) -> None:
 
 def test_an_import_is_not_taken_back_by_a_key(desk: Desk) -> None:
     with write_session() as db:
-        db.add(Act(project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1"))
+        db.add(
+            UserAction(
+                project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1"
+            )
+        )
 
     assert undone(desk, desk.ada) is None
 

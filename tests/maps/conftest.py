@@ -10,7 +10,7 @@ from app.maps.drawing import draw_map, draw_sketch, list_due_maps
 from app.maps.map_files import Map, find_map
 from app.ml.heads.head import EvidenceHead
 from app.ml.heads.storage import save_head
-from app.models import Embedding, Encoder, Project, Record, User
+from app.models import Embedding, Project, Record, User, Version
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import write_index
 from app.search.indexes import build_version_files, index_vectors
@@ -49,14 +49,14 @@ def indexed_project(n: int = 40) -> Project:
     return project
 
 
-def raw(project: Project) -> Encoder:
+def raw(project: Project) -> Version:
     with read_session() as db:
         found = find_raw_version(db, project)
     assert found is not None
     return found
 
 
-def tuned(project: Project) -> Encoder:
+def tuned(project: Project) -> Version:
     """An active version that suggests each record its own cluster's label."""
     head = EvidenceHead(
         hidden_weight=np.eye(DIMENSION, N_CLASSES, dtype=np.float32),
@@ -86,12 +86,12 @@ def due() -> list[int]:
 
 def draw_all() -> None:
     """What the worker does, until nothing is due."""
-    while encoder_ids := due():
-        draw_sketch(encoder_ids[0])
-        draw_map(encoder_ids[0])
+    while version_ids := due():
+        draw_sketch(version_ids[0])
+        draw_map(version_ids[0])
 
 
-def map_of(encoder: Encoder) -> Map:
+def map_of(encoder: Version) -> Map:
     with read_session() as db:
         return find_map(db, encoder.id)[1]
 
@@ -119,7 +119,7 @@ def arrive(project: Project, n: int) -> list[int]:
             insert(Embedding),
             [
                 {
-                    "encoder_id": raw(project).id,
+                    "version_id": raw(project).id,
                     "record_id": each,
                     "content_hash": f"{len(before) + i:064x}",
                     "vector": vectors[i].tobytes(),

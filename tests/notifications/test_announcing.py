@@ -3,7 +3,7 @@
 from fastapi.testclient import TestClient
 
 from app.db.session import read_session, write_session
-from app.models import Delivery, Membership, Notice, Project
+from app.models import Delivery, Membership, Notification, Project
 from app.notifications.events import Event, announce
 from app.notifications.subscriptions import set_email, watch
 from app.notifications.webhooks import add_webhook
@@ -12,10 +12,10 @@ from tests.conftest import client_of, make_project, make_user
 DONE = Event("run.succeeded", "Run 3: better.", "/projects/letters/training/runs/3", {"run": 3})
 
 
-def told(project: Project) -> tuple[list[Notice], list[Delivery]]:
+def told(project: Project) -> tuple[list[Notification], list[Delivery]]:
     with read_session() as db:
         return (
-            db.query(Notice).order_by(Notice.user_id).all(),
+            db.query(Notification).order_by(Notification.user_id).all(),
             db.query(Delivery).order_by(Delivery.id).all(),
         )
 

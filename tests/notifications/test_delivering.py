@@ -89,12 +89,12 @@ def test_what_is_refused_is_tried_again_later_and_then_given_up(
     first = delivery(on_its_way)
     assert first.error == "It answered 500 instead of 2xx."
     assert first.attempt == 2
-    assert first.next_at is not None
-    assert before <= first.next_at - RETRY_DELAYS[0] <= after
+    assert first.next_attempt_at is not None
+    assert before <= first.next_attempt_at - RETRY_DELAYS[0] <= after
     for _ in RETRY_DELAYS:
         deliver(on_its_way)
     last = delivery(on_its_way)
-    assert (last.next_at, last.given_up_at is not None) == (None, True)
+    assert (last.next_attempt_at, last.abandoned_at is not None) == (None, True)
     assert len(receiver.heard) == 1 + len(RETRY_DELAYS)
 
 

@@ -12,7 +12,6 @@ from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import (
     Activation,
     Embedding,
-    Encoder,
     Evaluation,
     Import,
     LabelingSession,
@@ -20,6 +19,7 @@ from app.models import (
     Record,
     TrainingRun,
     User,
+    Version,
 )
 from app.projects.labels import add_label
 from app.search.index_revisions import write_index
@@ -54,17 +54,17 @@ def add_records(project: Project, n: int) -> list[int]:
     return [record.id for record in records]
 
 
-def embed(project: Project, record_ids: list[int], *, is_indexed: bool = True) -> Encoder:
+def embed(project: Project, record_ids: list[int], *, is_indexed: bool = True) -> Version:
     with write_session() as db:
-        raw = Encoder(project_id=project.id, number=1, kind="raw", base_model=project.base_model)
+        raw = Version(project_id=project.id, number=1, kind="raw", base_model=project.base_model)
         db.add(raw)
         db.flush()
-        db.add(Activation(project_id=project.id, encoder_id=raw.id))
+        db.add(Activation(project_id=project.id, version_id=raw.id))
         for record_id in record_ids:
             record = db.get_one(Record, record_id)
             db.add(
                 Embedding(
-                    encoder_id=raw.id,
+                    version_id=raw.id,
                     record_id=record_id,
                     content_hash=record.content_hash,
                     vector=struct.pack("<2f", 1, 0),
@@ -75,11 +75,11 @@ def embed(project: Project, record_ids: list[int], *, is_indexed: bool = True) -
     return raw
 
 
-def start(project: Project, encoder: Encoder, kind: str) -> LabelingSession:
+def start(project: Project, encoder: Version, kind: str) -> LabelingSession:
     with write_session() as db:
         session = LabelingSession(
             project_id=project.id,
-            encoder_id=encoder.id,
+            version_id=encoder.id,
             seed_kind=kind,
             title=f"A {kind} session",
             n_records=2,
@@ -98,24 +98,24 @@ def label(project: Project, user: User, record_ids: list[int], *names: str) -> N
         annotate(db, project, user.id, says, key="all at once", source="page")
 
 
-def tune(project: Project, raw: Encoder) -> Encoder:
+def tune(project: Project, raw: Version) -> Version:
     with write_session() as db:
-        head = Encoder(
+        head = Version(
             project_id=project.id,
             number=2,
             kind="head",
             base_model=project.base_model,
-            raw_encoder_id=raw.id,
+            base_version_id=raw.id,
         )
         db.add(head)
         db.flush()
-        db.add(Activation(project_id=project.id, encoder_id=head.id))
+        db.add(Activation(project_id=project.id, version_id=head.id))
         run = TrainingRun(
             project_id=project.id,
             number=1,
             status="succeeded",
             stage="activate",
-            encoder_id=head.id,
+            version_id=head.id,
         )
         db.add(run)
         db.flush()
@@ -123,7 +123,7 @@ def tune(project: Project, raw: Encoder) -> Encoder:
             db.add(
                 Evaluation(
                     run_id=run.id,
-                    encoder_id=encoder.id,
+                    version_id=encoder.id,
                     role=role,
                     metric="capped_top_k",
                     k=10,

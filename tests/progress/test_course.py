@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 
 from app.db.session import read_session, write_session
-from app.models import Act
+from app.models import UserAction
 from app.progress.chart import BOTTOM, TOP, build_chart
 from app.progress.goals import Goal
 from app.progress.timeline import Timeline, build_timeline
@@ -17,10 +17,12 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 def done_days_ago(*days: float) -> None:
     """The acts, oldest first, as if done so long before NOW."""
     with write_session() as db:
-        ids = db.scalars(select(Act.id).order_by(Act.id)).all()
-        for act_id, ago in zip(ids, days, strict=True):
+        ids = db.scalars(select(UserAction.id).order_by(UserAction.id)).all()
+        for action_id, ago in zip(ids, days, strict=True):
             moment = NOW - timedelta(days=ago)
-            db.execute(update(Act).where(Act.id == act_id).values(acted_at=moment))
+            db.execute(
+                update(UserAction).where(UserAction.id == action_id).values(performed_at=moment)
+            )
 
 
 def build_course(desk: Desk) -> Timeline:

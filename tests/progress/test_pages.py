@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from app.db import schema
 from app.db.session import read_session, write_session
 from app.labeling.annotations.undo import undo
-from app.models import Act, Annotation, LabelingSession, SessionItem, User, utc_now
+from app.models import Annotation, LabelingSession, SessionItem, User, UserAction, utc_now
 from app.progress import report as progress_report
 from tests.conftest import client_of, make_user
 from tests.labeling.conftest import Desk
@@ -48,16 +48,16 @@ def label(
     session_id: int | None = None,
     seconds: float = 0.0,
     milliseconds: int | None = None,
-) -> Act:
+) -> UserAction:
     """One act; several records are a page. It took that long since the act before."""
     source = "page" if len(positions) > 1 else "single"
     act = desk.label(user, *((p, label) for p in positions), key=next(keys), source=source)
     with write_session() as db:
-        of_act = Annotation.act_id == act.id
+        of_act = Annotation.action_id == act.id
         told = {"session_id": session_id, "milliseconds": milliseconds}
         db.execute(update(Annotation).where(of_act).values(**told))
         timed = {"session_id": session_id, "active_seconds": seconds}
-        db.execute(update(Act).where(Act.id == act.id).values(**timed))
+        db.execute(update(UserAction).where(UserAction.id == act.id).values(**timed))
     return act
 
 
@@ -69,7 +69,7 @@ def worked(desk: Desk) -> Desk:
     label(desk, desk.ada, 1, 5, session_id=theirs, seconds=10, milliseconds=4000)
     taken_back = label(desk, desk.ada, 2, 6, session_id=theirs, seconds=30, milliseconds=9000)
     with write_session() as db:
-        undo(db, desk.project, desk.ada.id, act_id=taken_back.id)
+        undo(db, desk.project, desk.ada.id, action_id=taken_back.id)
     for position, said in ((5, 1), (8, None), (9, 2)):
         label(desk, desk.ben, said, position, seconds=15, milliseconds=3000 + position)
     return desk
@@ -230,12 +230,14 @@ def test_an_empty_project_says_where_to_begin(desk: Desk) -> None:
 def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: Desk) -> None:
     first = desk.label(desk.ada, (0, 0), key="a")
     with write_session() as db:
-        earlier = first.acted_at - timedelta(seconds=45)
-        db.execute(update(Act).where(Act.id == first.id).values(acted_at=earlier))
+        earlier = first.performed_at - timedelta(seconds=45)
+        db.execute(update(UserAction).where(UserAction.id == first.id).values(performed_at=earlier))
     second = desk.label(desk.ada, (1, 0), key="b")
     with write_session() as db:
-        long_ago = second.acted_at - timedelta(minutes=3)
-        db.execute(update(Act).where(Act.id == second.id).values(acted_at=long_ago))
+        long_ago = second.performed_at - timedelta(minutes=3)
+        db.execute(
+            update(UserAction).where(UserAction.id == second.id).values(performed_at=long_ago)
+        )
     third = desk.label(desk.ada, (2, 0), key="c")
     other = desk.label(desk.ben, (2, 0), key="a")
 
@@ -247,12 +249,14 @@ def test_acts_from_before_are_given_their_times(desk: Desk) -> None:
     acts = [desk.label(desk.ada, (n, 0), key=str(n)) for n in range(3)]
     with write_session() as db:
         for act, ago in zip(acts, (500, 90, 60), strict=True):
-            moment = acts[0].acted_at - timedelta(seconds=ago)
-            db.execute(update(Act).where(Act.id == act.id).values(acted_at=moment))
+            moment = acts[0].performed_at - timedelta(seconds=ago)
+            db.execute(
+                update(UserAction).where(UserAction.id == act.id).values(performed_at=moment)
+            )
 
     schema.downgrade("0001")
     schema.upgrade()
 
     with read_session() as db:
-        seconds = db.scalars(select(Act.active_seconds).order_by(Act.id)).all()
+        seconds = db.scalars(select(UserAction.active_seconds).order_by(UserAction.id)).all()
     assert list(seconds) == [0, 0, pytest.approx(30, abs=0.01)]

@@ -11,15 +11,15 @@ from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.annotations.consensus import update_consensus
 from app.labeling.annotations.undo import undo
 from app.models import (
-    Act,
     Annotation,
+    Comment,
     Label,
     LabelingSession,
     Project,
     Record,
-    Remark,
     SessionItem,
     User,
+    UserAction,
 )
 from app.record_search import bulk_apply as acting
 from app.record_search.bulk_apply import apply_plan
@@ -113,13 +113,13 @@ def test_one_act_labels_all_and_one_undo_takes_it_back(desk: Desk) -> None:
     shown = desk.client.get(location).text
     assert "5 records: World." in plain(shown)
     act = location.rpartition("=")[2]
-    desk.client.post(f"{PAGE}/undo", data={"act_id": act, "query": "q=text"})
+    desk.client.post(f"{PAGE}/undo", data={"action_id": act, "query": "q=text"})
     assert desk.consensus() == before == [[w], [s], None, None, None]
     assert "Taken back: 5 records: World." in plain(desk.client.get(location).text)
-    desk.client.post(f"{PAGE}/redo", data={"act_id": act})
+    desk.client.post(f"{PAGE}/redo", data={"action_id": act})
     assert desk.consensus() == [[w], None, [w], [w], [w]]
     with read_session() as db:
-        assert db.scalar(select(func.count()).select_from(Act)) == 3
+        assert db.scalar(select(func.count()).select_from(UserAction)) == 3
 
 
 def test_what_changed_since_the_preview_is_previewed_again(desk: Desk) -> None:
@@ -155,7 +155,7 @@ def test_withdrawing_my_labels_leaves_those_of_others(desk: Desk) -> None:
 
     assert desk.consensus()[:2] == [None, [desk.sport.id]]
     with write_session() as db:
-        undo(db, desk.project, desk.ada.id, act_id=int(location.rpartition("=")[2]))
+        undo(db, desk.project, desk.ada.id, action_id=int(location.rpartition("=")[2]))
     assert desk.consensus()[:2] == [[desk.world.id], [desk.sport.id]]
 
 
@@ -165,10 +165,10 @@ def test_flags_are_set_once_and_taken_back_as_one(desk: Desk) -> None:
     _, location = desk.confirm(desk.preview(do="flag", scope="all"))
 
     with read_session() as db:
-        assert db.scalar(select(func.count()).select_from(Remark)) == 5
+        assert db.scalar(select(func.count()).select_from(Comment)) == 5
         flagged = find_matching_ids(db, desk.project.id, Filters(state="flagged"))
     assert flagged.tolist() == desk.records
-    desk.client.post(f"{PAGE}/undo", data={"act_id": location.rpartition("=")[2]})
+    desk.client.post(f"{PAGE}/undo", data={"action_id": location.rpartition("=")[2]})
     with read_session() as db:
         flagged = find_matching_ids(db, desk.project.id, Filters(state="flagged"))
     assert flagged.tolist() == desk.records[:1]
@@ -236,7 +236,7 @@ def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
     act = apply_plan(desk.project, desk.ada.id, planned, "one key")
 
     with read_session() as db:
-        said = select(Annotation.record_id).where(Annotation.act_id == act.id)
+        said = select(Annotation.record_id).where(Annotation.action_id == act.id)
         assert sorted(db.scalars(said)) == desk.records
     assert desk.consensus()[2:] == [[desk.world.id]] * 3
 
@@ -286,9 +286,9 @@ def test_a_double_click_stores_each_record_once(
         thread.join()
 
     assert len(set(acts)) == 1
-    table = Annotation if do == "label" else Remark
+    table = Annotation if do == "label" else Comment
     with read_session() as db:
-        stored = db.scalars(select(table.record_id).where(table.act_id == acts[0])).all()
+        stored = db.scalars(select(table.record_id).where(table.action_id == acts[0])).all()
     assert sorted(stored) == desk.records
 
 
@@ -306,10 +306,10 @@ def test_deeds_that_nobody_offers_are_refused(desk: Desk, do: str) -> None:
 def test_others_records_and_acts_are_out_of_reach(desk: Desk) -> None:
     [foreign] = make_records(make_project("other").id, ["secret"])
     with read_session() as db:
-        bens = db.scalars(select(Act.id).where(Act.user_id == desk.ben.id)).one()
+        bens = db.scalars(select(UserAction.id).where(UserAction.user_id == desk.ben.id)).one()
 
     assert desk.client.get(f"{PAGE}/bulk?do=none&record_ids={foreign}").status_code == 422
-    assert desk.client.post(f"{PAGE}/undo", data={"act_id": bens}).status_code == 404
+    assert desk.client.post(f"{PAGE}/undo", data={"action_id": bens}).status_code == 404
     assert "World" not in plain(
         desk.client.get(f"{PAGE}?done={bens}").text.split("record-search")[0]
     )

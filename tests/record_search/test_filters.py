@@ -43,6 +43,6 @@ def test_who_said_what_and_when(database: str) -> None:
     assert found(desk, since=yesterday, until=tomorrow) == [0, 1, 2, 3, 4]
     assert found(desk, since=tomorrow) == []
     with write_session() as db:
-        undo(db, desk.project, desk.ada.id, act_id=skipped.id)
+        undo(db, desk.project, desk.ada.id, action_id=skipped.id)
     assert found(desk, by=str(desk.ada.id)) == [0, 2]
     assert found(desk, state="skipped") == []

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.annotations.undo import undo
-from app.models import Label, Record, Remark
+from app.models import Comment, Label, Record
 from app.records.records import load_consensus
 from tests.conftest import make_project, make_user
 from tests.exchange.files import as_csv, imported
@@ -68,14 +68,14 @@ def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: Te
     assert "not among what was found" in page
     with read_session() as db:
         assert load_consensus(db, [record_id]) == {record_id: [label.id]}
-    form = {"act_id": location.rpartition("=")[2], "record_id": str(record_id)}
+    form = {"action_id": location.rpartition("=")[2], "record_id": str(record_id)}
     assert annotator.post(f"{PAGE}/undo", data=form).headers["location"].startswith(here)
     post("says", key="k2", say="none")
     post("remarks", key="k3", kind="comment", body="odd <b>one</b>")
     post("remarks", key="k4", kind="flag")
     with read_session() as db:
         assert load_consensus(db, [record_id]) == {record_id: [None]}
-        assert sorted(db.scalars(select(Remark.kind))) == ["comment", "flag"]
+        assert sorted(db.scalars(select(Comment.kind))) == ["comment", "flag"]
     assert "odd &lt;b&gt;one&lt;/b&gt;" in annotator.get(here).text
     assert annotator.post(f"{here}/says", data={"key": "k5", "say": "accept:"}).status_code == 422
     assert annotator.post(f"{here}/says", data={"key": "k6", "say": "label:99"}).status_code == 404

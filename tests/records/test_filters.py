@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.db.session import read_session, write_session
 from app.errors import Invalid
-from app.models import Act, Consensus, Label, Record, Remark
+from app.models import Comment, Consensus, Label, Record, UserAction
 from app.records.filters import SOURCES, STATES, Filters
 from app.records.record_ids import find_matching_ids
 from tests.conftest import make_project
@@ -81,14 +81,14 @@ def test_states_and_labels_follow_the_consensus(database: str) -> None:
     labeled, none, open_, flagged = make_records(project.id, TEXTS)
     with write_session() as db:
         label = Label(project_id=project.id, name="A", name_key="a", colour=0, position=0)
-        act = Act(project_id=project.id, kind="single", key="1")
+        act = UserAction(project_id=project.id, kind="single", key="1")
         db.add_all([label, act])
         db.flush()
-        row = {"project_id": project.id, "act_id": act.id}
+        row = {"project_id": project.id, "action_id": act.id}
         db.add(Consensus(record_id=labeled, label_id=label.id, **row))
         db.add(Consensus(record_id=none, label_id=None, **row))
-        db.add(Remark(record_id=flagged, kind="flag", **row))
-        db.add(Remark(record_id=labeled, kind="comment", body="why", **row))
+        db.add(Comment(record_id=flagged, kind="flag", **row))
+        db.add(Comment(record_id=labeled, kind="comment", body="why", **row))
 
     by_state = {state: found(project.id, state=state) for state in STATES}
 

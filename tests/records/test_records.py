@@ -3,7 +3,7 @@ import pytest
 
 from app.db.session import read_session, write_session
 from app.errors import NotFound
-from app.models import Act, Consensus, Label, Record
+from app.models import Consensus, Label, Record, UserAction
 from app.records.filters import Filters
 from app.records.records import (
     count_records,
@@ -81,13 +81,13 @@ def test_consensus_lists_labels_and_none_and_leaves_out_the_unlabeled(database: 
             Label(project_id=project.id, name=name, name_key=name, colour=0, position=0)
             for name in ("x", "y")
         ]
-        act = Act(project_id=project.id, kind="single", key="1")
+        act = UserAction(project_id=project.id, kind="single", key="1")
         db.add_all([*labels, act])
         db.flush()
         for record_id, label_id in [(both, labels[0].id), (both, labels[1].id), (none, None)]:
             db.add(
                 Consensus(
-                    project_id=project.id, record_id=record_id, label_id=label_id, act_id=act.id
+                    project_id=project.id, record_id=record_id, label_id=label_id, action_id=act.id
                 )
             )
 

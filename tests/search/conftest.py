@@ -13,7 +13,7 @@ from app.db.session import read_session, write_session
 from app.ml.encoding.encoder import Encoder as Encodes
 from app.ml.encoding.encoder import load_encoder
 from app.ml.vectors import Vectors
-from app.models import Act, Consensus, Encoder, Label, Project, Record
+from app.models import Consensus, Label, Project, Record, UserAction, Version
 from app.search import model_cache as base_models
 from app.search.embedding import embed_missing
 from app.search.index_revisions import write_index
@@ -114,11 +114,11 @@ def label_records(project: Project, name: str, record_ids: Sequence[int]) -> Lab
         label = Label(
             project_id=project.id, name=name, name_key=name.casefold(), colour=0, position=0
         )
-        act = Act(project_id=project.id, kind="label", key=name)
+        act = UserAction(project_id=project.id, kind="label", key=name)
         db.add_all([label, act])
         db.flush()
         db.add_all(
-            Consensus(project_id=project.id, record_id=each, label_id=label.id, act_id=act.id)
+            Consensus(project_id=project.id, record_id=each, label_id=label.id, action_id=act.id)
             for each in record_ids
         )
     return label
@@ -128,7 +128,7 @@ def embed_all(project: Project) -> None:
     embed_missing(project.id, lambda n_done, n_total: None)
 
 
-def active(project: Project) -> Encoder:
+def active(project: Project) -> Version:
     with read_session() as db:
         encoder = find_active_version(db, project.id)
     assert encoder is not None

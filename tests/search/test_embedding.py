@@ -247,7 +247,7 @@ def test_vectors_come_back_bit_for_bit(database: str) -> None:
         encoder = raw_encoder(db, project)
         db.add_all(
             Embedding(
-                encoder_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()
+                version_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()
             )
             for each, row in zip(records, rows, strict=True)
         )

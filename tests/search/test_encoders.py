@@ -2,7 +2,7 @@ import pytest
 
 from app.db.session import read_session, write_session
 from app.errors import Conflict, NotFound
-from app.models import Activation, Encoder, Project
+from app.models import Activation, Project, Version
 from app.search.versions import (
     activate,
     can_roll_back,
@@ -17,13 +17,13 @@ from app.search.versions import (
 from tests.conftest import make_project, make_user
 
 
-def tuned(project: Project) -> Encoder:
+def tuned(project: Project) -> Version:
     with write_session() as db:
         raw = raw_encoder(db, project)
         return publish(db, project, kind="head", raw_encoder=raw, files={}, n_records=0)
 
 
-def use(encoder: Encoder) -> None:
+def use(encoder: Version) -> None:
     with write_session() as db:
         activate(db, encoder, None, "because")
 
@@ -55,7 +55,7 @@ def test_the_first_version_is_raw_and_active_at_once(database: str) -> None:
 def test_a_published_version_is_not_active_before_it_is_activated(database: str) -> None:
     project = make_project()
     version = tuned(project)
-    assert (version.number, version.raw_encoder_id is None) == (2, False)
+    assert (version.number, version.base_version_id is None) == (2, False)
     assert active_number(project) == 1
 
     user = make_user()

@@ -11,11 +11,11 @@ from app.db.session import read_session, write_session
 from app.ml.heads.baselines import RawHead
 from app.ml.heads.head import EvidenceHead
 from app.ml.heads.storage import save_head
-from app.models import Artifact, Encoder, Project
+from app.models import Artifact, Project, Version
 from app.search import indexes
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import is_worth_writing, needs_index, write_index
-from app.search.indexes import Version, build_version_files, index_vectors, open_version
+from app.search.indexes import LoadedVersion, build_version_files, index_vectors, open_version
 from app.search.similar import Seed, find_neighbours, open_pinned_version
 from app.search.versions import activate, find_version, publish
 from app.storage import CorruptFile, store_file
@@ -45,7 +45,7 @@ def evidence_head(classes: tuple[int, ...] = (7, 8, 9)) -> EvidenceHead:
     )
 
 
-def tune(library: Library) -> Encoder:
+def tune(library: Library) -> Version:
     """A tuned version, active from now on."""
     head = evidence_head()
     with read_session() as db:
@@ -62,7 +62,7 @@ def tune(library: Library) -> Encoder:
     return encoder
 
 
-def version(library: Library) -> Version:
+def version(library: Library) -> LoadedVersion:
     with read_session() as db:
         return open_pinned_version(db, library.project)
 
@@ -72,7 +72,7 @@ def files_of(library: Library, kind: str = "index") -> list[Path]:
     with read_session() as db:
         rows = db.scalars(
             select(Artifact)
-            .where(Artifact.encoder_id == active(library.project).id, Artifact.kind == kind)
+            .where(Artifact.version_id == active(library.project).id, Artifact.kind == kind)
             .order_by(Artifact.revision)
         )
         return [library.data_dir / row.file for row in rows]
@@ -149,7 +149,7 @@ def test_a_version_swap_is_seen_by_the_next_call(library: Library) -> None:
     with read_session() as db:
         tuned = find_neighbours(db, library.project, seed, 5)
         pinned = find_neighbours(
-            db, library.project, seed, 5, encoder_id=find_version(db, library.project.id, 1).id
+            db, library.project, seed, 5, version_id=find_version(db, library.project.id, 1).id
         )
     assert [hit.similarity for hit in tuned] != [hit.similarity for hit in raw]
     assert pinned == raw
@@ -165,7 +165,7 @@ def test_records_that_arrive_later_get_tuned_vectors_and_suggestions(library: Li
 
     opened = version(library)
     with read_session() as db:
-        ids, vectors = load_all_vectors(db, encoder.raw_encoder_id or 0)
+        ids, vectors = load_all_vectors(db, encoder.base_version_id or 0)
     expected = evidence_head().suggest(vectors[ids == late])
     assert expected is not None
     assert opened.suggestions.of([late])[late].score == pytest.approx(expected.max(), abs=1e-3)

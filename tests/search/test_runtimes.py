@@ -13,7 +13,7 @@ from app.ml.encoding import agreement, runtime_trial
 from app.ml.encoding.encoder import Encoder as Encodes
 from app.ml.encoding.encoder import load_encoder
 from app.ml.encoding.runtime import OpenVinoEncoder
-from app.models import Artifact, Encoder, Project
+from app.models import Artifact, Project, Version
 from app.search import model_cache as base_models
 from app.search import runtimes
 from app.search.deep_versions import find_prepared, prepare_deep
@@ -56,13 +56,13 @@ def project(
     return project
 
 
-def runtime_files(encoder: Encoder) -> list[Artifact]:
+def runtime_files(encoder: Version) -> list[Artifact]:
     with read_session() as db:
-        of_kind = (Artifact.encoder_id == encoder.id, Artifact.kind == "runtime")
+        of_kind = (Artifact.version_id == encoder.id, Artifact.kind == "runtime")
         return list(db.scalars(select(Artifact).where(*of_kind)))
 
 
-def loaded(encoder: Encoder) -> Encodes:
+def loaded(encoder: Version) -> Encodes:
     with read_session() as db:
         return load_text_encoder(db, encoder).encoder
 
@@ -255,7 +255,7 @@ def test_a_deep_version_has_a_runtime_of_its_own(project: Project, tmp_path: Pat
     embed_with(deep, lambda n_done, n_total: None)
 
     with read_session() as db:
-        settled = db.get_one(Encoder, deep.id)
+        settled = db.get_one(Version, deep.id)
         vectors = load_all_vectors(db, deep.id)[1]
         raw = load_all_vectors(db, active(project).id)[1]
     assert settled.runtime == "openvino"

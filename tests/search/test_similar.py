@@ -173,4 +173,4 @@ def test_what_cannot_be_searched_is_said_in_one_sentence(
     with read_session() as db, pytest.raises(NotIndexed, match="still being embedded"):
         find_neighbours(db, other, Seed("record", record_ids=(foreign,)), 5)
     with read_session() as db, pytest.raises(NotFound, match="no such version"):
-        find_neighbours(db, other, Seed("text", text="x"), 5, encoder_id=active(library.project).id)
+        find_neighbours(db, other, Seed("text", text="x"), 5, version_id=active(library.project).id)

@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 from app.db.session import engine, read_session, write_session
 from app.ml.vectors import Vectors, unit_rows
-from app.models import Embedding, Encoder, Project
+from app.models import Embedding, Project, Version
 from app.search import vectors as stored_vectors
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import needs_index, write_index
@@ -27,7 +27,7 @@ def store_rows(project: Project, n: int) -> tuple[int, list[int], Vectors]:
         encoder = raw_encoder(db, project)
         db.add_all(
             Embedding(
-                encoder_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()
+                version_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()
             )
             for each, row in zip(records, rows, strict=True)
         )
@@ -56,12 +56,12 @@ def test_vectors_are_read_block_by_block_in_the_order_of_ids(
     database: str, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
     monkeypatch.setattr(stored_vectors, "ROWS_PER_READ", 7)
-    encoder_id, records, rows = store_rows(make_project(), n)
+    version_id, records, rows = store_rows(make_project(), n)
     store_rows(make_project("others"), 5)
 
     with read_session() as db:
-        ids, vectors = load_all_vectors(db, encoder_id)
-        some, theirs = load_all_vectors(db, encoder_id, among=np.array([*records[::3], 10**9]))
+        ids, vectors = load_all_vectors(db, version_id)
+        some, theirs = load_all_vectors(db, version_id, among=np.array([*records[::3], 10**9]))
 
     assert ids.tolist() == records
     np.testing.assert_array_equal(vectors.ravel(), rows.ravel())
@@ -74,7 +74,7 @@ def test_records_that_go_or_come_while_vectors_are_read_do_no_harm(
 ) -> None:
     monkeypatch.setattr(stored_vectors, "ROWS_PER_READ", 7)
     project = make_project()
-    encoder_id, records, rows = store_rows(project, 30)
+    version_id, records, rows = store_rows(project, 30)
     gone = [records[0], records[9], *records[21:28], records[29]]
 
     def change_meanwhile() -> None:
@@ -82,7 +82,7 @@ def test_records_that_go_or_come_while_vectors_are_read_do_no_harm(
         delete_records(gone)
 
     with read_session() as db, after_first_read(change_meanwhile):
-        ids, vectors = load_all_vectors(db, encoder_id)
+        ids, vectors = load_all_vectors(db, version_id)
 
     stay = [each for each in records if each not in gone]
     assert set(stay) <= set(ids.tolist()) <= set(records)
@@ -95,24 +95,24 @@ def test_an_index_lacks_what_was_deleted_while_it_was_made_and_is_due_again(
 ) -> None:
     monkeypatch.setattr(stored_vectors, "ROWS_PER_READ", 7)
     project = make_project()
-    encoder_id, records, rows = store_rows(project, 30)
+    version_id, records, rows = store_rows(project, 30)
 
     def change_meanwhile() -> None:
         delete_records([records[1], *records[7:14]])
 
     with after_first_read(change_meanwhile):
-        write_index(encoder_id)
+        write_index(version_id)
 
     with read_session() as db:
-        encoder = db.get_one(Encoder, encoder_id)
-        index = open_version(db, encoder_id).index
+        encoder = db.get_one(Version, version_id)
+        index = open_version(db, version_id).index
         assert needs_index(db, encoder), "the first block was read before the record went"
     assert index.ids.tolist() == records[:7] + records[14:]
     np.testing.assert_allclose(index.vectors(index.ids[7:]), rows[14:], atol=1e-3)
-    write_index(encoder_id)
+    write_index(version_id)
     with read_session() as db:
         assert not needs_index(db, encoder)
-        assert open_version(db, encoder_id).index.ids.tolist() == [
+        assert open_version(db, version_id).index.ids.tolist() == [
             records[0],
             *records[2:7],
             *records[14:],

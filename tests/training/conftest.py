@@ -53,7 +53,7 @@ def embedded_project(slug: str = "letters", noise: float = 0.3, *, n: int = N) -
             insert(Embedding),
             [
                 {
-                    "encoder_id": raw.id,
+                    "version_id": raw.id,
                     "record_id": record_id,
                     "content_hash": f"{i:064x}",
                     "vector": vectors[i].tobytes(),

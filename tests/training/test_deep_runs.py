@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from app.db.session import read_session, write_session
 from app.jobs.steps import JobCancelled
 from app.ml.deep.recipe import DeepRecipe
-from app.models import Artifact, Embedding, Encoder, Project, Record, TrainingRun, User, utc_now
+from app.models import Artifact, Embedding, Project, Record, TrainingRun, User, Version, utc_now
 from app.projects.labels import add_label
 from app.search import index_maintenance as upkeep
 from app.search import model_cache as base_models
@@ -121,7 +121,7 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
     with read_session() as db:
         active = find_active_version(db, project.id)
         assert active is not None
-        assert (active.id, active.kind, active.number) == (run.encoder_id, "deep", 2)
+        assert (active.id, active.kind, active.number) == (run.version_id, "deep", 2)
         raw = find_raw_version(db, project)
         assert raw is not None
         ids, before = load_all_vectors(db, raw.id)
@@ -150,8 +150,8 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
     upkeep.index_if_due(project.id)
     with read_session() as db:
         assert count_missing(db, project) == 0
-        assert count(Embedding, Embedding.encoder_id == active.id) == 162
-        assert count(Embedding, Embedding.encoder_id == raw.id) == 162
+        assert count(Embedding, Embedding.version_id == active.id) == 162
+        assert count(Embedding, Embedding.version_id == raw.id) == 162
         assert open_version(db, active.id).index.n_records == 162
         found = find_neighbours(db, project, Seed("text", text="courier van delayed"), 1)
     assert found[0].record_id == record_ids(project)[160]
@@ -164,7 +164,7 @@ def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_fr
     with read_session() as db:
         on_top = find_active_version(db, project.id)
         assert on_top is not None
-        assert (on_top.kind, on_top.raw_encoder_id) == ("head", active.id)
+        assert (on_top.kind, on_top.base_version_id) == ("head", active.id)
         assert open_version(db, on_top.id).index.dimension == 32 + 4
     with write_session() as db:
         assert roll_back(db, project, None).kind == "deep"
@@ -203,8 +203,8 @@ def test_a_deep_run_that_was_killed_while_it_learned_goes_on_from_its_checkpoint
     assert 0 < measured_before < len(losses(killed))
     assert [step for step, _ in losses(killed)] == [step for step, _ in losses(straight)]
     with read_session() as db:
-        _, one = load_all_vectors(db, row(straight).encoder_id or 0)
-        _, other = load_all_vectors(db, row(killed).encoder_id or 0)
+        _, one = load_all_vectors(db, row(straight).version_id or 0)
+        _, other = load_all_vectors(db, row(killed).version_id or 0)
     assert np.allclose(one, other, atol=1e-3)
 
 
@@ -221,7 +221,7 @@ def test_a_deep_run_that_was_killed_while_it_embedded_learns_nothing_anew(
 
     assert row(run_id).status == "succeeded"
     assert losses(run_id) == measured
-    assert count(Encoder) == 2
+    assert count(Version) == 2
     assert count(Embedding) == 2 * 160
 
 
@@ -241,7 +241,7 @@ def test_cancelling_a_deep_run_ends_it_within_a_batch_and_leaves_nothing(
     def ask_at_the_third_loss(name: str) -> None:
         if name == "run.tune.loss" and next(told) == 2:
             with write_session() as db:
-                db.execute(update(TrainingRun).values(cancel_asked_at=utc_now()))
+                db.execute(update(TrainingRun).values(cancel_requested_at=utc_now()))
 
     monkeypatch.setattr(keep_point, ask_at_the_third_loss)
     loop.collect(run_id)
@@ -251,7 +251,7 @@ def test_cancelling_a_deep_run_ends_it_within_a_batch_and_leaves_nothing(
     assert row(run_id).status == "cancelled"
     assert next(told) == 3
     assert not (settings().data_dir / f"runs/{run_id}").exists()
-    assert count(Encoder) == 1
+    assert count(Version) == 1
 
 
 def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project) -> None:
@@ -260,11 +260,11 @@ def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project
     loop.tune(run_id)
     with read_session() as db:
         assert [each.kind for each in list_versions(db, project.id)] == ["raw"]
-    assert count(Encoder) == 2
+    assert count(Version) == 2
 
     runs.fail_run(run_id, "The disk is gone.")
 
-    assert count(Encoder) == 1
+    assert count(Version) == 1
     assert count(Embedding) == 160
     assert count(Artifact, Artifact.kind.startswith("model-")) == 0
     assert list((settings().data_dir / "artifacts").glob("*-model")) == []

@@ -207,7 +207,7 @@ def test_the_report_names_what_does_not_teach_and_why(ada: User) -> None:
     label(project, ada, range(0, 60, 2))  # The first and the third label.
     label(project, ada, range(1, 2))  # One record of the second.
     with write_session() as db:
-        db.get_one(Project, project.id).audit_until = f"{9:064x}"
+        db.get_one(Project, project.id).holdout_until = f"{9:064x}"
         texts = select(Record.id).where(Record.project_id == project.id).order_by(Record.id)
         ids = list(db.scalars(texts))
         twin = db.get_one(Record, ids[20])

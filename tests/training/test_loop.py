@@ -17,13 +17,13 @@ from app.models import (
     Activation,
     Artifact,
     Embedding,
-    Encoder,
     Evaluation,
     Project,
     Record,
     RunEvent,
     TrainingRun,
     User,
+    Version,
     utc_now,
 )
 from app.search.indexes import open_version
@@ -89,7 +89,7 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
     with read_session() as db:
         active = find_active_version(db, project.id)
         assert active is not None
-        assert (active.id, active.kind) == (run.encoder_id, "head")
+        assert (active.id, active.kind) == (run.version_id, "head")
         version = open_version(db, active.id)
         found = [e for e in evaluations_of(db, run_id) if e.label_id is None]
         raw = {(e.metric, e.k): e for e in found if e.role == "raw"}
@@ -102,7 +102,7 @@ def test_a_run_publishes_a_version_measures_it_and_activates_it(project: Project
     assert only_tuned == {"loss", "calibration_error", "rbo", "learning_curve", "gain_of_more"}
     assert set(raw) < set(tuned)
     assert tuned["r_precision", None].value > raw["r_precision", None].value
-    assert {e.encoder_id for e in tuned.values()} == {active.id}
+    assert {e.version_id for e in tuned.values()} == {active.id}
     assert {e.n for e in raw.values()} == {e.n for e in tuned.values()} == {32}
     assert all(e.low <= e.high for e in found)
     assert "It was activated." in (run.verdict or "")
@@ -113,7 +113,7 @@ def test_suggestions_carry_labels_to_records_that_nobody_labeled(project: Projec
     take_steps(run_id)
 
     with read_session() as db:
-        suggested = open_version(db, row(run_id).encoder_id or 0).suggestions
+        suggested = open_version(db, row(run_id).version_id or 0).suggestions
         ids = record_ids(project)
         found = suggested.of(ids)
         names = sorted(suggested.label_ids)
@@ -128,7 +128,7 @@ def test_a_repeated_step_doubles_nothing(project: Project) -> None:
     take_steps(run_id, again=True)
 
     assert row(run_id).status == "succeeded"
-    assert (count(Encoder), count(Activation)) == (2, 2)
+    assert (count(Version), count(Activation)) == (2, 2)
     assert len(figures(run_id)) == len(set(figures(run_id))) > 50
     assert count(Artifact) == 5  # The graph of the raw vectors; head, index, suggestions, figures.
     assert len(list((settings().data_dir / "artifacts").iterdir())) == 5
@@ -142,7 +142,7 @@ def test_the_same_run_gives_the_same_version(project: Project) -> None:
         take_steps(run_id)
         with read_session() as db:
             of_head = select(Artifact).where(
-                Artifact.encoder_id == row(run_id).encoder_id, Artifact.kind == "head"
+                Artifact.version_id == row(run_id).version_id, Artifact.kind == "head"
             )
             artifact = db.scalars(of_head).one()
         shas.append(verified_path(artifact.file, artifact.sha256).read_bytes())
@@ -164,7 +164,7 @@ def test_what_measured_worse_is_published_and_not_activated(ada: User) -> None:
         active = find_active_version(db, project.id)
     assert active is not None
     assert active.kind == "raw"
-    assert row(run_id).encoder_id != active.id
+    assert row(run_id).version_id != active.id
     assert "Tuned is worse" in (row(run_id).verdict or "")
     assert "The version in use stays" in (row(run_id).verdict or "")
 
@@ -179,7 +179,7 @@ def test_what_measured_worse_is_activated_if_an_admin_said_so(ada: User) -> None
     with read_session() as db:
         active = find_active_version(db, project.id)
     assert active is not None
-    assert active.id == row(run_id).encoder_id
+    assert active.id == row(run_id).version_id
     assert "asked for in any case" in (row(run_id).verdict or "")
 
 
@@ -216,7 +216,7 @@ def test_the_skip_connection_recipe_runs_the_same_way(project: Project) -> None:
 
     assert row(run_id).status == "succeeded"
     with read_session() as db:
-        version = open_version(db, row(run_id).encoder_id or 0)
+        version = open_version(db, row(run_id).version_id or 0)
     assert (version.head.kind, version.index.dimension) == ("skip_connection", 24)
 
 
@@ -227,13 +227,13 @@ def test_a_run_can_be_cancelled_at_every_stage(project: Project, stage: str) -> 
     for name in runs.STAGES[: runs.STAGES.index(stage)]:
         steps[name](run_id)
     with write_session() as db:
-        db.execute(update(TrainingRun).values(status="running", cancel_asked_at=utc_now()))
+        db.execute(update(TrainingRun).values(status="running", cancel_requested_at=utc_now()))
 
     with pytest.raises(JobCancelled):
         steps[stage](run_id)
 
     assert row(run_id).status == "cancelled"
-    assert count(Encoder) == 1
+    assert count(Version) == 1
     kept = [path.name for path in (settings().data_dir / "artifacts").glob("*")]
     assert [name for name in kept if not name.endswith("-graph")] == []
     assert not (settings().data_dir / "runs" / str(run_id)).exists()
@@ -283,7 +283,7 @@ def test_a_run_that_waits_for_another_job_says_so_and_can_be_cancelled(
         job = pool.submit(steps[stage], run_id)
         wait_for_line(run_id, loop.WAITING)
         with write_session() as db:
-            db.get_one(TrainingRun, run_id).cancel_asked_at = utc_now()
+            db.get_one(TrainingRun, run_id).cancel_requested_at = utc_now()
         with pytest.raises(JobCancelled):
             job.result(PATIENCE_SECONDS)
 
@@ -323,8 +323,8 @@ def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> 
     loop.collect(run_id)
     other = embedded_project("other", n=8)
     with write_session() as db:
-        from_other = select(Encoder.id).where(Encoder.project_id == other.id).scalar_subquery()
-        ours = select(Encoder.id).where(Encoder.project_id == project.id).scalar_subquery()
+        from_other = select(Version.id).where(Version.project_id == other.id).scalar_subquery()
+        ours = select(Version.id).where(Version.project_id == project.id).scalar_subquery()
         late = record_ids(other)
         db.execute(
             update(Record)
@@ -332,13 +332,13 @@ def test_records_that_arrive_during_a_run_are_in_its_index(project: Project) -> 
             .values(project_id=project.id, external_id="late-" + Record.external_id)
         )
         db.execute(
-            update(Embedding).where(Embedding.encoder_id == from_other).values(encoder_id=ours)
+            update(Embedding).where(Embedding.version_id == from_other).values(version_id=ours)
         )
     for _, step in loop.STEPS[1:]:
         step(run_id)
 
     with read_session() as db:
-        version = open_version(db, row(run_id).encoder_id or 0)
+        version = open_version(db, row(run_id).version_id or 0)
     assert version.index.n_records == 320 + 8
     assert row(run_id).n_examples == 32
 
@@ -356,12 +356,12 @@ def test_a_run_that_was_killed_goes_on_and_doubles_nothing(project: Project, sta
     assert before.kind == "raw"  # The old version went on serving.
     assert again[0] == stage  # It went on where it was killed.
     assert row(run_id).status == "succeeded"
-    assert (count(Encoder), count(Activation)) == (2, 2)
+    assert (count(Version), count(Activation)) == (2, 2)
     assert len(figures(run_id)) == len(set(figures(run_id))) > 50
     with read_session() as db:
         verdicts = select(func.count()).where(RunEvent.message == row(run_id).verdict)
         assert db.scalar(verdicts) == 1
-        assert open_version(db, row(run_id).encoder_id or 0).index.n_records == 320
+        assert open_version(db, row(run_id).version_id or 0).index.n_records == 320
 
 
 def test_a_run_without_vectors_fails_with_a_sentence(project: Project) -> None:

@@ -88,7 +88,7 @@ def test_a_held_out_record_whose_copy_was_learned_from_is_not_asked_about(
     """Record 0 and a stranger are in the random sample; a copy of record 0 was learned from."""
     ids = record_ids(project)
     with write_session() as db:
-        db.execute(update(Project).values(audit_until=f"{0:064x}"))
+        db.execute(update(Project).values(holdout_until=f"{0:064x}"))
         db.execute(update(Record).where(Record.id == ids[40]).values(content_hash=f"{0:064x}"))
     label(project, ada, range(0, 60, 3))
     with write_session() as db:
@@ -98,8 +98,8 @@ def test_a_held_out_record_whose_copy_was_learned_from_is_not_asked_about(
             recipe={},
             status="succeeded",
             stage="activate",
-            last_act_id=10**6,
-            audit_until=f"{0:064x}",
+            last_action_id=10**6,
+            holdout_until=f"{0:064x}",
         )
         db.add(run)
     label(project, ada, range(40, 41))

@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.db.session import read_session, write_session
-from app.models import Activation, Encoder, Project, TrainingRun, User
+from app.models import Activation, Project, TrainingRun, User, Version
 from app.search.index_revisions import write_index
 from app.search.versions import find_active_version
 from app.training.pipeline import steps as loop
@@ -185,7 +185,7 @@ def test_settings_say_when_runs_start_by_themselves(project: Project, ada: User)
     assert (saved.status_code, wrong.status_code) == (303, 422)
     with read_session() as db:
         ours = db.get_one(Project, project.id)
-    assert (ours.min_labels, ours.trains_itself) == (40, False)
+    assert (ours.min_labels, ours.has_auto_training) == (40, False)
 
 
 def test_the_dashboard_polls_while_a_run_moves_and_then_loads_anew(
@@ -258,11 +258,11 @@ def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
     """The stream takes in the 32 records that are labeled, and 60 more: none teaches the run."""
     client = client_of(ada)
     with write_session() as db:
-        db.get_one(Project, project.id).audit_until = f"{91:064x}"
+        db.get_one(Project, project.id).holdout_until = f"{91:064x}"
     label(project, ada, range(32, 92))
     label(project, ada, range(92, 132))
     with read_session() as db:
-        raw_id = db.scalars(select(Encoder.id)).one()
+        raw_id = db.scalars(select(Version.id)).one()
     write_index(raw_id)
     before = client.get(f"{API}/training/audit").json()
 
@@ -292,7 +292,7 @@ def test_what_a_version_had_seen_before_it_joined_is_no_audit_of_that_version(
     client = client_of(ada)
     run_once(client)
     with write_session() as db:
-        db.get_one(Project, project.id).audit_until = f"{51:064x}"
+        db.get_one(Project, project.id).holdout_until = f"{51:064x}"
     label(project, ada, range(32, 52))
 
     told = client.get(f"{API}/training/audit").json()

@@ -115,7 +115,7 @@ def test_the_form_keeps_what_was_chosen(project: Project, ada: User) -> None:
     browser = client_of(ada)
     sent = {
         "min_labels": 40,
-        "trains_itself": "true",
+        "has_auto_training": "true",
         "growth": "12.5",
         "per_label": 3,
         "pause_minutes": 10,
@@ -128,7 +128,7 @@ def test_the_form_keeps_what_was_chosen(project: Project, ada: User) -> None:
 
     with read_session() as db:
         kept = db.get_one(Project, project.id)
-    assert (kept.min_labels, kept.trains_itself) == (40, True)
+    assert (kept.min_labels, kept.has_auto_training) == (40, True)
     assert TriggerPolicy.from_json(kept.policy) == TriggerPolicy(
         0.125, 3, 10, time(22), time(6, 30), "Europe/Berlin"
     )

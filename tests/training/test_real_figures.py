@@ -66,7 +66,7 @@ def test_the_notebooks_plots_are_there_and_equal_the_benchmarks(
             insert(Embedding),
             [
                 {
-                    "encoder_id": raw.id,
+                    "version_id": raw.id,
                     "record_id": i,
                     "content_hash": f"{row:064x}",
                     "vector": vectors[row].astype("<f4").tobytes(),

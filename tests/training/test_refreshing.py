@@ -9,7 +9,7 @@ from app.jobs.steps import JobCancelled
 from app.labeling.annotations.undo import undo
 from app.models import Artifact, Project, TrainingRun, User
 from app.search.index_revisions import write_index
-from app.search.indexes import Version, open_version
+from app.search.indexes import LoadedVersion, open_version
 from app.search.vector_lock import hold_vectors
 from app.search.versions import find_active_version
 from app.settings import settings
@@ -35,7 +35,7 @@ def project(user: User) -> Project:
     """Indexed, 25 records labeled, and no run starts by itself."""
     made = embedded_project()
     with write_session() as db:
-        db.get_one(Project, made.id).trains_itself = False
+        db.get_one(Project, made.id).has_auto_training = False
     write_index(version_id(made))
     label(made, user, range(25))
     return made
@@ -48,7 +48,7 @@ def version_id(project: Project) -> int:
     return encoder.id
 
 
-def opened(project: Project) -> Version:
+def opened(project: Project) -> LoadedVersion:
     with read_session() as db:
         return open_version(db, version_id(project))
 

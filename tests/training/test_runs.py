@@ -49,7 +49,7 @@ def test_after_a_run_of_any_outcome_25_other_labels_must_change(
 
 def test_a_project_that_does_not_train_itself_is_never_due(project: Project) -> None:
     with write_session() as db:
-        db.get_one(Project, project.id).trains_itself = False
+        db.get_one(Project, project.id).has_auto_training = False
 
     assert due() == []
 
@@ -87,7 +87,7 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
 
 def test_the_audit_stream_counts_for_no_run_and_teaches_none(project: Project) -> None:
     with write_session() as db:
-        db.get_one(Project, project.id).audit_until = f"{9:064x}"  # The first ten records.
+        db.get_one(Project, project.id).holdout_until = f"{9:064x}"  # The first ten records.
 
     with read_session() as db:
         state = readiness(db, project)

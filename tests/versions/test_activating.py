@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.db.session import read_session, write_session
-from app.models import Activation, Artifact, Delivery, Encoder, Project, User
+from app.models import Activation, Artifact, Delivery, Project, User, Version
 from app.notifications.webhooks import add_webhook
 from app.search.versions import ROLL_BACK
 from app.settings import settings
@@ -48,8 +48,8 @@ def list_activations() -> list[tuple[int, bool]]:
     """The number of each activated version, and whether it was rolled back to; oldest first."""
     with read_session() as db:
         rows = db.execute(
-            select(Encoder.number, Activation.reason)
-            .join(Encoder, Encoder.id == Activation.encoder_id)
+            select(Version.number, Activation.reason)
+            .join(Version, Version.id == Activation.version_id)
             .order_by(Activation.id)
         )
         return [(number, reason == ROLL_BACK) for number, reason in rows]
@@ -71,8 +71,8 @@ def damage(number: int, kind: str) -> str:
     with read_session() as db:
         files = db.scalars(
             select(Artifact.file)
-            .join(Encoder, Encoder.id == Artifact.encoder_id)
-            .where(Encoder.number == number, Artifact.kind == kind)
+            .join(Version, Version.id == Artifact.version_id)
+            .where(Version.number == number, Artifact.kind == kind)
         ).all()
     for file in files:
         path = settings().data_dir / file

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.db.session import read_session
-from app.models import Artifact, Encoder, Project, Record, User
+from app.models import Artifact, Project, Record, User, Version
 from app.search.indexes import open_version
 from app.search.model_cache import load_text_encoder
 from app.settings import settings
@@ -57,7 +57,7 @@ def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
     exec(code.replace("a text", "refund my card"), found)
 
     with read_session() as db:
-        version = open_version(db, db.query(Encoder).filter_by(number=2).one().id)
+        version = open_version(db, db.query(Version).filter_by(number=2).one().id)
         raw = load_text_encoder(db, version.encoder).encode(["refund my card"])
     np.testing.assert_allclose(found["v"], version.head.tune(raw), atol=2e-4)
     expected = version.head.suggest(raw)

@@ -8,11 +8,11 @@ from app.models import (
     Activation,
     Artifact,
     Embedding,
-    Encoder,
     Evaluation,
     LabelingSession,
     Project,
     User,
+    Version,
     utc_now,
 )
 from app.search import deep_versions
@@ -29,9 +29,9 @@ from tests.conftest import client_of, make_user
 from tests.versions.conftest import train
 
 
-def number(n: int) -> Encoder:
+def number(n: int) -> Version:
     with read_session() as db:
-        return db.query(Encoder).filter_by(number=n).one()
+        return db.query(Version).filter_by(number=n).one()
 
 
 def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: User) -> None:
@@ -42,7 +42,7 @@ def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: Use
     )
     train(project)
     with read_session() as db:
-        files = [each.file for each in db.query(Artifact).filter_by(encoder_id=number(2).id)]
+        files = [each.file for each in db.query(Artifact).filter_by(version_id=number(2).id)]
     browser = client_of(ada)
 
     assert browser.post("/projects/letters/versions/2/delete").status_code == 303
@@ -52,8 +52,8 @@ def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: Use
     listed = browser.get("/api/v1/projects/letters/versions/family").json()
     assert [each["number"] for each in listed] == [1, 3]
     with read_session() as db:
-        assert db.get_one(LabelingSession, session["id"]).encoder_id == number(2).id
-        assert db.query(Evaluation).filter_by(encoder_id=number(2).id).count() > 0
+        assert db.get_one(LabelingSession, session["id"]).version_id == number(2).id
+        assert db.query(Evaluation).filter_by(version_id=number(2).id).count() > 0
     assert browser.get(session["url"]).status_code == 200
     gone = browser.post("/api/v1/projects/letters/versions/2/activate")
     assert (gone.status_code, gone.json()["title"]) == (
@@ -101,11 +101,11 @@ def test_the_rule_takes_the_oldest_and_spares_the_way_back(project: Project) -> 
     n_gone = delete_surplus_versions()
 
     with read_session() as db:
-        left = [each.number for each in db.query(Encoder).filter_by(deleted_at=None)]
+        left = [each.number for each in db.query(Version).filter_by(deleted_at=None)]
         last = db.query(Activation).order_by(Activation.id.desc()).first()
     assert (n_gone, left) == (2, [1, 4, 5])
     assert last is not None
-    assert last.encoder_id == number(5).id
+    assert last.version_id == number(5).id
     assert delete_surplus_versions() == 0
 
 
@@ -115,7 +115,7 @@ def test_a_killed_deletion_is_finished_by_the_next_tidying(
     monkeypatch.setattr(deep_versions, "ROWS_PER_DELETE", 32)
     with write_session() as db:
         db.add(
-            Encoder(
+            Version(
                 project_id=project.id,
                 number=9,
                 kind="deep",
@@ -125,10 +125,10 @@ def test_a_killed_deletion_is_finished_by_the_next_tidying(
         )
     gone, raw = number(9).id, number(1).id
     with write_session() as db:
-        for each in db.query(Embedding).filter_by(encoder_id=raw).limit(70).all():
+        for each in db.query(Embedding).filter_by(version_id=raw).limit(70).all():
             db.add(
                 Embedding(
-                    encoder_id=gone,
+                    version_id=gone,
                     record_id=each.record_id,
                     content_hash=each.content_hash,
                     vector=each.vector,
@@ -138,8 +138,8 @@ def test_a_killed_deletion_is_finished_by_the_next_tidying(
     assert delete_surplus_versions() == 0
 
     with read_session() as db:
-        assert db.query(Embedding).filter_by(encoder_id=gone).count() == 0
-        assert db.query(Embedding).filter_by(encoder_id=raw).count() == 80
+        assert db.query(Embedding).filter_by(version_id=gone).count() == 0
+        assert db.query(Embedding).filter_by(version_id=raw).count() == 80
 
 
 def test_an_admin_says_how_many_stay(project: Project, ada: User) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.db.session import read_session, write_session
-from app.models import Encoder, Project, User
+from app.models import Project, User, Version
 from app.search.indexes import open_version
 from app.versions.comparison import compare
 from app.versions.lineage import build_lineage
@@ -34,7 +34,7 @@ def test_each_version_is_followed_by_what_stands_on_it(project: Project, ada: Us
 
 def open_dimension(project: Project) -> int:
     with read_session() as db:
-        return open_version(db, db.query(Encoder).filter_by(number=1).one().id).index.dimension
+        return open_version(db, db.query(Version).filter_by(number=1).one().id).index.dimension
 
 
 def test_a_version_beside_itself_has_not_changed(project: Project, ada: User) -> None:
@@ -47,7 +47,7 @@ def test_a_version_beside_itself_has_not_changed(project: Project, ada: User) ->
 
 def test_raw_beside_tuned_tells_how_many_neighbours_stayed(project: Project, ada: User) -> None:
     with read_session() as db:
-        ids = {each.number: each.id for each in db.query(Encoder)}
+        ids = {each.number: each.id for each in db.query(Version)}
         raw, tuned = open_version(db, ids[1]), open_version(db, ids[2])
         found = compare(raw, tuned)
         again = compare(raw, tuned)
@@ -103,7 +103,7 @@ def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
     assert browser.post("/projects/letters/versions/2/describe", data=sent).status_code == 303
 
     with read_session() as db:
-        encoder = db.query(Encoder).filter_by(number=2).one()
+        encoder = db.query(Version).filter_by(number=2).one()
     assert (encoder.note, encoder.is_pinned) == ("Before the <summer>.", True)
     assert "Before the &lt;summer&gt;." in browser.get("/projects/letters/versions").text
     long = browser.patch(f"{API}/2", json={"note": "x" * 2_001})

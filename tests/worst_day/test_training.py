@@ -11,7 +11,7 @@ from app.errors import StorageFull
 from app.jobs.engine import _run_step
 from app.jobs.leases import create_lease_table, lease_table
 from app.jobs.steps import jobs_database_url
-from app.models import Annotation, Encoder, Project, TrainingRun, User
+from app.models import Annotation, Project, TrainingRun, User, Version
 from app.search.versions import find_active_version, roll_back
 from app.settings import settings
 from app.training.pipeline import steps as loop
@@ -56,12 +56,12 @@ def test_a_run_on_a_full_disk_goes_on_when_there_is_room_again(
     with a_full_disk(), pytest.raises((StorageFull, OSError)):
         steps[stage](run_id)
     with read_session() as db:
-        assert [each.kind for each in db.scalars(select(Encoder))] == ["raw"]
+        assert [each.kind for each in db.scalars(select(Version))] == ["raw"]
 
     run = finished(run_id)
     assert (run.status, run.error) == ("succeeded", None)
     with read_session() as db:
-        kinds = [each.kind for each in db.scalars(select(Encoder).order_by(Encoder.id))]
+        kinds = [each.kind for each in db.scalars(select(Version).order_by(Version.id))]
     assert kinds == ["raw", "head"]
     left = list(Path(settings().data_dir / "artifacts").glob("*.part"))
     assert left == []
@@ -117,7 +117,7 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
     with read_session() as db:
         annotation = db.scalars(select(Annotation).order_by(Annotation.id.desc())).first()
         assert annotation is not None
-        assert (annotation.session_id, annotation.encoder_id) == (session["id"], tuned.id)
+        assert (annotation.session_id, annotation.version_id) == (session["id"], tuned.id)
 
 
 def test_a_page_says_since_when_no_worker_is_there(project: Project, ada: User) -> None:

@@ -14,12 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.models import Act, Annotation, Consensus, Encoder, Project, Record, User
+from app.models import Annotation, Consensus, Project, Record, User, UserAction, Version
 from app.projects.labels import list_all_labels
 from app.records.conditions import build_conditions
 from app.records.filters import Filters
 from app.search.embedding import count_missing
-from app.search.indexes import NotIndexed, Version, open_version
+from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.suggestions import NONE, Suggestions
 from app.search.vectors import load_vectors
 from app.search.versions import find_active_version
@@ -88,10 +88,10 @@ def vector_table(db: Session, project: Project, filters: Filters) -> ExportTable
     version = _open_active_version(db, project.id)
     if version is None:
         raise NotIndexed
-    raw_encoder_id = version.encoder.raw_encoder_id or version.encoder.id
+    base_version_id = version.encoder.base_version_id or version.encoder.id
 
     def with_vector(rows: list[Record]) -> Batch:
-        ids, raw = load_vectors(db, raw_encoder_id, [row.id for row in rows])
+        ids, raw = load_vectors(db, base_version_id, [row.id for row in rows])
         tuned = dict(zip(ids, version.head.tune(raw), strict=True))
         return [{"vector": tuned[row.id]} for row in rows]
 
@@ -117,7 +117,7 @@ def _list_field_names(db: Session, project_id: int, filters: Filters) -> list[st
     return list(found)
 
 
-def _open_active_version(db: Session, project_id: int) -> Version | None:
+def _open_active_version(db: Session, project_id: int) -> LoadedVersion | None:
     encoder = find_active_version(db, project_id)
     return None if encoder is None else open_version(db, encoder.id)
 
@@ -175,8 +175,8 @@ def _record_row(
 def _load_consensus(db: Session, ids: list[int]) -> dict[int, list[tuple[int | None, str]]]:
     found: dict[int, list[tuple[int | None, str]]] = {}
     rows = db.execute(
-        select(Consensus.record_id, Consensus.label_id, Act.kind)
-        .join(Act, Act.id == Consensus.act_id)
+        select(Consensus.record_id, Consensus.label_id, UserAction.kind)
+        .join(UserAction, UserAction.id == Consensus.action_id)
         .where(Consensus.record_id.in_(ids))
         .order_by(Consensus.id)
     )
@@ -188,7 +188,7 @@ def _load_consensus(db: Session, ids: list[int]) -> dict[int, list[tuple[int | N
 def _annotation_batches(db: Session, project_id: int, filters: Filters) -> Iterator[Batch]:
     names = _load_label_names(db, project_id)
     numbers = dict(
-        db.execute(select(Encoder.id, Encoder.number).where(Encoder.project_id == project_id)).all()
+        db.execute(select(Version.id, Version.number).where(Version.project_id == project_id)).all()
     )
     annotation = (
         select(Annotation, Record.external_id, Record.text, User.name)
@@ -218,11 +218,11 @@ def _annotation_row(
         "verdict": annotation.verdict,
         "user": user,
         "source": annotation.source,
-        "act": annotation.act_id,
+        "act": annotation.action_id,
         "session": annotation.session_id,
         "rank": annotation.rank,
         "similarity": annotation.similarity,
-        "version": numbers.get(annotation.encoder_id or 0),
+        "version": numbers.get(annotation.version_id or 0),
         "suggestion": names.get(annotation.suggestion_id),
         "suggestion_score": annotation.suggestion_score,
         "milliseconds": annotation.milliseconds,

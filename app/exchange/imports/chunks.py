@@ -22,7 +22,7 @@ from app.exchange.imports.repeats import Repeats, read_items
 from app.exchange.imports.sandboxed_reader import count_in_child, rows_in_child
 from app.exchange.imports.write_throttle import WriteThrottle
 from app.jobs.steps import JobCancelled, failpoint
-from app.models import Act, Import, ImportReject, Project, utc_now
+from app.models import Import, ImportReject, Project, UserAction, utc_now
 from app.models.enums import ImportStatus
 
 # Rejects beyond this are counted, not listed.
@@ -65,9 +65,9 @@ def open_voice(import_id: int, n_rows: int, mapping: Mapping) -> LabelAuthor | N
         row.n_rows = n_rows
         if mapping.label_column is None:
             return None
-        if row.act_id is None:
-            row.act_id = _open_act(db, row).id
-        return LabelAuthor(row.user_id, row.act_id)
+        if row.action_id is None:
+            row.action_id = _open_act(db, row).id
+        return LabelAuthor(row.user_id, row.action_id)
 
 
 def iterate_chunks(
@@ -178,10 +178,10 @@ def _watched(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row
         yield row
 
 
-def _open_act(db: Session, row: Import) -> Act:
+def _open_act(db: Session, row: Import) -> UserAction:
     # With chance in it: a program's own keys may look like "import-1".
     key = f"import-{row.id}-{uuid.uuid4().hex}"
-    act = Act(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
+    act = UserAction(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
     db.add(act)
     db.flush()
     return act
@@ -208,7 +208,7 @@ def _add_counts(
     row.n_updated += tally.n_updated
     row.n_unchanged += tally.n_unchanged
     row.n_rejected += len(rejects)
-    row.n_mended += sum(item.is_mended for item in items)
+    row.n_repaired += sum(item.is_mended for item in items)
     if listed:
         db.execute(insert(ImportReject), [_reject_row(import_id, reject) for reject in listed])
 

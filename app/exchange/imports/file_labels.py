@@ -28,10 +28,10 @@ LabelsByRecord = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True)
 class LabelAuthor:
-    """In whose name a file speaks. user_id None: the operator; act_id: what undo takes back."""
+    """In whose name a file speaks. user_id None: the operator; action_id: what undo takes back."""
 
     user_id: int | None
-    act_id: int
+    action_id: int
 
 
 def ensure_labels(
@@ -75,7 +75,7 @@ def load_earlier_labels(
 ) -> dict[int, frozenset[int]]:
     """What the newest file of the same user said about each record: label ids."""
     rows = db.execute(
-        select(Annotation.record_id, Annotation.act_id, Annotation.label_id).where(
+        select(Annotation.record_id, Annotation.action_id, Annotation.label_id).where(
             Annotation.record_id.in_(record_ids),
             Annotation.source == AnnotationSource.IMPORT,
             Annotation.user_id == author.user_id,
@@ -84,11 +84,11 @@ def load_earlier_labels(
         )
     )
     newest: dict[int, tuple[int, set[int]]] = {}
-    for record_id, act_id, label_id in rows:
+    for record_id, action_id, label_id in rows:
         known = newest.get(record_id)
-        if known is None or known[0] < act_id:
-            newest[record_id] = known = (act_id, set())
-        if known[0] == act_id and label_id is not None:
+        if known is None or known[0] < action_id:
+            newest[record_id] = known = (action_id, set())
+        if known[0] == action_id and label_id is not None:
             known[1].add(label_id)
     return {record_id: frozenset(labels) for record_id, (_, labels) in newest.items()}
 
@@ -115,7 +115,7 @@ def _insert_annotations(
     db: Session, project_id: int, labels_by_record: LabelsByRecord, author: LabelAuthor
 ) -> None:
     fixed = {
-        "act_id": author.act_id,
+        "action_id": author.action_id,
         "user_id": author.user_id,
         "project_id": project_id,
         "verdict": Verdict.LABEL,
@@ -140,7 +140,7 @@ def _insert_consensus(
             "project_id": project_id,
             "record_id": record_id,
             "label_id": label,
-            "act_id": author.act_id,
+            "action_id": author.action_id,
         }
         for record_id, labels in labels_by_record.items()
         for label in sorted({targets.get(label_id, label_id) for label_id in labels})
@@ -158,7 +158,7 @@ def _reconcile_earlier_rows(
     remaining = {record_id: set(labels) for record_id, labels in labels_by_record.items()}
     earlier = db.scalars(
         select(Annotation).where(
-            Annotation.act_id == author.act_id, Annotation.record_id.in_(remaining)
+            Annotation.action_id == author.action_id, Annotation.record_id.in_(remaining)
         )
     )
     for annotation in earlier:

@@ -16,7 +16,7 @@ from app.exchange.imports.record_parser import (
 )
 from app.exchange.imports.record_writer import ImportCounts, store_records
 from app.exchange.schemas import RecordIn
-from app.models import Act, Project
+from app.models import Project, UserAction
 
 
 def upsert(
@@ -33,7 +33,7 @@ def upsert(
         author = None
         if names:
             key = f"records-{uuid.uuid4().hex}"
-            act = Act(project_id=project.id, user_id=user_id, kind="import", key=key)
+            act = UserAction(project_id=project.id, user_id=user_id, kind="import", key=key)
             db.add(act)
             db.flush()
             author = LabelAuthor(user_id, act.id)

@@ -16,29 +16,36 @@ from sqlalchemy.orm import Session
 
 from app.db.session import execute_core
 from app.errors import Conflict, Invalid
-from app.models import Act, utc_now
+from app.models import UserAction, utc_now
 
 KEY_LENGTH = 80
 # Whoever does nothing for longer than this is taken to be elsewhere.
 LONGEST_PAUSE_SECONDS = 120
 UNFLAG = "unflag"
 """The kind of an act that takes a flag off: it keeps the key, and undo passes over it."""
-_BY_USER = (Act.project_id == bindparam("project_id"), Act.user_id == bindparam("user_id"))
-_BY_KEY = select(Act.id).where(*_BY_USER, Act.key == bindparam("key"))
+_BY_USER = (
+    UserAction.project_id == bindparam("project_id"),
+    UserAction.user_id == bindparam("user_id"),
+)
+_BY_KEY = select(UserAction.id).where(*_BY_USER, UserAction.key == bindparam("key"))
 _NEWEST = (
-    select(Act.id, Act.acted_at)
-    .where(*_BY_USER, Act.undone_at.is_(None), Act.kind != UNFLAG)
-    .order_by(Act.id.desc())
+    select(UserAction.id, UserAction.performed_at)
+    .where(*_BY_USER, UserAction.undone_at.is_(None), UserAction.kind != UNFLAG)
+    .order_by(UserAction.id.desc())
     .limit(1)
 )
-_UNDONE = select(func.max(Act.undone_at)).where(*_BY_USER, Act.id > bindparam("act_id"))
+_UNDONE = select(func.max(UserAction.undone_at)).where(
+    *_BY_USER, UserAction.id > bindparam("action_id")
+)
 # The key decides who was first, without an error that would end the transaction.
 _KEY = ("project_id", "user_id", "key")
 _BEGIN = {
-    "sqlite": sqlite.insert(Act).on_conflict_do_nothing(index_elements=_KEY).returning(Act.id),
-    "postgresql": postgresql.insert(Act)
+    "sqlite": sqlite.insert(UserAction)
     .on_conflict_do_nothing(index_elements=_KEY)
-    .returning(Act.id),
+    .returning(UserAction.id),
+    "postgresql": postgresql.insert(UserAction)
+    .on_conflict_do_nothing(index_elements=_KEY)
+    .returning(UserAction.id),
 }
 
 
@@ -57,16 +64,16 @@ def hash_request(operation: str, **body: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def find_act(db: Session, project_id: int, user_id: int, key: str) -> Act | None:
+def find_act(db: Session, project_id: int, user_id: int, key: str) -> UserAction | None:
     """Find what this user did with this key in this project. Raises Invalid for an unusable key."""
     _check_key(key)
     found = execute_core(db, _BY_KEY, project_id=project_id, user_id=user_id, key=key).scalar()
-    return db.get_one(Act, found) if found else None
+    return db.get_one(UserAction, found) if found else None
 
 
 def find_replay(
     db: Session, project_id: int, user_id: int, key: str, request_hash: str | None
-) -> Act | None:
+) -> UserAction | None:
     """Find the act of this very request, if it was sent before. Raises KeyReused.
 
     An act without a hash is from before hashes were kept: there the key alone decides.
@@ -89,12 +96,12 @@ def begin_act(
     key: str,
     session_id: int | None,
     request_hash: str | None = None,
-) -> Act | None:
+) -> UserAction | None:
     """A new act of this user, or None where another request with the same key came first."""
     _check_key(key)
-    acted_at, active_seconds = _compute_timing(db, project_id, user_id)
+    performed_at, active_seconds = _compute_timing(db, project_id, user_id)
     dialect = db.get_bind().dialect.name
-    act_id = execute_core(
+    action_id = execute_core(
         db,
         _BEGIN[dialect],
         project_id=project_id,
@@ -103,10 +110,10 @@ def begin_act(
         kind=kind,
         key=key,
         request_hash=request_hash,
-        acted_at=acted_at,
+        performed_at=performed_at,
         active_seconds=active_seconds,
     ).scalar()
-    return db.get_one(Act, act_id) if act_id else None
+    return db.get_one(UserAction, action_id) if action_id else None
 
 
 def _check_key(key: str) -> None:
@@ -122,10 +129,10 @@ def _compute_timing(db: Session, project_id: int, user_id: int) -> tuple[datetim
     """
     params = {"project_id": project_id, "user_id": user_id}
     newest = execute_core(db, _NEWEST, **params).first()
-    latest = execute_core(db, _UNDONE, **params, act_id=newest.id if newest else 0).scalar()
+    latest = execute_core(db, _UNDONE, **params, action_id=newest.id if newest else 0).scalar()
     now = utc_now()
     now = now if latest is None else max(now, latest + timedelta(microseconds=1))
-    ends = (newest.acted_at if newest else None, latest)
+    ends = (newest.performed_at if newest else None, latest)
     before = [moment for moment in ends if moment is not None]
     seconds = (now - max(before)).total_seconds() if before else 0.0
     return now, seconds if 0 < seconds <= LONGEST_PAUSE_SECONDS else 0.0
@@ -133,7 +140,7 @@ def _compute_timing(db: Session, project_id: int, user_id: int) -> tuple[datetim
 
 def require_act(
     db: Session, project_id: int, user_id: int, key: str, request_hash: str | None
-) -> Act:
+) -> UserAction:
     """What came first with this key, where begin_act() found so. Raises Conflict, KeyReused."""
     act = find_replay(db, project_id, user_id, key, request_hash)
     if act is None:

@@ -14,7 +14,7 @@ from app.db.session import execute_core, id_chunks
 from app.errors import Conflict, Invalid, NotFound
 from app.labeling.annotations.actions import begin_act, find_replay, require_act
 from app.labeling.annotations.consensus import update_consensus
-from app.models import Act, Annotation, Encoder, Label, LabelingSession, Project, Record
+from app.models import Annotation, Label, LabelingSession, Project, Record, UserAction, Version
 from app.models.enums import AnnotationSource, Verdict
 
 MAX_PER_REQUEST = 1_000
@@ -48,7 +48,7 @@ class AnnotationInput:
     similarity: float | None = None
     suggestion_id: int | None = None
     suggestion_score: float | None = None
-    encoder_id: int | None = None
+    version_id: int | None = None
     milliseconds: int | None = None
     is_folded: bool = False
 
@@ -63,7 +63,7 @@ def annotate(
     request_hash: str | None = None,
     source: str = AnnotationSource.SINGLE,
     session_id: int | None = None,
-) -> Act:
+) -> UserAction:
     """Store what a user says, as one act that undo takes back as one.
 
     When this user sent the same request with this key before, nothing is stored and the first act
@@ -91,9 +91,9 @@ def annotate(
     return act
 
 
-def _rows(act: Act, annotation: AnnotationInput, source: str) -> list[dict[str, Any]]:
+def _rows(act: UserAction, annotation: AnnotationInput, source: str) -> list[dict[str, Any]]:
     row = {
-        "act_id": act.id,
+        "action_id": act.id,
         "project_id": act.project_id,
         "record_id": annotation.record_id,
         "user_id": act.user_id,
@@ -102,11 +102,11 @@ def _rows(act: Act, annotation: AnnotationInput, source: str) -> list[dict[str, 
         "session_id": act.session_id,
         "rank": annotation.rank,
         "similarity": annotation.similarity,
-        "encoder_id": annotation.encoder_id,
+        "version_id": annotation.version_id,
         "suggestion_id": annotation.suggestion_id,
         "suggestion_score": annotation.suggestion_score,
         "milliseconds": annotation.milliseconds,
-        "annotated_at": act.acted_at,
+        "annotated_at": act.performed_at,
         "withdrawn_at": None,
     }
     label_ids: list[int | None] = [*sorted(set(annotation.label_ids))] or [None]
@@ -174,9 +174,9 @@ def _check_provenance(
         found = db.get(LabelingSession, session_id)
         if found is None or found.project_id != project_id:
             raise NotFound("session")
-    for encoder_id in {
-        annotation.encoder_id for annotation in annotations if annotation.encoder_id is not None
+    for version_id in {
+        annotation.version_id for annotation in annotations if annotation.version_id is not None
     }:
-        encoder = db.get(Encoder, encoder_id)
+        encoder = db.get(Version, version_id)
         if encoder is None or encoder.project_id != project_id:
             raise NotFound("version")

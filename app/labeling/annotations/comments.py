@@ -9,7 +9,7 @@ from app.errors import Invalid
 from app.labeling.annotations.actions import UNFLAG, begin_act, find_replay, require_act
 from app.labeling.annotations.annotate import check_records
 from app.labeling.annotations.undo import undo
-from app.models import Act, Project, Remark
+from app.models import Comment, Project, UserAction
 
 LONGEST_COMMENT = 5_000
 
@@ -25,7 +25,7 @@ def store_remark(
     body: str = "",
     session_id: int | None = None,
     request_hash: str | None = None,
-) -> Act | None:
+) -> UserAction | None:
     """Flag a record or write about it; flagging what the user flagged takes the flag off again.
 
     Idempotent by key like annotate(). Raises NotFound, Invalid, KeyReused.
@@ -50,10 +50,10 @@ def store_remark(
         done = require_act(db, project.id, user_id, key, request_hash)
         return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
     if flagged is not None:
-        return undo(db, project, user_id, act_id=flagged)
+        return undo(db, project, user_id, action_id=flagged)
     db.add(
-        Remark(
-            act_id=act.id,
+        Comment(
+            action_id=act.id,
             project_id=project.id,
             record_id=record_id,
             user_id=user_id,
@@ -67,21 +67,21 @@ def store_remark(
 def _find_own_flag(db: Session, user_id: int, record_id: int) -> int | None:
     """The act with which this user flagged the record, if the flag stands."""
     return db.scalar(
-        select(Remark.act_id).where(
-            Remark.record_id == record_id,
-            Remark.user_id == user_id,
-            Remark.kind == "flag",
-            Remark.withdrawn_at.is_(None),
+        select(Comment.action_id).where(
+            Comment.record_id == record_id,
+            Comment.user_id == user_id,
+            Comment.kind == "flag",
+            Comment.withdrawn_at.is_(None),
         )
     )
 
 
-def _last_flag(db: Session, user_id: int, record_id: int) -> Act | None:
+def _last_flag(db: Session, user_id: int, record_id: int) -> UserAction | None:
     """The newest act with which this user flagged the record, whether or not the flag stands."""
     return db.scalar(
-        select(Act)
-        .join(Remark, Remark.act_id == Act.id)
-        .where(Remark.record_id == record_id, Remark.user_id == user_id, Remark.kind == "flag")
-        .order_by(Act.id.desc())
+        select(UserAction)
+        .join(Comment, Comment.action_id == UserAction.id)
+        .where(Comment.record_id == record_id, Comment.user_id == user_id, Comment.kind == "flag")
+        .order_by(UserAction.id.desc())
         .limit(1)
     )

@@ -3,9 +3,9 @@
 Decision: in a single-label project the label with most voices wins, and a tie means unlabeled;
 "none of these" is a voice like a label; skip is none. In a multi-label project every label that
 more than half of the voters carry. Imported says and rules count only while no person has spoken.
-Decision: in records of the project's overlap, people count once `overlap_n` of them have spoken;
-until then the record is unlabeled everywhere, so that sessions offer it to the others as well.
-Decision: act_id is the act since which they agree, so that one more voice for the same label is
+Decision: in records that several people annotate, votes count once `n_annotators_per_record` people
+have voted; until then the record is unlabeled everywhere, so that sessions offer it to the others.
+Decision: action_id is the act since which they agree, so that one more voice for the same label is
 not a changed label.
 """
 
@@ -27,11 +27,11 @@ from app.projects.label_resolver import load_locked_merge_targets, load_merge_ta
 AgreedLabels = dict[int | None, int]
 _RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _PROJECT: BindParameter[Any] = bindparam("project_id")
-_RULE = select(Project.is_multi_label, Project.overlap_from, Project.overlap_n).where(
-    Project.id == _PROJECT
-)
+_RULE = select(
+    Project.is_multi_label, Project.multi_annotation_from, Project.n_annotators_per_record
+).where(Project.id == _PROJECT)
 _OVERLAPPING = select(Record.id).where(
-    Record.id.in_(_RECORDS), Record.content_hash >= bindparam("overlap_from")
+    Record.id.in_(_RECORDS), Record.content_hash >= bindparam("multi_annotation_from")
 )
 _HELD_RECORDS = (
     select(Record.id)
@@ -39,7 +39,7 @@ _HELD_RECORDS = (
     .order_by(Record.id)
     .with_for_update(key_share=True)
 )
-_STORED = select(Consensus.id, Consensus.record_id, Consensus.label_id, Consensus.act_id).where(
+_STORED = select(Consensus.id, Consensus.record_id, Consensus.label_id, Consensus.action_id).where(
     Consensus.record_id.in_(_RECORDS)
 )
 _DELETE = delete(Consensus).where(Consensus.id.in_(_RECORDS))
@@ -51,8 +51,8 @@ class ConsensusRule:
     """How a project's people agree; see Project for the overlap."""
 
     is_multi: bool
-    overlap_from: str = ""
-    overlap_n: int = 1
+    multi_annotation_from: str = ""
+    n_annotators_per_record: int = 1
 
 
 def update_consensus(db: Session, project_id: int, record_ids: Iterable[int]) -> None:
@@ -76,7 +76,10 @@ def compute_consensus(
     in_overlap = _find_overlapping(db, votes, rule)
     found = {
         record_id: compute_agreed_labels(
-            record_votes, targets, rule.is_multi, rule.overlap_n if record_id in in_overlap else 1
+            record_votes,
+            targets,
+            rule.is_multi,
+            rule.n_annotators_per_record if record_id in in_overlap else 1,
         )
         for record_id, record_votes in votes.items()
     }
@@ -105,7 +108,7 @@ def compute_agreed_labels(
     for n, newest in enumerate(valid_votes, 1):
         ballots = [_candidates(vote, targets) for vote in _select_counted(valid_votes[:n], least)]
         winners = _find_winners(ballots, is_multi)
-        since = {label_id: since.get(label_id, newest.act_id) for label_id in winners}
+        since = {label_id: since.get(label_id, newest.action_id) for label_id in winners}
     return since
 
 
@@ -136,9 +139,11 @@ def _load_rule(db: Session, project_id: int) -> ConsensusRule:
 
 
 def _find_overlapping(db: Session, record_ids: Iterable[int], rule: ConsensusRule) -> set[int]:
-    if not rule.overlap_from:
+    if not rule.multi_annotation_from:
         return set()
-    rows = execute_core(db, _OVERLAPPING, ids=list(record_ids), overlap_from=rule.overlap_from)
+    rows = execute_core(
+        db, _OVERLAPPING, ids=list(record_ids), multi_annotation_from=rule.multi_annotation_from
+    )
     return set(rows.scalars())
 
 
@@ -146,9 +151,9 @@ def _store(
     db: Session, project_id: int, record_ids: Sequence[int], wanted: Mapping[int, AgreedLabels]
 ) -> None:
     missing = {
-        (record_id, label_id, act_id)
+        (record_id, label_id, action_id)
         for record_id, labels in wanted.items()
-        for label_id, act_id in labels.items()
+        for label_id, action_id in labels.items()
     }
     stale = []
     for row_id, *row in execute_core(db, _STORED, ids=record_ids):
@@ -163,10 +168,12 @@ def _store(
         db.connection().execute(_INSERT, [_row(project_id, *row) for row in ordered])
 
 
-def _row(project_id: int, record_id: int, label_id: int | None, act_id: int) -> dict[str, object]:
+def _row(
+    project_id: int, record_id: int, label_id: int | None, action_id: int
+) -> dict[str, object]:
     return {
         "project_id": project_id,
         "record_id": record_id,
         "label_id": label_id,
-        "act_id": act_id,
+        "action_id": action_id,
     }

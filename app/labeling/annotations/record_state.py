@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from app.db.session import execute_core, id_chunks
 from app.labeling.annotations.votes import CurrentVote, load_current_votes
 from app.labeling.team.multi_annotation import find_hidden_records
-from app.models import Annotation, Remark, User
+from app.models import Annotation, Comment, User
 from app.models.enums import Verdict
 from app.records.records import load_consensus
 
 _RECORDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _NAMES = select(User.id, User.name).where(User.id.in_(_RECORDS))
 _NOT_SIMILAR = (
-    select(Annotation.record_id, func.max(Annotation.act_id))
+    select(Annotation.record_id, func.max(Annotation.action_id))
     .where(
         Annotation.record_id.in_(_RECORDS),
         Annotation.session_id == bindparam("session_id"),
@@ -28,10 +28,10 @@ _NOT_SIMILAR = (
     .group_by(Annotation.record_id)
 )
 _REMARKS = (
-    select(Remark.record_id, Remark.kind, Remark.body, User.name)
-    .outerjoin(User, User.id == Remark.user_id)
-    .where(Remark.record_id.in_(_RECORDS), Remark.withdrawn_at.is_(None))
-    .order_by(Remark.id)
+    select(Comment.record_id, Comment.kind, Comment.body, User.name)
+    .outerjoin(User, User.id == Comment.user_id)
+    .where(Comment.record_id.in_(_RECORDS), Comment.withdrawn_at.is_(None))
+    .order_by(Comment.id)
 )
 
 
@@ -45,7 +45,7 @@ class OtherVote:
 
 
 @dataclass(frozen=True)
-class Comment:
+class CommentView:
     """A remark in words."""
 
     name: str
@@ -61,11 +61,11 @@ class RecordState:
 
     own_verdict: str = ""
     own_label_ids: tuple[int, ...] = ()
-    own_act_id: int = 0
+    own_action_id: int = 0
     others: tuple[OtherVote, ...] = ()
     consensus: tuple[int | None, ...] = ()
     is_flagged: bool = False
-    comments: tuple[Comment, ...] = ()
+    comments: tuple[CommentView, ...] = ()
 
 
 def load_record_states(
@@ -85,13 +85,13 @@ def load_record_states(
         i: _build_state(votes.get(i, []), agreed.get(i, []), user_id, names) for i in record_ids
     }
     found |= {i: replace(found[i], others=(), consensus=()) for i in hidden}
-    for record_id, act_id in _load_not_similar(db, record_ids, user_id, session_id).items():
-        if act_id > found[record_id].own_act_id:
+    for record_id, action_id in _load_not_similar(db, record_ids, user_id, session_id).items():
+        if action_id > found[record_id].own_action_id:
             found[record_id] = replace(
                 found[record_id],
                 own_verdict=Verdict.NOT_SIMILAR,
                 own_label_ids=(),
-                own_act_id=act_id,
+                own_action_id=action_id,
             )
     return _add_remarks(db, found)
 
@@ -112,7 +112,7 @@ def _build_state(
     )
     if own is None:
         return RecordState(others=others, consensus=tuple(agreed))
-    return RecordState(own.verdict, own.label_ids, own.act_id, others, tuple(agreed))
+    return RecordState(own.verdict, own.label_ids, own.action_id, others, tuple(agreed))
 
 
 def _load_names(db: Session, user_ids: set[int | None]) -> dict[int | None, str]:
@@ -140,6 +140,6 @@ def _add_remarks(db: Session, found: dict[int, RecordState]) -> dict[int, Record
             if kind == "flag":
                 found[record_id] = replace(now, is_flagged=True)
             else:
-                comments = (*now.comments, Comment(name or "", body))
+                comments = (*now.comments, CommentView(name or "", body))
                 found[record_id] = replace(now, comments=comments)
     return found

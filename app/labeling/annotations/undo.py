@@ -12,54 +12,59 @@ from sqlalchemy.orm import Session, aliased
 from app.db.session import execute_core
 from app.errors import NotFound
 from app.labeling.annotations.consensus import update_consensus
-from app.models import Act, Annotation, Project, Remark, utc_now
+from app.models import Annotation, Comment, Project, UserAction, utc_now
 
 UNDOABLE = ("single", "page", "remark")
 
 
 def _is_overtaken() -> ColumnElement[bool]:
-    later = aliased(Act)
+    later = aliased(UserAction)
     return exists().where(
-        later.project_id == Act.project_id,
-        later.user_id == Act.user_id,
+        later.project_id == UserAction.project_id,
+        later.user_id == UserAction.user_id,
         later.kind.in_(UNDOABLE),
-        later.id > Act.id,
-        later.acted_at >= Act.undone_at,
+        later.id > UserAction.id,
+        later.performed_at >= UserAction.undone_at,
     )
 
 
-_ACT_ID: BindParameter[Any] = bindparam("act_id")
+_ACT_ID: BindParameter[Any] = bindparam("action_id")
 _BY_USER = (
-    Act.project_id == bindparam("project_id"),
-    Act.user_id == bindparam("user_id"),
-    Act.kind.in_(UNDOABLE),
+    UserAction.project_id == bindparam("project_id"),
+    UserAction.user_id == bindparam("user_id"),
+    UserAction.kind.in_(UNDOABLE),
 )
 _NEXT_UNDO = (
-    select(Act.id).where(*_BY_USER, Act.undone_at.is_(None)).order_by(Act.id.desc()).limit(1)
-)
-_NEXT_REDO = (
-    select(Act.id)
-    .where(*_BY_USER, Act.undone_at.is_not(None), Act.id > _ACT_ID, ~_is_overtaken())
-    .order_by(Act.id)
+    select(UserAction.id)
+    .where(*_BY_USER, UserAction.undone_at.is_(None))
+    .order_by(UserAction.id.desc())
     .limit(1)
 )
-_OWN_ACT = select(Act.id).where(*_BY_USER, Act.id == _ACT_ID)
-_RECORDS = union(
-    select(Annotation.record_id).where(Annotation.act_id == _ACT_ID),
-    select(Remark.record_id).where(Remark.act_id == _ACT_ID),
+_NEXT_REDO = (
+    select(UserAction.id)
+    .where(*_BY_USER, UserAction.undone_at.is_not(None), UserAction.id > _ACT_ID, ~_is_overtaken())
+    .order_by(UserAction.id)
+    .limit(1)
 )
-_ANNOTATED = select(Annotation.record_id).where(Annotation.act_id == _ACT_ID).distinct()
+_OWN_ACT = select(UserAction.id).where(*_BY_USER, UserAction.id == _ACT_ID)
+_RECORDS = union(
+    select(Annotation.record_id).where(Annotation.action_id == _ACT_ID),
+    select(Comment.record_id).where(Comment.action_id == _ACT_ID),
+)
+_ANNOTATED = select(Annotation.record_id).where(Annotation.action_id == _ACT_ID).distinct()
 
 
-def undo(db: Session, project: Project, user_id: int, *, act_id: int | None = None) -> Act | None:
+def undo(
+    db: Session, project: Project, user_id: int, *, action_id: int | None = None
+) -> UserAction | None:
     """Withdraw the user's newest act in this project; None when there is nothing left to undo.
 
-    act_id  this very act instead; when it is undone already nothing happens, so that a browser
+    action_id  this very act instead; when it is undone already nothing happens, so that a browser
             may ask again when it is unsure. Raises NotFound when it is not one of theirs.
     """
     act = (
-        _find_own_act(db, project, user_id, act_id)
-        if act_id
+        _find_own_act(db, project, user_id, action_id)
+        if action_id
         else find_next_undo(db, project.id, user_id)
     )
     if act is not None and act.undone_at is None:
@@ -67,14 +72,16 @@ def undo(db: Session, project: Project, user_id: int, *, act_id: int | None = No
     return act
 
 
-def redo(db: Session, project: Project, user_id: int, *, act_id: int | None = None) -> Act | None:
+def redo(
+    db: Session, project: Project, user_id: int, *, action_id: int | None = None
+) -> UserAction | None:
     """Restore the act that was undone last; None when there is none, or something new was done.
 
-    act_id  as for undo()
+    action_id  as for undo()
     """
     act = (
-        _find_own_act(db, project, user_id, act_id)
-        if act_id
+        _find_own_act(db, project, user_id, action_id)
+        if action_id
         else find_next_redo(db, project.id, user_id)
     )
     if act is not None and act.undone_at is not None:
@@ -82,16 +89,16 @@ def redo(db: Session, project: Project, user_id: int, *, act_id: int | None = No
     return act
 
 
-def find_next_undo(db: Session, project_id: int, user_id: int) -> Act | None:
+def find_next_undo(db: Session, project_id: int, user_id: int) -> UserAction | None:
     """The act that undo would withdraw."""
     undo_id, _ = find_undo_and_redo_ids(db, project_id, user_id)
-    return db.get(Act, undo_id) if undo_id else None
+    return db.get(UserAction, undo_id) if undo_id else None
 
 
-def find_next_redo(db: Session, project_id: int, user_id: int) -> Act | None:
+def find_next_redo(db: Session, project_id: int, user_id: int) -> UserAction | None:
     """The act that redo would restore."""
     _, redo_id = find_undo_and_redo_ids(db, project_id, user_id)
-    return db.get(Act, redo_id) if redo_id else None
+    return db.get(UserAction, redo_id) if redo_id else None
 
 
 def find_undo_and_redo_ids(
@@ -100,28 +107,28 @@ def find_undo_and_redo_ids(
     """The acts that undo would withdraw and redo restore, by id."""
     params = {"project_id": project_id, "user_id": user_id}
     undo_id = execute_core(db, _NEXT_UNDO, **params).scalar()
-    return undo_id, execute_core(db, _NEXT_REDO, **params, act_id=undo_id or 0).scalar()
+    return undo_id, execute_core(db, _NEXT_REDO, **params, action_id=undo_id or 0).scalar()
 
 
-def list_record_ids(db: Session, act: Act) -> list[int]:
+def list_record_ids(db: Session, act: UserAction) -> list[int]:
     """The records that an act is about."""
-    return sorted(execute_core(db, _RECORDS, act_id=act.id).scalars())
+    return sorted(execute_core(db, _RECORDS, action_id=act.id).scalars())
 
 
-def _find_own_act(db: Session, project: Project, user_id: int, act_id: int) -> Act:
-    params = {"project_id": project.id, "user_id": user_id, "act_id": act_id}
+def _find_own_act(db: Session, project: Project, user_id: int, action_id: int) -> UserAction:
+    params = {"project_id": project.id, "user_id": user_id, "action_id": action_id}
     if execute_core(db, _OWN_ACT, **params).first() is None:
         raise NotFound("act")
-    return db.get_one(Act, act_id)
+    return db.get_one(UserAction, action_id)
 
 
-def _set_withdrawn(db: Session, act: Act, *, is_withdrawn: bool) -> None:
-    # Never before the act itself: `acted_at` of a later act is compared with it.
-    moment = max(utc_now(), act.acted_at) if is_withdrawn else None
+def _set_withdrawn(db: Session, act: UserAction, *, is_withdrawn: bool) -> None:
+    # Never before the act itself: `performed_at` of a later act is compared with it.
+    moment = max(utc_now(), act.performed_at) if is_withdrawn else None
     act.undone_at = moment
     db.flush()
-    for table in (Annotation, Remark):
-        db.execute(update(table).where(table.act_id == act.id).values(withdrawn_at=moment))
+    for table in (Annotation, Comment):
+        db.execute(update(table).where(table.action_id == act.id).values(withdrawn_at=moment))
     update_consensus(
-        db, act.project_id, execute_core(db, _ANNOTATED, act_id=act.id).scalars().all()
+        db, act.project_id, execute_core(db, _ANNOTATED, action_id=act.id).scalars().all()
     )

@@ -14,7 +14,7 @@ from app.models.enums import LABELING_VERDICTS, MANUAL_SOURCES, Verdict
 _VOTES = select(
     Annotation.record_id,
     Annotation.user_id,
-    Annotation.act_id,
+    Annotation.action_id,
     Annotation.verdict,
     Annotation.label_id,
     Annotation.source,
@@ -62,7 +62,7 @@ class CurrentVote:
     """
 
     user_id: int | None
-    act_id: int
+    action_id: int
     verdict: str
     label_ids: tuple[int, ...]
     is_person: bool
@@ -82,16 +82,16 @@ def load_current_votes(db: Session, record_ids: Iterable[int]) -> dict[int, list
 def _load_votes(db: Session, record_ids: Sequence[int]) -> dict[int, list[CurrentVote]]:
     rows = execute_core(db, _VOTES, ids=record_ids)
     newest: dict[tuple[int, int | None, bool], tuple[int, str, list[int]]] = {}
-    for record_id, user_id, act_id, verdict, label_id, source in rows:
+    for record_id, user_id, action_id, verdict, label_id, source in rows:
         voter = (record_id, user_id, source in MANUAL_SOURCES)
-        if voter not in newest or newest[voter][0] < act_id:
-            newest[voter] = (act_id, verdict, [])
-        if newest[voter][0] == act_id and label_id is not None:
+        if voter not in newest or newest[voter][0] < action_id:
+            newest[voter] = (action_id, verdict, [])
+        if newest[voter][0] == action_id and label_id is not None:
             newest[voter][2].append(label_id)
     votes: dict[int, list[CurrentVote]] = defaultdict(list)
-    for (record_id, user_id, is_person), (act_id, verdict, label_ids) in newest.items():
+    for (record_id, user_id, is_person), (action_id, verdict, label_ids) in newest.items():
         labels = tuple(sorted(label_ids))
-        votes[record_id].append(CurrentVote(user_id, act_id, verdict, labels, is_person))
+        votes[record_id].append(CurrentVote(user_id, action_id, verdict, labels, is_person))
     for record_votes in votes.values():
-        record_votes.sort(key=lambda vote: vote.act_id)
+        record_votes.sort(key=lambda vote: vote.action_id)
     return dict(votes)

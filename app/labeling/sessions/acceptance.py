@@ -63,7 +63,7 @@ def find_obstacle(db: Session, session: LabelingSession) -> str:
     """Say why suggestions of this session are not to be accepted together; empty if they are."""
     if obstacle := describe_kind(session).obstacle:
         return obstacle
-    if len(load_session_suggestions(db, session.encoder_id).ids) == 0:
+    if len(load_session_suggestions(db, session.version_id).ids) == 0:
         return (
             "Suggestions here come only from the labels of this session: label row by row. "
             "Sessions that start once a version has learned from labels can be accepted."

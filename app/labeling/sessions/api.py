@@ -92,11 +92,11 @@ def forecast_session(
     """What a session would hold, were it started now. Stores nothing."""
     seed = build_seed(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
-    encoder_id, ids = preview_record_ids(
+    version_id, ids = preview_record_ids(
         db, project, user.id, body.seed_kind, seed, body.k, filters
     )
     return _build_forecast_answer(
-        forecast_by_version(db, project, encoder_id, ids, find_seed_label(db, seed))
+        forecast_by_version(db, project, version_id, ids, find_seed_label(db, seed))
     )
 
 

@@ -26,7 +26,7 @@ from app.labeling.sessions.duplicates import add_followers
 from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.rows import Item, find_suggestions, load_items
 from app.ml.evaluation.intervals import wilson_interval
-from app.models import Act, Annotation, Consensus, LabelingSession, Project, SessionItem
+from app.models import Annotation, Consensus, LabelingSession, Project, SessionItem, UserAction
 from app.models.enums import LABELING_VERDICTS, AnnotationSource, Verdict
 
 N_SAMPLED = 40
@@ -76,7 +76,7 @@ def accept_session(
     target: float = USUAL_TARGET,
     min_score: float = MIN_SCORE,
     request_hash: str | None = None,
-) -> Act:
+) -> UserAction:
     """Accept what is suggested with at least min_score for rows that nobody decided, as one act.
 
     Raises Conflict while drawn rows are not labeled and in a first session, NotSureEnough when the
@@ -126,7 +126,7 @@ def sum_up_session(
         ~exists().where(Consensus.record_id == SessionItem.record_id),
     )
     ids = list(db.scalars(open_rows)) if describe_kind(session).has_suggestions else []
-    suggested = find_suggestions(db, project, session.encoder_id, ids)
+    suggested = find_suggestions(db, project, session.version_id, ids)
     return sum_up([found[0].score for found in suggested.values()], min_score)
 
 
@@ -157,7 +157,7 @@ def _compare_sample(
             Annotation.withdrawn_at.is_(None),
             Annotation.verdict.in_(LABELING_VERDICTS),
         )
-        .order_by(Annotation.act_id)
+        .order_by(Annotation.action_id)
     )
     # The first label tells what the suggestion was worth; the newest, what is true.
     suggested: dict[int, int | None] = {}
@@ -183,5 +183,5 @@ def _build_accepted(item: Item, session: LabelingSession) -> AnnotationInput:
         similarity=item.similarity,
         suggestion_id=best.label_id,
         suggestion_score=best.score,
-        encoder_id=session.encoder_id,
+        version_id=session.version_id,
     )

@@ -143,13 +143,13 @@ def _correct_for_mistakes(p: NDArray[np.float64], mistakes: float) -> NDArray[np
 def forecast_by_version(
     db: Session,
     project: Project,
-    encoder_id: int | None,
+    version_id: int | None,
     record_ids: Ids,
     about: int | None = None,
 ) -> Forecast:
     """The same by what that version suggests now; without a version by the labels alone."""
     return forecast_records(
-        db, project, load_session_suggestions(db, encoder_id), record_ids, about
+        db, project, load_session_suggestions(db, version_id), record_ids, about
     )
 
 

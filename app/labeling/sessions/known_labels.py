@@ -72,12 +72,12 @@ def _find_columns(
 def _load_consensus(db: Session, session: LabelingSession) -> Labels:
     found: Labels = {}
     rows = db.execute(
-        select(Consensus.record_id, Consensus.act_id, Consensus.label_id)
+        select(Consensus.record_id, Consensus.action_id, Consensus.label_id)
         .join(SessionItem, SessionItem.record_id == Consensus.record_id)
         .where(SessionItem.session_id == session.id)
     )
-    for record_id, act_id, label_id in rows:
-        found.setdefault(record_id, (act_id, []))[1].append(label_id)
+    for record_id, action_id, label_id in rows:
+        found.setdefault(record_id, (action_id, []))[1].append(label_id)
     return found
 
 
@@ -85,7 +85,7 @@ def _load_own(db: Session, session: LabelingSession, user_id: int) -> Labels:
     """What this user says now; a skip is no say."""
     found: Labels = {}
     rows = db.execute(
-        select(Annotation.record_id, Annotation.act_id, Annotation.label_id, Annotation.verdict)
+        select(Annotation.record_id, Annotation.action_id, Annotation.label_id, Annotation.verdict)
         .join(SessionItem, SessionItem.record_id == Annotation.record_id)
         .where(
             SessionItem.session_id == session.id,
@@ -94,13 +94,13 @@ def _load_own(db: Session, session: LabelingSession, user_id: int) -> Labels:
             Annotation.withdrawn_at.is_(None),
             (Annotation.verdict != Verdict.NOT_SIMILAR) | (Annotation.session_id == session.id),
         )
-        .order_by(Annotation.act_id)
+        .order_by(Annotation.action_id)
     )
-    for record_id, act_id, label_id, verdict in rows:
+    for record_id, action_id, label_id, verdict in rows:
         if verdict == Verdict.SKIP:
             found.pop(record_id, None)
-        elif record_id in found and found[record_id][0] == act_id:
+        elif record_id in found and found[record_id][0] == action_id:
             found[record_id][1].append(label_id)
         else:
-            found[record_id] = (act_id, [label_id])
+            found[record_id] = (action_id, [label_id])
     return found

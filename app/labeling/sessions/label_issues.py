@@ -16,7 +16,7 @@ from app.labeling.sessions.suggestion_scores import Floats, Ids
 from app.models import Consensus, Import, Project, Record
 from app.projects.label_resolver import NONE_OF_THESE
 from app.records.record_ids import load_id_columns
-from app.search.indexes import Version
+from app.search.indexes import LoadedVersion
 from app.search.suggestions import Suggestions
 
 NEIGHBOURS = 10
@@ -45,7 +45,7 @@ class LabeledRecords:
     carried: NDArray[np.bool_]
 
 
-def find_likely_mislabeled(version: Version, labeled: LabeledRecords, queries: Ids) -> Ids:
+def find_likely_mislabeled(version: LoadedVersion, labeled: LabeledRecords, queries: Ids) -> Ids:
     """Of these labeled records, those that most of their nearest labeled neighbours disagree with:
     the worst first. None while labels are too few to have others near them.
 
@@ -62,7 +62,9 @@ def find_likely_mislabeled(version: Version, labeled: LabeledRecords, queries: I
     return found
 
 
-def find_conflicting_duplicates(version: Version, labeled: LabeledRecords, queries: Ids) -> Ids:
+def find_conflicting_duplicates(
+    version: LoadedVersion, labeled: LabeledRecords, queries: Ids
+) -> Ids:
     """Of these labeled records, those nearly equal to one that is labeled differently, each beside
     its counterpart."""
     if len(labeled.ids) < 2:
@@ -75,7 +77,7 @@ def find_conflicting_duplicates(version: Version, labeled: LabeledRecords, queri
     return labeled.ids[np.array(list(dict.fromkeys(pairs.ravel().tolist())), np.int64)]
 
 
-def select_k_center(version: Version, labeled: Ids, open_ids: Ids, k: int) -> Ids:
+def select_k_center(version: LoadedVersion, labeled: Ids, open_ids: Ids, k: int) -> Ids:
     """Open records that no labeled record is like, each far from the others as well: at most k.
 
     Source: k-center greedy, Sener and Savarese 2018, Active Learning for CNNs: A Core-Set Approach.
@@ -94,7 +96,7 @@ def select_k_center(version: Version, labeled: Ids, open_ids: Ids, k: int) -> Id
     return open_ids[np.array(picked, np.int64)]
 
 
-def load_labeled_records(db: Session, project: Project, version: Version) -> LabeledRecords:
+def load_labeled_records(db: Session, project: Project, version: LoadedVersion) -> LabeledRecords:
     """The project's records with consensus, as far as the version holds them."""
     agreed = select(Consensus.record_id, func.coalesce(Consensus.label_id, NONE_OF_THESE))
     agreed_in_project = agreed.where(Consensus.project_id == project.id).order_by(
@@ -142,7 +144,7 @@ def list_latest_import(db: Session, project_id: int) -> Ids:
     return ids
 
 
-def _find_neighbours(version: Version, ids: Ids, queries: Ids) -> tuple[Floats, Ids]:
+def _find_neighbours(version: LoadedVersion, ids: Ids, queries: Ids) -> tuple[Floats, Ids]:
     """Cosine and row of each asked row's nearest others, both (q, k), k at most NEIGHBOURS."""
     k = min(NEIGHBOURS, len(ids) - 1)
     rows = version.index.vectors(ids)

@@ -25,7 +25,7 @@ from app.labeling.sessions.suggestion_scores import (
 from app.labeling.team.multi_annotation import exclude_already_judged
 from app.models import Project
 from app.records.record_ids import find_matching_ids
-from app.search.indexes import NotIndexed, Version, open_version
+from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.versions import find_active_version
 from app.web.wording import format_count
 
@@ -56,7 +56,7 @@ class LabelingOptions:
     """
 
     open_ids: Ids
-    version: Version | None
+    version: LoadedVersion | None
     certainty: SuggestionScores | None
     pages: list[SuggestionBatch]
 
@@ -99,7 +99,7 @@ def choose_next_best(db: Session, project: Project, options: LabelingOptions) ->
     return _propose_batch(db, project, version, best)
 
 
-def find_searchable_version(db: Session, project: Project) -> Version | None:
+def find_searchable_version(db: Session, project: Project) -> LoadedVersion | None:
     """The active version, open, or None before its first index."""
     encoder = find_active_version(db, project.id)
     try:
@@ -113,7 +113,7 @@ def _explain_cold_start(n: int) -> str:
     return f"{records} from the middle of groups of similar ones: suggestions grow from them."
 
 
-def _propose_without_suggestions(project: Project, version: Version) -> NextBest:
+def _propose_without_suggestions(project: Project, version: LoadedVersion) -> NextBest:
     if len(version.suggestions.ids):
         why = "Nothing more is suggested: these are far from any label."
         return NextBest(SessionKind.COVERAGE, project.min_labels, why)
@@ -139,7 +139,7 @@ def _teaches_untaught(n: int) -> str:
 
 
 def _propose_batch(
-    db: Session, project: Project, version: Version, page: SuggestionBatch
+    db: Session, project: Project, version: LoadedVersion, page: SuggestionBatch
 ) -> NextBest:
     expected = forecast_records(db, project, version.suggestions, np.sort(page.ids))
     n = len(page.ids)

@@ -282,14 +282,14 @@ def _build_session_context(
     db: Session, project: Project, session: LabelingSession, user: User
 ) -> dict[str, Any]:
     active = find_active_version(db, project.id)
-    pinned = session.encoder_id and find_version_by_id(db, project.id, session.encoder_id)
+    pinned = session.version_id and find_version_by_id(db, project.id, session.version_id)
     undoable, redoable = (
         find_next_undo(db, project.id, user.id),
         find_next_redo(db, project.id, user.id),
     )
     return {
         "encoder": pinned,
-        "newer": active if active and active.id != session.encoder_id else None,
+        "newer": active if active and active.id != session.version_id else None,
         "undo_id": undoable.id if undoable else None,
         "redo_id": redoable.id if redoable else None,
         "keys": user.preferences.get("keys", {}),

@@ -98,7 +98,7 @@ def _load_places(db: Session, session: LabelingSession) -> tuple[Ids, Ids]:
 def _compute_posterior(
     db: Session, project: Project, session: LabelingSession, user_id: int, record_ids: Ids
 ) -> Posterior:
-    suggestions = load_session_suggestions(db, session.encoder_id)
+    suggestions = load_session_suggestions(db, session.version_id)
     label_ids, expected = compute_all_probabilities(db, project, suggestions, record_ids)
     known = load_known_labels(db, session, user_id, record_ids, label_ids)
     is_known = np.asarray(expected.any(axis=1), bool)

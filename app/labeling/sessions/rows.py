@@ -89,7 +89,7 @@ def _load_items(
     standing = load_record_states(db, ids, user_id, session.id)
     suggested = {}
     if describe_kind(session).has_suggestions:
-        suggested = find_suggestions(db, project, session.encoder_id, ids)
+        suggested = find_suggestions(db, project, session.version_id, ids)
     copies = find_followers(db, session, user_id, ids)
     return [
         Item(
@@ -106,17 +106,17 @@ def _load_items(
 
 
 def find_suggestions(
-    db: Session, project: Project, encoder_id: int | None, record_ids: Sequence[int]
+    db: Session, project: Project, version_id: int | None, record_ids: Sequence[int]
 ) -> dict[int, list[Suggestion]]:
     """What a version suggests for these records, in labels that can be given now.
 
     Without a version, or where its files are damaged, there is nothing to suggest: people can
     still label.
     """
-    if encoder_id is None:
+    if version_id is None:
         return {}
     try:
-        suggestions = open_version(db, encoder_id).suggestions
+        suggestions = open_version(db, version_id).suggestions
     except (NotIndexed, CorruptFile):
         return {}
     resolver = load_label_resolver(db, project.id)
@@ -216,7 +216,7 @@ def build_outline(db: Session, project: Project, session: LabelingSession, user_
     ids = [row.record_id for row in open_rows]
     suggested = {}
     if describe_kind(session).has_suggestions:
-        suggested = find_suggestions(db, project, session.encoder_id, ids)
+        suggested = find_suggestions(db, project, session.version_id, ids)
     return Outline(
         [row.rank for row in open_rows],
         [None if row.similarity is None else round(row.similarity, 4) for row in open_rows],

@@ -37,7 +37,7 @@ from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids
 from app.records.records import load_records
 from app.search.index_revisions import find_base_version_id
-from app.search.indexes import NotIndexed, Version
+from app.search.indexes import LoadedVersion, NotIndexed
 from app.search.similar import Seed, find_neighbours
 from app.search.suggestion_filters import resolve_suggestion_filters
 from app.search.versions import find_active_version
@@ -59,7 +59,7 @@ class Selection:
     """
 
     records: list[tuple[int, float | None]]
-    encoder_id: int | None
+    version_id: int | None
     label_id: int | None = None
 
 
@@ -190,7 +190,9 @@ def _select_recent(db: Session, project: Project, request: SelectionRequest) -> 
     return Selection(_without_similarity(found), encoder.id if encoder else None)
 
 
-def _build_issue_strategy(find_issues: Callable[[Version, LabeledRecords, Ids], Ids]) -> Strategy:
+def _build_issue_strategy(
+    find_issues: Callable[[LoadedVersion, LabeledRecords, Ids], Ids],
+) -> Strategy:
     """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
 
     def strategy(db: Session, project: Project, request: SelectionRequest) -> Selection:
@@ -211,7 +213,7 @@ def _require_seed(request: SelectionRequest) -> Seed:
     return request.seed
 
 
-def _keep_indexed(ids: Ids, version: Version) -> Ids:
+def _keep_indexed(ids: Ids, version: LoadedVersion) -> Ids:
     return ids[np.isin(ids, version.index.ids)]
 
 

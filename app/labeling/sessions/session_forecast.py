@@ -57,7 +57,7 @@ def forecast_session(
 ) -> Forecast:
     """Forecast what the session's records will turn out to be, by what was decided so far."""
     ids = load_record_ids(db, session)
-    suggestions = load_session_suggestions(db, session.encoder_id)
+    suggestions = load_session_suggestions(db, session.version_id)
     labels, shares = compute_all_probabilities(db, project, suggestions, ids)
     known = load_known_labels(db, session, user_id, ids, labels)
     is_open = np.ones(len(ids), bool)
@@ -167,7 +167,7 @@ def _read_shown(
             Annotation.withdrawn_at.is_(None),
             Annotation.verdict.in_(LABELING_VERDICTS),
         )
-        .order_by(Annotation.act_id)
+        .order_by(Annotation.action_id)
     )
     shown: dict[int, tuple[int | None, float | None]] = {}
     for record_id, label_id, score in rows:

@@ -66,7 +66,7 @@ def start_session(
     stored_seed |= {name: value for name, value in options.items() if value is not None}
     session = LabelingSession(
         project_id=project.id,
-        encoder_id=selection.encoder_id,
+        version_id=selection.version_id,
         user_id=user.id,
         seed=stored_seed,
         seed_kind=kind.kind,
@@ -136,7 +136,7 @@ def preview_record_ids(
         )
     open_filters = exclude_already_judged(db, project, user_id, filters)
     selection = select_records(db, project, kind, seed, resolve_size(kind, k), open_filters)
-    return selection.encoder_id, np.array([each for each, _ in selection.records], np.int64)
+    return selection.version_id, np.array([each for each, _ in selection.records], np.int64)
 
 
 def _select(
@@ -238,7 +238,7 @@ def preview_change(
 ) -> SessionChange | None:
     """None where the session is of the version in use, or where versions make no difference."""
     active = find_active_version(db, project.id)
-    is_current = active is None or active.id == session.encoder_id
+    is_current = active is None or active.id == session.version_id
     if is_current or not describe_kind(session).is_version_dependent:
         return None
     seed, k, filters = load_start_options(db, session)

@@ -107,8 +107,8 @@ def _compute_forecast(db: Session, project: Project, user_id: int, fields: Start
         parse_optional_number(fields.k, "number of records"),
         fields.filters,
     )
-    encoder_id, ids = preview_record_ids(db, project, user_id, *options)
-    return forecast_by_version(db, project, encoder_id, ids, find_seed_label(db, seed))
+    version_id, ids = preview_record_ids(db, project, user_id, *options)
+    return forecast_by_version(db, project, version_id, ids, find_seed_label(db, seed))
 
 
 def _describe(expected: Forecast, kind: KindDefinition) -> str:

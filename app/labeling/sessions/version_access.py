@@ -3,16 +3,16 @@
 from sqlalchemy.orm import Session
 
 from app.errors import AppError, Conflict
-from app.models import Encoder, Project
+from app.models import Project, Version
 from app.search.embedding import load_embedding_progress
 from app.search.index_revisions import find_base_version_id
-from app.search.indexes import NotIndexed, Version, open_version
+from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.suggestions import NONE, Suggestions
 from app.search.versions import find_active_version
 from app.storage import CorruptFile
 
 
-def require_active_version(db: Session, project: Project) -> Encoder:
+def require_active_version(db: Session, project: Project) -> Version:
     """The active version. Raises Conflict before the first vector."""
     encoder = find_active_version(db, project.id)
     if encoder is None:
@@ -20,15 +20,15 @@ def require_active_version(db: Session, project: Project) -> Encoder:
     return encoder
 
 
-def require_open_version(db: Session, project: Project, encoder_id: int) -> Version:
+def require_open_version(db: Session, project: Project, version_id: int) -> LoadedVersion:
     """The version, open. Raises Conflict before its first index."""
     try:
-        return open_version(db, encoder_id)
+        return open_version(db, version_id)
     except NotIndexed:
         raise build_embedding_error(db, project) from None
 
 
-def open_base_version(db: Session, project: Project) -> Version | None:
+def open_base_version(db: Session, project: Project) -> LoadedVersion | None:
     """The vectors that no label has bent, open, or None before their first index."""
     encoder = find_active_version(db, project.id)
     try:
@@ -37,7 +37,7 @@ def open_base_version(db: Session, project: Project) -> Version | None:
         return None
 
 
-def require_suggestions(db: Session, project: Project, encoder: Encoder) -> Suggestions:
+def require_suggestions(db: Session, project: Project, encoder: Version) -> Suggestions:
     """What the version suggests. Raises Conflict while that is nothing."""
     suggestions = require_open_version(db, project, encoder.id).suggestions
     if len(suggestions.ids) == 0:
@@ -48,11 +48,11 @@ def require_suggestions(db: Session, project: Project, encoder: Encoder) -> Sugg
     return suggestions
 
 
-def load_session_suggestions(db: Session, encoder_id: int | None) -> Suggestions:
+def load_session_suggestions(db: Session, version_id: int | None) -> Suggestions:
     """What a session's version suggests; NONE where that cannot be had, for people can label
     without."""
     try:
-        return NONE if encoder_id is None else open_version(db, encoder_id).suggestions
+        return NONE if version_id is None else open_version(db, version_id).suggestions
     except (NotIndexed, CorruptFile):
         return NONE
 

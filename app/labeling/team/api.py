@@ -61,7 +61,9 @@ def replace_assignments(
 @router.get("/projects/{slug}/overlap")
 def read_overlap(project: CurrentProject) -> OverlapBody:
     """Which records several people judge."""
-    return OverlapBody(share=round(overlap_share(project), 6), n_people=project.overlap_n)
+    return OverlapBody(
+        share=round(overlap_share(project), 6), n_people=project.n_annotators_per_record
+    )
 
 
 @router.put("/projects/{slug}/overlap")

@@ -3,7 +3,7 @@ without bias how often suggestions are right.
 
 Decision: the order in which records join is that of their content_hash. A sha256 falls as a die
 does, whatever the text says, and records with equal text join together: none of them can teach
-what is asked of the other. `projects.audit_until` is the last hash that belongs to the stream; it
+what is asked of the other. `projects.holdout_until` is the last hash that belongs to the stream; it
 only ever grows, and whoever arrives later joins by the same rule.
 Decision: it does not matter in which session a record of the stream was labeled. Training leaves
 it out from then on (app.training.pipeline.snapshot), and what a version has seen before is not held
@@ -31,7 +31,7 @@ class HoldoutCounts:
 
 def is_in_holdout(project_id: int) -> ColumnElement[bool]:
     """For a query that reads `records`: whether a record belongs to the project's stream."""
-    until = select(Project.audit_until).where(Project.id == project_id).scalar_subquery()
+    until = select(Project.holdout_until).where(Project.id == project_id).scalar_subquery()
     return Record.content_hash <= until
 
 
@@ -42,7 +42,7 @@ def draw_holdout(db: Session, project: Project, n_more: int = N_PER_SESSION) -> 
     Fewer come back only when the whole project belongs to the stream.
     """
     ours = db.get_one(Project, project.id, with_for_update={"key_share": True})
-    db.refresh(ours, ["audit_until"])
+    db.refresh(ours, ["holdout_until"])
     labeled = exists().where(Consensus.record_id == Record.id)
     found = db.execute(
         select(Record.id, Record.content_hash)
@@ -51,7 +51,7 @@ def draw_holdout(db: Session, project: Project, n_more: int = N_PER_SESSION) -> 
         .limit(n_more)
     ).all()
     if found:
-        ours.audit_until = max(ours.audit_until, found[-1].content_hash)
+        ours.holdout_until = max(ours.holdout_until, found[-1].content_hash)
         db.flush()
     return [record_id for record_id, _ in found]
 

@@ -29,12 +29,12 @@ from app.records.record_ids import find_matching_ids
 MOST_PEOPLE = 10
 HASHES = 16**64
 _IN_OVERLAP = (
-    select(Record.id, Project.overlap_n)
+    select(Record.id, Project.n_annotators_per_record)
     .join(Project, Project.id == Record.project_id)
     .where(
         Record.id.in_(bindparam("ids", expanding=True)),
-        Project.overlap_from != "",
-        Record.content_hash >= Project.overlap_from,
+        Project.multi_annotation_from != "",
+        Record.content_hash >= Project.multi_annotation_from,
     )
 )
 _N_ASSIGNED = select(func.count()).where(Assignment.session_id == bindparam("session_id"))
@@ -42,9 +42,9 @@ _N_ASSIGNED = select(func.count()).where(Assignment.session_id == bindparam("ses
 
 def overlap_share(project: Project) -> float:
     """The share of records, in [0, 1], that several people judge."""
-    if not project.overlap_from:
+    if not project.multi_annotation_from:
         return 0.0
-    return 1 - int(project.overlap_from, 16) / HASHES
+    return 1 - int(project.multi_annotation_from, 16) / HASHES
 
 
 def set_overlap(db: Session, project: Project, share: float, n_people: int, by: User) -> None:
@@ -58,13 +58,15 @@ def set_overlap(db: Session, project: Project, share: float, n_people: int, by: 
         raise Invalid(f"A record is judged by 2 to {MOST_PEOPLE} people.")
     lock_merge_targets(db, project.id)
     locked = db.get_one(Project, project.id)
-    before = locked.overlap_from or "g"  # Sorts after every hash.
+    before = locked.multi_annotation_from or "g"  # Sorts after every hash.
     first = int((1 - share) * HASHES)
-    locked.overlap_from = f"{first:064x}" if share > 0 else ""
-    locked.overlap_n = n_people
+    locked.multi_annotation_from = f"{first:064x}" if share > 0 else ""
+    locked.n_annotators_per_record = n_people
     db.flush()
     update_consensus(
-        db, project.id, _list_judged_since(db, project.id, min(before, locked.overlap_from or "g"))
+        db,
+        project.id,
+        _list_judged_since(db, project.id, min(before, locked.multi_annotation_from or "g")),
     )
     facts = {"share": share, "n_people": n_people}
     log_event(db, "overlap set", user_id=by.id, project_id=project.id, **facts)
@@ -84,7 +86,7 @@ def exclude_already_judged(
     db: Session, project: Project, user_id: int, filters: Filters
 ) -> Filters:
     """The same filters, without the unlabeled records that wait for others' opinions alone."""
-    if not project.overlap_from or filters.state != "unlabeled":
+    if not project.multi_annotation_from or filters.state != "unlabeled":
         return filters
     ids = find_matching_ids(db, project.id, filters)
     return replace(filters, ids=ids[~np.isin(ids, _find_judged(db, project, user_id))])
@@ -99,7 +101,7 @@ def _find_judged(db: Session, project: Project, user_id: int) -> Ids:
         .where(
             *human_vote_conditions(project.id),
             Annotation.user_id == user_id,
-            Record.content_hash >= project.overlap_from,
+            Record.content_hash >= project.multi_annotation_from,
             ~labeled,
         )
     )

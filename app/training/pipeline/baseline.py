@@ -12,7 +12,7 @@ from app.ml.evaluation.predict import Baseline
 from app.ml.heads.head import Head
 from app.ml.heads.storage import load_head
 from app.ml.vectors import Vectors
-from app.models import Annotation, Artifact, Encoder, Project, TrainingRun
+from app.models import Annotation, Artifact, Project, TrainingRun, Version
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import find_base_version_id
 from app.search.vectors import Ids
@@ -43,10 +43,10 @@ def find_baseline(
     return Baseline(f"v{encoder.number}", head, vectors, is_fresh)
 
 
-def load_version_head(db: Session, encoder: Encoder) -> Head | None:
+def load_version_head(db: Session, encoder: Version) -> Head | None:
     """What the version learned; None for a raw one, or where its file is damaged."""
     file = db.scalar(
-        select(Artifact).where(Artifact.encoder_id == encoder.id, Artifact.kind == "head")
+        select(Artifact).where(Artifact.version_id == encoder.id, Artifact.kind == "head")
     )
     try:
         return None if file is None else load_head(verified_path(file.file, file.sha256))
@@ -54,15 +54,15 @@ def load_version_head(db: Session, encoder: Encoder) -> Head | None:
         return None  # Search says so; the run is measured against raw alone.
 
 
-def find_run_of_version(db: Session, encoder: Encoder) -> TrainingRun | None:
+def find_run_of_version(db: Session, encoder: Version) -> TrainingRun | None:
     """The run that made this version; None for a raw one."""
-    return db.scalar(select(TrainingRun).where(TrainingRun.encoder_id == encoder.id))
+    return db.scalar(select(TrainingRun).where(TrainingRun.version_id == encoder.id))
 
 
 def load_seen_record_ids(db: Session, run: TrainingRun) -> set[int]:
     """The records about which anything had been said when this run froze its examples."""
     annotated = select(Annotation.record_id).where(
-        Annotation.project_id == run.project_id, Annotation.act_id <= (run.last_act_id or 0)
+        Annotation.project_id == run.project_id, Annotation.action_id <= (run.last_action_id or 0)
     )
     return set(db.scalars(annotated.distinct()))
 

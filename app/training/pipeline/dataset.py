@@ -14,7 +14,7 @@ from app.labeling.team.holdout import is_in_holdout
 from app.ml.deep.evaluate import split_held_out
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.evaluation.splits import draw_partitions
-from app.models import Consensus, Embedding, Encoder, Project, Record
+from app.models import Consensus, Embedding, Project, Record, Version
 from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
 from app.search.vectors import Ids
@@ -33,7 +33,7 @@ class LabelShare:
 
 
 def summarize_dataset(
-    db: Session, project: Project, raw: Encoder, snapshot: Snapshot, recipe: Mapping[str, Any]
+    db: Session, project: Project, raw: Version, snapshot: Snapshot, recipe: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The report, as plain values.
 
@@ -95,11 +95,11 @@ def _list_dropped(snapshot: Snapshot, names: Mapping[int, str]) -> list[dict[str
 
 
 def _list_left_out(
-    db: Session, project: Project, raw: Encoder, names: Mapping[int, str]
+    db: Session, project: Project, raw: Version, names: Mapping[int, str]
 ) -> list[dict[str, Any]]:
     has_vector = (
         select(Embedding.record_id)
-        .where(Embedding.record_id == Consensus.record_id, Embedding.encoder_id == raw.id)
+        .where(Embedding.record_id == Consensus.record_id, Embedding.version_id == raw.id)
         .exists()
     )
     # Flags first, then groups: Postgres takes equal expressions with parameters for different ones.

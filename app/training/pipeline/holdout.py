@@ -33,8 +33,8 @@ from app.ml.examples import Examples
 from app.ml.heads.baselines import RawHead
 from app.ml.heads.head import Head
 from app.ml.vectors import Vectors
-from app.models import Consensus, Encoder, Project, Record, TrainingRun
-from app.search.indexes import NotIndexed, Version, open_version
+from app.models import Consensus, Project, Record, TrainingRun, Version
+from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.vectors import Ids
 from app.search.versions import find_active_version, find_version
 from app.storage import CorruptFile
@@ -92,7 +92,7 @@ def _load_learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
         record_id
         for some in id_chunks(judged)
         for record_id in db.scalars(
-            select(Record.id).where(Record.id.in_(some), Record.content_hash > run.audit_until)
+            select(Record.id).where(Record.id.in_(some), Record.content_hash > run.holdout_until)
         )
     ]
     return set(load_near_copy_keys(db, np.array(sorted(ids), np.int64)))
@@ -144,7 +144,7 @@ def evaluate_on_holdout(
     )
 
 
-def score_version_now(db: Session, project: Project, encoder: Encoder) -> tuple[Score, ...]:
+def score_version_now(db: Session, project: Project, encoder: Version) -> tuple[Score, ...]:
     """What the stream says of a version today, by what it suggests and finds now; cheap.
 
     A raw version suggests nothing, so it has audit_r_precision alone. Empty below LEAST_AUDITED,
@@ -172,7 +172,7 @@ def score_version_now(db: Session, project: Project, encoder: Encoder) -> tuple[
     return tuple(each for each in scores if known or each.metric == "audit_r_precision")
 
 
-def _predict_now(version: Version, ids: Ids, examples: Examples) -> FoldPredictions:
+def _predict_now(version: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
     """What the version finds and suggests for these records, the examples, in their order."""
     ranked = rank_rows(version.index.vectors(ids), groups=examples.groups)
     known = version.suggestions.label_ids

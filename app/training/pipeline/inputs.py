@@ -26,7 +26,7 @@ from app.ml.graph import build_neighbour_graph
 from app.ml.label_inference.naive_bayes import MOST_CHARACTERS, WordFeatures, build_word_features
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors
-from app.models import Artifact, Encoder, Project, TrainingRun, utc_now
+from app.models import Artifact, Project, TrainingRun, Version, utc_now
 from app.search.base_versions import find_active_base_version
 from app.search.deep_versions import find_prepared
 from app.search.embedding import load_all_vectors
@@ -70,7 +70,7 @@ def load_inputs(run: TrainingRun, report: RunReport, *, of_raw: bool = False) ->
     with read_session() as db:
         project = db.get_one(Project, run.project_id)
         source_id = workspace.read_source_id(run.id)
-        raw = db.get_one(Encoder, source_id) if of_raw else find_vector_source(db, run)
+        raw = db.get_one(Version, source_id) if of_raw else find_vector_source(db, run)
         ids, vectors = load_all_vectors(db, raw.id, among=snapshot.pool)
     graph = words = None
     if recipe.method == "head":
@@ -89,7 +89,7 @@ def is_deep(recipe: Mapping[str, object]) -> bool:
     return recipe.get("method") == "deep"
 
 
-def find_source(db: Session, project: Project, run: TrainingRun) -> Encoder:
+def find_source(db: Session, project: Project, run: TrainingRun) -> Version:
     """Find the version to learn from: the one in use for a head, the raw one for a deep encoder."""
     find = find_raw_version if is_deep(run.recipe) else find_active_base_version
     source = find(db, project)
@@ -98,11 +98,11 @@ def find_source(db: Session, project: Project, run: TrainingRun) -> Encoder:
     return source
 
 
-def find_vector_source(db: Session, run: TrainingRun) -> Encoder:
+def find_vector_source(db: Session, run: TrainingRun) -> Version:
     """The version whose embeddings the run's head reads: its own encoder, once it has learned one,
     or the one that was in use when it began."""
     prepared = find_prepared(db, run.id) if is_deep(run.recipe) else None
-    return prepared or db.get_one(Encoder, workspace.read_source_id(run.id))
+    return prepared or db.get_one(Version, workspace.read_source_id(run.id))
 
 
 def uses_words(recipe: Recipe, project: Project) -> bool:
@@ -115,17 +115,17 @@ def load_word_features(db: Session, ids: Ids) -> WordFeatures | None:
     return build_word_features(iterate_texts(db, ids, MOST_CHARACTERS))
 
 
-def load_or_build_graph(raw_encoder_id: int, ids: Ids, vectors: Vectors, k: int) -> sp.csr_matrix:
+def load_or_build_graph(base_version_id: int, ids: Ids, vectors: Vectors, k: int) -> sp.csr_matrix:
     """`neighbour_graph(vectors, k)`, from the kept file if it is of these vectors, else built.
 
     ids (n,) int64 and vectors (n, d) are those of the raw encoder's embeddings.
     """
     fingerprint = _compute_fingerprint(ids, vectors, k)
-    kept = _load_cached(raw_encoder_id, fingerprint)
+    kept = _load_cached(base_version_id, fingerprint)
     if kept is not None:
         return kept
     graph = build_neighbour_graph(vectors, k)
-    _store_graph(raw_encoder_id, graph, fingerprint)
+    _store_graph(base_version_id, graph, fingerprint)
     return graph
 
 
@@ -136,11 +136,11 @@ def _compute_fingerprint(ids: Ids, vectors: Vectors, k: int) -> str:
     return content.hexdigest()
 
 
-def _load_cached(raw_encoder_id: int, fingerprint: str) -> sp.csr_matrix | None:
+def _load_cached(base_version_id: int, fingerprint: str) -> sp.csr_matrix | None:
     with read_session() as db:
         row = db.scalar(
             select(Artifact)
-            .where(Artifact.encoder_id == raw_encoder_id, Artifact.kind == GRAPH_KIND)
+            .where(Artifact.version_id == base_version_id, Artifact.kind == GRAPH_KIND)
             .order_by(Artifact.revision.desc())
             .limit(1)
         )
@@ -162,7 +162,7 @@ def _read_graph(path: Path, fingerprint: str) -> sp.csr_matrix | None:
     return sp.csr_matrix(arrays, shape=(int(facts["n"]), int(facts["n"])))
 
 
-def _store_graph(raw_encoder_id: int, graph: sp.csr_matrix, fingerprint: str) -> None:
+def _store_graph(base_version_id: int, graph: sp.csr_matrix, fingerprint: str) -> None:
     facts = {"fingerprint": fingerprint, "n": str(graph.shape[0])}
     arrays = {name: np.ascontiguousarray(getattr(graph, name)) for name in GRAPH_ARRAYS}
 
@@ -170,14 +170,14 @@ def _store_graph(raw_encoder_id: int, graph: sp.csr_matrix, fingerprint: str) ->
         part.write_bytes(save(arrays, metadata=facts))
 
     stored = store_file(GRAPH_KIND, write)
-    of_encoder = (Artifact.encoder_id == raw_encoder_id, Artifact.kind == GRAPH_KIND)
+    of_encoder = (Artifact.version_id == base_version_id, Artifact.kind == GRAPH_KIND)
     with write_session() as db:
         older = db.scalars(select(Artifact.file).where(*of_encoder)).all()
         newest = db.scalar(select(func.max(Artifact.revision)).where(*of_encoder)) or 0
         db.execute(delete(Artifact).where(*of_encoder))
         db.add(
             Artifact(
-                encoder_id=raw_encoder_id,
+                version_id=base_version_id,
                 kind=GRAPH_KIND,
                 revision=newest + 1,
                 file=stored.file,

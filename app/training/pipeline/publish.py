@@ -12,7 +12,7 @@ from app.jobs.steps import JobCancelled, failpoint
 from app.ml.evaluation.activation_gate import RAW
 from app.ml.evaluation.comparison import Comparison
 from app.ml.heads.storage import load_head, save_head
-from app.models import Encoder, Evaluation, Project, RunEvent, TrainingRun, utc_now
+from app.models import Evaluation, Project, RunEvent, TrainingRun, Version, utc_now
 from app.models.enums import RunStage, RunStatus, VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import find_prepared
@@ -46,7 +46,7 @@ def publish_version(run_id: int, comparison: Comparison, verdict: ActivationDeci
         failpoint("run.activate.inside")
 
 
-def _announce(db: Session, run: TrainingRun, encoder: Encoder, verdict: ActivationDecision) -> None:
+def _announce(db: Session, run: TrainingRun, encoder: Version, verdict: ActivationDecision) -> None:
     project = db.get_one(Project, run.project_id)
     facts = {
         "run": run.number,
@@ -64,7 +64,7 @@ def _succeed(db: Session, run_id: int, verdict: ActivationDecision) -> None:
         .where(
             TrainingRun.id == run_id,
             TrainingRun.status == RunStatus.RUNNING,
-            TrainingRun.cancel_asked_at.is_(None),
+            TrainingRun.cancel_requested_at.is_(None),
         )
         .values(
             status=RunStatus.SUCCEEDED,
@@ -80,9 +80,9 @@ def _succeed(db: Session, run_id: int, verdict: ActivationDecision) -> None:
 
 def _publish(
     db: Session, run: TrainingRun, indexed: workspace.IndexedFiles
-) -> tuple[Encoder, Encoder]:
+) -> tuple[Version, Version]:
     project = db.get_one(Project, run.project_id)
-    source = db.get_one(Encoder, workspace.read_source_id(run.id))
+    source = db.get_one(Version, workspace.read_source_id(run.id))
     prepared = find_prepared(db, run.id)
     if prepared is None:
         encoder = publish(
@@ -98,19 +98,19 @@ def _publish(
         encoder = publish_prepared(
             db, prepared, indexed.files, n_records=indexed.n_records, read_at=indexed.read_at
         )
-    run.encoder_id = encoder.id
+    run.version_id = encoder.id
     return encoder, source
 
 
 def build_evaluations(
-    run_id: int, comparison: Comparison, *, raw: Encoder, tuned: Encoder, active: Encoder | None
+    run_id: int, comparison: Comparison, *, raw: Version, tuned: Version, active: Version | None
 ) -> list[Evaluation]:
     """The comparison as rows: every score, and every difference between two of its contenders."""
     parts = [("raw", raw, comparison.raw), ("tuned", tuned, comparison.tuned)]
     if active is not None:
         parts.append(("active", active, comparison.active))
     rows = [
-        Evaluation(run_id=run_id, encoder_id=encoder.id, role=role, **asdict(score))
+        Evaluation(run_id=run_id, version_id=encoder.id, role=role, **asdict(score))
         for role, encoder, scores in parts
         for score in scores
     ]
@@ -119,7 +119,7 @@ def build_evaluations(
         rows.append(
             Evaluation(
                 run_id=run_id,
-                encoder_id=tuned.id,
+                version_id=tuned.id,
                 role=role,
                 metric=each.metric,
                 n=each.n,

@@ -108,9 +108,9 @@ def _build_facts(queries: QueryResults, examples: Examples) -> dict[str, Any]:
 
 def find_query_results(db: Session, run: TrainingRun) -> StoredResults | None:
     """What the run measured; None where it measured nothing, or its file is damaged."""
-    if run.encoder_id is None:
+    if run.version_id is None:
         return None
-    wanted = select(Artifact).where(Artifact.encoder_id == run.encoder_id, Artifact.kind == KIND)
+    wanted = select(Artifact).where(Artifact.version_id == run.version_id, Artifact.kind == KIND)
     file = db.scalar(wanted)
     if file is None:
         return None

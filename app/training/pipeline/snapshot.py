@@ -21,14 +21,14 @@ from app.labeling.sessions.kinds import SESSION_KINDS
 from app.ml.evaluation.near_copies import compute_near_copy_key
 from app.ml.examples import Examples
 from app.models import (
-    Act,
     Annotation,
     Consensus,
     Embedding,
-    Encoder,
     LabelingSession,
     Project,
     Record,
+    UserAction,
+    Version,
 )
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.labels import label_set
@@ -60,7 +60,7 @@ class Snapshot:
     weights     (m,) float32, by provenance
     apart       (p, 2) int64, pairs of record ids that somebody said are not alike
     n_contradictions  how many texts carry different labels on different records
-    last_act_id       the newest act that it may hold
+    last_action_id       the newest act that it may hold
     """
 
     pool: Ids
@@ -71,7 +71,7 @@ class Snapshot:
     weights: NDArray[np.float32]
     apart: Ids
     n_contradictions: int
-    last_act_id: int
+    last_action_id: int
 
     def save(self, path: Path) -> None:
         """Write it as one npz file, arrays only."""
@@ -112,12 +112,12 @@ def load_snapshot(path: Path) -> Snapshot:
     """What `save` wrote."""
     with np.load(path, allow_pickle=False) as stored:
         values: dict[str, Any] = {name: stored[name] for name in stored.files}
-    for name in ("n_contradictions", "last_act_id"):
+    for name in ("n_contradictions", "last_action_id"):
         values[name] = int(values[name])
     return Snapshot(**values)
 
 
-def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
+def freeze(db: Session, project: Project, raw: Version) -> Snapshot:
     """The project's labeled records as they are now. Raises Conflict if none can teach anything."""
     labels = _load_labels(db, project, raw)
     if len(labels) == 0:
@@ -138,16 +138,18 @@ def freeze(db: Session, project: Project, raw: Encoder) -> Snapshot:
         weights=np.array([WEIGHTS.get(source, 1.0) for _, source in provenance], np.float32),
         apart=_load_cannot_link_pairs(db, project),
         n_contradictions=_count_contradictions(hashes, targets),
-        last_act_id=last_act_id(db, project.id),
+        last_action_id=last_action_id(db, project.id),
     )
 
 
-def last_act_id(db: Session, project_id: int) -> int:
+def last_action_id(db: Session, project_id: int) -> int:
     """The project's newest act; 0 before the first."""
-    return db.scalar(select(func.max(Act.id)).where(Act.project_id == project_id)) or 0
+    return (
+        db.scalar(select(func.max(UserAction.id)).where(UserAction.project_id == project_id)) or 0
+    )
 
 
-def _load_labels(db: Session, project: Project, raw: Encoder) -> dict[int, set[int]]:
+def _load_labels(db: Session, project: Project, raw: Version) -> dict[int, set[int]]:
     """Record id → labels still offered. "None of these" teaches only where labels are many.
 
     The audit stream is left out: it is there to ask, not to teach.
@@ -159,8 +161,8 @@ def _load_labels(db: Session, project: Project, raw: Encoder) -> dict[int, set[i
         .join(Record, Record.id == Consensus.record_id)
         .where(
             Consensus.project_id == project.id,
-            Embedding.encoder_id == raw.id,
-            Record.content_hash > project.audit_until,
+            Embedding.version_id == raw.id,
+            Record.content_hash > project.holdout_until,
         )
     )
     labels: dict[int, set[int]] = defaultdict(set)
@@ -184,23 +186,24 @@ def _load_hashes(db: Session, ids: Ids) -> list[str]:
 def _load_provenance(db: Session, project_id: int) -> dict[int, tuple[int, str]]:
     """Record id → the act that brought its consensus about, and how it was given."""
     rows = db.execute(
-        select(Consensus.record_id, Consensus.act_id, Annotation.source)
+        select(Consensus.record_id, Consensus.action_id, Annotation.source)
         .join(
             Annotation,
-            (Annotation.act_id == Consensus.act_id) & (Annotation.record_id == Consensus.record_id),
+            (Annotation.action_id == Consensus.action_id)
+            & (Annotation.record_id == Consensus.record_id),
         )
         .where(Consensus.project_id == project_id)
         .distinct()
     )
-    return {record_id: (act_id, source) for record_id, act_id, source in rows}
+    return {record_id: (action_id, source) for record_id, action_id, source in rows}
 
 
 def _build_groups(keys: Sequence[bytes], provenance: Sequence[tuple[int, str]]) -> Ids:
     """Number records linked by a near-copy or one page accept, through any number of others."""
     names: dict[object, int] = {}
     links: list[tuple[int, int]] = []
-    for row, (key, (act_id, source)) in enumerate(zip(keys, provenance, strict=True)):
-        shared: list[object] = [key, *([act_id] if source == AnnotationSource.PAGE else [])]
+    for row, (key, (action_id, source)) in enumerate(zip(keys, provenance, strict=True)):
+        shared: list[object] = [key, *([action_id] if source == AnnotationSource.PAGE else [])]
         links += [(row, names.setdefault(each, len(keys) + len(names))) for each in shared]
     n = len(keys) + len(names)
     rows, others = np.array(links).T

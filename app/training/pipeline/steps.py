@@ -66,8 +66,8 @@ def collect(run: TrainingRun, report: RunReport) -> None:
             .where(TrainingRun.id == run.id)
             .values(
                 n_examples=len(snapshot.record_ids),
-                last_act_id=snapshot.last_act_id,
-                audit_until=project.audit_until,
+                last_action_id=snapshot.last_action_id,
+                holdout_until=project.holdout_until,
                 snapshot_hash=snapshot.hash,
                 dataset=dataset,
             )

@@ -47,15 +47,15 @@ def has_file(run_id: int, name: str) -> bool:
     return file_path(run_id, name).is_file()
 
 
-def write_source_id(run_id: int, encoder_id: int) -> None:
+def write_source_id(run_id: int, version_id: int) -> None:
     """Note the version on whose embeddings the run stands, whatever is activated meanwhile."""
-    facts = json.dumps({"encoder_id": encoder_id})
+    facts = json.dumps({"version_id": version_id})
     write_file(run_id, "collect", SOURCE, lambda path: _write_text(path, facts))
 
 
 def read_source_id(run_id: int) -> int:
     """The id of that version: raw, or for a head run on top of one, deep."""
-    return int(json.loads(file_path(run_id, SOURCE).read_text())["encoder_id"])
+    return int(json.loads(file_path(run_id, SOURCE).read_text())["version_id"])
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.models import Activation, Encoder, Project, RunEvent, TrainingRun, User, utc_now
+from app.models import Activation, Project, RunEvent, TrainingRun, User, Version, utc_now
 from app.models.enums import RunStatus
 from app.search.versions import find_active_version, list_versions
 from app.training.reports.metrics import Figure, load_figures, score_as_json
@@ -59,7 +59,7 @@ class RunSummary:
 class VersionSummary:
     """A version, the run that made it (None: the base model as it is), and is it in use."""
 
-    encoder: Encoder
+    encoder: Version
     made_by: RunSummary | None
     is_active: bool
     activated_at: datetime | None
@@ -68,13 +68,13 @@ class VersionSummary:
 def load_run_summaries(db: Session, runs: Sequence[TrainingRun]) -> list[RunSummary]:
     """The facts of these runs, in their order; a handful of queries for all of them."""
     figures = load_figures(db, runs)
-    numbers = _load_version_numbers(db, [run.encoder_id for run in runs if run.encoder_id])
+    numbers = _load_version_numbers(db, [run.version_id for run in runs if run.version_id])
     names = _load_user_names(db, [run.requested_by_id for run in runs if run.requested_by_id])
     since = _load_stage_starts(db, [run for run in runs if run.status == RunStatus.RUNNING])
     return [
         RunSummary(
             run,
-            numbers.get(run.encoder_id or 0),
+            numbers.get(run.version_id or 0),
             names.get(run.requested_by_id or 0),
             figures.get(run.id, ()),
             since.get(run.id),
@@ -87,15 +87,15 @@ def load_version_summaries(db: Session, project: Project) -> list[VersionSummary
     """Every version of the project, the newest first."""
     made = db.scalars(
         select(TrainingRun).where(
-            TrainingRun.project_id == project.id, TrainingRun.encoder_id.is_not(None)
+            TrainingRun.project_id == project.id, TrainingRun.version_id.is_not(None)
         )
     ).all()
-    by_encoder = {facts.run.encoder_id: facts for facts in load_run_summaries(db, made)}
+    by_encoder = {facts.run.version_id: facts for facts in load_run_summaries(db, made)}
     active = find_active_version(db, project.id)
-    since = select(Activation.encoder_id, func.max(Activation.activated_at)).where(
+    since = select(Activation.version_id, func.max(Activation.activated_at)).where(
         Activation.project_id == project.id
     )
-    activated = dict(db.execute(since.group_by(Activation.encoder_id)).all())
+    activated = dict(db.execute(since.group_by(Activation.version_id)).all())
     return [
         VersionSummary(
             encoder,
@@ -138,8 +138,8 @@ def run_as_json(facts: RunSummary) -> dict[str, Any]:
     return values
 
 
-def _load_version_numbers(db: Session, encoder_ids: Sequence[int]) -> dict[int, int]:
-    found = select(Encoder.id, Encoder.number).where(Encoder.id.in_(encoder_ids))
+def _load_version_numbers(db: Session, version_ids: Sequence[int]) -> dict[int, int]:
+    found = select(Version.id, Version.number).where(Version.id.in_(version_ids))
     return dict(db.execute(found).all())
 
 

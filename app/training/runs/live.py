@@ -84,7 +84,7 @@ def read_run_state(run_id: int) -> dict[str, Any]:
 def compute_page_mark(run: TrainingRun, n_events: int) -> str:
     """Another one whenever the run's page has more to show than its progress. The page carries
     its own, so that what happened between its making and the first look is not missed."""
-    return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_asked_at}"
+    return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_requested_at}"
 
 
 def describe_progress(db: Session, facts: RunSummary) -> str:

@@ -12,7 +12,7 @@ from app.db.session import Db, ReadDb
 from app.ml.deep.loss_curve import LossPoint as Point
 from app.ml.deep.loss_curve import describe_overfitting
 from app.ml.evaluation.neighbour_retention import LEAST_KEPT
-from app.models import Encoder, LossPoint, Project, TrainingRun
+from app.models import LossPoint, Project, TrainingRun, Version
 from app.models.enums import RunStatus
 from app.projects.access import AdminProject, CurrentProject
 from app.search.versions import find_active_version
@@ -147,7 +147,7 @@ def _build_page_header(db: Session, project: Project, run: TrainingRun) -> dict[
         "run": run,
         "facts": facts,
         "words": describe_progress(db, facts),
-        "is_active": active is not None and active.id == run.encoder_id,
+        "is_active": active is not None and active.id == run.version_id,
     }
 
 
@@ -168,8 +168,8 @@ def _select_retention_scores(run_plots: RunPlots) -> Mapping[str, Any]:
 
 def _find_raw_number(db: Session, run: TrainingRun) -> int | None:
     """The version that this run was compared with; None before it made one of its own."""
-    made = None if run.encoder_id is None else db.get(Encoder, run.encoder_id)
-    raw = made and db.get(Encoder, made.raw_encoder_id or made.id)
+    made = None if run.version_id is None else db.get(Version, run.version_id)
+    raw = made and db.get(Version, made.base_version_id or made.id)
     return None if raw is None or raw is made else raw.number
 
 

@@ -59,7 +59,7 @@ class RunReport:
                 .where(
                     TrainingRun.id == self._run_id,
                     TrainingRun.status == RunStatus.RUNNING,
-                    TrainingRun.cancel_asked_at.is_(None),
+                    TrainingRun.cancel_requested_at.is_(None),
                 )
                 .values(progress=min(max(progress, 0.0), 1.0))
             )

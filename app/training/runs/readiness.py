@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.team.holdout import is_in_holdout
-from app.models import Consensus, Embedding, Encoder, Project, Record, TrainingRun, utc_now
+from app.models import Consensus, Embedding, Project, Record, TrainingRun, Version, utc_now
 from app.models.enums import RunStatus
 from app.projects.labels import label_set
 from app.search.versions import find_raw_version
@@ -56,7 +56,7 @@ class Readiness:
 class VectorCounts:
     """How many records there are, and how many have a raw vector; raw is None before the first."""
 
-    raw: Encoder | None
+    raw: Version | None
     n_records: int
     n_embedded: int
 
@@ -79,7 +79,7 @@ def readiness(db: Session, project: Project) -> Readiness:
     is_ready = not blocking
     return Readiness(
         is_ready=is_ready,
-        is_due=is_ready and not waiting and moving is None and project.trains_itself,
+        is_due=is_ready and not waiting and moving is None and project.has_auto_training,
         n_labeled=n_labeled,
         n_changed=n_changed,
         needed=needed,
@@ -90,7 +90,7 @@ def readiness(db: Session, project: Project) -> Readiness:
 
 def find_due_projects(db: Session) -> list[Project]:
     """Projects for which a run should start by itself now. Cheap: asked several times a second."""
-    candidates = db.scalars(select(Project).where(Project.trains_itself)).all()
+    candidates = db.scalars(select(Project).where(Project.has_auto_training)).all()
     return [
         project
         for project in candidates
@@ -119,7 +119,7 @@ def _find_last_run(db: Session, project_id: int) -> TrainingRun | None:
 def count_changed_since_last_run(db: Session, project_id: int) -> int:
     """Records whose consensus is newer than what the last run, ended in whatever way, saw."""
     seen = db.scalar(
-        select(func.max(TrainingRun.last_act_id)).where(
+        select(func.max(TrainingRun.last_action_id)).where(
             TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
         )
     )
@@ -131,7 +131,7 @@ def _count_labeled(db: Session, project_id: int, *, after: int) -> int:
 
     All of them less those of the stream: so counted, the many are read from an index alone.
     """
-    newer = Consensus.act_id > after
+    newer = Consensus.action_id > after
     is_alone = not db.get_one(Project, project_id).is_multi_label
     each = func.count() if is_alone else func.count(Consensus.record_id.distinct())
     audited = select(func.count(Consensus.record_id.distinct())).select_from(Record)
@@ -221,7 +221,7 @@ def _count_by_label(db: Session, project: Project, vectors: VectorCounts) -> dic
         has_vector = (
             select(Embedding.record_id)
             .where(
-                Embedding.record_id == Consensus.record_id, Embedding.encoder_id == vectors.raw.id
+                Embedding.record_id == Consensus.record_id, Embedding.version_id == vectors.raw.id
             )
             .exists()
         )
@@ -236,5 +236,5 @@ def _count_vectors(db: Session, project: Project) -> VectorCounts:
     n_records = db.scalar(of_project) or 0
     if raw is None:
         return VectorCounts(None, n_records, 0)
-    of_raw = select(func.count()).select_from(Embedding).where(Embedding.encoder_id == raw.id)
+    of_raw = select(func.count()).select_from(Embedding).where(Embedding.version_id == raw.id)
     return VectorCounts(raw, n_records, db.scalar(of_raw) or 0)

@@ -17,7 +17,7 @@ from app.models.enums import RunStage, RunStatus
 from app.notifications.events import Event, announce
 from app.settings import settings
 from app.training.pipeline import workspace
-from app.training.pipeline.snapshot import last_act_id
+from app.training.pipeline.snapshot import last_action_id
 from app.training.runs.readiness import MOVING, Readiness, find_moving_run, readiness
 
 STAGES = tuple(RunStage)
@@ -47,7 +47,7 @@ def request_run(
         is_forced=is_forced,
         requested_by_id=None if by is None else by.id,
         # Already now, so that a run that fails early is not started again by itself for ever.
-        last_act_id=last_act_id(db, project.id),
+        last_action_id=last_action_id(db, project.id),
     )
     _queue(db, run)
     _log_action(db, "run.request", run, by)
@@ -63,7 +63,7 @@ def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     updated = db.execute(
         update(TrainingRun)
         .where(TrainingRun.id == run.id, TrainingRun.status.in_(MOVING))
-        .values(cancel_asked_at=func.coalesce(TrainingRun.cancel_asked_at, now))
+        .values(cancel_requested_at=func.coalesce(TrainingRun.cancel_requested_at, now))
     )
     if updated.rowcount == 0:  # type: ignore[attr-defined]
         raise Conflict(f"Run {run.number} has already ended.")
@@ -86,7 +86,7 @@ def retry_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     run.attempt += 1
     run.status, run.stage, run.progress = RunStatus.QUEUED, RunStage.COLLECT, 0.0
     run.error = run.verdict = None
-    run.started_at = run.finished_at = run.cancel_asked_at = None
+    run.started_at = run.finished_at = run.cancel_requested_at = None
     _queue(db, run)
     _log_action(db, "run.retry", run, by)
 
@@ -142,7 +142,7 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
         run = db.get_one(TrainingRun, run_id)
     if run.status == RunStatus.SUCCEEDED:
         return None
-    if run.status != RunStatus.RUNNING or run.cancel_asked_at is not None:
+    if run.status != RunStatus.RUNNING or run.cancel_requested_at is not None:
         raise JobCancelled
     return run
 

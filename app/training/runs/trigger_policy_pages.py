@@ -24,7 +24,7 @@ class PolicyForm(StrictModel):
     """As the training page sends it; growth in percent."""
 
     min_labels: Annotated[int, Field(ge=2, le=100_000)]
-    trains_itself: bool = False
+    has_auto_training: bool = False
     growth: float = 25
     per_label: int = 0
     pause_minutes: int = 0
@@ -55,7 +55,7 @@ def save_training_settings(
     """From now on runs start by themselves like this, or not at all."""
     kept: dict[str, Any] = {
         "min_labels": sent.min_labels,
-        "trains_itself": sent.trains_itself,
+        "has_auto_training": sent.has_auto_training,
         "policy": sent.policy().as_json(),
     }
     own_project = db.get_one(Project, project.id)

@@ -20,8 +20,8 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   // An undo of something older than this page: by now the server has named it.
   const prepare = (entry) => {
     if (!entry.isNext) return true;
-    entry.body.act_id ??= next[entry.kind];
-    if (entry.body.act_id) return true;
+    entry.body.action_id ??= next[entry.kind];
+    if (entry.body.action_id) return true;
     announcer.toast(`There is nothing to ${entry.kind}.`, false);
     return false;
   };

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.models.base import Base, utc_now
 
 
-class Encoder(Base):
+class Version(Base):
     """A version of how texts become vectors.
 
     kind, a VersionKind: raw, the base model; head, tuned on top of a raw or a deep version's
-    vectors, which `raw_encoder_id` names; deep, an encoder tuned whole, with embeddings of its own
+    vectors, which `base_version_id` names; deep, an encoder tuned whole, with embeddings of its own
     like a raw one, and a head on top of them.
 
     `number` counts within the project, from 1, when the version is whole. A deep version whose
@@ -32,7 +32,7 @@ class Encoder(Base):
     row stays for what was labeled with it.
     """
 
-    __tablename__ = "encoders"
+    __tablename__ = "versions"
     __table_args__ = (UniqueConstraint("project_id", "number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -40,7 +40,7 @@ class Encoder(Base):
     number: Mapped[int]
     kind: Mapped[str] = mapped_column(String(20))
     base_model: Mapped[str] = mapped_column(String(300))
-    raw_encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
+    base_version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"))
     runtime: Mapped[str | None] = mapped_column(String(20))
     runtime_reason: Mapped[str] = mapped_column(Text, default="")
     note: Mapped[str] = mapped_column(Text, default="")
@@ -59,12 +59,12 @@ class Embedding(Base):
     __tablename__ = "embeddings"
     __table_args__ = (
         # With the record's id, so that counting what is missing reads no vectors.
-        Index("ix_embeddings_content_hash", "encoder_id", "content_hash", "record_id"),
-        Index("ix_embeddings_embedded_at", "encoder_id", "embedded_at"),
+        Index("ix_embeddings_content_hash", "version_id", "content_hash", "record_id"),
+        Index("ix_embeddings_embedded_at", "version_id", "embedded_at"),
     )
 
-    encoder_id: Mapped[int] = mapped_column(
-        ForeignKey("encoders.id", ondelete="CASCADE"), primary_key=True
+    version_id: Mapped[int] = mapped_column(
+        ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True
     )
     record_id: Mapped[int] = mapped_column(
         ForeignKey("records.id", ondelete="CASCADE"), primary_key=True
@@ -79,23 +79,23 @@ class Artifact(Base):
 
     kind: head (once), model-N (each file of a deep version's folder, once), runtime, index and
     suggestions (a newer revision when records arrive later, and of suggestions alone when labels
-    do), map and sketch (a revision of their own), figures (once), graph. `last_act_id`: the newest
-    act whose labels the suggestions know; where it is missing they know what their version's run
-    saw.
+    do), map and sketch (a revision of their own), figures (once), graph. `last_action_id`:
+    the newest action whose labels the suggestions know; where it is missing they know what their
+    version's run saw.
     """
 
     __tablename__ = "artifacts"
-    __table_args__ = (UniqueConstraint("encoder_id", "kind", "revision"),)
+    __table_args__ = (UniqueConstraint("version_id", "kind", "revision"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(20))
     revision: Mapped[int] = mapped_column(default=1)
     file: Mapped[str] = mapped_column(String(200))
     sha256: Mapped[str] = mapped_column(String(64))
     n_bytes: Mapped[int]
     n_records: Mapped[int] = mapped_column(default=0)
-    last_act_id: Mapped[int | None]
+    last_action_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -108,7 +108,7 @@ class Activation(Base):
     project_id: Mapped[int] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), index=True
     )
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id", ondelete="CASCADE"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("versions.id", ondelete="CASCADE"))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(Text, default="")
     activated_at: Mapped[datetime] = mapped_column(default=utc_now)

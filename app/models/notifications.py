@@ -9,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.models.base import Base, utc_now
 
 
-class Watch(Base):
+class Subscription(Base):
     """A user wants to be told what happens in a project; `by_email`: by mail as well."""
 
-    __tablename__ = "watches"
+    __tablename__ = "subscriptions"
 
     project_id: Mapped[int] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True
@@ -23,11 +23,11 @@ class Watch(Base):
     by_email: Mapped[bool] = mapped_column(default=False)
 
 
-class Notice(Base):
+class Notification(Base):
     """One sentence for one user, with the page that tells more; `seen_at` once it was read."""
 
-    __tablename__ = "notices"
-    __table_args__ = (Index("ix_notices_user_id_id", "user_id", "id"),)
+    __tablename__ = "notifications"
+    __table_args__ = (Index("ix_notifications_user_id_id", "user_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
@@ -61,13 +61,13 @@ class Webhook(Base):
 class Delivery(Base):
     """One message on its way to a webhook or a mailbox; kept with what became of it.
 
-    Tried until `delivered_at` or `given_up_at` is set, next at `next_at`; `attempt` numbers the
-    tries. `body` is what happened, the same for every try.
+    Tried until `delivered_at` or `abandoned_at` is set, next at `next_attempt_at`; `attempt`
+    counts the tries. `body` is what happened, the same for every try.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index("ix_deliveries_next_at", "next_at"),
+        Index("ix_deliveries_next_at", "next_attempt_at"),
         Index("ix_deliveries_project_id_id", "project_id", "id"),
     )
 
@@ -78,8 +78,8 @@ class Delivery(Base):
     kind: Mapped[str] = mapped_column(String(40))
     body: Mapped[dict[str, Any]]
     attempt: Mapped[int] = mapped_column(default=1)
-    next_at: Mapped[datetime | None] = mapped_column(default=utc_now)
+    next_attempt_at: Mapped[datetime | None] = mapped_column(default=utc_now)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     delivered_at: Mapped[datetime | None]
-    given_up_at: Mapped[datetime | None]
+    abandoned_at: Mapped[datetime | None]
