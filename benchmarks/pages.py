@@ -91,8 +91,8 @@ def pages_of(serving: Serving, n_runs: int) -> dict[str, str]:
         "versions": f"{PROJECT}/versions",
         "imports": f"{PROJECT}/imports",
         "exports": f"{PROJECT}/exports",
-        "notices": "/notices",
-        "webhooks": f"{PROJECT}/notices",
+        "notices": "/notifications",
+        "webhooks": f"{PROJECT}/notifications",
         "users": "/users",
         "me": "/me",
     }

@@ -255,7 +255,7 @@ def seeds_of(first: Sequence[int], label_id: int) -> dict[str, Seed | None]:
         "uncertain",
         "coverage",
         "recent",
-        "suspects",
+        "likely_mislabeled",
         "contradictions",
         "random",
         "audit",

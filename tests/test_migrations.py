@@ -100,7 +100,7 @@ def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
         kinds = text("SELECT seed_kind FROM labeling_sessions WHERE id = :id")
         assert db.scalar(kinds, {"id": session.id}) == "audit"
         metrics = db.scalars(text("SELECT metric FROM evaluations ORDER BY id")).all()
-        assert metrics == ["accuracy", "audit_accuracy"]
+        assert metrics == ["accuracy", "holdout_accuracy"]
         assert db.scalar(text("SELECT count(*) FROM remarks r JOIN acts a ON a.id = r.act_id")) == 1
         with pytest.raises(IntegrityError):
             db.execute(text("INSERT INTO remarks SELECT * FROM remarks"))

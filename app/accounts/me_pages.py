@@ -70,7 +70,7 @@ def revoke_my_token(request: Request, user: CurrentUser, db: Db, token_id: int) 
     return redirect_to(request, "show_me")
 
 
-@router.post("/me/look")
+@router.post("/me/display")
 def choose_my_look(
     user: CurrentUser,
     db: Db,

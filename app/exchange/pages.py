@@ -176,7 +176,7 @@ def cancel_import(
     return redirect_to(request, "show_import", slug=project.slug, import_id=found.id)
 
 
-@router.post("/projects/{slug}/imports/{import_id}/again")
+@router.post("/projects/{slug}/imports/{import_id}/retry")
 def try_import_again(
     request: Request, project: AdminProject, found: CurrentImport, db: Db
 ) -> Response:

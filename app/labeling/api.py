@@ -155,7 +155,7 @@ def _find_act_id(db: Db, project: CurrentProject, user_id: int, body: TakeBackBo
     return act.id if act else 0
 
 
-@router.post("/projects/{slug}/remarks")
+@router.post("/projects/{slug}/comments")
 def add_remark(project: CurrentProject, user: CurrentUser, body: RemarkBody, db: Db) -> ActAnswer:
     """Flag a record (again: take the flag off), or comment on it."""
     session = _find_session(db, project, body.session_id)

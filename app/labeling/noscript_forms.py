@@ -32,7 +32,7 @@ Rank = Annotated[int, Form(ge=0, le=MAX_RANK)]
 SESSION = "/projects/{slug}/sessions/{session_id}"
 
 
-@router.post(SESSION + "/says")
+@router.post(SESSION + "/votes")
 def annotate_by_form(
     request: Request,
     project: CurrentProject,
@@ -206,7 +206,7 @@ def redo_by_form(
     return _redirect_to_rank(request, project, session, _find_rank(db, session, act), view)
 
 
-@router.post(SESSION + "/remarks")
+@router.post(SESSION + "/comments")
 def remark_by_form(
     request: Request,
     project: CurrentProject,

@@ -76,7 +76,7 @@ def start_session(
     return redirect_to(request, "show_session", slug=project.slug, session_id=session.id)
 
 
-@router.post("/projects/{slug}/sessions/{session_id}/again")
+@router.post("/projects/{slug}/sessions/{session_id}/restart")
 def start_session_again(
     request: Request, project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
 ) -> Response:

@@ -78,7 +78,7 @@ class WebhookAnswer(BaseModel):
         )
 
 
-@router.get("/notices")
+@router.get("/notifications")
 def list_notices(user: CurrentUser, db: ReadDb) -> list[NoticeAnswer]:
     """One's own, the newest first."""
     return [NoticeAnswer.of(notice, name) for notice, name in list_latest_notices(db, user.id)]

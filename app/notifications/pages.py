@@ -21,10 +21,10 @@ from app.projects.access import AdminProject, CurrentProject
 from app.web.templating import redirect_to, render
 
 router = APIRouter(include_in_schema=False)
-OF_PROJECT = "/projects/{slug}/notices"
+OF_PROJECT = "/projects/{slug}/notifications"
 
 
-@router.get("/notices")
+@router.get("/notifications")
 def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """One's own notices, the newest first."""
     return render(
@@ -36,13 +36,13 @@ def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     )
 
 
-@router.get("/notices/bell")
+@router.get("/notifications/bell")
 def show_bell(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """The link in the head of every page, with how many are new."""
     return render(request, "notifications/_bell.html", n_unseen=count_unseen(db, user.id))
 
 
-@router.post("/notices/seen")
+@router.post("/notifications/seen")
 def see_notices(
     request: Request,
     user: CurrentUser,
@@ -54,7 +54,7 @@ def see_notices(
     return redirect_to(request, "show_notices")
 
 
-@router.post("/notices/email")
+@router.post("/notifications/email")
 def save_email(
     request: Request, user: CurrentUser, db: Db, email: Annotated[str, Form()] = ""
 ) -> Response:
@@ -71,7 +71,7 @@ def show_project_notices(
     return render(request, "notifications/project.html", **_project_context(db, project, user))
 
 
-@router.get(OF_PROJECT + "/watch")
+@router.get(OF_PROJECT + "/subscription")
 def show_watch(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
@@ -80,7 +80,7 @@ def show_watch(
     return render(request, "notifications/_watch.html", project=project, watched=watched)
 
 
-@router.post(OF_PROJECT + "/watch")
+@router.post(OF_PROJECT + "/subscription")
 def save_watch(
     request: Request,
     project: CurrentProject,
@@ -128,7 +128,7 @@ def delete_webhook(
     return redirect_to(request, "show_project_notices", slug=project.slug)
 
 
-@router.post(OF_PROJECT + "/deliveries/{delivery_id}/again")
+@router.post(OF_PROJECT + "/deliveries/{delivery_id}/retry")
 def repeat_delivery(
     request: Request, project: AdminProject, user: Admin, delivery_id: int, db: Db
 ) -> Response:

@@ -56,7 +56,7 @@ def show_project(
     return _render_project(request, db, project, user, "overview/project.html")
 
 
-@router.get("/projects/{slug}/standing")
+@router.get("/projects/{slug}/status")
 def show_standing(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:

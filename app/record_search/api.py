@@ -88,7 +88,7 @@ def _build_found_record(row: Row, facts: dict[str, object]) -> FoundRecord:
 _RANKING = ("place", "score", "similarity", "word_rank", "meaning_rank")
 
 
-@router.get("/projects/{slug}/slices")
+@router.get("/projects/{slug}/saved-searches")
 def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchAnswer]:
     """The project's slices, by name."""
     return [
@@ -96,7 +96,7 @@ def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearch
     ]
 
 
-@router.post("/projects/{slug}/slices", status_code=201)
+@router.post("/projects/{slug}/saved-searches", status_code=201)
 def create_saved_search(
     project: CurrentProject, user: CurrentUser, body: SavedSearchBody, db: Db
 ) -> SavedSearchAnswer:
@@ -107,7 +107,7 @@ def create_saved_search(
     )
 
 
-@router.get("/projects/{slug}/slices/{slice_id}")
+@router.get("/projects/{slug}/saved-searches/{slice_id}")
 def read_saved_search(project: CurrentProject, slice_id: int, db: ReadDb) -> SavedSearchWithCount:
     """One slice, counted."""
     found = find_saved_search(db, project.id, slice_id)
@@ -115,7 +115,7 @@ def read_saved_search(project: CurrentProject, slice_id: int, db: ReadDb) -> Sav
     return SavedSearchWithCount(**plain, n_records=count_found(db, project, found))
 
 
-@router.patch("/projects/{slug}/slices/{slice_id}")
+@router.patch("/projects/{slug}/saved-searches/{slice_id}")
 def change_saved_search(
     project: CurrentProject, user: CurrentUser, slice_id: int, body: NameBody, db: Db
 ) -> SavedSearchAnswer:
@@ -124,7 +124,7 @@ def change_saved_search(
     return SavedSearchAnswer.of(project.slug, rename_saved_search(db, found, user, body.name))
 
 
-@router.delete("/projects/{slug}/slices/{slice_id}", status_code=204)
+@router.delete("/projects/{slug}/saved-searches/{slice_id}", status_code=204)
 def remove_saved_search(project: CurrentProject, user: CurrentUser, slice_id: int, db: Db) -> None:
     """Forget the name; the records stay."""
     delete_saved_search(db, find_saved_search(db, project.id, slice_id), user)

@@ -109,7 +109,7 @@ def _build_around_context(
     return {"place": place + 1, "n_total": len(ids), **urls}
 
 
-@router.post(RECORD + "/says")
+@router.post(RECORD + "/votes")
 def annotate_record(
     project: CurrentProject,
     user: CurrentUser,
@@ -154,7 +154,7 @@ def _parse_annotation(
     )
 
 
-@router.post(RECORD + "/remarks")
+@router.post(RECORD + "/comments")
 def remark_on_record(
     project: CurrentProject,
     user: CurrentUser,

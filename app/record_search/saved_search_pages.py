@@ -23,7 +23,7 @@ router = APIRouter()
 Name = Annotated[str, Form(max_length=1_000)]
 
 
-@router.post("/projects/{slug}/records/slices")
+@router.post("/projects/{slug}/records/saved-searches")
 def save_search_by_form(
     project: CurrentProject,
     user: CurrentUser,
@@ -36,7 +36,7 @@ def save_search_by_form(
     return _to(project, parse_saved_search(add_saved_search(db, project, user, name, search)))
 
 
-@router.post("/projects/{slug}/records/slices/{slice_id}/rename")
+@router.post("/projects/{slug}/records/saved-searches/{slice_id}/rename")
 def rename_saved_search_by_form(
     project: CurrentProject, user: CurrentUser, slice_id: int, db: Db, name: Name
 ) -> Response:
@@ -45,7 +45,7 @@ def rename_saved_search_by_form(
     return _to(project, parse_saved_search(rename_saved_search(db, found, user, name)))
 
 
-@router.post("/projects/{slug}/records/slices/{slice_id}/delete")
+@router.post("/projects/{slug}/records/saved-searches/{slice_id}/delete")
 def delete_saved_search_by_form(
     project: CurrentProject, user: CurrentUser, slice_id: int, db: Db
 ) -> Response:

@@ -93,7 +93,7 @@ def read_advice(project: CurrentProject, db: ReadDb) -> AdviceAnswer:
     return AdviceAnswer.model_validate(advice_as_json(build_advice(db, project)))
 
 
-@router.get("/projects/{slug}/training/audit", name="read_audit")
+@router.get("/projects/{slug}/training/holdout", name="read_audit")
 def read_audit(project: CurrentProject, db: ReadDb, version: int | None = None) -> AuditAnswer:
     """What the audit stream says of a version today; of the active one unless named."""
     return AuditAnswer.model_validate(holdout_as_json(db, project, version))

@@ -133,7 +133,7 @@ class TrialAnswer(StrictModel):
         )
 
 
-@router.get("/versions/family")
+@router.get("/versions/lineage")
 def list_family(project: CurrentProject, db: ReadDb) -> list[VersionNodeAnswer]:
     """All versions, each followed by what stands on it."""
     return [VersionNodeAnswer.of(kin) for kin in build_lineage(db, project)]

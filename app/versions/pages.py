@@ -92,7 +92,7 @@ def try_versions(
     )
 
 
-@router.post("/{number}/describe", name="describe_version")
+@router.post("/{number}/note", name="describe_version")
 def describe_version(
     request: Request,
     project: AdminProject,
@@ -115,7 +115,7 @@ def take_version_away(
     return redirect_to(request, "show_versions", slug=project.slug)
 
 
-@router.post("/keep", name="keep_versions")
+@router.post("/retention", name="keep_versions")
 def keep_versions(request: Request, project: AdminProject, db: Db, n: Number) -> Response:
     """How many tuned versions stay by themselves."""
     set_retention_limit(db, project.id, n)

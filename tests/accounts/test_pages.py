@@ -319,7 +319,7 @@ def test_the_look_of_the_labeling_page_is_chosen_and_nothing_else_is_touched(
 ) -> None:
     admin.post("/me/preferences", json={"keys": {"skip": "w"}, "digits_7": [3, None]})
 
-    kept = admin.post("/me/look", data={"density": "compact", "text_size": "large"})
+    kept = admin.post("/me/display", data={"density": "compact", "text_size": "large"})
 
     assert kept.headers["location"] == "/me?kept=true#look"
     page = admin.get("/me?kept=true").text
@@ -334,7 +334,7 @@ def test_the_look_of_the_labeling_page_is_chosen_and_nothing_else_is_touched(
         "shows_differences": False,
         "is_reranked": False,
     }
-    assert admin.post("/me/look", data={"density": "x", "text_size": "y"}).status_code == 422
+    assert admin.post("/me/display", data={"density": "x", "text_size": "y"}).status_code == 422
 
 
 def test_a_stored_look_that_makes_no_sense_is_the_usual_one() -> None:

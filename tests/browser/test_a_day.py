@@ -50,7 +50,7 @@ BY_BUTTON = (
     "uncertain",
     "coverage",
     "recent",
-    "suspects",
+    "likely_mislabeled",
     "contradictions",
     "random",
     "audit",
@@ -299,11 +299,11 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     day.press("v", "j", "Escape", "i")
     expect(page.locator('#rows [aria-selected="true"]')).to_have_count(30 - len(said))
     day.press("Escape", "t", "Escape")
-    with page.expect_response("**/remarks"):
+    with page.expect_response("**/comments"):
         day.press("f")
     day.press("c")
     page.locator("#comment textarea").fill("n1 <b>?")
-    with page.expect_response("**/remarks"):
+    with page.expect_response("**/comments"):
         page.get_by_role("button", name="Save comment").click()
     # The tiny model is sure of nothing: what it suggests stays open.
     day.press("Shift+A")

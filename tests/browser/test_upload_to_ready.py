@@ -68,7 +68,7 @@ def walk(
     page.locator(".new-project").get_by_label("Name").fill("Flights")
     page.locator(".new-project button").click()
     expect(page).to_have_url(re.compile("/projects/flights"))
-    page.goto(f"{address}/projects/flights/notices")
+    page.goto(f"{address}/projects/flights/notifications")
     page.get_by_label("A notice when a run ends").check()
     page.locator("form[action$='/watch'] button").click()
     page.goto(f"{address}/projects/flights/imports")

@@ -138,7 +138,7 @@ def test_a_waiting_import_can_be_stopped_and_gone_on_with(admin: TestClient) -> 
     assert admin.post(f"{IMPORTS}/{import_id}/cancel").status_code == 303
     assert the_import(import_id).status == "cancelled"
     assert admin.post(f"{IMPORTS}/{import_id}/cancel").status_code == 409
-    assert admin.post(f"{IMPORTS}/{import_id}/again").status_code == 303
+    assert admin.post(f"{IMPORTS}/{import_id}/retry").status_code == 303
     assert the_import(import_id).status == "queued"
 
 

@@ -154,7 +154,7 @@ def test_a_decided_row_is_not_accepted_over(desk: Desk) -> None:
     before = n_acts()
 
     data = {"rank": "0", "key": "x", "say": f"accept:{desk.labels[0]}"}
-    assert client.post(f"{address(session)}/says", data=data).status_code == 303
+    assert client.post(f"{address(session)}/votes", data=data).status_code == 303
 
     assert (n_acts(), desk.consensus(0)) == (before, [2])
     with read_session() as db:

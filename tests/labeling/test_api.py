@@ -99,9 +99,9 @@ def test_a_flag_set_twice_is_off_again(desk: Desk) -> None:
     client, record = browser(desk), desk.records[0]
     flag = {"record_id": record, "kind": "flag"}
 
-    on = client.post(f"{API}/remarks", json={"key": "1", **flag}).json()
-    again = client.post(f"{API}/remarks", json={"key": "1", **flag}).json()
-    off = client.post(f"{API}/remarks", json={"key": "2", **flag}).json()
+    on = client.post(f"{API}/comments", json={"key": "1", **flag}).json()
+    again = client.post(f"{API}/comments", json={"key": "1", **flag}).json()
+    off = client.post(f"{API}/comments", json={"key": "2", **flag}).json()
 
     assert [answer["records"][0]["is_flagged"] for answer in (on, again, off)] == [
         True,
@@ -114,8 +114,8 @@ def test_comments_are_stored_as_they_are_and_undone(desk: Desk) -> None:
     client = browser(desk)
     body = {"key": "1", "record_id": desk.records[0], "kind": "comment", "body": "<b>why?</b>"}
 
-    assert client.post(f"{API}/remarks", json=body).json()["records"][0]["n_comments"] == 1
-    assert client.post(f"{API}/remarks", json={**body, "key": "2", "body": " "}).status_code == 422
+    assert client.post(f"{API}/comments", json=body).json()["records"][0]["n_comments"] == 1
+    assert client.post(f"{API}/comments", json={**body, "key": "2", "body": " "}).status_code == 422
     undone = client.post(f"{API}/annotations/undo", json={}).json()
     assert undone["records"][0]["n_comments"] == 0
 

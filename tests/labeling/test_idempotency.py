@@ -56,12 +56,12 @@ def annotations(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], di
 
 
 def remarks(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    return f"{API}/remarks", flag(desk, 1), flag(desk, 2)
+    return f"{API}/comments", flag(desk, 1), flag(desk, 2)
 
 
 def row(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
     form = {"key": "k", "rank": "3", "say": f"label:{desk.labels[1]}"}
-    return f"{PAGES}/sessions/{session.id}/says", form, form | {"rank": "4"}
+    return f"{PAGES}/sessions/{session.id}/votes", form, form | {"rank": "4"}
 
 
 def page(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -72,17 +72,17 @@ def page(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any], dic
 
 def row_remark(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
     form = {"key": "k", "rank": "3", "kind": "comment", "body": "odd"}
-    return f"{PAGES}/sessions/{session.id}/remarks", form, form | {"body": "even"}
+    return f"{PAGES}/sessions/{session.id}/comments", form, form | {"body": "even"}
 
 
 def record(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
     form = {"key": "k", "say": "none"}
-    return f"{PAGES}/records/{desk.records[0]}/says", form, form | {"say": "skip"}
+    return f"{PAGES}/records/{desk.records[0]}/votes", form, form | {"say": "skip"}
 
 
 def record_remark(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
     form = {"key": "k", "kind": "comment", "body": "odd"}
-    return f"{PAGES}/records/{desk.records[0]}/remarks", form, form | {"kind": "flag"}
+    return f"{PAGES}/records/{desk.records[0]}/comments", form, form | {"kind": "flag"}
 
 
 DOORS = [annotations, remarks, row, page, row_remark, record, record_remark]
@@ -120,7 +120,7 @@ def test_a_key_of_one_operation_is_refused_by_another(desk: Desk) -> None:
     client = client_of(desk.ada)
     client.post(f"{API}/annotations", json=say(desk, 0))
 
-    refused = client.post(f"{API}/remarks", json=flag(desk, 0))
+    refused = client.post(f"{API}/comments", json=flag(desk, 0))
 
     assert (refused.status_code, refused.json()["title"]) == (409, REUSED)
     assert counted(Comment) == 0
@@ -217,11 +217,11 @@ def test_two_requests_with_one_key_at_once_store_one_and_refuse_the_other(
 
 def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once: AtOnce) -> None:
     client = client_of(desk.ada)
-    client.post(f"{API}/remarks", json=flag(desk, 0, key="on"))
+    client.post(f"{API}/comments", json=flag(desk, 0, key="on"))
 
     answers = at_once("remarks", 2 * [flag(desk, 0, key="off")])
-    again = client.post(f"{API}/remarks", json=flag(desk, 0, key="off"))
-    on_again = client.post(f"{API}/remarks", json=flag(desk, 0, key="on"))
+    again = client.post(f"{API}/comments", json=flag(desk, 0, key="off"))
+    on_again = client.post(f"{API}/comments", json=flag(desk, 0, key="on"))
 
     assert {answer.text for answer in answers} == {again.text}
     assert [each["is_flagged"] for each in again.json()["records"]] == [False]

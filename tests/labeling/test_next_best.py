@@ -253,7 +253,7 @@ def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
     assert (told["n_records"], told["label"]) == (5, "billing")
     assert told["share"] == pytest.approx(4.79 / 5, abs=1e-3)
     assert client.get("/api/v1/projects/letters/sessions").json() == []
-    refused = client.post("/api/v1/projects/letters/sessions/forecast", json={"seed_kind": "audit"})
+    refused = client.post("/api/v1/projects/letters/sessions/forecast", json={"seed_kind": "holdout"})
     assert refused.status_code == 422
 
 
@@ -475,7 +475,7 @@ def test_suspects_are_labels_that_their_neighbours_disagree_with(desk: Desk) -> 
     pairs = [(i, i % 3) for i in range(12) if i != 9]
     desk.label(desk.ada, *pairs, (9, 1), key="all")
 
-    session = start_session(desk.project, desk.ada, "suspects")
+    session = start_session(desk.project, desk.ada, "likely_mislabeled")
 
     assert order(session)[0] == desk.records[9]
     assert session.title == "Labels that disagree with their neighbours"
@@ -491,7 +491,7 @@ def test_a_label_is_suspect_when_fewer_than_half_of_its_neighbours_agree(databas
     # Of five, each has four of its own label beside it; of six, five: that is half.
     desk.label(desk.ada, *[(i, int(i >= 5)) for i in range(11)], key="all")
 
-    session = start_session(desk.project, desk.ada, "suspects")
+    session = start_session(desk.project, desk.ada, "likely_mislabeled")
 
     assert sorted(order(session)) == desk.records[:5]
 
@@ -500,12 +500,12 @@ def test_contradictions_stand_beside_each_other(desk: Desk) -> None:
     session = folded_session(desk)
     desk.label(desk.ada, *[(i, 0) for i in range(12) if i != 4], (4, 2), key="all")
 
-    session = start_session(desk.project, desk.ada, "contradictions")
+    session = start_session(desk.project, desk.ada, "conflicts")
 
     assert set(order(session)) == {desk.records[1], desk.records[4]}
     desk.label(desk.ada, (4, 0), key="mended")
     with pytest.raises(Conflict, match="No two records that read alike"):
-        start_session(desk.project, desk.ada, "contradictions")
+        start_session(desk.project, desk.ada, "conflicts")
 
 
 def test_coverage_goes_to_what_is_farthest_from_any_label(desk: Desk) -> None:
@@ -553,7 +553,7 @@ def test_new_records_are_those_of_the_last_import_that_brought_any(desk: Desk) -
 def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk) -> None:
     suggest(desk, embed(desk), shares(*SURE))
 
-    session = start_session(desk.project, desk.ada, "audit", k=4)
+    session = start_session(desk.project, desk.ada, "holdout", k=4)
 
     with read_session() as db:
         hashes = select(Record.id).order_by(Record.content_hash, Record.id).limit(4)
@@ -562,4 +562,4 @@ def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk)
         assert db.get_one(Project, desk.project.id).holdout_until != ""
     assert [row.suggestions for row in rows] == [()] * 4
     with pytest.raises(Invalid, match="1 to 1,000"):
-        start_session(desk.project, desk.ada, "audit", k=0)
+        start_session(desk.project, desk.ada, "holdout", k=0)

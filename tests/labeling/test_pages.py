@@ -47,7 +47,7 @@ def test_a_row_is_labeled_by_its_form_and_a_double_click_counts_once(desk: Desk)
     assert key is not None
     data = {"rank": "0", "key": key[1], "say": f"label:{desk.labels[2]}"}
 
-    answers = [client.post(f"{url}/says", data=data) for _ in range(2)]
+    answers = [client.post(f"{url}/votes", data=data) for _ in range(2)]
 
     assert [answer.headers["location"] for answer in answers] == [f"{url}?at=1#row-1"] * 2
     page = client.get(url).text
@@ -59,7 +59,7 @@ def test_a_row_is_labeled_by_its_form_and_a_double_click_counts_once(desk: Desk)
     assert '<b data-progress="decided">0</b>' in client.get(url).text
     client.post(f"{url}/redo")
     assert '<b data-progress="decided">1</b>' in client.get(url).text
-    assert client.post(f"{url}/says", data={**data, "key": "x", "say": "what?"}).status_code == 422
+    assert client.post(f"{url}/votes", data={**data, "key": "x", "say": "what?"}).status_code == 422
     assert client.post(f"{url}/accept", data={"start": "0", "key": "y"}).status_code == 409
 
 

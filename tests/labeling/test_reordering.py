@@ -119,7 +119,7 @@ def test_the_commonest_label_is_not_suggested_where_nothing_speaks_about_a_row(d
 
 def test_an_audit_suggests_nothing(desk: Desk) -> None:
     suggest(desk, embed(desk), np.tile([0.9, 0.05, 0.05], (12, 1)))
-    session = start_session(desk.project, desk.ada, "audit", k=12)
+    session = start_session(desk.project, desk.ada, "holdout", k=12)
     decide(desk, session, *range(6))
 
     assert ordered(desk, session).suggestions == {}

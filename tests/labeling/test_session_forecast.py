@@ -27,7 +27,7 @@ def start_sure_session(desk: Desk) -> LabelingSession:
 
 def decide(client: TestClient, session: LabelingSession, rank: int, label_id: int) -> None:
     data = {"rank": str(rank), "key": f"k{rank}-{label_id}", "say": f"label:{label_id}"}
-    answer = client.post(f"/projects/letters/sessions/{session.id}/says", data=data)
+    answer = client.post(f"/projects/letters/sessions/{session.id}/votes", data=data)
     assert answer.status_code == 303
 
 

@@ -69,7 +69,7 @@ def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
     assert forecast(ada, seed_kind="given", record_ids=given) == (
         "3 records. Nothing is suggested yet; 1 already labeled."
     )
-    assert forecast(ada, seed_kind="suspects") == "No label disagrees with its neighbours."
+    assert forecast(ada, seed_kind="likely_mislabeled") == "No label disagrees with its neighbours."
     assert forecast(ada, seed_kind="random", k="5") == "5 records."
     assert "must be a whole number, not “many”" in forecast(ada, seed_kind="random", k="many")
     assert forecast(ada, seed_kind="random", q="number 7") == "1 record."
@@ -111,15 +111,15 @@ def test_a_session_is_hidden_and_found_again(desk: Desk, ada: TestClient) -> Non
 
 
 def test_an_admin_asks_for_independent_opinions(desk: Desk, ada: TestClient) -> None:
-    saved = ada.post("/projects/letters/overlap", data={"percent": "25", "n_people": "3"})
+    saved = ada.post("/projects/letters/multi-annotation", data={"percent": "25", "n_people": "3"})
 
     assert saved.status_code == 303
-    assert ada.get(f"{API}/overlap").json() == {"share": 0.25, "n_people": 3}
+    assert ada.get(f"{API}/multi-annotation").json() == {"share": 0.25, "n_people": 3}
     assert 'value="25"' in ada.get(PAGE).text
     ben = client_of(desk.ben)
-    assert ben.post("/projects/letters/overlap", data={"percent": "0"}).status_code == 403
+    assert ben.post("/projects/letters/multi-annotation", data={"percent": "0"}).status_code == 403
     assert "Independent opinions" not in ben.get(PAGE).text
-    assert ada.post("/projects/letters/overlap", data={"percent": "101"}).status_code == 422
+    assert ada.post("/projects/letters/multi-annotation", data={"percent": "101"}).status_code == 422
 
 
 def test_programs_assign(desk: Desk, ada: TestClient) -> None:

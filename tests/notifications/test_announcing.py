@@ -86,23 +86,23 @@ def test_webhooks_get_everything_and_mailboxes_what_people_asked_for(database: s
 def test_the_bell_counts_what_is_new_until_it_was_read(database: str) -> None:
     project, ada = make_project(), make_user("ada")
     browser = client_of(ada)
-    assert "new" not in browser.get("/notices/bell").text
+    assert "new" not in browser.get("/notifications/bell").text
     tell(project, also=ada.id)
     tell(project, also=ada.id)
 
-    assert "2 new" in browser.get("/notices/bell").text
-    newest = max(each["id"] for each in browser.get("/api/v1/notices").json())
-    assert 'href="/projects/letters/training/runs/3"' in browser.get("/notices").text
+    assert "2 new" in browser.get("/notifications/bell").text
+    newest = max(each["id"] for each in browser.get("/api/v1/notifications").json())
+    assert 'href="/projects/letters/training/runs/3"' in browser.get("/notifications").text
     tell(project, also=ada.id)
-    browser.post("/notices/seen", data={"up_to": newest})
+    browser.post("/notifications/seen", data={"up_to": newest})
 
-    assert "1 new" in browser.get("/notices/bell").text
+    assert "1 new" in browser.get("/notifications/bell").text
 
 
 def test_a_user_asks_to_be_told_and_stops(database: str) -> None:
     project = make_project()
     browser = client_of(make_user("ben", "annotator"))
-    page = f"/projects/{project.slug}/notices"
+    page = f"/projects/{project.slug}/notifications"
 
     assert "Tell me when a run ends" in browser.get(f"{page}/watch").text
     browser.post(f"{page}/watch", data={"tell": "yes"})
@@ -116,13 +116,13 @@ def test_a_user_asks_to_be_told_and_stops(database: str) -> None:
 
 def test_mail_needs_an_address_and_an_address_is_looked_at(annotator: TestClient) -> None:
     make_project()
-    without = annotator.post("/projects/letters/notices/watch", data={"tell": "email"})
-    wrong = annotator.post("/notices/email", data={"email": "ada at example"})
-    sly = annotator.post("/notices/email", data={"email": "a@b.org\nBcc: c@d.org"})
+    without = annotator.post("/projects/letters/notifications/subscription", data={"tell": "email"})
+    wrong = annotator.post("/notifications/email", data={"email": "ada at example"})
+    sly = annotator.post("/notifications/email", data={"email": "a@b.org\nBcc: c@d.org"})
 
     assert (without.status_code, wrong.status_code, sly.status_code) == (422, 422, 422)
     assert "“ada at example” is not an e-mail address" in wrong.text
-    assert annotator.post("/notices/email", data={"email": "ben@b.org"}).status_code == 303
+    assert annotator.post("/notifications/email", data={"email": "ben@b.org"}).status_code == 303
     assert (
-        annotator.post("/projects/letters/notices/watch", data={"tell": "email"}).status_code == 303
+        annotator.post("/projects/letters/notifications/subscription", data={"tell": "email"}).status_code == 303
     )

@@ -178,7 +178,7 @@ def test_admins_add_test_and_remove_webhooks_and_annotators_see_none(
     project: Project, ada: User, receiver: Receiver
 ) -> None:
     admin, annotator = client_of(ada), client_of(make_user("ben", "annotator"))
-    page = "/projects/letters/notices"
+    page = "/projects/letters/notifications"
     added = admin.post(f"{page}/webhooks", data={"url": "https://example.org/hook"})
     [webhook] = admin.get("/api/v1/projects/letters/webhooks").json()
 
@@ -205,7 +205,7 @@ def test_admins_add_test_and_remove_webhooks_and_annotators_see_none(
 )
 def test_what_is_no_address_is_refused_in_words(ada: User, url: str, words: str) -> None:
     make_project()
-    answer = client_of(ada).post("/projects/letters/notices/webhooks", data={"url": url})
+    answer = client_of(ada).post("/projects/letters/notifications/webhooks", data={"url": url})
 
     assert answer.status_code == 422
     assert words in answer.text
@@ -220,7 +220,7 @@ def test_a_message_given_up_can_be_sent_again(
         deliver(on_its_way)
     receiver.status = 200
 
-    again = client_of(ada).post(f"/projects/letters/notices/deliveries/{on_its_way}/again")
+    again = client_of(ada).post(f"/projects/letters/notifications/deliveries/{on_its_way}/retry")
     deliver(on_its_way)
 
     assert again.status_code == 303

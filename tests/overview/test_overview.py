@@ -155,7 +155,7 @@ def test_an_empty_project_asks_for_a_file(client: TestClient, project: Project) 
 
     assert states(client) == ["is-next", "", "", "", "", ""]
     assert 'href="/projects/letters/imports">Import a file<' in page
-    assert "/standing" not in page
+    assert "/status" not in page
 
 
 def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -> None:
@@ -176,7 +176,7 @@ def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -
 
     assert "1,500 rows of mail.csv are read" in page
     assert '<progress value="0.375" max="1"' in page
-    assert 'hx-get="/projects/letters/standing"' in page
+    assert 'hx-get="/projects/letters/status"' in page
 
 
 def test_embedding_is_watched_until_every_record_has_its_vector(
@@ -185,7 +185,7 @@ def test_embedding_is_watched_until_every_record_has_its_vector(
     ids = add_records(project, 4)
     embed(project, ids[:3])
 
-    fragment = client.get("/projects/letters/standing", headers={"HX-Request": "true"}).text
+    fragment = client.get("/projects/letters/status", headers={"HX-Request": "true"}).text
 
     assert states(client)[:2] == ["is-done", "is-next"]
     assert "3 of 4 have a vector" in fragment
@@ -202,7 +202,7 @@ def test_the_first_session_is_one_click_away(client: TestClient, project: Projec
     form = re.search(r'<form method="post" action="/projects/letters/sessions">(.*?)</form>', page)
     assert form is not None
     assert '<input type="hidden" name="seed_kind" value="cold_start">' in form[1]
-    assert "/standing" not in page
+    assert "/status" not in page
 
 
 def test_no_session_is_offered_before_the_index_is_there(
@@ -245,7 +245,7 @@ def test_a_run_is_watched(client: TestClient, project: Project, ada: User) -> No
         )
 
     assert steps(client)[4][2] == "Run 1 is running, at tune"
-    assert 'hx-get="/projects/letters/standing"' in client.get("/projects/letters").text
+    assert 'hx-get="/projects/letters/status"' in client.get("/projects/letters").text
 
 
 def test_after_a_run_a_purer_session_is_one_click_away_and_then_all_is_ticked(
@@ -269,7 +269,7 @@ def test_after_a_run_a_purer_session_is_one_click_away_and_then_all_is_ticked(
     assert states(client) == []
     assert "What to label next" in page
     assert "Next best session" in page
-    assert "/standing" not in page
+    assert "/status" not in page
 
 
 def test_a_later_run_is_watched_too(client: TestClient, project: Project) -> None:
@@ -281,7 +281,7 @@ def test_a_later_run_is_watched_too(client: TestClient, project: Project) -> Non
 
     page = client.get("/projects/letters").text
     assert 'href="/projects/letters/training/runs/2">Run 2</a>' in page
-    assert 'hx-get="/projects/letters/standing"' in page
+    assert 'hx-get="/projects/letters/status"' in page
 
 
 def test_raw_and_tuned_stand_side_by_side_with_k_n_and_interval(

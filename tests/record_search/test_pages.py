@@ -218,10 +218,10 @@ def test_slices_are_named_searches(annotator: TestClient) -> None:
     imported(make_project(), as_csv(ROWS))
 
     kept = annotator.post(
-        f"{PAGE}/slices", data={"name": " Open  cards", "query": "state=unlabeled"}
+        f"{PAGE}/saved-searches", data={"name": " Open  cards", "query": "state=unlabeled"}
     )
-    again = annotator.post(f"{PAGE}/slices", data={"name": "OPEN CARDS", "query": "q=my"})
-    bare = annotator.post(f"{PAGE}/slices", data={"name": "All", "query": "sort=newest"})
+    again = annotator.post(f"{PAGE}/saved-searches", data={"name": "OPEN CARDS", "query": "q=my"})
+    bare = annotator.post(f"{PAGE}/saved-searches", data={"name": "All", "query": "sort=newest"})
     page = annotator.get(PAGE).text
 
     assert kept.headers["location"] == f"{PAGE}?state=unlabeled"
@@ -230,7 +230,7 @@ def test_slices_are_named_searches(annotator: TestClient) -> None:
     assert annotator.get(f"{PAGE}/count?state=unlabeled").text == "1"
     slice_id = re.search(r"slices/(\d+)/rename", page)
     assert slice_id
-    annotator.post(f"{PAGE}/slices/{slice_id[1]}/rename", data={"name": "Rest"})
+    annotator.post(f"{PAGE}/saved-searches/{slice_id[1]}/rename", data={"name": "Rest"})
     assert ">Rest <" in annotator.get(PAGE).text
-    annotator.post(f"{PAGE}/slices/{slice_id[1]}/delete")
+    annotator.post(f"{PAGE}/saved-searches/{slice_id[1]}/delete")
     assert "Rest" not in annotator.get(PAGE).text

@@ -77,8 +77,8 @@ def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: Te
         assert load_consensus(db, [record_id]) == {record_id: [None]}
         assert sorted(db.scalars(select(Comment.kind))) == ["comment", "flag"]
     assert "odd &lt;b&gt;one&lt;/b&gt;" in annotator.get(here).text
-    assert annotator.post(f"{here}/says", data={"key": "k5", "say": "accept:"}).status_code == 422
-    assert annotator.post(f"{here}/says", data={"key": "k6", "say": "label:99"}).status_code == 404
+    assert annotator.post(f"{here}/votes", data={"key": "k5", "say": "accept:"}).status_code == 422
+    assert annotator.post(f"{here}/votes", data={"key": "k6", "say": "label:99"}).status_code == 404
 
 
 def test_previous_and_next_follow_the_search_it_was_opened_from(annotator: TestClient) -> None:
@@ -129,5 +129,5 @@ def test_records_of_other_projects_are_unknown(annotator: TestClient) -> None:
 
     assert annotator.get(f"{PAGE}/{foreign}").status_code == 404
     assert annotator.get(f"/api/v1{PAGE}/{foreign}").status_code == 404
-    says = annotator.post(f"{PAGE}/{foreign}/says", data={"key": "k", "say": "none"})
+    says = annotator.post(f"{PAGE}/{foreign}/votes", data={"key": "k", "say": "none"})
     assert says.status_code == 404

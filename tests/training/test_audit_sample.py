@@ -54,10 +54,10 @@ def test_several_labels_a_record_are_audited_too() -> None:
         score.metric: score
         for score in compute_holdout_scores(answers, BootstrapSamples(answers.examples.groups))
     }
-    assert (told["audit_accuracy"].value, told["audit_accuracy"].n) == (1.0, 40)
-    assert told["audit_accuracy"].low > 0.9
+    assert (told["holdout_accuracy"].value, told["holdout_accuracy"].n) == (1.0, 40)
+    assert told["holdout_accuracy"].low > 0.9
     # Two of the four clusters share a label, and lie no nearer to each other than to the others.
-    assert 0.8 < told["audit_r_precision"].value < 1.0
+    assert 0.8 < told["holdout_r_precision"].value < 1.0
 
 
 def test_fewer_than_ten_audited_records_tell_nothing() -> None:

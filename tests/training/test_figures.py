@@ -50,7 +50,7 @@ def client(ada: User) -> TestClient:
 def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_files(
     client: TestClient,
 ) -> None:
-    page, story = client.get(RUN).text, client.get(f"{API}/story").json()
+    page, story = client.get(RUN).text, client.get(f"{API}/summary").json()
     figures = client.get(f"{RUN}/figures").text
     plots = {plot["name"]: plot for plot in client.get(f"{API}/plots").json()}
     told = {

@@ -264,24 +264,24 @@ def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
     with read_session() as db:
         raw_id = db.scalars(select(Version.id)).one()
     write_index(raw_id)
-    before = client.get(f"{API}/training/audit").json()
+    before = client.get(f"{API}/training/holdout").json()
 
     run_once(client)
 
     run = client.get(f"{API}/runs/1").json()
-    now = client.get(f"{API}/training/audit").json()
-    raw = client.get(f"{API}/training/audit", params={"version": 1}).json()
+    now = client.get(f"{API}/training/holdout").json()
+    raw = client.get(f"{API}/training/holdout", params={"version": 1}).json()
     stored = {(e["role"], e["metric"]): e for e in client.get(f"{API}/runs/1/evaluations").json()}
     assert run["n_examples"] == 40
     assert (now["n_records"], now["n_labeled"], now["version"]) == (92, 92, 2)
-    assert [s["metric"] for s in before["scores"]] == ["audit_r_precision"]
-    accuracy = next(s for s in now["scores"] if s["metric"] == "audit_accuracy")
+    assert [s["metric"] for s in before["scores"]] == ["holdout_r_precision"]
+    accuracy = next(s for s in now["scores"] if s["metric"] == "holdout_accuracy")
     assert accuracy["n"] == 92
-    assert accuracy["value"] == pytest.approx(stored["tuned", "audit_accuracy"]["value"], abs=0.02)
+    assert accuracy["value"] == pytest.approx(stored["tuned", "holdout_accuracy"]["value"], abs=0.02)
     assert accuracy["low"] < accuracy["value"] < accuracy["high"]
-    assert stored["tuned", "audit_accuracy"]["value"] > stored["raw", "audit_accuracy"]["value"]
+    assert stored["tuned", "holdout_accuracy"]["value"] > stored["raw", "holdout_accuracy"]["value"]
     assert raw["scores"][0]["value"] == pytest.approx(
-        stored["raw", "audit_r_precision"]["value"], abs=0.02
+        stored["raw", "holdout_r_precision"]["value"], abs=0.02
     )
     assert "In the audit of 92 records" in run["verdict"]
 
@@ -295,7 +295,7 @@ def test_what_a_version_had_seen_before_it_joined_is_no_audit_of_that_version(
         db.get_one(Project, project.id).holdout_until = f"{51:064x}"
     label(project, ada, range(32, 52))
 
-    told = client.get(f"{API}/training/audit").json()
+    told = client.get(f"{API}/training/holdout").json()
 
     assert told["n_labeled"] == 52
     assert {score["n"] for score in told["scores"]} == {20}

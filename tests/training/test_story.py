@@ -54,9 +54,9 @@ def test_a_gain_that_may_be_nothing_is_not_sure_yet() -> None:
 
 def test_the_audit_is_told_with_its_n_and_asked_first() -> None:
     told = write_story(
-        [figure("r_precision", 0.6, 0.5), figure("audit_accuracy", 0.7, 0.9, 60)],
-        [score("over_raw", "audit_accuracy", 0.2, 0.1, 0.3, 60)],
-        [difference("evidence", -0.1, 0.99), difference("audit_accuracy", 0.2, 0.0, 60)],
+        [figure("r_precision", 0.6, 0.5), figure("holdout_accuracy", 0.7, 0.9, 60)],
+        [score("over_raw", "holdout_accuracy", 0.2, 0.1, 0.3, 60)],
+        [difference("evidence", -0.1, 0.99), difference("holdout_accuracy", 0.2, 0.0, 60)],
         [],
     )
 

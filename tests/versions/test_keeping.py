@@ -49,7 +49,7 @@ def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: Use
 
     assert files
     assert [file for file in files if (settings().data_dir / file).exists()] == []
-    listed = browser.get("/api/v1/projects/letters/versions/family").json()
+    listed = browser.get("/api/v1/projects/letters/versions/lineage").json()
     assert [each["number"] for each in listed] == [1, 3]
     with read_session() as db:
         assert db.get_one(LabelingSession, session["id"]).version_id == number(2).id

@@ -100,7 +100,7 @@ def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
     browser = client_of(ada)
     sent = {"note": "  Before the <summer>. ", "is_pinned": "true"}
 
-    assert browser.post("/projects/letters/versions/2/describe", data=sent).status_code == 303
+    assert browser.post("/projects/letters/versions/2/note", data=sent).status_code == 303
 
     with read_session() as db:
         encoder = db.query(Version).filter_by(number=2).one()

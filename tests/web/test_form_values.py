@@ -22,7 +22,7 @@ def test_a_form_that_sends_no_number_is_refused(desk: Desk, text: str) -> None:
     shown = {"key": "two", "rows": [f"{text}:"]}
 
     answers = [
-        client.post(f"/projects/letters/sessions/{session.id}/says", data=row),
+        client.post(f"/projects/letters/sessions/{session.id}/votes", data=row),
         client.post(f"/projects/letters/sessions/{session.id}/accept", data=shown),
         client.post("/projects/letters/map/sessions", data={"record_ids": text}),
         client.post("/projects/letters/progress/goal", data={"goal": text[:40]}),

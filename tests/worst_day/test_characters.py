@@ -30,9 +30,9 @@ def send(client: TestClient, path: str, body: str) -> Any:
     [
         ("/api/v1/projects", '{"name": "%s"}', "name"),
         (f"{API}/labels", '{"name": "%s"}', "name"),
-        (f"{API}/slices", '{"name": "%s", "asked": {"q": "x"}}', "name"),
-        (f"{API}/slices", '{"name": "x", "asked": {"q": "%s"}}', "q"),
-        (f"{API}/slices", '{"name": "x", "asked": {"%s": "x"}}', "asked"),
+        (f"{API}/saved-searches", '{"name": "%s", "asked": {"q": "x"}}', "name"),
+        (f"{API}/saved-searches", '{"name": "x", "asked": {"q": "%s"}}', "q"),
+        (f"{API}/saved-searches", '{"name": "x", "asked": {"%s": "x"}}', "asked"),
         (f"{API}/webhooks", '{"url": "https://a.org/%s"}', "url"),
         (f"{API}/similar", '{"text": "%s"}', "text"),
         (f"{API}/sessions", '{"kind": "text", "text": "%s"}', "text"),
@@ -57,8 +57,8 @@ def test_a_program_is_told_which_value(
         ("/login", "name"),
         ("/login", "password"),
         ("/me/tokens", "name"),
-        ("/notices/email", "email"),
-        (f"{PAGES}/records/1/remarks", "body"),
+        ("/notifications/email", "email"),
+        (f"{PAGES}/records/1/comments", "body"),
     ],
 )
 def test_a_form_is_told_which_value(day: Day, path: str, field: str) -> None:

@@ -103,14 +103,14 @@ def test_a_disk_that_fills_during_an_import(day: Day, capsys: pytest.CaptureFixt
     assert day.now == day.before
     assert DISK_IS_FULL in html.unescape(day.browser.get(f"{PAGES}/imports/{import_id}").text)
     assert day.program.get(f"{API}/imports/{import_id}").json()["error"] == DISK_IS_FULL
-    assert day.browser.post(f"{PAGES}/imports/{import_id}/again").status_code == 303
+    assert day.browser.post(f"{PAGES}/imports/{import_id}/retry").status_code == 303
     run_import(import_id)
     assert the_import(import_id).n_stored == 600
 
 
 def test_a_label_on_a_full_disk(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
     session = start_session(day.project, day.admin, "random")
-    says = f"{PAGES}/sessions/{session.id}/says"
+    says = f"{PAGES}/sessions/{session.id}/votes"
     form = {"rank": "0", "key": "form", "say": "none"}
     body = saying(record_ids(day.project)[9], key="program")
     with a_full_disk():

@@ -69,7 +69,7 @@ def test_a_number_that_is_too_long_for_any_row_reads_like_an_unknown_one(day: Da
 def test_a_session_that_expired_loses_nothing(day: Day) -> None:
     session = start_session(day.project, day.admin, "random")
     form = {"rank": "0", "key": "late", "say": "skip"}
-    says = f"{PAGES}/sessions/{session.id}/says"
+    says = f"{PAGES}/sessions/{session.id}/votes"
     body = saying(record_ids(day.project)[9], key="later")
     long_ago = utc_now() - timedelta(days=2)
     with write_session() as db:

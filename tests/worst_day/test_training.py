@@ -86,7 +86,7 @@ def test_a_run_without_memory_fails_in_words_and_can_be_tried_again(
 
     browser = client_of(ada)
     assert "more memory than this machine has" in browser.get(f"{PAGE}/runs/1").text
-    assert [each["kind"] for each in browser.get("/api/v1/notices").json()] == ["run.failed"]
+    assert [each["kind"] for each in browser.get("/api/v1/notifications").json()] == ["run.failed"]
     assert browser.post(f"{PAGE}/runs/1/retry").status_code == 303
     assert finished(run_id).status == "succeeded"
 

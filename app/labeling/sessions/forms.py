@@ -83,7 +83,7 @@ def hide_session(
     return redirect_to(request, "show_sessions", slug=project.slug)
 
 
-@router.post("/projects/{slug}/overlap")
+@router.post("/projects/{slug}/multi-annotation")
 def change_overlap(
     request: Request,
     project: AdminProject,

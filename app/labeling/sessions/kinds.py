@@ -43,7 +43,7 @@ class SessionKind(StrEnum):
     UNCERTAIN = "uncertain"
     COVERAGE = "coverage"
     RECENT = "recent"
-    SUSPECTS = "suspects"
+    SUSPECTS = "likely_mislabeled"
     CONTRADICTIONS = "contradictions"
     RANDOM = "random"
     AUDIT = "audit"

@@ -58,7 +58,7 @@ def replace_assignments(
     return list_assignments(project, session_id, db)
 
 
-@router.get("/projects/{slug}/overlap")
+@router.get("/projects/{slug}/multi-annotation")
 def read_overlap(project: CurrentProject) -> OverlapBody:
     """Which records several people judge."""
     return OverlapBody(
@@ -66,7 +66,7 @@ def read_overlap(project: CurrentProject) -> OverlapBody:
     )
 
 
-@router.put("/projects/{slug}/overlap")
+@router.put("/projects/{slug}/multi-annotation")
 def replace_overlap(
     project: AdminProject, user: CurrentUser, body: OverlapBody, db: Db
 ) -> OverlapBody:

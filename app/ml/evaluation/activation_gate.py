@@ -18,7 +18,7 @@ from app.ml.evaluation.comparison import Difference, Score
 
 RAW = "raw"
 EVIDENCE = "evidence"
-HOLDOUT_ACCURACY = "audit_accuracy"
+HOLDOUT_ACCURACY = "holdout_accuracy"
 
 METRIC_WORDS = {"r_precision": "like neighbours", "accuracy": "right suggestions"}
 """The figures that a verdict names, as pages name them."""

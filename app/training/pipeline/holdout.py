@@ -169,7 +169,7 @@ def score_version_now(db: Session, project: Project, encoder: Version) -> tuple[
     example_scores = ExampleScores(examples, (min(10, len(ids) - 1),))
     example_scores.add(np.arange(len(ids)), _predict_now(version, ids, examples))
     scores = compute_holdout_scores(example_scores, BootstrapSamples(examples.groups))
-    return tuple(each for each in scores if known or each.metric == "audit_r_precision")
+    return tuple(each for each in scores if known or each.metric == "holdout_r_precision")
 
 
 def _predict_now(version: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
@@ -188,7 +188,7 @@ def _compare_pair(
 ) -> tuple[Difference, ...]:
     keys = (("accuracy", None), ("r_precision", None))
     found = [compare_scores(tuned, other, key, against, bootstrap) for key in keys]
-    return tuple(replace(each, metric=f"audit_{each.metric}") for each in found if each)
+    return tuple(replace(each, metric=f"holdout_{each.metric}") for each in found if each)
 
 
 def holdout_as_json(db: Session, project: Project, number: int | None = None) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def join_examples(
 
 
 def _rename_score(score: Score) -> Score:
-    named = replace(score, metric=f"audit_{score.metric}")
+    named = replace(score, metric=f"holdout_{score.metric}")
     if score.metric != "accuracy":
         return named
     low, high = wilson_interval(score.value * score.n, score.n)

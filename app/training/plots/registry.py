@@ -24,7 +24,7 @@ from app.training.reports.metrics import Figure, load_figures, load_scores, sele
 from app.training.runs.runs import load_losses
 
 RANKINGS = ("r_precision", "top_k", "ndcg", "mrr", "map", "macro_r_precision")
-HOLDOUT = ("audit_accuracy", "audit_macro_f1", "audit_r_precision")
+HOLDOUT = ("holdout_accuracy", "holdout_macro_f1", "holdout_r_precision")
 SUGGESTIONS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "weighted_f1")
 
 

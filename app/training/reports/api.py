@@ -43,7 +43,7 @@ def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> Pl
     )
 
 
-@router.get("/story", name="read_story")
+@router.get("/summary", name="read_story")
 def read_story(project: CurrentProject, number: int, db: ReadDb) -> StoryAnswer:
     """Whether the run helped, how much, for which labels, and how sure that is. 404 before it has
     succeeded."""

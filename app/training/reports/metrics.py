@@ -15,8 +15,8 @@ WORDS = {
     "capped_top_k": "Like neighbours among k, or all there are",
     "accuracy": "Right suggestions",
     "macro_f1": "Right suggestions, each label counting the same",
-    "audit_accuracy": "Right suggestions, in the audit",
-    "audit_r_precision": "Like neighbours, in the audit",
+    "holdout_accuracy": "Right suggestions, in the audit",
+    "holdout_r_precision": "Like neighbours, in the audit",
 }
 """The figures that are shown first; a run keeps many more."""
 
@@ -29,7 +29,7 @@ MORE_WORDS = {
     "macro_precision": "Precision, each label the same",
     "macro_recall": "Recall, each label the same",
     "weighted_f1": "F1, labels by their records",
-    "audit_macro_f1": "In the audit, each label counting the same",
+    "holdout_macro_f1": "In the audit, each label counting the same",
     "graded_ndcg": "NDCG, by how many labels are shared",
     "recall": "Of all like neighbours, those among the k nearest",
     "macro_capped_top_k": "The same, each label the same",
@@ -38,9 +38,9 @@ MORE_WORDS = {
     "weighted_precision": "Precision, labels by their records",
     "weighted_recall": "Recall, labels by their records",
     "loss": "Log loss of the suggestions",
-    "audit_loss": "Log loss of the suggestions, in the audit",
+    "holdout_loss": "Log loss of the suggestions, in the audit",
     "calibration_error": "How far the chances told are from what came true",
-    "audit_calibration_error": "How far the chances told are from what came true, in the audit",
+    "holdout_calibration_error": "How far the chances told are from what came true, in the audit",
     "rbo": "RBO: overlap of the raw and the tuned order",
     "learning_curve": "Right suggestions, with k labels to learn from",
     "gain_of_more": "What k more labels would add to right suggestions",

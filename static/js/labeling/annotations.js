@@ -169,7 +169,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     if (!isOff) done.push({ key, before: now, after: now, remark: kind });
     if (!isOff) undone.length = 0;
     rowView.state(row, "saving");
-    outbox.add({ id: key, at: Date.now(), kind: "remark", url: `${api}/remarks`, body, records: [record] });
+    outbox.add({ id: key, at: Date.now(), kind: "remark", url: `${api}/comments`, body, records: [record] });
   };
 
   const addComment = (row, key, text) => {
