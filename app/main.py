@@ -20,7 +20,7 @@ from app.maps import api as maps_api
 from app.maps import pages as maps
 from app.monitoring import api as monitoring_api
 from app.notifications import api as notices_api
-from app.notifications import pages as notices
+from app.notifications import pages as notifications
 from app.overview import api as overview_api
 from app.overview import pages as overview
 from app.progress import api as progress_api
@@ -43,6 +43,7 @@ from app.web.errors import (
     SECURITY_HEADERS,
     problem_response,
 )
+from app.web.moved_paths import MovedPathsMiddleware
 from app.web.request_log import RequestLog
 from app.web.static_files import STATIC, FingerprintedFiles, is_immutable
 
@@ -59,7 +60,7 @@ ROUTER_MODULES = (
     policy_pages,
     exchange,
     progress,
-    notices,
+    notifications,
     versions,
     accounts_api,
     overview_api,
@@ -183,6 +184,7 @@ def create_app() -> FastAPI:
     )
     proxies = settings().proxy_networks
     # The last one added is the outermost.
+    app.add_middleware(MovedPathsMiddleware)
     app.add_middleware(BodyLimitMiddleware, find_limit=find_body_limit)
     app.add_middleware(RequestGuard)
     if proxies:

@@ -172,7 +172,7 @@ class Annotator:
             for row in rows
         ]
         body = {"key": uuid.uuid4().hex, "session_id": session["id"], "source": source}
-        done = self.server.ask("POST", "/annotations", body | {"says": says})
+        done = self.server.ask("POST", "/annotations", body | {"votes": says})
         self.actions[source] += 1
         self.n_labeled += len(done["records"])
 

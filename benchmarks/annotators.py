@@ -70,7 +70,7 @@ class Annotator(FastHttpUser):
             "similarity": row["similarity"],
             "milliseconds": 900,
         }
-        body = {"key": uuid.uuid4().hex, "session_id": self.session_id, "says": [say]}
+        body = {"key": uuid.uuid4().hex, "session_id": self.session_id, "votes": [say]}
         self._json("POST", "/annotations", "save", json=body)
 
     def _json(self, method: str, path: str, name: str, **more: Any) -> Any:

@@ -65,8 +65,8 @@ def furnish(n: int) -> str:
         project = create_project(db, "Map", by=user)
         encoder = raw_encoder(db, project)
         labels = [add_label(db, project.id, f"label {i}", None).id for i in range(8)]
-        act = UserAction(project_id=project.id, user_id=user.id, kind="label", key="all")
-        db.add(act)
+        action = UserAction(project_id=project.id, user_id=user.id, kind="label", key="all")
+        db.add(action)
         db.flush()
         of_record = [
             {
@@ -95,7 +95,7 @@ def furnish(n: int) -> str:
                 "project_id": project.id,
                 "record_id": i,
                 "label_id": labels[i % 8],
-                "action_id": act.id,
+                "action_id": action.id,
             }
             for i in ids[::2].tolist()
         ]

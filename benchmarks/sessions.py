@@ -183,14 +183,14 @@ def say(
 ) -> None:
     """One act that labels these rows; one in a hundred of them wrongly."""
     with write_session() as db:
-        act = UserAction(project_id=project.id, user_id=1, kind="page", key="all")
-        db.add(act)
+        action = UserAction(project_id=project.id, user_id=1, kind="page", key="all")
+        db.add(action)
         db.flush()
         each = [
             (int(ids[row]), label_ids[(classes[row] + (place % 100 == 0)) % N_LABELS])
             for place, row in enumerate(rows)
         ]
-        shared = {"action_id": act.id, "project_id": project.id}
+        shared = {"action_id": action.id, "project_id": project.id}
         db.execute(
             insert(Annotation),
             [

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from app.accounts.users import create_user
 from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.comments import store_comment
 from app.labeling.annotations.undo import undo
 from app.labeling.sessions.rows import Item, load_items
 from app.labeling.sessions.sessions import start_session
@@ -62,9 +62,9 @@ def set_stage() -> Stage:
     work.judge_too(ada, first[:25])
     with write_session() as db:
         undo(db, project, ada.id)
-        store_remark(db, project, ben.id, first[1].record.id, "flag", key=uuid.uuid4().hex)
+        store_comment(db, project, ben.id, first[1].record.id, "flag", key=uuid.uuid4().hex)
         words = "Two questions in one: which of them counts?"
-        store_remark(
+        store_comment(
             db, project, ben.id, first[1].record.id, "comment", body=words, key=uuid.uuid4().hex
         )
     train(project, eve)
@@ -142,7 +142,7 @@ class Work:
         self, user: User, says: list[AnnotationInput], source: str, session_id: int | None
     ) -> None:
         with write_session() as db:
-            act = annotate(
+            action = annotate(
                 db,
                 self.project,
                 user.id,
@@ -153,7 +153,7 @@ class Work:
             )
             seconds = self.dice.uniform(9, 18) if source == "page" else self._milliseconds() / 800
             db.execute(
-                update(UserAction).where(UserAction.id == act.id).values(active_seconds=seconds)
+                update(UserAction).where(UserAction.id == action.id).values(active_seconds=seconds)
             )
 
 
@@ -169,14 +169,14 @@ def train(project: Project, by: User) -> None:
 def spread_over_days(project: Project) -> None:
     """All this took minutes; let it look like the days that it stands for."""
     with write_session() as db:
-        acts = db.scalars(
+        actions = db.scalars(
             select(UserAction).where(UserAction.project_id == project.id).order_by(UserAction.id)
         ).all()
         end = utc_now()
-        for n, act in enumerate(acts, 1):
-            act.performed_at = end - timedelta(days=DAYS) * (1 - n / len(acts)) ** 1.4
-            said = update(Annotation).where(Annotation.action_id == act.id)
-            db.execute(said.values(annotated_at=act.performed_at))
+        for n, action in enumerate(actions, 1):
+            action.performed_at = end - timedelta(days=DAYS) * (1 - n / len(actions)) ** 1.4
+            said = update(Annotation).where(Annotation.action_id == action.id)
+            db.execute(said.values(annotated_at=action.performed_at))
         first = func.min(UserAction.performed_at)
         begun = db.execute(
             select(UserAction.session_id, first).group_by(UserAction.session_id)

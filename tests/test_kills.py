@@ -202,7 +202,7 @@ def save_until_answered(server: Server, token: str, record_id: int, label_id: in
     body = {
         "key": f"label-{record_id}",
         "source": "single",
-        "says": [{"record_id": record_id, "verdict": "label", "label_ids": [label_id]}],
+        "votes": [{"record_id": record_id, "verdict": "label", "label_ids": [label_id]}],
     }
     url = f"http://127.0.0.1:{server.port}/api/v1/projects/kinds/annotations"
     deadline = time.monotonic() + PATIENCE_SECONDS

@@ -12,7 +12,21 @@ from app.accounts.users import create_user
 from app.db import schema
 from app.db.session import engine, read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.models import Base, LoginAttempt, Record, UserAction, hash_normalized
+from app.labeling.annotations.comments import store_comment
+from app.labeling.sessions.sessions import start_session
+from app.models import (
+    Base,
+    Comment,
+    Evaluation,
+    LabelingSession,
+    LoginAttempt,
+    Record,
+    SavedSearch,
+    TrainingRun,
+    UserAction,
+    Version,
+    hash_normalized,
+)
 from tests.conftest import make_project
 from tests.labeling.conftest import Desk, add_records, make_desk
 
@@ -58,12 +72,14 @@ def test_keys_become_the_projects_own_and_go_back_with_all_that_refers_to_acts(d
         assert list_annotations(db, "act_id") == before
     schema.upgrade()
 
-    assert [keys[act.id] for act in (first, second)] == ["k", "k"]
+    assert [keys[action.id] for action in (first, second)] == ["k", "k"]
     assert keys[third.id] == f"act-{third.id}-k"
     with read_session() as db:
         assert list_annotations(db) == before
         assert db.scalars(select(UserAction.request_hash)).all() == 4 * [None]
-        assert [act.key for act in db.scalars(select(UserAction).order_by(UserAction.id))][3] == "l"
+        assert [action.key for action in db.scalars(select(UserAction).order_by(UserAction.id))][
+            3
+        ] == "l"
     assert desk.label(desk.ada, (0, 0), key="k").id == first.id
     with write_session() as db:
         assert annotate(db, other, desk.ada.id, says, key="k").id not in keys
@@ -77,13 +93,14 @@ def list_annotations(db: Session, action_column: str = "action_id") -> list[tupl
 
 def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
     action = desk.label(desk.ada, (0, 0), key="k")
-    session = desk.session("holdout")
+    session = start_session(desk.project, desk.ada, "random", k=2)
     with write_session() as db:
-        store_comment(db, desk.project, desk.ada.id, desk.records[0], "comment", "Why?", key="c")
-        request = {"q": "late"}
-        row = SavedSearch(
-            project_id=desk.project.id, name="Late", name_key="late", request=request
+        db.get_one(LabelingSession, session.id).seed_kind = "holdout"
+        store_comment(
+            db, desk.project, desk.ada.id, desk.records[0], "comment", body="Why?", key="c"
         )
+        request = {"q": "late"}
+        row = SavedSearch(project_id=desk.project.id, name="Late", name_key="late", request=request)
         version = Version(project_id=desk.project.id, number=7, kind="raw", base_model="m")
         run = TrainingRun(project_id=desk.project.id, number=1, holdout_until="8")
         db.add_all([row, version, run])
@@ -97,10 +114,12 @@ def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
     with read_session() as db:
         assert db.scalar(text("SELECT count(*) FROM acts WHERE acted_at IS NOT NULL")) == 2
         assert db.scalar(text("SELECT audit_until FROM training_runs")) == "8"
-        kinds = text("SELECT seed_kind FROM labeling_sessions WHERE id = :id")
-        assert db.scalar(kinds, {"id": session.id}) == "audit"
+        seed_kind = text("SELECT seed_kind FROM labeling_sessions WHERE id = :id")
+        assert db.scalar(seed_kind, {"id": session.id}) == "audit"
+        kinds = db.scalars(text("SELECT kind FROM acts ORDER BY id")).all()
+        assert kinds == ["single", "remark"]
         metrics = db.scalars(text("SELECT metric FROM evaluations ORDER BY id")).all()
-        assert metrics == ["accuracy", "holdout_accuracy"]
+        assert metrics == ["accuracy", "audit_accuracy"]
         assert db.scalar(text("SELECT count(*) FROM remarks r JOIN acts a ON a.id = r.act_id")) == 1
         with pytest.raises(IntegrityError):
             db.execute(text("INSERT INTO remarks SELECT * FROM remarks"))
@@ -116,8 +135,12 @@ def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
             "holdout_accuracy",
         ]
         assert db.scalars(select(Comment.body)).all() == ["Why?"]
+        assert db.scalars(select(UserAction.kind).order_by(UserAction.id)).all() == [
+            "single",
+            "comment",
+        ]
+    again = SavedSearch(project_id=desk.project.id, name="Late", name_key="late")
     with pytest.raises(IntegrityError), write_session() as db:
-        again = SavedSearch(project_id=desk.project.id, name="Late", name_key="late")
         db.add(again)
     desk.label(desk.ada, (1, 0), key="l")
 

@@ -93,7 +93,7 @@ def label_all(ada: TestClient, **start: Any) -> dict[str, list[str]]:
     for item in items:
         label_ids = [ids[name] for name in truth(item["text"])]
         say = {"record_id": item["record_id"], "verdict": "label", "label_ids": label_ids}
-        body = {"key": f"{session}-{item['rank']}", "session_id": session, "says": [say]}
+        body = {"key": f"{session}-{item['rank']}", "session_id": session, "votes": [say]}
         answer = post(ada, "/annotations", **body)
         if item["rank"] == 3:  # As if the answer had been lost on its way.
             assert post(ada, "/annotations", **body)["action_id"] == answer["action_id"]

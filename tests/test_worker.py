@@ -161,12 +161,12 @@ def test_enough_labels_start_a_run_by_themselves(project: Project) -> None:
 
 def label_by_first_word(project: Project, n: int) -> None:
     with write_session() as db:
-        act = UserAction(project_id=project.id, kind="label", key="k")
+        action = UserAction(project_id=project.id, kind="label", key="k")
         labels = [
             Label(project_id=project.id, name=word, name_key=word, colour=i, position=i)
             for i, word in enumerate(WORDS[:2])
         ]
-        db.add_all([act, *labels])
+        db.add_all([action, *labels])
         db.flush()
         for i, label in enumerate(labels):
             alike = select(Record.id).where(Record.text.startswith(f"my {WORDS[i]}"))
@@ -176,7 +176,7 @@ def label_by_first_word(project: Project, n: int) -> None:
                     "project_id": project.id,
                     "record_id": each,
                     "label_id": label.id,
-                    "action_id": act.id,
+                    "action_id": action.id,
                 }
                 for each in ids
             ]

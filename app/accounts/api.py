@@ -22,7 +22,7 @@ from app.web.schemas import StrictModel
 router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 
-class UserAnswer(StrictModel):
+class UserResponse(StrictModel):
     """A user, without anything secret."""
 
     id: int
@@ -32,13 +32,13 @@ class UserAnswer(StrictModel):
     created_at: datetime
 
 
-class MeAnswer(UserAnswer):
+class MeResponse(UserResponse):
     """The user who asks."""
 
     preferences: dict[str, Any]
 
 
-class TokenAnswer(StrictModel):
+class TokenResponse(StrictModel):
     """A token as it is remembered: by the beginning of it."""
 
     id: int
@@ -49,7 +49,7 @@ class TokenAnswer(StrictModel):
     used_at: datetime | None
 
 
-class OwnedTokenAnswer(TokenAnswer):
+class OwnedTokenResponse(TokenResponse):
     """A token, and whom a program acts as with it."""
 
     user_id: int
@@ -70,15 +70,15 @@ class NewToken(BaseModel):
 
 
 @router.get("/me")
-def read_me(user: CurrentUser) -> MeAnswer:
+def read_me(user: CurrentUser) -> MeResponse:
     """Who I am."""
-    return MeAnswer.model_validate(user)
+    return MeResponse.model_validate(user)
 
 
 @router.get("/tokens")
-def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenAnswer]:
+def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenResponse]:
     """My tokens that were not revoked."""
-    return [TokenAnswer.model_validate(token) for token in load_tokens(db, user)]
+    return [TokenResponse.model_validate(token) for token in load_tokens(db, user)]
 
 
 @router.post("/tokens", status_code=201)
@@ -94,17 +94,17 @@ def delete_token(user: CurrentUser, db: Db, token_id: int) -> None:
 
 
 @router.get("/users")
-def list_users(admin: Admin, db: ReadDb) -> list[UserAnswer]:
+def list_users(admin: Admin, db: ReadDb) -> list[UserResponse]:
     """Everyone. For admins."""
-    return [UserAnswer.model_validate(user) for user in load_users(db)]
+    return [UserResponse.model_validate(user) for user in load_users(db)]
 
 
 @router.get("/users/tokens")
-def list_users_tokens(admin: Admin, db: ReadDb) -> list[OwnedTokenAnswer]:
+def list_users_tokens(admin: Admin, db: ReadDb) -> list[OwnedTokenResponse]:
     """Everyone's tokens that were not revoked. For admins."""
     return [
-        OwnedTokenAnswer(
-            **TokenAnswer.model_validate(token).model_dump(), user_id=owner.id, user=owner.name
+        OwnedTokenResponse(
+            **TokenResponse.model_validate(token).model_dump(), user_id=owner.id, user=owner.name
         )
         for token, owner in every_token(db)
     ]

@@ -16,7 +16,13 @@ from app.exchange.imports.preview import N_ROWS, SEARCHED_ROWS, preview_file
 from app.exchange.imports.upload_stream import IncomingUpload
 from app.exchange.imports.uploads import save_upload
 from app.exchange.imports.upsert import upsert
-from app.exchange.schemas import ImportAnswer, PreviewAnswer, RecordsIn, RejectAnswer, UpsertAnswer
+from app.exchange.schemas import (
+    ImportResponse,
+    PreviewResponse,
+    RecordsIn,
+    RejectResponse,
+    UpsertResponse,
+)
 from app.projects.access import AdminProject, CurrentProject
 
 router = APIRouter(prefix="/api/v1", tags=["exchange"])
@@ -29,7 +35,7 @@ def create_import(
     upload: IncomingUpload,
     dry_run: bool = False,
     mapping: str = Query("", description="A mapping as JSON; without it the suggested one."),
-) -> ImportAnswer | PreviewAnswer:
+) -> ImportResponse | PreviewResponse:
     """Send a file, as the form's `file` or as the body, and have it imported.
 
     With dry_run nothing is kept: the answer is the preview, with the mapping it suggests.
@@ -46,7 +52,7 @@ def create_import(
     if import_row.error is not None:
         raise Unreadable(import_row.error)
     with write_session() as db:
-        return ImportAnswer.of(
+        return ImportResponse.of(
             queue_import(
                 db, import_row, chosen_mapping or Mapping.model_validate(import_row.mapping)
             )
@@ -62,7 +68,7 @@ def _parse_mapping(sent: str) -> Mapping | None:
 
 def _preview(
     upload: IncomingUpload, chosen_mapping: Mapping | None, *, is_multi_label: bool
-) -> PreviewAnswer:
+) -> PreviewResponse:
     path = save_upload(upload.file)
     try:
         seen = preview_file(
@@ -77,43 +83,43 @@ def _preview(
         path.unlink()
     if chosen_mapping:
         chosen_mapping.require_columns(seen.source.columns)
-    return PreviewAnswer.of(seen)
+    return PreviewResponse.of(seen)
 
 
 @router.get("/projects/{slug}/imports")
-def list_imports(project: AdminProject, db: ReadDb) -> list[ImportAnswer]:
+def list_imports(project: AdminProject, db: ReadDb) -> list[ImportResponse]:
     """The newest 50 imports."""
-    return [ImportAnswer.of(each) for each in load_imports(db, project.id)]
+    return [ImportResponse.of(each) for each in load_imports(db, project.id)]
 
 
 @router.get("/projects/{slug}/imports/{import_id}")
-def read_import(import_row: CurrentImport) -> ImportAnswer:
+def read_import(import_row: CurrentImport) -> ImportResponse:
     """One import, with its counts."""
-    return ImportAnswer.of(import_row)
+    return ImportResponse.of(import_row)
 
 
 @router.get("/projects/{slug}/imports/{import_id}/rejects")
-def list_rejects(import_row: CurrentImport, db: ReadDb) -> list[RejectAnswer]:
+def list_rejects(import_row: CurrentImport, db: ReadDb) -> list[RejectResponse]:
     """The rows that were not stored, and why; at most 10,000 are kept."""
-    return [RejectAnswer.model_validate(each) for each in load_rejects(db, import_row.id)]
+    return [RejectResponse.model_validate(each) for each in load_rejects(db, import_row.id)]
 
 
 @router.post("/projects/{slug}/imports/{import_id}/cancel")
-def stop_import(project: AdminProject, import_row: CurrentImport, db: Db) -> ImportAnswer:
+def stop_import(project: AdminProject, import_row: CurrentImport, db: Db) -> ImportResponse:
     """Stop it after the rows that are stored."""
     cancel(db, import_row)
-    return ImportAnswer.of(find_import(db, project.id, import_row.id))
+    return ImportResponse.of(find_import(db, project.id, import_row.id))
 
 
 @router.post("/projects/{slug}/records")
-def upsert_records(project: AdminProject, user: CurrentUser, sent: RecordsIn) -> UpsertAnswer:
+def upsert_records(project: AdminProject, user: CurrentUser, sent: RecordsIn) -> UpsertResponse:
     """Store up to 1,000 records, or update those whose external id is there already."""
     tally, rejects = upsert(project, user.id, sent.records)
-    return UpsertAnswer(
+    return UpsertResponse(
         n_stored=tally.n_stored,
         n_updated=tally.n_updated,
         n_unchanged=tally.n_unchanged,
-        rejects=[RejectAnswer.model_validate(each) for each in rejects],
+        rejects=[RejectResponse.model_validate(each) for each in rejects],
     )
 
 

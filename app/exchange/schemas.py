@@ -12,7 +12,7 @@ from app.models.enums import ImportStatus
 from app.web.schemas import StrictModel
 
 
-class ImportAnswer(StrictModel):
+class ImportResponse(StrictModel):
     """An import: rows read = stored + updated + unchanged + rejected."""
 
     id: int
@@ -36,7 +36,7 @@ class ImportAnswer(StrictModel):
         return cls.model_validate(import_row)
 
 
-class RejectAnswer(StrictModel):
+class RejectResponse(StrictModel):
     """A row that was not stored. `line` is where it begins in the file, or its place in a list."""
 
     line: int
@@ -44,7 +44,7 @@ class RejectAnswer(StrictModel):
     reason: str
 
 
-class PreviewAnswer(StrictModel):
+class PreviewResponse(StrictModel):
     """What a file holds, and the mapping that it suggests; nothing was stored."""
 
     format: str
@@ -55,7 +55,7 @@ class PreviewAnswer(StrictModel):
     problem: str
     warnings: list[str]
     rows: list[dict[str, str]]
-    rejects: list[RejectAnswer]
+    rejects: list[RejectResponse]
     mapping: Mapping | None
 
     @classmethod
@@ -72,7 +72,7 @@ class PreviewAnswer(StrictModel):
             warnings=preview.warnings,
             rows=preview.rows,
             mapping=preview.mapping,
-            rejects=[RejectAnswer.model_validate(each) for each in preview.rejects],
+            rejects=[RejectResponse.model_validate(each) for each in preview.rejects],
         )
 
 
@@ -91,10 +91,10 @@ class RecordsIn(StrictModel):
     records: list[RecordIn] = Field(min_length=1, max_length=1000)
 
 
-class UpsertAnswer(StrictModel):
+class UpsertResponse(StrictModel):
     """What became of the records; `line` of a reject counts them from 1."""
 
     n_stored: int
     n_updated: int
     n_unchanged: int
-    rejects: list[RejectAnswer]
+    rejects: list[RejectResponse]

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.accounts.access import CurrentUser
 from app.db.session import Db, read_session, write_session
-from app.labeling.annotations.actions import find_act, hash_request
+from app.labeling.annotations.actions import find_action, hash_request
 from app.labeling.annotations.annotate import MAX_PER_REQUEST, AnnotationInput, annotate
-from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.comments import store_comment
 from app.labeling.annotations.undo import redo, undo
 from app.labeling.labels.api import router as label_router
-from app.labeling.schemas import ActAnswer, build_act_answer
+from app.labeling.schemas import ActionResponse, build_action_response
 from app.labeling.sessions.acceptance import MinScore, check_session, check_suggestion_scores
 from app.labeling.sessions.api import router as session_router
 from app.labeling.sessions.duplicates import add_followers
@@ -53,7 +53,12 @@ class AnnotateBody(StrictModel):
     key: IdempotencyKey
     session_id: Id | None = None
     source: Literal[AnnotationSource.SINGLE, AnnotationSource.PAGE] = AnnotationSource.SINGLE
-    says: list[AnnotationBody] = Field(min_length=1, max_length=MAX_PER_REQUEST)
+    votes: list[AnnotationBody] = Field(
+        min_length=1,
+        max_length=MAX_PER_REQUEST,
+        # `says`: its name in release 0.1.
+        validation_alias=AliasChoices("votes", "says"),
+    )
     min_score: MinScore | None = None
 
 
@@ -61,11 +66,13 @@ class TakeBackBody(StrictModel):
     """Which act to undo or redo: by id, by the key it was sent with, or (neither) the next one."""
 
     session_id: Id | None = None
-    action_id: Id | None = None
-    act_key: IdempotencyKey | None = None
+    action_id: Id | None = Field(None, validation_alias=AliasChoices("action_id", "act_id"))
+    action_key: IdempotencyKey | None = Field(
+        None, validation_alias=AliasChoices("action_key", "act_key")
+    )
 
 
-class RemarkBody(StrictModel):
+class CommentBody(StrictModel):
     """A flag or a comment on a record."""
 
     key: IdempotencyKey
@@ -82,18 +89,20 @@ def _find_session(
 
 
 @router.post("/projects/{slug}/annotations")
-def add_annotations(project: CurrentProject, user: CurrentUser, body: AnnotateBody) -> ActAnswer:
+def add_annotations(
+    project: CurrentProject, user: CurrentUser, body: AnnotateBody
+) -> ActionResponse:
     """Say something about records, as one act."""
     # Not Db: who waits for the answer holds no lock, and the turn of the next one begins sooner.
     with write_session() as db:
         session = _find_session(db, project, body.session_id)
         version_id = session.version_id if session else None
-        annotations = [_build_annotation(annotation, version_id) for annotation in body.says]
+        annotations = [_build_annotation(annotation, version_id) for annotation in body.votes]
         if body.min_score is not None:
             _check_acceptance(db, session, annotations, body.min_score)
         if session is not None:
             annotations = add_followers(db, session, user.id, annotations)
-        act = annotate(
+        action = annotate(
             db,
             project,
             user.id,
@@ -104,10 +113,10 @@ def add_annotations(project: CurrentProject, user: CurrentUser, body: AnnotateBo
             request_hash=_hash("annotations", body),
         )
     with read_session() as db:
-        return build_act_answer(db, project, user.id, act, session)
+        return build_action_response(db, project, user.id, action, session)
 
 
-def _hash(operation: str, body: AnnotateBody | RemarkBody) -> str:
+def _hash(operation: str, body: AnnotateBody | CommentBody) -> str:
     return hash_request(operation, **body.model_dump(exclude={"key"}))
 
 
@@ -128,38 +137,46 @@ def _build_annotation(body: AnnotationBody, version_id: int | None) -> Annotatio
 
 
 @router.post("/projects/{slug}/annotations/undo")
-def undo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+def undo_action(
+    project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db
+) -> ActionResponse:
     """Take back one's newest act, or the one named. Naming it makes the request safe to repeat."""
     session = _find_session(db, project, body.session_id)
-    if (named := _find_act_id(db, project, user.id, body)) == 0:
-        return build_act_answer(db, project, user.id, None, session)
-    act = undo(db, project, user.id, action_id=named)
-    return build_act_answer(db, project, user.id, act, session)
+    if (named := _find_action_id(db, project, user.id, body)) == 0:
+        return build_action_response(db, project, user.id, None, session)
+    action = undo(db, project, user.id, action_id=named)
+    return build_action_response(db, project, user.id, action, session)
 
 
 @router.post("/projects/{slug}/annotations/redo")
-def redo_act(project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db) -> ActAnswer:
+def redo_action(
+    project: CurrentProject, user: CurrentUser, body: TakeBackBody, db: Db
+) -> ActionResponse:
     """Restore the act that was undone last, or the one named."""
     session = _find_session(db, project, body.session_id)
-    if (named := _find_act_id(db, project, user.id, body)) == 0:
-        return build_act_answer(db, project, user.id, None, session)
-    act = redo(db, project, user.id, action_id=named)
-    return build_act_answer(db, project, user.id, act, session)
+    if (named := _find_action_id(db, project, user.id, body)) == 0:
+        return build_action_response(db, project, user.id, None, session)
+    action = redo(db, project, user.id, action_id=named)
+    return build_action_response(db, project, user.id, action, session)
 
 
-def _find_act_id(db: Db, project: CurrentProject, user_id: int, body: TakeBackBody) -> int | None:
+def _find_action_id(
+    db: Db, project: CurrentProject, user_id: int, body: TakeBackBody
+) -> int | None:
     """The named act's id, None for "the next one", 0 where the key never became an act."""
-    if body.act_key is None:
+    if body.action_key is None:
         return body.action_id
-    act = find_act(db, project.id, user_id, body.act_key)
-    return act.id if act else 0
+    action = find_action(db, project.id, user_id, body.action_key)
+    return action.id if action else 0
 
 
 @router.post("/projects/{slug}/comments")
-def add_remark(project: CurrentProject, user: CurrentUser, body: RemarkBody, db: Db) -> ActAnswer:
+def add_comment(
+    project: CurrentProject, user: CurrentUser, body: CommentBody, db: Db
+) -> ActionResponse:
     """Flag a record (again: take the flag off), or comment on it."""
     session = _find_session(db, project, body.session_id)
-    act = store_remark(
+    action = store_comment(
         db,
         project,
         user.id,
@@ -168,6 +185,6 @@ def add_remark(project: CurrentProject, user: CurrentUser, body: RemarkBody, db:
         key=body.key,
         body=body.body,
         session_id=body.session_id,
-        request_hash=_hash("remarks", body),
+        request_hash=_hash("comments", body),
     )
-    return build_act_answer(db, project, user.id, act, session)
+    return build_action_response(db, project, user.id, action, session)

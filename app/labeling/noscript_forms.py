@@ -13,7 +13,7 @@ from app.db.session import Db
 from app.errors import Conflict, Invalid
 from app.labeling.annotations.actions import find_replay, hash_request
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.comments import store_comment
 from app.labeling.annotations.undo import list_record_ids, redo, undo
 from app.labeling.sessions.acceptance import MIN_SCORE, check_session, is_sure_enough, sum_up
 from app.labeling.sessions.duplicates import add_followers
@@ -41,7 +41,7 @@ def annotate_by_form(
     db: Db,
     rank: Rank,
     key: IdempotencyKeyField,
-    value: Annotated[str, Form(alias="say")],
+    value: Annotated[str, Form(alias="vote")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     view: View = "list",
 ) -> Response:
@@ -187,8 +187,8 @@ def undo_by_form(
 ) -> Response:
     """Take the user's newest act back and return to its record."""
     session = find_session(db, project.id, session_id)
-    act = undo(db, project, user.id)
-    return _redirect_to_rank(request, project, session, _find_rank(db, session, act), view)
+    action = undo(db, project, user.id)
+    return _redirect_to_rank(request, project, session, _find_rank(db, session, action), view)
 
 
 @router.post(SESSION + "/redo")
@@ -202,12 +202,12 @@ def redo_by_form(
 ) -> Response:
     """Restore what was undone last and return to its record."""
     session = find_session(db, project.id, session_id)
-    act = redo(db, project, user.id)
-    return _redirect_to_rank(request, project, session, _find_rank(db, session, act), view)
+    action = redo(db, project, user.id)
+    return _redirect_to_rank(request, project, session, _find_rank(db, session, action), view)
 
 
 @router.post(SESSION + "/comments")
-def remark_by_form(
+def comment_by_form(
     request: Request,
     project: CurrentProject,
     user: CurrentUser,
@@ -224,7 +224,7 @@ def remark_by_form(
     found = load_items(db, project, session, user.id, rank, 1)
     if not found:
         raise Conflict("This record was deleted meanwhile.")
-    store_remark(
+    store_comment(
         db,
         project,
         user.id,
@@ -240,8 +240,8 @@ def remark_by_form(
     return _redirect_to_rank(request, project, session, rank, view)
 
 
-def _find_rank(db: Session, session: LabelingSession, act: UserAction | None) -> int | None:
-    places = (find_rank(db, session, i) for i in (list_record_ids(db, act) if act else []))
+def _find_rank(db: Session, session: LabelingSession, action: UserAction | None) -> int | None:
+    places = (find_rank(db, session, i) for i in (list_record_ids(db, action) if action else []))
     return min((place for place in places if place is not None), default=None)
 
 

@@ -18,7 +18,7 @@ from app.labeling.sessions.session_list import load_hidden_lines, load_session_l
 from app.labeling.sessions.start_form import StartFields
 from app.labeling.sessions.start_form import router as offer_router
 from app.labeling.team.assignments import can_assign, list_assignable_users
-from app.labeling.team.multi_annotation import overlap_share
+from app.labeling.team.multi_annotation import multi_annotation_share
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
 from app.web.form_values import parse_optional_number
@@ -51,7 +51,7 @@ def show_sessions(
         can_assign=can,
         people=list_assignable_users(db, project) if can else [],
         hidden=load_hidden_lines(db, project, user) if hidden else [],
-        overlap=round(100 * overlap_share(project), 1),
+        overlap=round(100 * multi_annotation_share(project), 1),
     )
 
 

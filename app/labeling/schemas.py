@@ -14,7 +14,7 @@ from app.web.schemas import StrictModel
 MAX_COUNTED_EACH_TIME = 1_000
 
 
-class LabelAnswer(StrictModel):
+class LabelResponse(StrictModel):
     """A label of the set."""
 
     id: int
@@ -37,7 +37,7 @@ class LabelAnswer(StrictModel):
         )
 
 
-class RecordStateAnswer(StrictModel):
+class RecordStateResponse(StrictModel):
     """How a record stands for the user who asks; consensus [null] is "none of these"."""
 
     record_id: int
@@ -60,25 +60,25 @@ class RecordStateAnswer(StrictModel):
         )
 
 
-class LabelCountAnswer(StrictModel):
+class LabelCountResponse(StrictModel):
     """Records of a session with this consensus; label_id null: none of these."""
 
     label_id: int | None
     n: int
 
 
-class SessionProgressAnswer(StrictModel):
+class SessionProgressResponse(StrictModel):
     """How far a session is: decided by the user who asks, labeled by consensus."""
 
     n_records: int
     n_decided: int
     n_labeled: int
-    by_label: list[LabelCountAnswer]
+    by_label: list[LabelCountResponse]
 
     @classmethod
     def of(cls, progress: SessionProgress) -> Self:
         """Built from the counts."""
-        counts = [LabelCountAnswer(label_id=i, n=n) for i, n in progress.by_label.items()]
+        counts = [LabelCountResponse(label_id=i, n=n) for i, n in progress.by_label.items()]
         return cls(
             n_records=progress.n_records,
             n_decided=progress.n_decided,
@@ -87,7 +87,7 @@ class SessionProgressAnswer(StrictModel):
         )
 
 
-class ActAnswer(StrictModel):
+class ActionResponse(StrictModel):
     """What an act, an undo or a redo did. action_id is null when there was nothing to do.
 
     progress          null without a session, and for one of more than 1,000 records: to count
@@ -98,13 +98,13 @@ class ActAnswer(StrictModel):
     action_id: int | None
     kind: str | None
     is_undone: bool
-    records: list[RecordStateAnswer]
-    progress: SessionProgressAnswer | None
+    records: list[RecordStateResponse]
+    progress: SessionProgressResponse | None
     undo_id: int | None
     redo_id: int | None
 
 
-class SessionItemAnswer(StrictModel):
+class SessionItemResponse(StrictModel):
     """A row of a session. suggestions: label id and score, best first.
 
     n_folded  copies that the row stands for: they follow its label
@@ -138,7 +138,7 @@ class SessionItemAnswer(StrictModel):
         )
 
 
-class SessionAnswer(StrictModel):
+class SessionResponse(StrictModel):
     """A labeling session; version_id is the version that it is pinned to.
 
     why  the reason, where the product chose it
@@ -153,9 +153,9 @@ class SessionAnswer(StrictModel):
     why: str | None
 
 
-def build_session_answer(project: Project, session: LabelingSession) -> SessionAnswer:
+def build_session_answer(project: Project, session: LabelingSession) -> SessionResponse:
     """The session, and where people open it."""
-    return SessionAnswer(
+    return SessionResponse(
         id=session.id,
         title=session.title,
         seed_kind=session.seed_kind,
@@ -168,35 +168,35 @@ def build_session_answer(project: Project, session: LabelingSession) -> SessionA
 
 def build_progress_answer(
     db: Session, session: LabelingSession, user_id: int
-) -> SessionProgressAnswer:
+) -> SessionProgressResponse:
     """Counted over the whole session."""
-    return SessionProgressAnswer.of(compute_session_progress(db, session, user_id))
+    return SessionProgressResponse.of(compute_session_progress(db, session, user_id))
 
 
-def build_act_answer(
+def build_action_response(
     db: Session,
     project: Project,
     user_id: int,
-    act: UserAction | None,
+    action: UserAction | None,
     session: LabelingSession | None,
-) -> ActAnswer:
+) -> ActionResponse:
     """What was done, and how its records and the session stand now."""
-    ids: Sequence[int] = list_record_ids(db, act) if act else []
+    ids: Sequence[int] = list_record_ids(db, action) if action else []
     now = load_record_states(db, ids, user_id, session.id if session else None)
     undo_id, redo_id = find_undo_and_redo_ids(db, project.id, user_id)
     is_short = session is not None and session.n_records <= MAX_COUNTED_EACH_TIME
-    return ActAnswer(
-        action_id=act.id if act else None,
-        kind=act.kind if act else None,
-        is_undone=bool(act and act.undone_at),
-        records=[RecordStateAnswer.of(i, standing) for i, standing in now.items()],
+    return ActionResponse(
+        action_id=action.id if action else None,
+        kind=action.kind if action else None,
+        is_undone=bool(action and action.undone_at),
+        records=[RecordStateResponse.of(i, standing) for i, standing in now.items()],
         progress=build_progress_answer(db, session, user_id) if session and is_short else None,
         undo_id=undo_id,
         redo_id=redo_id,
     )
 
 
-class ForecastAnswer(StrictModel):
+class ForecastResponse(StrictModel):
     """The label that is expected to prevail in a session, on which share of it (95 %: low to high).
 
     label_id  null while nothing is known about any of its records

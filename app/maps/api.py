@@ -23,13 +23,13 @@ from app.maps.map_versions import (
     list_mapped_versions,
 )
 from app.maps.schemas import (
-    MapAnswer,
     MapLabel,
     MapPerson,
     MapRecord,
     MapRecords,
+    MapResponse,
     MapVersion,
-    MatchesAnswer,
+    MatchesResponse,
 )
 from app.maps.values import NONE_OF_THESE, Values, compute_values_tag, load_values
 from app.models import Artifact, Project, Version
@@ -47,11 +47,11 @@ Revision = Annotated[int | None, Query(ge=1, lt=2**31)]
 
 
 @router.get("")
-def read_map(project: CurrentProject, db: ReadDb, version: int | None = None) -> MapAnswer:
+def read_map(project: CurrentProject, db: ReadDb, version: int | None = None) -> MapResponse:
     """Which maps there are, and what their numbers mean."""
     found = list_mapped_versions(db, project)
     one, drawing = choose_map(db, project, found, version), find_pending_drawing(db, project, found)
-    return MapAnswer(
+    return MapResponse(
         version=None if one is None else one.encoder.number,
         versions=[
             MapVersion(
@@ -135,10 +135,10 @@ def list_map_records(
 
 
 @router.get("/matches")
-def list_matches(request: Request, project: CurrentProject, db: ReadDb) -> MatchesAnswer:
+def list_matches(request: Request, project: CurrentProject, db: ReadDb) -> MatchesResponse:
     """Ids of the records that a filter leaves; the filter is written as in the records page."""
     ids = find_matching_ids(db, project.id, Filters.from_query(request.query_params))
-    return MatchesAnswer(n_matching=len(ids), record_ids=ids.tolist())
+    return MatchesResponse(n_matching=len(ids), record_ids=ids.tolist())
 
 
 def _open_map(

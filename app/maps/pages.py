@@ -106,7 +106,11 @@ def show_drawing(
 
 @router.get(MAP + "/records/{record_id}")
 def show_map_record(
-    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: VersionNumber = None
+    request: Request,
+    project: CurrentProject,
+    record_id: int,
+    db: ReadDb,
+    version: VersionNumber = None,
 ) -> HTMLResponse:
     """A record that somebody chose on the map."""
     return _render_record(request, db, project, record_id, version, "maps/_card.html")
@@ -114,7 +118,11 @@ def show_map_record(
 
 @router.get(MAP + "/records/{record_id}/hint")
 def show_map_hint(
-    request: Request, project: CurrentProject, record_id: int, db: ReadDb, version: VersionNumber = None
+    request: Request,
+    project: CurrentProject,
+    record_id: int,
+    db: ReadDb,
+    version: VersionNumber = None,
 ) -> HTMLResponse:
     """The same in few words, for the record under the pointer."""
     return _render_record(request, db, project, record_id, version, "maps/_hint.html")
@@ -146,15 +154,16 @@ def start_from_map(
     project: CurrentProject,
     user: CurrentUser,
     record_ids: Annotated[str, Form()] = "",
-    then: Annotated[Literal["label", "audit"], Form()] = "label",
+    then: Annotated[Literal["label", "spot_check"], Form()] = "label",
 ) -> Response:
-    """A session of what was selected, in this order; `audit` goes on to accept its suggestions."""
+    """A session of what was selected, in this order; `spot_check` goes on to
+    check some of its suggestions and accept the rest."""
     ids = _parse_ids(record_ids)
     seed = build_seed(SessionKind.GIVEN, ids)
     title = f"Selected on the map: {format_count(len(ids), 'record')}"
     session = start_session(project, user, SessionKind.GIVEN, seed=seed, title=title)
     url = request.url_for("show_session", slug=project.slug, session_id=session.id).path
-    return RedirectResponse(url + ("?audit=yes" if then == "audit" else ""), 303)
+    return RedirectResponse(url + ("?spot_check=yes" if then == "spot_check" else ""), 303)
 
 
 def _render_record(

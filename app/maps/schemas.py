@@ -32,7 +32,7 @@ class MapPerson(StrictModel):
     name: str
 
 
-class MapAnswer(StrictModel):
+class MapResponse(StrictModel):
     """What there is. Points and values are downloaded beside it, and have the same order.
 
     `version` is the one that is shown: the one asked for, else the active one; null without any.
@@ -72,7 +72,7 @@ class MapRecords(StrictModel):
     records: list[MapRecord]
 
 
-class MatchesAnswer(StrictModel):
+class MatchesResponse(StrictModel):
     """The records that a filter leaves, by id."""
 
     n_matching: int

@@ -100,12 +100,12 @@ def load_values(db: Session, encoder: Version, ids: Ids, tag: str) -> Values:
 def _query_values(db: Session, encoder: Version, ids: Ids) -> Values:
     agreed = _load_consensus(db, encoder.project_id)
     rows, known = _find_rows(ids, agreed[:, 0])
-    acts = _load_actions(db, encoder.project_id)
+    actions = _load_actions(db, encoder.project_id)
     found = np.zeros((3, len(ids)), np.uint32)
-    at, has_act = _find_rows(acts[:, 0], agreed[known, 2])
+    at, has_act = _find_rows(actions[:, 0], agreed[known, 2])
     found[1][rows] = agreed[known, 1] % 2**32  # "None of these" is -1 there.
-    found[2][rows[has_act]] = acts[at, 1]
-    found[0][rows[has_act]] = acts[at, 2]
+    found[2][rows[has_act]] = actions[at, 1]
+    found[0][rows[has_act]] = actions[at, 2]
     return Values(found[0], found[1], found[2], *_load_best_suggestions(db, encoder, ids))
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.accounts.access import Admin, CurrentUser
 from app.db.session import Db, ReadDb
 from app.models import Notification, Webhook
-from app.notifications.notifications import list_latest_notices
+from app.notifications.notifications import list_latest_notifications
 from app.notifications.webhooks import (
     add_webhook,
     find_newest_delivery,
@@ -19,10 +19,10 @@ from app.notifications.webhooks import (
 from app.projects.access import AdminProject
 from app.web.schemas import StrictModel
 
-router = APIRouter(prefix="/api/v1", tags=["notices"])
+router = APIRouter(prefix="/api/v1", tags=["notifications"])
 
 
-class NoticeAnswer(BaseModel):
+class NotificationResponse(BaseModel):
     """One sentence for the user who asks; seen_at null: new."""
 
     id: int
@@ -34,16 +34,16 @@ class NoticeAnswer(BaseModel):
     seen_at: datetime | None
 
     @classmethod
-    def of(cls, notice: Notification, project: str) -> Self:
+    def of(cls, notification: Notification, project: str) -> Self:
         """Built from the row."""
         return cls(
-            id=notice.id,
+            id=notification.id,
             project=project,
-            kind=notice.kind,
-            sentence=notice.sentence,
-            path=notice.path,
-            created_at=notice.created_at,
-            seen_at=notice.seen_at,
+            kind=notification.kind,
+            sentence=notification.sentence,
+            path=notification.path,
+            created_at=notification.created_at,
+            seen_at=notification.seen_at,
         )
 
 
@@ -53,7 +53,7 @@ class WebhookBody(StrictModel):
     url: str = Field(max_length=500)
 
 
-class WebhookAnswer(BaseModel):
+class WebhookResponse(BaseModel):
     """An address that is told. secret: once, in the answer that makes it.
 
     last_error  why the newest message has not arrived, or null
@@ -79,28 +79,31 @@ class WebhookAnswer(BaseModel):
 
 
 @router.get("/notifications")
-def list_notices(user: CurrentUser, db: ReadDb) -> list[NoticeAnswer]:
+def list_notifications(user: CurrentUser, db: ReadDb) -> list[NotificationResponse]:
     """One's own, the newest first."""
-    return [NoticeAnswer.of(notice, name) for notice, name in list_latest_notices(db, user.id)]
+    return [
+        NotificationResponse.of(notification, name)
+        for notification, name in list_latest_notifications(db, user.id)
+    ]
 
 
 @router.get("/projects/{slug}/webhooks")
-def list_webhooks(project: AdminProject, user: Admin, db: ReadDb) -> list[WebhookAnswer]:
+def list_webhooks(project: AdminProject, user: Admin, db: ReadDb) -> list[WebhookResponse]:
     """Who is told, and whether the newest message arrived."""
     answers = []
     for webhook in load_webhooks(db, project.id):
         newest = find_newest_delivery(db, webhook.id)
-        answers.append(WebhookAnswer.of(webhook, last_error=newest.error if newest else None))
+        answers.append(WebhookResponse.of(webhook, last_error=newest.error if newest else None))
     return answers
 
 
 @router.post("/projects/{slug}/webhooks", status_code=201)
 def create_webhook_by_api(
     project: AdminProject, user: Admin, db: Db, body: WebhookBody
-) -> WebhookAnswer:
+) -> WebhookResponse:
     """One more address; keep the secret of this answer, it is never told again."""
     webhook = add_webhook(db, project, body.url, by=user)
-    return WebhookAnswer.of(webhook, secret=webhook.secret)
+    return WebhookResponse.of(webhook, secret=webhook.secret)
 
 
 @router.delete("/projects/{slug}/webhooks/{webhook_id}", status_code=204)

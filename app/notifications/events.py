@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.models import Delivery, Notification, Project, Webhook, utc_now
-from app.notifications.subscriptions import list_watchers
+from app.notifications.subscriptions import list_subscribers
 from app.settings import settings
 
 EVENT_KINDS: Mapping[str, str] = {
@@ -54,7 +54,7 @@ def announce(db: Session, project: Project, event: Event, also: int | None = Non
 def _notify_users(
     db: Session, project: Project, event: Event, body: dict[str, Any], also: int | None
 ) -> None:
-    watchers = list_watchers(db, project)
+    watchers = list_subscribers(db, project)
     recipients = {user.id for user, _ in watchers} | (set() if also is None else {also})
     for user_id in sorted(recipients):
         db.add(

@@ -16,7 +16,7 @@ def count_unseen(db: Session, user_id: int) -> int:
     return db.scalar(unseen) or 0
 
 
-def list_latest_notices(db: Session, user_id: int) -> list[tuple[Notification, str]]:
+def list_latest_notifications(db: Session, user_id: int) -> list[tuple[Notification, str]]:
     """(notice, name of its project), the newest first."""
     query = (
         select(Notification, Project.name)
@@ -25,7 +25,7 @@ def list_latest_notices(db: Session, user_id: int) -> list[tuple[Notification, s
         .order_by(Notification.id.desc())
         .limit(MOST_SHOWN)
     )
-    return [(notice, name) for notice, name in db.execute(query)]
+    return [(notification, name) for notification, name in db.execute(query)]
 
 
 def mark_seen(db: Session, user_id: int, up_to_id: int) -> None:

@@ -14,8 +14,8 @@ from app.models.enums import Role
 from app.notifications.delivery import list_latest_deliveries, send_again
 from app.notifications.events import EVENT_KINDS
 from app.notifications.mail import is_mail_configured
-from app.notifications.notifications import count_unseen, list_latest_notices, mark_seen
-from app.notifications.subscriptions import find_watch, set_email, unwatch, watch
+from app.notifications.notifications import count_unseen, list_latest_notifications, mark_seen
+from app.notifications.subscriptions import find_subscription, set_email, unsubscribe, watch
 from app.notifications.webhooks import add_webhook, load_webhooks, ping, remove_webhook
 from app.projects.access import AdminProject, CurrentProject
 from app.web.templating import redirect_to, render
@@ -25,12 +25,12 @@ OF_PROJECT = "/projects/{slug}/notifications"
 
 
 @router.get("/notifications")
-def show_notices(request: Request, user: CurrentUser, db: ReadDb) -> Response:
+def show_notifications(request: Request, user: CurrentUser, db: ReadDb) -> Response:
     """One's own notices, the newest first."""
     return render(
         request,
         "notifications/list.html",
-        notices=list_latest_notices(db, user.id),
+        notifications=list_latest_notifications(db, user.id),
         email=db.get_one(User, user.id).email or "",
         can_mail=is_mail_configured(),
     )
@@ -43,7 +43,7 @@ def show_bell(request: Request, user: CurrentUser, db: ReadDb) -> Response:
 
 
 @router.post("/notifications/seen")
-def see_notices(
+def mark_notifications_seen(
     request: Request,
     user: CurrentUser,
     db: Db,
@@ -64,7 +64,7 @@ def save_email(
 
 
 @router.get(OF_PROJECT)
-def show_project_notices(
+def show_project_notifications(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
     """Whether I am told, and for admins: the webhooks and what became of their messages."""
@@ -72,16 +72,16 @@ def show_project_notices(
 
 
 @router.get(OF_PROJECT + "/subscription")
-def show_watch(
+def show_subscription(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
     """The button "Tell me", for other pages to hold."""
-    watched = find_watch(db, project.id, user.id)
+    watched = find_subscription(db, project.id, user.id)
     return render(request, "notifications/_watch.html", project=project, watched=watched)
 
 
 @router.post(OF_PROJECT + "/subscription")
-def save_watch(
+def save_subscription(
     request: Request,
     project: CurrentProject,
     user: CurrentUser,
@@ -90,7 +90,7 @@ def save_watch(
 ) -> Response:
     """Be told in the page ("yes"), by e-mail as well ("email"), or no more ("no")."""
     if choice == "no":
-        unwatch(db, project.id, user.id)
+        unsubscribe(db, project.id, user.id)
     elif choice in ("yes", "email"):
         if choice == "email" and not db.get_one(User, user.id).email:
             raise Invalid("Say first, on the page of your notices, where your mail goes.")
@@ -141,7 +141,7 @@ def _project_context(db: Session, project: Project, user: User) -> dict[str, Any
     is_admin = user.role == Role.ADMIN
     return {
         "project": project,
-        "watched": find_watch(db, project.id, user.id),
+        "watched": find_subscription(db, project.id, user.id),
         "email": db.get_one(User, user.id).email,
         "can_mail": is_mail_configured(),
         "kinds": EVENT_KINDS,

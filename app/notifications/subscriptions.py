@@ -22,7 +22,7 @@ def watch(db: Session, project_id: int, user_id: int, *, by_email: bool = False)
     db.flush()
 
 
-def unwatch(db: Session, project_id: int, user_id: int) -> None:
+def unsubscribe(db: Session, project_id: int, user_id: int) -> None:
     """No more."""
     found = db.get(Subscription, (project_id, user_id))
     if found is not None:
@@ -30,12 +30,12 @@ def unwatch(db: Session, project_id: int, user_id: int) -> None:
         db.flush()
 
 
-def find_watch(db: Session, project_id: int, user_id: int) -> Subscription | None:
+def find_subscription(db: Session, project_id: int, user_id: int) -> Subscription | None:
     """What the user asked for, or None."""
     return db.get(Subscription, (project_id, user_id))
 
 
-def list_watchers(db: Session, project: Project) -> list[tuple[User, bool]]:
+def list_subscribers(db: Session, project: Project) -> list[tuple[User, bool]]:
     """(user, by email) of all who asked and may still see the project."""
     member = select(Membership.user_id).where(Membership.project_id == project.id)
     may_see = or_(User.role == Role.ADMIN, User.id.in_(member))

@@ -18,7 +18,7 @@ from app.web.schemas import StrictModel
 router = APIRouter(prefix="/api/v1", tags=["projects"])
 
 
-class ProjectAnswer(StrictModel):
+class ProjectResponse(StrictModel):
     """A project as it was set up."""
 
     slug: str
@@ -30,7 +30,7 @@ class ProjectAnswer(StrictModel):
     created_at: datetime
 
 
-class CardAnswer(ProjectAnswer):
+class CardResponse(ProjectResponse):
     """A project with its headline counts."""
 
     n_records: int
@@ -38,7 +38,7 @@ class CardAnswer(ProjectAnswer):
     version: int | None
 
 
-class ScoreAnswer(StrictModel):
+class ScoreResponse(StrictModel):
     """One number with its k, its n and its 95 % interval; tuned beside raw."""
 
     metric: str
@@ -50,13 +50,13 @@ class ScoreAnswer(StrictModel):
     high: float
 
 
-class ProjectStatusAnswer(CardAnswer):
+class ProjectStatusResponse(CardResponse):
     """How a project stands now."""
 
     n_embedded: int
     labels: dict[str, int]
     missing: list[str]
-    scores: list[ScoreAnswer]
+    scores: list[ScoreResponse]
 
 
 class ProjectBody(StrictModel):
@@ -68,10 +68,10 @@ class ProjectBody(StrictModel):
 
 
 @router.get("/projects")
-def list_projects(user: CurrentUser, db: ReadDb) -> list[CardAnswer]:
+def list_projects(user: CurrentUser, db: ReadDb) -> list[CardResponse]:
     """The projects that I may see."""
     return [
-        CardAnswer(
+        CardResponse(
             **_project_fields(card.project),
             n_records=card.n_records,
             n_labeled=card.n_labeled,
@@ -82,19 +82,19 @@ def list_projects(user: CurrentUser, db: ReadDb) -> list[CardAnswer]:
 
 
 @router.post("/projects", status_code=201)
-def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectAnswer:
+def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectResponse:
     """A new, empty project."""
     project = create_project(
         db, body.name, is_multi_label=body.is_multi_label, base_model=body.base_model, by=admin
     )
-    return ProjectAnswer.model_validate(project)
+    return ProjectResponse.model_validate(project)
 
 
 @router.get("/projects/{slug}")
-def read_project(project: CurrentProject, db: ReadDb) -> ProjectStatusAnswer:
+def read_project(project: CurrentProject, db: ReadDb) -> ProjectStatusResponse:
     """How the project stands now."""
     now = load_project_summary(db, project)
-    return ProjectStatusAnswer(
+    return ProjectStatusResponse(
         **_project_fields(project),
         n_records=now.n_records,
         n_labeled=now.n_labeled,
@@ -107,10 +107,10 @@ def read_project(project: CurrentProject, db: ReadDb) -> ProjectStatusAnswer:
 
 
 def _project_fields(project: Project) -> dict[str, object]:
-    return ProjectAnswer.model_validate(project).model_dump()
+    return ProjectResponse.model_validate(project).model_dump()
 
 
-def _scores(now: ProjectSummary) -> list[ScoreAnswer]:
+def _scores(now: ProjectSummary) -> list[ScoreResponse]:
     return [
         score
         for figure in now.figures
@@ -118,8 +118,8 @@ def _scores(now: ProjectSummary) -> list[ScoreAnswer]:
     ]
 
 
-def _score(row: Evaluation, encoder: str) -> ScoreAnswer:
-    return ScoreAnswer(
+def _score(row: Evaluation, encoder: str) -> ScoreResponse:
+    return ScoreResponse(
         metric=row.metric,
         k=row.k,
         n=row.n,

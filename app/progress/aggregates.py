@@ -60,14 +60,15 @@ class WorkTotals:
 
 def load_totals(db: Session, project_id: int) -> list[WorkTotals]:
     """Everything that was done in the project, by person, session and way."""
-    acts = _count_actions(db, project_id)
+    actions = _count_actions(db, project_id)
     labels: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
     for (user_id, session_id, way), n in _count_labels(db, project_id).items():
         # A near-duplicate that followed a single label is kept as a page's: nobody looked at it.
-        is_folded = way == AnnotationSource.PAGE and (user_id, session_id, way) not in acts
+        is_folded = way == AnnotationSource.PAGE and (user_id, session_id, way) not in actions
         labels[user_id, session_id, AnnotationSource.SINGLE if is_folded else way] += n
     return [
-        WorkTotals(*key, labels.get(key, 0), *acts.get(key, (0, 0, 0.0))) for key in acts | labels
+        WorkTotals(*key, labels.get(key, 0), *actions.get(key, (0, 0, 0.0)))
+        for key in actions | labels
     ]
 
 

@@ -12,15 +12,15 @@ from app.progress.aggregates import WorkTotals
 from app.progress.goals import set_goal
 from app.progress.report import Report, build_report
 from app.progress.schemas import (
-    AgreementAnswer,
-    DoneAnswer,
-    GoalAnswer,
+    AgreementResponse,
+    DoneResponse,
     GoalBody,
+    GoalResponse,
     LabelProgress,
-    MomentAnswer,
-    PairAnswer,
+    MomentResponse,
+    PairResponse,
     PersonProgress,
-    ProgressAnswer,
+    ProgressResponse,
     SessionProgress,
     WayProgress,
 )
@@ -30,20 +30,20 @@ router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["progress"])
 
 
 @router.get("/progress")
-def read_progress(project: CurrentProject, user: CurrentUser, db: ReadDb) -> ProgressAnswer:
+def read_progress(project: CurrentProject, user: CurrentUser, db: ReadDb) -> ProgressResponse:
     """How far the project is, by label, person, session, way and time."""
     return _build_answer(db, project, user)
 
 
 @router.get("/agreement")
-def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> AgreementAnswer:
+def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> AgreementResponse:
     """How far people agree, and two by two."""
     found = compute_agreement(db, project)
     pairs = [
-        PairAnswer(user=each.user, other=each.other, n=each.n, share=each.share, kappa=each.kappa)
+        PairResponse(user=each.user, other=each.other, n=each.n, share=each.share, kappa=each.kappa)
         for each in (found.pairs if user.role in EDITORS else ())
     ]
-    return AgreementAnswer(
+    return AgreementResponse(
         n_records=found.n_records,
         share=found.share,
         alpha=found.alpha,
@@ -54,21 +54,21 @@ def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> Ag
 
 
 @router.put("/goal")
-def put_goal(project: AdminProject, admin: Admin, db: Db, body: GoalBody) -> ProgressAnswer:
+def put_goal(project: AdminProject, admin: Admin, db: Db, body: GoalBody) -> ProgressResponse:
     """Set what the project aims for."""
     set_goal(db, project, body.goal, body.until)
     db.flush()
     return _build_answer(db, db.get_one(Project, project.id), admin)
 
 
-def _build_answer(db: Session, project: Project, user: User) -> ProgressAnswer:
+def _build_answer(db: Session, project: Project, user: User) -> ProgressResponse:
     found = build_report(db, project, user)
     goal = found.goal
-    return ProgressAnswer(
+    return ProgressResponse(
         n_records=found.n_records,
         n_labeled=found.n_labeled,
         n_last_7_days=found.n_last_week,
-        goal=None if goal is None else GoalAnswer(n=goal.n, words=goal.words, until=goal.until),
+        goal=None if goal is None else GoalResponse(n=goal.n, words=goal.words, until=goal.until),
         done=_done(found.done),
         labels=_labels(found),
         people=_people(found),
@@ -81,8 +81,8 @@ def _build_answer(db: Session, project: Project, user: User) -> ProgressAnswer:
     )
 
 
-def _done(done: WorkTotals) -> DoneAnswer:
-    return DoneAnswer(
+def _done(done: WorkTotals) -> DoneResponse:
+    return DoneResponse(
         n_labels=done.n_labels,
         n_actions=done.n_actions,
         n_undone=done.n_undone,
@@ -136,8 +136,8 @@ def _sessions(found: Report) -> list[SessionProgress]:
     ]
 
 
-def _over_time(found: Report) -> list[MomentAnswer]:
+def _over_time(found: Report) -> list[MomentResponse]:
     if found.timeline is None:
         return []
     points = zip(found.timeline.moments, found.timeline.n_labeled, strict=True)
-    return [MomentAnswer(until=moment, n_labeled=n) for moment, n in points]
+    return [MomentResponse(until=moment, n_labeled=n) for moment, n in points]

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.web.schemas import StrictModel
 
 
-class GoalAnswer(StrictModel):
+class GoalResponse(StrictModel):
     """Records to be labeled, until the end of a day (UTC) or of none."""
 
     n: int
@@ -16,7 +16,7 @@ class GoalAnswer(StrictModel):
     until: date | None
 
 
-class DoneAnswer(StrictModel):
+class DoneResponse(StrictModel):
     """What hands did. Labels that stand; actions: acts, and acts of taking back; active seconds:
     the sum of the pauses of at most two minutes between a person's acts. Rates are null where too
     little was measured."""
@@ -46,7 +46,7 @@ class PersonProgress(StrictModel):
 
     user: str
     by_way: dict[str, int]
-    done: DoneAnswer
+    done: DoneResponse
     median_seconds: float | None
     n_shared: int
     n_agreed: int
@@ -64,7 +64,7 @@ class SessionProgress(StrictModel):
     n_records: int
     n_decided: int
     purity: float | None
-    done: DoneAnswer
+    done: DoneResponse
 
 
 class WayProgress(StrictModel):
@@ -72,33 +72,33 @@ class WayProgress(StrictModel):
 
     seed_kind: str
     hand: str
-    done: DoneAnswer
+    done: DoneResponse
 
 
-class MomentAnswer(StrictModel):
+class MomentResponse(StrictModel):
     """Records that were labeled by then."""
 
     until: datetime
     n_labeled: int
 
 
-class ProgressAnswer(StrictModel):
+class ProgressResponse(StrictModel):
     """How far the project is. People and sessions: everybody's for reviewers and admins, else the
     user's own."""
 
     n_records: int
     n_labeled: int
     n_last_7_days: int
-    goal: GoalAnswer | None
-    done: DoneAnswer
+    goal: GoalResponse | None
+    done: DoneResponse
     labels: list[LabelProgress]
     people: list[PersonProgress]
     sessions: list[SessionProgress]
     ways: list[WayProgress]
-    over_time: list[MomentAnswer]
+    over_time: list[MomentResponse]
 
 
-class PairAnswer(StrictModel):
+class PairResponse(StrictModel):
     """Two people: n records that both judged, the share of equal answers, Cohen's kappa."""
 
     user: str
@@ -108,7 +108,7 @@ class PairAnswer(StrictModel):
     kappa: float | None
 
 
-class AgreementAnswer(StrictModel):
+class AgreementResponse(StrictModel):
     """How far people agree on the n_records that two or more of them judged: the share of equal
     answers, and Krippendorff's alpha with its 95 % interval. Pairs are empty for annotators."""
 
@@ -117,7 +117,7 @@ class AgreementAnswer(StrictModel):
     alpha: float | None
     low: float | None
     high: float | None
-    pairs: list[PairAnswer]
+    pairs: list[PairResponse]
 
 
 class GoalBody(StrictModel):

@@ -22,14 +22,14 @@ from app.record_search.schemas import (
     FoundRecord,
     FoundSuggestion,
     NameBody,
-    RecordPageAnswer,
-    RecordSearchAnswer,
+    RecordPageResponse,
     RecordSearchBody,
-    SavedSearchAnswer,
+    RecordSearchResponse,
     SavedSearchBody,
+    SavedSearchResponse,
     SavedSearchWithCount,
 )
-from app.records.api import RecordAnswer, describe_records
+from app.records.api import RecordResponse, describe_records
 from app.records.filters import Filters
 from app.records.records import count_records, load_page, load_records
 from app.search.suggestion_filters import resolve_suggestion_filters
@@ -44,30 +44,30 @@ def list_records(
     db: ReadDb,
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
-) -> RecordPageAnswer:
+) -> RecordPageResponse:
     """Records in the order of their ids, narrowed as the page's address is.
 
     q, state, label, field, value, suggested, least, most, by, source, since, until, when, import.
     """
     filters = resolve_suggestion_filters(db, project, Filters.from_query(request.query_params))
     page = load_page(db, project.id, filters, after, limit)
-    return RecordPageAnswer(
+    return RecordPageResponse(
         n_matching=count_records(db, project.id, filters),
         next_after_id=page.next_after_id,
-        records=[RecordAnswer(**each) for each in describe_records(db, project, page.records)],
+        records=[RecordResponse(**each) for each in describe_records(db, project, page.records)],
     )
 
 
 @router.post("/projects/{slug}/records:search")
 def search_records(
     project: CurrentProject, body: RecordSearchBody, db: ReadDb
-) -> RecordSearchAnswer:
+) -> RecordSearchResponse:
     """The search of the records page. Stores nothing."""
     found = load_listing(db, project, body.to_request(), body.limit)
     whole = load_records(db, [row.record.id for row in found.rows])
     rows = [row for row in found.rows if row.record.id in whole]
     facts = describe_records(db, project, [whole[row.record.id] for row in rows])
-    return RecordSearchAnswer(
+    return RecordSearchResponse(
         items=[_build_found_record(row, each) for row, each in zip(rows, facts, strict=True)],
         total=found.n_total,
         next=found.after or None,
@@ -89,42 +89,46 @@ _RANKING = ("place", "score", "similarity", "word_rank", "meaning_rank")
 
 
 @router.get("/projects/{slug}/saved-searches")
-def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchAnswer]:
+def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchResponse]:
     """The project's slices, by name."""
     return [
-        SavedSearchAnswer.of(project.slug, each) for each in list_project_searches(db, project.id)
+        SavedSearchResponse.of(project.slug, each) for each in list_project_searches(db, project.id)
     ]
 
 
 @router.post("/projects/{slug}/saved-searches", status_code=201)
 def create_saved_search(
     project: CurrentProject, user: CurrentUser, body: SavedSearchBody, db: Db
-) -> SavedSearchAnswer:
+) -> SavedSearchResponse:
     """Keep a search under a name."""
-    search = SearchRequest.from_query(body.asked)
-    return SavedSearchAnswer.of(
+    search = SearchRequest.from_query(body.request)
+    return SavedSearchResponse.of(
         project.slug, add_saved_search(db, project, user, body.name, search)
     )
 
 
-@router.get("/projects/{slug}/saved-searches/{slice_id}")
-def read_saved_search(project: CurrentProject, slice_id: int, db: ReadDb) -> SavedSearchWithCount:
+@router.get("/projects/{slug}/saved-searches/{saved_search_id}")
+def read_saved_search(
+    project: CurrentProject, saved_search_id: int, db: ReadDb
+) -> SavedSearchWithCount:
     """One slice, counted."""
-    found = find_saved_search(db, project.id, slice_id)
-    plain = SavedSearchAnswer.of(project.slug, found).model_dump()
+    found = find_saved_search(db, project.id, saved_search_id)
+    plain = SavedSearchResponse.of(project.slug, found).model_dump()
     return SavedSearchWithCount(**plain, n_records=count_found(db, project, found))
 
 
-@router.patch("/projects/{slug}/saved-searches/{slice_id}")
+@router.patch("/projects/{slug}/saved-searches/{saved_search_id}")
 def change_saved_search(
-    project: CurrentProject, user: CurrentUser, slice_id: int, body: NameBody, db: Db
-) -> SavedSearchAnswer:
+    project: CurrentProject, user: CurrentUser, saved_search_id: int, body: NameBody, db: Db
+) -> SavedSearchResponse:
     """Give it another name."""
-    found = find_saved_search(db, project.id, slice_id)
-    return SavedSearchAnswer.of(project.slug, rename_saved_search(db, found, user, body.name))
+    found = find_saved_search(db, project.id, saved_search_id)
+    return SavedSearchResponse.of(project.slug, rename_saved_search(db, found, user, body.name))
 
 
-@router.delete("/projects/{slug}/saved-searches/{slice_id}", status_code=204)
-def remove_saved_search(project: CurrentProject, user: CurrentUser, slice_id: int, db: Db) -> None:
+@router.delete("/projects/{slug}/saved-searches/{saved_search_id}", status_code=204)
+def remove_saved_search(
+    project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db
+) -> None:
     """Forget the name; the records stay."""
-    delete_saved_search(db, find_saved_search(db, project.id, slice_id), user)
+    delete_saved_search(db, find_saved_search(db, project.id, saved_search_id), user)

@@ -94,7 +94,7 @@ def _preview(
 
 
 @router.post("/projects/{slug}/records/bulk")
-def act_on_many(
+def apply_bulk_action(
     request: Request,
     project: CurrentProject,
     user: CurrentUser,
@@ -120,8 +120,8 @@ def act_on_many(
         plan = build_plan(db, project, user.id, action, chosen)
         if done is None and plan.fingerprint != fingerprint:
             return _preview(request, project, user.id, db, do, scope, query, ids, n)
-    act = apply_plan(project, user.id, plan, key, request_hash)
-    return _back(project, query, act.id)
+    user_action = apply_plan(project, user.id, plan, key, request_hash)
+    return _back(project, query, user_action.id)
 
 
 @router.post("/projects/{slug}/records/undo")

@@ -28,35 +28,35 @@ def load_flash(
     written = query.get("done", "")
     if not is_whole_number(written):
         return None
-    act = db.get(UserAction, int(written))
-    if act is None or act.user_id != user.id or act.project_id != project.id:
+    action = db.get(UserAction, int(written))
+    if action is None or action.user_id != user.id or action.project_id != project.id:
         return None
-    sentence = _sentence(db, act)
-    if act.undone_at is not None:
+    sentence = _sentence(db, action)
+    if action.undone_at is not None:
         sentence = f"Taken back: {sentence[0].lower()}{sentence[1:]}"
-    return FlashMessage(sentence, act.id, act.undone_at is not None)
+    return FlashMessage(sentence, action.id, action.undone_at is not None)
 
 
-def _sentence(db: Session, act: UserAction) -> str:
-    remarks = dict(
+def _sentence(db: Session, action: UserAction) -> str:
+    comments = dict(
         db.execute(
             select(Comment.kind, func.count())
-            .where(Comment.action_id == act.id)
+            .where(Comment.action_id == action.id)
             .group_by(Comment.kind)
         ).all()
     )
-    if remarks:
-        [(kind, n)] = remarks.items()
+    if comments:
+        [(kind, n)] = comments.items()
         return "Comment stored." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
     rows = db.execute(
         select(Annotation.verdict, Label.name, func.count())
         .outerjoin(Label, Label.id == Annotation.label_id)
-        .where(Annotation.action_id == act.id)
+        .where(Annotation.action_id == action.id)
         .group_by(Annotation.verdict, Label.name)
         .order_by(func.count().desc())
     ).all()
     n_records = select(func.count(Annotation.record_id.distinct()))
-    n = db.scalar(n_records.where(Annotation.action_id == act.id)) or 0
+    n = db.scalar(n_records.where(Annotation.action_id == action.id)) or 0
     parts = [_part(verdict, name, n_of if len(rows) > 1 else 0) for verdict, name, n_of in rows]
     return f"{format_count(n, 'record')}: {', '.join(parts)}."
 

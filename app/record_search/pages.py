@@ -107,14 +107,14 @@ def _build_results_context(
 def _build_form_context(
     db: Session, project: Project, user: User, search: SearchRequest
 ) -> dict[str, Any]:
-    """What the form offers, and the slices."""
+    """What the form offers, and the saved searches."""
     return {
         "modes": {mode: MODE_WORDS[mode] for mode in MODES},
         "states": STATE_WORDS,
         "sources": SOURCE_WORDS,
         "chances": CHANCES,
         "embedding": load_embedding_progress(db, project),
-        "slices": [
+        "saved_searches": [
             (each, parse_saved_search(each).as_query(), may_change(each, user))
             for each in list_project_searches(db, project.id)
         ],

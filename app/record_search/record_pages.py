@@ -14,7 +14,7 @@ from app.db.session import Db, ReadDb
 from app.errors import AppError, Invalid
 from app.labeling.annotations.actions import hash_request
 from app.labeling.annotations.annotate import AnnotationInput, annotate
-from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.comments import store_comment
 from app.labeling.annotations.record_state import load_record_states
 from app.labeling.labels.shortcuts import pair_with_digits
 from app.labeling.sessions.rows import find_suggestions
@@ -28,7 +28,7 @@ from app.record_search.matches import find_matches
 from app.record_search.neighbours import compare_neighbours
 from app.record_search.pagination import sort_matches
 from app.record_search.request import SearchRequest
-from app.records.history import load_history, load_remarks
+from app.records.history import load_comments, load_history
 from app.records.records import find_record
 from app.search.versions import find_active_version
 from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
@@ -80,7 +80,7 @@ def _build_annotation_context(
         "standing": load_record_states(db, [record.id], user.id)[record.id],
         "is_hidden": is_hidden,
         "history": [each for each in history if not is_hidden or _is_by(each.user, user)],
-        "remarks": load_remarks(db, record.id),
+        "comments": load_comments(db, record.id),
         "suggestions": suggested.get(record.id, []),
     }
 
@@ -116,7 +116,7 @@ def annotate_record(
     record_id: int,
     db: Db,
     key: IdempotencyKeyField,
-    value: Annotated[str, Form(alias="say")],
+    value: Annotated[str, Form(alias="vote")],
     label_ids: Annotated[list[int] | None, Form()] = None,
     query: Annotated[str, Form()] = "",
 ) -> Response:
@@ -126,8 +126,8 @@ def annotate_record(
     request_hash = hash_request(
         "label record", record=record_id, value=value, labels=label_ids or []
     )
-    act = annotate(db, project, user.id, [annotation], key=key, request_hash=request_hash)
-    return _back(project, record_id, query, act)
+    action = annotate(db, project, user.id, [annotation], key=key, request_hash=request_hash)
+    return _back(project, record_id, query, action)
 
 
 def _parse_annotation(
@@ -155,7 +155,7 @@ def _parse_annotation(
 
 
 @router.post(RECORD + "/comments")
-def remark_on_record(
+def comment_on_record(
     project: CurrentProject,
     user: CurrentUser,
     record_id: int,
@@ -166,7 +166,7 @@ def remark_on_record(
     query: Annotated[str, Form()] = "",
 ) -> Response:
     """Flag it (again: take the flag off), or write about it."""
-    act = store_remark(
+    action = store_comment(
         db,
         project,
         user.id,
@@ -176,10 +176,10 @@ def remark_on_record(
         body=body,
         request_hash=hash_request("remark on record", record=record_id, kind=kind, body=body),
     )
-    return _back(project, record_id, query, act)
+    return _back(project, record_id, query, action)
 
 
-def _back(project: Project, record_id: int, query: str, act: UserAction | None) -> Response:
+def _back(project: Project, record_id: int, query: str, action: UserAction | None) -> Response:
     search = SearchRequest.from_query(dict(parse_qsl(query)))
     path = f"/projects/{project.slug}/records/{record_id}"
-    return RedirectResponse(search.address(path, done=str(act.id) if act else ""), 303)
+    return RedirectResponse(search.address(path, done=str(action.id) if action else ""), 303)

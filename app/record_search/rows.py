@@ -102,7 +102,7 @@ def describe_rows(
     """The same rows with what is known about their records."""
     ids = [row.record.id for row in rows]
     labels = {label.id: label for label in list_all_labels(db, project.id)}
-    agreed, remarks = load_consensus(db, ids), _load_remarks(db, ids)
+    agreed, comments = load_consensus(db, ids), _load_comments(db, ids)
     encoder = find_active_version(db, project.id)
     suggested = find_suggestions(db, project, encoder.id if encoder else None, ids)
     return [
@@ -117,14 +117,14 @@ def describe_rows(
             score=found.scores.get(row.record.id),
             word_rank=found.word_ranks.get(row.record.id),
             meaning_rank=found.meaning_ranks.get(row.record.id),
-            is_flagged="flag" in remarks.get(row.record.id, ()),
-            n_comments=remarks.get(row.record.id, []).count("comment"),
+            is_flagged="flag" in comments.get(row.record.id, ()),
+            n_comments=comments.get(row.record.id, []).count("comment"),
         )
         for row in rows
     ]
 
 
-def _load_remarks(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
+def _load_comments(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     """Record id → the kinds of the remarks on it that stand."""
     standing = select(Comment.record_id, Comment.kind).where(
         Comment.record_id.in_(ids), Comment.withdrawn_at.is_(None)

@@ -36,21 +36,21 @@ def save_search_by_form(
     return _to(project, parse_saved_search(add_saved_search(db, project, user, name, search)))
 
 
-@router.post("/projects/{slug}/records/saved-searches/{slice_id}/rename")
+@router.post("/projects/{slug}/records/saved-searches/{saved_search_id}/rename")
 def rename_saved_search_by_form(
-    project: CurrentProject, user: CurrentUser, slice_id: int, db: Db, name: Name
+    project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db, name: Name
 ) -> Response:
     """Give it another name."""
-    found = find_saved_search(db, project.id, slice_id)
+    found = find_saved_search(db, project.id, saved_search_id)
     return _to(project, parse_saved_search(rename_saved_search(db, found, user, name)))
 
 
-@router.post("/projects/{slug}/records/saved-searches/{slice_id}/delete")
+@router.post("/projects/{slug}/records/saved-searches/{saved_search_id}/delete")
 def delete_saved_search_by_form(
-    project: CurrentProject, user: CurrentUser, slice_id: int, db: Db
+    project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db
 ) -> Response:
     """Forget the name; the records stay."""
-    found = find_saved_search(db, project.id, slice_id)
+    found = find_saved_search(db, project.id, saved_search_id)
     delete_saved_search(db, found, user)
     return _to(project, SearchRequest())
 

@@ -20,14 +20,14 @@ def list_project_searches(db: Session, project_id: int) -> list[SavedSearch]:
     return list(db.scalars(query.order_by(SavedSearch.name_key)))
 
 
-def find_saved_search(db: Session, project_id: int, slice_id: int) -> SavedSearch:
+def find_saved_search(db: Session, project_id: int, saved_search_id: int) -> SavedSearch:
     """The slice. Raises NotFound when it is unknown or another project's."""
     query = select(SavedSearch).where(
-        SavedSearch.project_id == project_id, SavedSearch.id == slice_id
+        SavedSearch.project_id == project_id, SavedSearch.id == saved_search_id
     )
     found = db.scalar(query)
     if found is None:
-        raise NotFound("slice")
+        raise NotFound("saved search")
     return found
 
 

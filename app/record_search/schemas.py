@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from app.errors import Invalid
 from app.models import SavedSearch
 from app.record_search.request import Mode, SearchRequest, Sort
 from app.record_search.rows import PAGE_SIZE
 from app.record_search.saved_searches import parse_saved_search
-from app.records.api import RecordAnswer
+from app.records.api import RecordResponse
 from app.records.filters import LONGEST_KEYWORD
 from app.records.schemas import FiltersBody, Id
 from app.search.request import MOST_SEEDS, build_record_seed
@@ -20,12 +20,12 @@ from app.web.schemas import StrictModel
 MOST_AT_ONCE = 1_000
 
 
-class RecordPageAnswer(StrictModel):
+class RecordPageResponse(StrictModel):
     """A page of records; ask again with after=next_after_id until that is null."""
 
     n_matching: int
     next_after_id: int | None
-    records: list[RecordAnswer]
+    records: list[RecordResponse]
 
 
 class RecordSearchBody(StrictModel):
@@ -70,7 +70,7 @@ class FoundSuggestion(StrictModel):
     score: float
 
 
-class FoundRecord(RecordAnswer):
+class FoundRecord(RecordResponse):
     """A record that was found.
 
     place: in the whole list, from 1; score: what it was ranked by, larger is better; similarity:
@@ -86,7 +86,7 @@ class FoundRecord(RecordAnswer):
     suggestions: list[FoundSuggestion]
 
 
-class RecordSearchAnswer(StrictModel):
+class RecordSearchResponse(StrictModel):
     """A page of what was found: ask again with after=next until that is null.
 
     is_cut: only the 1,000 nearest were looked for, and total counts those. version: which one
@@ -100,12 +100,12 @@ class RecordSearchAnswer(StrictModel):
     version: int | None
 
 
-class SavedSearchAnswer(StrictModel):
+class SavedSearchResponse(StrictModel):
     """A search with a name. asked: the parts of its address."""
 
     id: int
     name: str
-    asked: dict[str, str]
+    request: dict[str, str]
     url: str
     created_at: datetime
 
@@ -116,23 +116,24 @@ class SavedSearchAnswer(StrictModel):
         return cls(
             id=found.id,
             name=found.name,
-            asked=search.as_query(),
+            request=search.as_query(),
             url=search.address(f"/projects/{slug}/records"),
             created_at=found.created_at,
         )
 
 
-class SavedSearchWithCount(SavedSearchAnswer):
+class SavedSearchWithCount(SavedSearchResponse):
     """The same, with how many records it holds now."""
 
     n_records: int
 
 
 class SavedSearchBody(StrictModel):
-    """name, unique in the project without case; asked: the parts of a records page's address."""
+    """name, unique in the project without case; request: the query parameters of a records page."""
 
     name: str = Field(max_length=1_000)
-    asked: dict[str, str]
+    # `asked`: its name in release 0.1.
+    request: dict[str, str] = Field(validation_alias=AliasChoices("request", "asked"))
 
 
 class NameBody(StrictModel):

@@ -18,7 +18,7 @@ from app.web.schemas import StrictModel
 router = APIRouter(prefix="/api/v1", tags=["records"])
 
 
-class RecordAnswer(StrictModel):
+class RecordResponse(StrictModel):
     """A record. `labels` is what its annotations agree on; none of these: empty, and labeled."""
 
     id: int
@@ -31,7 +31,7 @@ class RecordAnswer(StrictModel):
     updated_at: datetime
 
 
-class AnnotationAnswer(StrictModel):
+class AnnotationResponse(StrictModel):
     """One say about a record. label is null for "none of these", skip and not similar."""
 
     label: str | None
@@ -48,10 +48,10 @@ class AnnotationAnswer(StrictModel):
     withdrawn_at: datetime | None
 
 
-class RecordWithHistory(RecordAnswer):
+class RecordWithHistory(RecordResponse):
     """A record with every annotation it ever got, the newest first."""
 
-    annotations: list[AnnotationAnswer]
+    annotations: list[AnnotationResponse]
 
 
 @router.get("/projects/{slug}/records/{record_id}")
@@ -67,7 +67,7 @@ def read_record(project: CurrentProject, record_id: int, db: ReadDb) -> RecordWi
 def describe_records(
     db: Session, project: Project, records: Sequence[Record]
 ) -> list[dict[str, Any]]:
-    """What RecordAnswer holds, of each record."""
+    """What RecordResponse holds, of each record."""
     names = {label.id: label.name for label in list_all_labels(db, project.id)}
     agreed = load_consensus(db, [record.id for record in records])
     return [
@@ -85,9 +85,9 @@ def describe_records(
     ]
 
 
-def _build_annotation_answer(detail: AnnotationDetail) -> AnnotationAnswer:
+def _build_annotation_answer(detail: AnnotationDetail) -> AnnotationResponse:
     row = detail.annotation
-    return AnnotationAnswer(
+    return AnnotationResponse(
         label=detail.label.name if detail.label else None,
         verdict=row.verdict,
         user=detail.user.name if detail.user else None,

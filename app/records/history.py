@@ -36,7 +36,7 @@ def load_history(db: Session, record_id: int) -> list[AnnotationDetail]:
     return [AnnotationDetail(*row) for row in rows]
 
 
-def load_remarks(db: Session, record_id: int) -> list[tuple[Comment, User | None]]:
+def load_comments(db: Session, record_id: int) -> list[tuple[Comment, User | None]]:
     """Flags and comments that stand, the newest first."""
     rows = db.execute(
         select(Comment, User)

@@ -53,7 +53,7 @@ class SearchBody(StrictModel):
         return SimilarityRequest(seeds[0], self.filters.as_filters(), self.k, self.version)
 
 
-class SuggestionAnswer(StrictModel):
+class SuggestionResponse(StrictModel):
     """What the version thinks, and the chance that it is right."""
 
     label_id: int
@@ -61,7 +61,7 @@ class SuggestionAnswer(StrictModel):
     score: float
 
 
-class NeighbourAnswer(StrictModel):
+class NeighbourResponse(StrictModel):
     """One neighbour; rank from 1, similarity is the cosine in [-1, 1]."""
 
     rank: int
@@ -71,7 +71,7 @@ class NeighbourAnswer(StrictModel):
     text: str
     fields: dict[str, Any]
     labels: list[str | None]
-    suggestion: SuggestionAnswer | None
+    suggestion: SuggestionResponse | None
 
     @classmethod
     def of(cls, found: SimilarRecord) -> Self:
@@ -79,7 +79,7 @@ class NeighbourAnswer(StrictModel):
         suggestion = None
         if found.suggestion is not None:
             label, score = found.suggestion
-            suggestion = SuggestionAnswer(label_id=label.id, label=label.name, score=score)
+            suggestion = SuggestionResponse(label_id=label.id, label=label.name, score=score)
         return cls(
             rank=found.rank,
             similarity=found.similarity,
@@ -92,14 +92,14 @@ class NeighbourAnswer(StrictModel):
         )
 
 
-class NeighboursAnswer(StrictModel):
+class NeighboursResponse(StrictModel):
     """The neighbours, most similar first, and the number of the version that found them."""
 
     version: int
-    results: list[NeighbourAnswer]
+    results: list[NeighbourResponse]
 
 
-class VersionAnswer(StrictModel):
+class VersionResponse(StrictModel):
     """A version of the project's encoder."""
 
     number: int
@@ -122,16 +122,16 @@ class VersionAnswer(StrictModel):
 
 def _build_results_answer(
     db: Session, project: Project, search: SimilarityRequest
-) -> NeighboursAnswer:
+) -> NeighboursResponse:
     results = find_similar_records(db, project, search)
-    return NeighboursAnswer(
+    return NeighboursResponse(
         version=results.version.encoder.number,
-        results=[NeighbourAnswer.of(found) for found in results.found],
+        results=[NeighbourResponse.of(found) for found in results.found],
     )
 
 
 @router.get("/projects/{slug}/similar")
-def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> NeighboursAnswer:
+def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> NeighboursResponse:
     """The nearest records to `text`, `record` (ids with commas) or `like` (a label's id).
 
     Also k, version, and the filters of the records page.
@@ -143,7 +143,9 @@ def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> Neigh
 
 
 @router.post("/projects/{slug}/similar")
-def find_similar_by_body(project: CurrentProject, body: SearchBody, db: ReadDb) -> NeighboursAnswer:
+def find_similar_by_body(
+    project: CurrentProject, body: SearchBody, db: ReadDb
+) -> NeighboursResponse:
     """The same as JSON, for long texts and selections. Stores nothing."""
     return _build_results_answer(db, project, body.to_request())
 
@@ -154,7 +156,7 @@ def find_similar_to_record(
     record_id: int,
     db: ReadDb,
     k: Annotated[int, Query(ge=1, le=MAX_HITS)] = USUAL_K,
-) -> NeighboursAnswer:
+) -> NeighboursResponse:
     """The nearest records to this one, by the active version."""
     record = find_record(db, project.id, record_id)
     return _build_results_answer(
@@ -163,21 +165,21 @@ def find_similar_to_record(
 
 
 @router.get("/projects/{slug}/versions")
-def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionAnswer]:
+def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionResponse]:
     """Every version, the newest first."""
     active = find_active_version(db, project.id)
-    return [VersionAnswer.of(each, active) for each in list_versions(db, project.id)]
+    return [VersionResponse.of(each, active) for each in list_versions(db, project.id)]
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")
-def choose_version(project: AdminProject, number: int, user: Admin) -> VersionAnswer:
+def choose_version(project: AdminProject, number: int, user: Admin) -> VersionResponse:
     """From now on search uses this version. 409 if it does already, or cannot."""
     encoder = activate_version(project, number, user, "Chosen by hand")
-    return VersionAnswer.of(encoder, encoder)
+    return VersionResponse.of(encoder, encoder)
 
 
 @router.post("/projects/{slug}/rollback")
-def choose_earlier_version(project: AdminProject, user: Admin) -> VersionAnswer:
+def choose_earlier_version(project: AdminProject, user: Admin) -> VersionResponse:
     """Back to the version that was active before the present one."""
     encoder = roll_back_version(project, user)
-    return VersionAnswer.of(encoder, encoder)
+    return VersionResponse.of(encoder, encoder)

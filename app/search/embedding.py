@@ -194,10 +194,10 @@ def _list_slices(encoder: Version, at_most: int | None) -> Iterator[Sequence[Mis
         missing = _list_missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
         if not missing:
             return
-        slices = list(chunks(missing, max(SLICE, SLICE_PER_GPU * count_gpus())))
+        saved_searches = list(chunks(missing, max(SLICE, SLICE_PER_GPU * count_gpus())))
         # In any order, so that the first ones tell how long all will take: nothing to guess here.
-        random.Random(len(missing)).shuffle(slices)  # noqa: S311
-        yield from slices
+        random.Random(len(missing)).shuffle(saved_searches)  # noqa: S311
+        yield from saved_searches
         n_left = None if n_left is None else n_left - len(missing)
 
 

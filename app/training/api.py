@@ -26,14 +26,14 @@ from app.training.runs.runs import (
     retry_run,
 )
 from app.training.schemas import (
-    AdviceAnswer,
-    AuditAnswer,
-    EstimateAnswer,
-    EvaluationAnswer,
-    LossAnswer,
-    ReadinessAnswer,
-    RunAnswer,
+    AdviceResponse,
+    EstimateResponse,
+    EvaluationResponse,
+    HoldoutResponse,
+    LossResponse,
+    ReadinessResponse,
     RunBody,
+    RunResponse,
 )
 
 router = APIRouter(prefix="/api/v1", tags=["training"])
@@ -41,66 +41,70 @@ router.include_router(figure_router)
 
 
 @router.get("/projects/{slug}/deep-estimate", name="estimate_deep_run")
-def estimate_deep_run(project: CurrentProject, db: ReadDb) -> EstimateAnswer:
+def estimate_deep_run(project: CurrentProject, db: ReadDb) -> EstimateResponse:
     """How long it would take on the machine that embedded the project's records."""
     duration = estimate_duration(db, project)
-    return EstimateAnswer(**asdict(duration), sentence=duration.sentence)
+    return EstimateResponse(**asdict(duration), sentence=duration.sentence)
 
 
 @router.get("/projects/{slug}/runs/{number}/losses", name="list_losses")
-def list_losses(project: CurrentProject, number: int, db: ReadDb) -> list[LossAnswer]:
+def list_losses(project: CurrentProject, number: int, db: ReadDb) -> list[LossResponse]:
     """What a deep run measured on its way, by step; nothing for a head run."""
     points = load_losses(db, find_run(db, project.id, number).id)
-    return [LossAnswer.model_validate(point, from_attributes=True) for point in points]
+    return [LossResponse.model_validate(point, from_attributes=True) for point in points]
 
 
 @router.get("/projects/{slug}/readiness", name="read_readiness")
-def read_readiness(project: CurrentProject, db: ReadDb) -> ReadinessAnswer:
+def read_readiness(project: CurrentProject, db: ReadDb) -> ReadinessResponse:
     """How the project stands between its last run and the next one."""
-    return ReadinessAnswer.model_validate(asdict(readiness(db, project)))
+    return ReadinessResponse.model_validate(asdict(readiness(db, project)))
 
 
 @router.get("/projects/{slug}/runs", name="list_runs")
-def list_runs(project: CurrentProject, db: ReadDb) -> list[RunAnswer]:
+def list_runs(project: CurrentProject, db: ReadDb) -> list[RunResponse]:
     """The newest 50 runs, the newest first."""
     runs = list_latest_runs(db, project.id)
-    return [RunAnswer.model_validate(run_as_json(facts)) for facts in load_run_summaries(db, runs)]
+    return [
+        RunResponse.model_validate(run_as_json(facts)) for facts in load_run_summaries(db, runs)
+    ]
 
 
 @router.post("/projects/{slug}/runs", name="create_run", status_code=201)
-def create_run(project: AdminProject, user: Admin, db: Db, body: RunBody) -> RunAnswer:
+def create_run(project: AdminProject, user: Admin, db: Db, body: RunBody) -> RunResponse:
     """Queue a run. 409 while one is going, or when there is nothing to learn from yet."""
     recipe = parse_recipe(body.recipe | {"method": body.method})
     return _answer(db, request_run(db, project, recipe, by=user, is_forced=body.is_forced))
 
 
 @router.get("/projects/{slug}/runs/{number}", name="read_run")
-def read_run(project: CurrentProject, number: int, db: ReadDb) -> RunAnswer:
+def read_run(project: CurrentProject, number: int, db: ReadDb) -> RunResponse:
     """One run."""
     return _answer(db, find_run(db, project.id, number))
 
 
 @router.get("/projects/{slug}/runs/{number}/evaluations", name="list_evaluations")
-def list_evaluations(project: CurrentProject, number: int, db: ReadDb) -> list[EvaluationAnswer]:
+def list_evaluations(project: CurrentProject, number: int, db: ReadDb) -> list[EvaluationResponse]:
     """Every number that the run measured; docs/evaluation.md says what each means."""
     run = find_run(db, project.id, number)
-    return [EvaluationAnswer.model_validate(each) for each in evaluations_as_json(db, run)]
+    return [EvaluationResponse.model_validate(each) for each in evaluations_as_json(db, run)]
 
 
 @router.get("/projects/{slug}/training/advice", name="read_advice")
-def read_advice(project: CurrentProject, db: ReadDb) -> AdviceAnswer:
+def read_advice(project: CurrentProject, db: ReadDb) -> AdviceResponse:
     """What is missing, what more labels would bring, which labels are starved, when to stop."""
-    return AdviceAnswer.model_validate(advice_as_json(build_advice(db, project)))
+    return AdviceResponse.model_validate(advice_as_json(build_advice(db, project)))
 
 
-@router.get("/projects/{slug}/training/holdout", name="read_audit")
-def read_audit(project: CurrentProject, db: ReadDb, version: int | None = None) -> AuditAnswer:
+@router.get("/projects/{slug}/training/holdout", name="read_holdout")
+def read_holdout(
+    project: CurrentProject, db: ReadDb, version: int | None = None
+) -> HoldoutResponse:
     """What the audit stream says of a version today; of the active one unless named."""
-    return AuditAnswer.model_validate(holdout_as_json(db, project, version))
+    return HoldoutResponse.model_validate(holdout_as_json(db, project, version))
 
 
 @router.post("/projects/{slug}/runs/{number}/cancel", name="cancel_run_by_api")
-def cancel(project: AdminProject, user: Admin, number: int, db: Db) -> RunAnswer:
+def cancel(project: AdminProject, user: Admin, number: int, db: Db) -> RunResponse:
     """Ask for the run's end. 409 if it has ended."""
     run = find_run(db, project.id, number)
     cancel_run(db, run, by=user)
@@ -108,12 +112,12 @@ def cancel(project: AdminProject, user: Admin, number: int, db: Db) -> RunAnswer
 
 
 @router.post("/projects/{slug}/runs/{number}/retry", name="retry_run_by_api")
-def retry(project: AdminProject, user: Admin, number: int, db: Db) -> RunAnswer:
+def retry(project: AdminProject, user: Admin, number: int, db: Db) -> RunResponse:
     """Queue a failed or cancelled run once more."""
     run = find_run(db, project.id, number)
     retry_run(db, run, by=user)
     return _answer(db, run)
 
 
-def _answer(db: Session, run: TrainingRun) -> RunAnswer:
-    return RunAnswer.model_validate(run_as_json(load_run_summaries(db, [run])[0]))
+def _answer(db: Session, run: TrainingRun) -> RunResponse:
+    return RunResponse.model_validate(run_as_json(load_run_summaries(db, [run])[0]))

@@ -9,7 +9,7 @@ from app.training.runs.recipe_form import AnyMethod
 from app.web.schemas import StrictModel
 
 
-class ScoreAnswer(BaseModel):
+class ScoreResponse(BaseModel):
     """A figure with its 95 % interval, its k and its n, and what chance alone would score."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -23,7 +23,7 @@ class ScoreAnswer(BaseModel):
     chance: float | None = None
 
 
-class EvaluationAnswer(ScoreAnswer):
+class EvaluationResponse(ScoreResponse):
     """One number of a run. role: raw, tuned, active (the version in use then), or over_raw and
     over_active, tuned minus that one; label and suggested are names, of figures of one label."""
 
@@ -32,7 +32,7 @@ class EvaluationAnswer(ScoreAnswer):
     suggested: str | None
 
 
-class StarvedAnswer(BaseModel):
+class StarvedResponse(BaseModel):
     """A label that needs records of its own, and the next step."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -45,29 +45,29 @@ class StarvedAnswer(BaseModel):
     next_step: str
 
 
-class AuditAnswer(BaseModel):
+class HoldoutResponse(BaseModel):
     """The audit stream: its size, and what it says of a version today; no scores below 10."""
 
     n_records: int
     n_labeled: int
     version: int | None
-    scores: list[ScoreAnswer]
+    scores: list[ScoreResponse]
 
 
-class AdviceAnswer(BaseModel):
+class AdviceResponse(BaseModel):
     """What to do next. gain: what k more labels would likely add to the share of right
     suggestions; curve: that share with k labels; both by the run of that number."""
 
     sentences: list[str]
     missing: list[str]
-    starved: list[StarvedAnswer]
+    starved: list[StarvedResponse]
     run: int | None
-    curve: list[ScoreAnswer]
-    gain: ScoreAnswer | None
+    curve: list[ScoreResponse]
+    gain: ScoreResponse | None
     is_enough: bool
 
 
-class RunAnswer(BaseModel):
+class RunResponse(BaseModel):
     """A run; raw and tuned hold the same metrics in the same order, or nothing; active what the
     version in use then scored on labels that it had not learned from."""
 
@@ -88,9 +88,9 @@ class RunAnswer(BaseModel):
     started_at: datetime | None
     finished_at: datetime | None
     seconds: float | None
-    raw: list[ScoreAnswer]
-    tuned: list[ScoreAnswer]
-    active: list[ScoreAnswer]
+    raw: list[ScoreResponse]
+    tuned: list[ScoreResponse]
+    active: list[ScoreResponse]
 
 
 class RunBody(StrictModel):
@@ -101,7 +101,7 @@ class RunBody(StrictModel):
     is_forced: bool = False
 
 
-class ReadinessAnswer(BaseModel):
+class ReadinessResponse(BaseModel):
     """Whether a run can start, whether one would by itself, and what is missing."""
 
     is_ready: bool
@@ -113,7 +113,7 @@ class ReadinessAnswer(BaseModel):
     moving: int | None
 
 
-class LossAnswer(BaseModel):
+class LossResponse(BaseModel):
     """The losses after so many steps; null where one was not measured then."""
 
     step: int
@@ -122,7 +122,7 @@ class LossAnswer(BaseModel):
     validation_loss: float | None
 
 
-class EstimateAnswer(BaseModel):
+class EstimateResponse(BaseModel):
     """What a deep run of the usual recipe would take."""
 
     n_learned: int

@@ -68,7 +68,7 @@ def is_refresh_due(db: Session, project: Project) -> bool:
     if newest is not None and newest.revision < index.revision:
         return True
     return (
-        _count_labeled(db, project.id, _find_known_act_id(db, encoder, newest))
+        _count_labeled(db, project.id, _find_known_action_id(db, encoder, newest))
         >= MIN_CHANGED_LABELS
     )
 
@@ -126,7 +126,7 @@ def log_failure(project_id: int, sentence: str) -> None:
 STEPS: tuple[tuple[str, Step], ...] = (("renew", refresh_suggestions),)
 
 
-def _find_known_act_id(db: Session, encoder: Version, newest: Artifact | None) -> int:
+def _find_known_action_id(db: Session, encoder: Version, newest: Artifact | None) -> int:
     """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
     if newest is None:
         return 0

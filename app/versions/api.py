@@ -24,7 +24,7 @@ from app.web.schemas import StrictModel
 router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["versions"])
 
 
-class VersionNodeAnswer(StrictModel):
+class VersionNodeResponse(StrictModel):
     """A version in its family. source: the version whose vectors it reads; n_bytes: on disk."""
 
     number: int
@@ -58,7 +58,7 @@ class VersionNodeAnswer(StrictModel):
         )
 
 
-class SuggestionChangeAnswer(StrictModel):
+class SuggestionChangeResponse(StrictModel):
     """Records whose best suggestion is another one."""
 
     before: str
@@ -67,7 +67,7 @@ class SuggestionChangeAnswer(StrictModel):
     record_ids: list[int]
 
 
-class ComparisonAnswer(StrictModel):
+class ComparisonResponse(StrictModel):
     """How the second version differs from the first; see app.versions.comparison.
 
     kept, overlap  in [0, 1], of the 10 nearest of n_probes records; null where there are none
@@ -79,7 +79,7 @@ class ComparisonAnswer(StrictModel):
     overlap: float | None
     n_suggested: int
     n_changed: int
-    moved: list[SuggestionChangeAnswer]
+    moved: list[SuggestionChangeResponse]
 
 
 class DescribeBody(StrictModel):
@@ -95,7 +95,7 @@ class TryBody(StrictModel):
     text: str = Field(min_length=1, max_length=LONGEST_TEXT)
 
 
-class NeighbourAnswer(StrictModel):
+class NeighbourResponse(StrictModel):
     """One of the nearest records; similarity is the cosine."""
 
     rank: int
@@ -105,13 +105,13 @@ class NeighbourAnswer(StrictModel):
     labels: list[str | None]
 
 
-class TrialAnswer(StrictModel):
+class TrialResponse(StrictModel):
     """What a version makes of a text: chances of labels, best first, and the nearest records."""
 
     version: int
     kind: str
     scores: list[tuple[str, float]]
-    neighbours: list[NeighbourAnswer]
+    neighbours: list[NeighbourResponse]
 
     @classmethod
     def of(cls, tried: TextTrial) -> Self:
@@ -121,7 +121,7 @@ class TrialAnswer(StrictModel):
             kind=tried.encoder.kind,
             scores=[(label.name, score) for label, score in tried.scores],
             neighbours=[
-                NeighbourAnswer(
+                NeighbourResponse(
                     rank=each.rank,
                     similarity=each.similarity,
                     record_id=each.record.id,
@@ -134,9 +134,9 @@ class TrialAnswer(StrictModel):
 
 
 @router.get("/versions/lineage")
-def list_family(project: CurrentProject, db: ReadDb) -> list[VersionNodeAnswer]:
+def list_family(project: CurrentProject, db: ReadDb) -> list[VersionNodeResponse]:
     """All versions, each followed by what stands on it."""
-    return [VersionNodeAnswer.of(kin) for kin in build_lineage(db, project)]
+    return [VersionNodeResponse.of(kin) for kin in build_lineage(db, project)]
 
 
 @router.get("/versions/compare")
@@ -145,12 +145,12 @@ def compare_by_api(
     db: ReadDb,
     a: Annotated[int, Query(ge=1, lt=2**31)],
     b: Annotated[int, Query(ge=1, lt=2**31)],
-) -> ComparisonAnswer:
+) -> ComparisonResponse:
     """How version b differs from version a."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
     found = compare(open_version(db, first.id), open_version(db, second.id))
     names = {label.id: label.name for label in list_all_labels(db, project.id)}
-    return ComparisonAnswer(
+    return ComparisonResponse(
         n_probes=found.n_probes,
         n_among=found.n_among,
         kept=_nan_to_none(found.kept),
@@ -158,7 +158,7 @@ def compare_by_api(
         n_suggested=found.n_suggested,
         n_changed=found.n_changed,
         moved=[
-            SuggestionChangeAnswer(
+            SuggestionChangeResponse(
                 before=names[each.before],
                 after=names[each.after],
                 n=each.n,
@@ -172,11 +172,11 @@ def compare_by_api(
 @router.patch("/versions/{number}")
 def describe_by_api(
     project: AdminProject, number: int, body: DescribeBody, db: Db
-) -> VersionNodeAnswer:
+) -> VersionNodeResponse:
     """A note, and a pin."""
     describe(db, project, number, body.note, is_pinned=body.is_pinned)
     return next(
-        VersionNodeAnswer.of(kin)
+        VersionNodeResponse.of(kin)
         for kin in build_lineage(db, project)
         if kin.encoder.number == number
     )
@@ -195,12 +195,12 @@ def download_by_api(project: CurrentProject, number: int, db: ReadDb) -> Respons
 
 
 @router.post("/try")
-def try_by_api(project: CurrentProject, body: TryBody, db: ReadDb) -> list[TrialAnswer]:
+def try_by_api(project: CurrentProject, body: TryBody, db: ReadDb) -> list[TrialResponse]:
     """What the raw version and the one in use make of a text. Stores nothing."""
     pair = find_raw_and_active(db, project)
     if not pair:
         raise NotIndexed
-    return [TrialAnswer.of(try_text(db, project, body.text, each)) for each in pair]
+    return [TrialResponse.of(try_text(db, project, body.text, each)) for each in pair]
 
 
 def _nan_to_none(value: float) -> float | None:

@@ -92,8 +92,8 @@ def try_versions(
     )
 
 
-@router.post("/{number}/note", name="describe_version")
-def describe_version(
+@router.post("/{number}/note", name="save_version_note")
+def save_version_note(
     request: Request,
     project: AdminProject,
     number: int,

@@ -145,6 +145,13 @@ KEYS = {
         "fk_encoders_raw_encoder_id_encoders": "fk_versions_base_version_id_versions",
     },
 }
+SESSION_KINDS = {
+    "audit": "holdout",
+    "contradictions": "conflicts",
+    "suspects": "likely_mislabeled",
+}
+ACTION_KINDS = {"remark": "comment"}
+METRIC_PREFIXES = {"audit": "holdout"}
 SEQUENCES = ("acts", "encoders", "notices", "remarks", "slices")
 
 
@@ -156,11 +163,11 @@ def upgrade() -> None:
         _rename_on_postgres(is_forward=True)
     else:
         _rename_on_sqlite(is_forward=True)
-    _replace_values("audit", "holdout")
+    _replace_values(is_forward=True)
 
 
 def downgrade() -> None:
-    _replace_values("holdout", "audit")
+    _replace_values(is_forward=False)
     _rename_columns(
         {table: {new: old for old, new in names.items()} for table, names in COLUMNS.items()}
     )
@@ -218,20 +225,21 @@ def _order(pair: Sequence[str], is_forward: bool) -> Sequence[str]:
     return pair if is_forward else pair[::-1]
 
 
-def _replace_values(before: str, after: str) -> None:
-    sessions = sa.text("UPDATE labeling_sessions SET seed_kind = :after WHERE seed_kind = :before")
+def _replace_values(*, is_forward: bool) -> None:
+    for table, column, values in (
+        ("labeling_sessions", "seed_kind", SESSION_KINDS),
+        ("actions", "kind", ACTION_KINDS),
+    ):
+        change = sa.text(f"UPDATE {table} SET {column} = :after WHERE {column} = :before")  # noqa: S608
+        for pair in values.items():
+            before, after = _order(pair, is_forward)
+            op.get_bind().execute(change, {"before": before, "after": after})
     metrics = sa.text(
         "UPDATE evaluations SET metric = CAST(:after AS TEXT) || substr(metric, :rest) "
         "WHERE substr(metric, 1, :n) = :prefix"
     )
-    connection = op.get_bind()
-    connection.execute(sessions, {"before": before, "after": after})
-    connection.execute(
-        metrics,
-        {
-            "after": after,
-            "rest": len(before) + 1,
-            "n": len(before) + 1,
-            "prefix": f"{before}_",
-        },
-    )
+    for pair in METRIC_PREFIXES.items():
+        before, after = _order(pair, is_forward)
+        n = len(before) + 1
+        given = {"after": after, "rest": n, "n": n, "prefix": f"{before}_"}
+        op.get_bind().execute(metrics, given)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from app.accounts.invitations import invite
 from app.db.session import read_session, write_session
 from app.exchange.imports.imports import run_import
-from app.labeling.annotations.comments import store_remark
+from app.labeling.annotations.comments import store_comment
 from app.main import ROUTER_MODULES
 from app.maps.drawing import draw_sketch
 from app.maps.map_files import MAP, find_map, publish_map
@@ -151,9 +151,9 @@ def _say_more(project: Project, admin: User, annotator: User, client: TestClient
     label(project, annotator, range(8))
     first, labels = record_ids(project)[0], label_ids(project)
     with write_session() as db:
-        store_remark(db, project, admin.id, first, "flag", key="flag")
+        store_comment(db, project, admin.id, first, "flag", key="flag")
         words = "Is this one of ours?"
-        store_remark(db, project, admin.id, first, "comment", body=words, key="comment")
+        store_comment(db, project, admin.id, first, "comment", body=words, key="comment")
     client.post(f"{ROOT}/labels", data={"name": "Nuisance"})
     client.post(f"{ROOT}/labels/{labels[-1] + 1}/retire")
     client.post(f"{ROOT}/progress/goal", data={"goal": "80 %", "until": "2030-12-31"})

@@ -208,8 +208,8 @@ def labeled_and_taken_back(day: Day, kind: str) -> None:
     assert len(said) == 2
     assert day.said() == said
     with read_session() as db:
-        acts = db.scalars(select(UserAction).where(UserAction.id > newest)).all()
-    assert [act.session_id for act in acts] == [session_id, session_id], kind
+        actions = db.scalars(select(UserAction).where(UserAction.id > newest)).all()
+    assert [action.session_id for action in actions] == [session_id, session_id], kind
     day.take_back()
     day.take_back()
     assert day.said() == {}

@@ -109,11 +109,11 @@ def test_many_are_labeled_after_a_look_and_taken_back_at_once(
     page.get_by_role("button", name="Undo").click()
     expect(page.locator(".notice")).to_contain_text("Taken back: 5 records: Lamps.")
     assert consensus(library, slice(25, 30)) == []
-    page.get_by_text("Save as slice").click()
-    page.locator(".slice-new input[name=name]").fill("Kettles <b>")
+    page.get_by_text("Save search").click()
+    page.locator(".saved-search-new input[name=name]").fill("Kettles <b>")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".slice")).to_have_text("Kettles <b> 5")
-    expect(page.locator(".slice")).to_have_attribute("aria-current", "true")
+    expect(page.locator(".saved-search")).to_have_text("Kettles <b> 5")
+    expect(page.locator(".saved-search")).to_have_attribute("aria-current", "true")
 
 
 @pytest.mark.usefixtures("ada")

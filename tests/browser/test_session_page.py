@@ -106,7 +106,7 @@ def open_rows(
     return labeling
 
 
-def acts() -> list[tuple[str, int]]:
+def actions() -> list[tuple[str, int]]:
     with read_session() as db:
         rows = db.execute(
             select(UserAction.kind, func.count(Annotation.id))
@@ -176,7 +176,7 @@ def test_rows_are_selected_by_threshold_through_the_whole_session_as_one_act(
     labeling.press("1")
     expect(page.locator("#toast")).to_contain_text("63 records: billing.")
     expect(page.locator("#progress")).to_have_attribute("value", "64")
-    assert acts() == [("single", 1), ("page", 63)]
+    assert actions() == [("single", 1), ("page", 63)]
 
     expect(words).to_have_text("196 undecided rows are left.")
     panel.get_by_label("Suggestion at least").fill("0.5")
@@ -412,7 +412,7 @@ def test_the_proposed_end_is_a_line_and_what_is_above_is_selected_by_a_button(
     labeling.press("1")
     labeling.saved(4)
     assert labeling.verdicts() == {0: "billing", 1: "billing", 4: "billing"}
-    assert acts() == [("page", 3)]
+    assert actions() == [("page", 3)]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -464,4 +464,4 @@ def test_from_the_project_to_the_first_label_in_two_presses(
     page.keyboard.press("1")
 
     expect(page.locator('.record-row[data-state="saved"]')).to_have_count(1)
-    assert acts() == [("single", 1)]
+    assert actions() == [("single", 1)]

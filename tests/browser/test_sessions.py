@@ -168,10 +168,10 @@ def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
     expect(done).to_have_text("40")
     with read_session() as db:
         assert len(load_consensus(db, desk.records)) == 40
-        acts = db.execute(
+        actions = db.execute(
             select(UserAction.kind, UserAction.undone_at.is_not(None)).order_by(UserAction.id)
         ).all()
-    assert [tuple(each) for each in acts[-3:]] == [
+    assert [tuple(each) for each in actions[-3:]] == [
         ("single", True),
         ("page", True),
         ("single", False),

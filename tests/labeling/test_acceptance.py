@@ -77,13 +77,13 @@ def test_a_program_says_from_which_score_on_it_accepts(desk: Desk) -> None:
         }
         for i in (0, 5)
     ]
-    body = {"key": "a", "session_id": session.id, "source": "page", "says": says}
+    body = {"key": "a", "session_id": session.id, "source": "page", "votes": says}
     url = "/api/v1/projects/letters/annotations"
 
     refused = client.post(url, json=body | {"min_score": 0.8})
     other = client.post(
         url,
-        json=body | {"min_score": 0.5, "says": [says[0] | {"label_ids": [desk.labels[1]]}]},
+        json=body | {"min_score": 0.5, "votes": [says[0] | {"label_ids": [desk.labels[1]]}]},
     )
 
     assert (refused.status_code, other.status_code, labeled(desk)) == (422, 422, [])
@@ -104,7 +104,7 @@ def test_a_first_session_is_labeled_row_by_row(desk: Desk, kind: str) -> None:
         "suggestion_id": desk.labels[0],
         "suggestion_score": 0.99,
     }
-    body = {"key": "a", "session_id": session.id, "says": [say], "min_score": 0.8}
+    body = {"key": "a", "session_id": session.id, "votes": [say], "min_score": 0.8}
     api = f"/api/v1{address(session)}"
 
     answers = [
@@ -153,7 +153,7 @@ def test_a_decided_row_is_not_accepted_over(desk: Desk) -> None:
     desk.label(desk.ada, (0, 2), key="own")
     before = n_acts()
 
-    data = {"rank": "0", "key": "x", "say": f"accept:{desk.labels[0]}"}
+    data = {"rank": "0", "key": "x", "vote": f"accept:{desk.labels[0]}"}
     assert client.post(f"{address(session)}/votes", data=data).status_code == 303
 
     assert (n_acts(), desk.consensus(0)) == (before, [2])

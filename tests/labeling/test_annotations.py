@@ -41,11 +41,11 @@ def test_a_label_becomes_an_annotation_with_its_provenance_and_consensus(desk: D
 
 def test_the_same_key_from_twenty_threads_is_one_act(desk: Desk) -> None:
     barrier = threading.Barrier(20)
-    acts: list[int] = []
+    actions: list[int] = []
 
     def send() -> None:
         barrier.wait()
-        acts.append(desk.label(desk.ada, (0, 1), key="same").id)
+        actions.append(desk.label(desk.ada, (0, 1), key="same").id)
 
     threads = [threading.Thread(target=send) for _ in range(20)]
     for thread in threads:
@@ -53,8 +53,8 @@ def test_the_same_key_from_twenty_threads_is_one_act(desk: Desk) -> None:
     for thread in threads:
         thread.join()
 
-    assert len(acts) == 20
-    assert len(set(acts)) == 1
+    assert len(actions) == 20
+    assert len(set(actions)) == 1
     assert (counted(UserAction), counted(Annotation)) == (1, 1)
 
 

@@ -22,7 +22,7 @@ def labeled(desk: Desk, key: str, position: int = 0, **more: Any) -> dict[str, A
         "label_ids": [desk.labels[1]],
         "milliseconds": 700,
     }
-    return {"key": key, "says": [say], **more}
+    return {"key": key, "votes": [say], **more}
 
 
 def test_a_label_is_answered_with_what_it_changed(desk: Desk) -> None:
@@ -81,16 +81,16 @@ def test_undo_by_key_may_be_sent_twice(desk: Desk) -> None:
     client.post(f"{API}/annotations", json=labeled(desk, "b", 1))
 
     for _ in range(2):
-        answer = client.post(f"{API}/annotations/undo", json={"act_key": "b"}).json()
+        answer = client.post(f"{API}/annotations/undo", json={"action_key": "b"}).json()
         assert answer["is_undone"] is True
         assert answer["records"][0]["consensus"] == []
     assert desk.consensus(0) == [1]
 
-    unknown = client.post(f"{API}/annotations/undo", json={"act_key": "never sent"}).json()
+    unknown = client.post(f"{API}/annotations/undo", json={"action_key": "never sent"}).json()
     assert unknown["action_id"] is None
     assert desk.consensus(0) == [1]
 
-    answer = client.post(f"{API}/annotations/redo", json={"act_key": "b"}).json()
+    answer = client.post(f"{API}/annotations/redo", json={"action_key": "b"}).json()
     assert answer["is_undone"] is False
     assert desk.consensus(1) == [1]
 
@@ -125,14 +125,14 @@ def test_what_makes_no_sense_is_one_sentence(desk: Desk) -> None:
     good = labeled(desk, "k")
 
     for body, status in (
-        ({**good, "says": []}, 422),
+        ({**good, "votes": []}, 422),
         ({**good, "key": ""}, 422),
         ({**good, "surprise": 1}, 422),
         ({**good, "source": "import"}, 422),
         ({**good, "session_id": 999}, 404),
-        ({**good, "says": [{"record_id": 2**40, "verdict": "none"}]}, 422),
-        ({**good, "says": [{"record_id": 999_999, "verdict": "none"}]}, 404),
-        ({**good, "says": [{**good["says"][0], "label_ids": []}]}, 422),
+        ({**good, "votes": [{"record_id": 2**40, "verdict": "none"}]}, 422),
+        ({**good, "votes": [{"record_id": 999_999, "verdict": "none"}]}, 404),
+        ({**good, "votes": [{**good["votes"][0], "label_ids": []}]}, 422),
     ):
         answer = client.post(f"{API}/annotations", json=body)
         assert answer.status_code == status, answer.text
@@ -145,7 +145,7 @@ def test_a_closed_project_is_not_there_for_others(desk: Desk) -> None:
     theirs = closed_project()
     record = add_records(theirs, ["secret"])[0]
     ben = client_of(desk.ben)
-    body = {"key": "k", "says": [{"record_id": record, "verdict": "none"}]}
+    body = {"key": "k", "votes": [{"record_id": record, "verdict": "none"}]}
 
     for method, path in (
         ("POST", "annotations"),

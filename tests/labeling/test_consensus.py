@@ -14,22 +14,22 @@ from tests.labeling.conftest import Desk
 
 
 def say(
-    user: int, act: int, *labels: int, verdict: str = "label", person: bool = True
+    user: int, action: int, *labels: int, verdict: str = "label", person: bool = True
 ) -> CurrentVote:
-    return CurrentVote(user, act, verdict, labels, person)
+    return CurrentVote(user, action, verdict, labels, person)
 
 
 def imported(desk: Desk, position: int, label: int) -> int:
     """What the exchange room does with a label cell of a file."""
     with write_session() as db:
-        act = UserAction(
+        action = UserAction(
             project_id=desk.project.id, user_id=desk.ada.id, kind="import", key="import-1"
         )
-        db.add(act)
+        db.add(action)
         db.flush()
         db.add(
             Annotation(
-                action_id=act.id,
+                action_id=action.id,
                 project_id=desk.project.id,
                 record_id=desk.records[position],
                 user_id=desk.ada.id,
@@ -39,7 +39,7 @@ def imported(desk: Desk, position: int, label: int) -> int:
             )
         )
         update_consensus(db, desk.project.id, [desk.records[position]])
-        return act.id
+        return action.id
 
 
 def test_two_people_who_disagree_leave_the_record_unlabeled(desk: Desk) -> None:

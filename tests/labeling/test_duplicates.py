@@ -48,7 +48,7 @@ def start(client: TestClient) -> int:
 
 
 def label(client: TestClient, session_id: int, rank: int, label_id: int) -> None:
-    data = {"rank": str(rank), "key": f"k{rank}", "say": f"label:{label_id}"}
+    data = {"rank": str(rank), "key": f"k{rank}", "vote": f"label:{label_id}"}
     answer = client.post(f"/projects/letters/sessions/{session_id}/votes", data=data)
     assert answer.status_code == 303
 

@@ -32,7 +32,7 @@ def say(desk: Desk, position: int, label: int = 0, key: str = "k") -> dict[str, 
             "label_ids": [desk.labels[label]],
         }
     ]
-    return {"key": key, "says": says}
+    return {"key": key, "votes": says}
 
 
 def flag(desk: Desk, position: int, key: str = "k") -> dict[str, Any]:
@@ -55,12 +55,12 @@ def annotations(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], di
     return f"{API}/annotations", say(desk, 1), say(desk, 1, label=2)
 
 
-def remarks(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def comments(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
     return f"{API}/comments", flag(desk, 1), flag(desk, 2)
 
 
 def row(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    form = {"key": "k", "rank": "3", "say": f"label:{desk.labels[1]}"}
+    form = {"key": "k", "rank": "3", "vote": f"label:{desk.labels[1]}"}
     return f"{PAGES}/sessions/{session.id}/votes", form, form | {"rank": "4"}
 
 
@@ -76,8 +76,8 @@ def row_remark(desk: Desk, session: LabelingSession) -> tuple[str, dict[str, Any
 
 
 def record(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    form = {"key": "k", "say": "none"}
-    return f"{PAGES}/records/{desk.records[0]}/votes", form, form | {"say": "skip"}
+    form = {"key": "k", "vote": "none"}
+    return f"{PAGES}/records/{desk.records[0]}/votes", form, form | {"vote": "skip"}
 
 
 def record_remark(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -85,7 +85,7 @@ def record_remark(desk: Desk, _: LabelingSession) -> tuple[str, dict[str, Any], 
     return f"{PAGES}/records/{desk.records[0]}/comments", form, form | {"kind": "flag"}
 
 
-DOORS = [annotations, remarks, row, page, row_remark, record, record_remark]
+DOORS = [annotations, comments, row, page, row_remark, record, record_remark]
 
 
 def send(client: TestClient, url: str, body: dict[str, Any]) -> Response:
@@ -130,7 +130,7 @@ def test_the_same_body_written_otherwise_is_the_same_request(desk: Desk) -> None
     client = client_of(desk.ada)
     body = say(desk, 0)
     full = {"source": "single", "session_id": None} | body
-    full["says"] = [{"milliseconds": None, "rank": None} | body["says"][0]]
+    full["votes"] = [{"milliseconds": None, "rank": None} | body["votes"][0]]
 
     first = client.post(f"{API}/annotations", json=body)
     again = client.post(f"{API}/annotations", json=full)
@@ -146,13 +146,13 @@ def test_the_same_key_in_another_project_is_stored_there(desk: Desk) -> None:
     there = {"record_id": records[0], "verdict": "label", "label_ids": labels}
 
     here = client.post(f"{API}/annotations", json=say(desk, 0)).json()
-    first = client.post("/api/v1/projects/mail/annotations", json={"key": "k", "says": [there]})
-    again = client.post("/api/v1/projects/mail/annotations", json={"key": "k", "says": [there]})
+    first = client.post("/api/v1/projects/mail/annotations", json={"key": "k", "votes": [there]})
+    again = client.post("/api/v1/projects/mail/annotations", json={"key": "k", "votes": [there]})
 
     assert [each["record_id"] for each in first.json()["records"]] == records
     assert first.json()["action_id"] != here["action_id"]
     assert again.json() == first.json()
-    undone = client.post("/api/v1/projects/mail/annotations/undo", json={"act_key": "k"}).json()
+    undone = client.post("/api/v1/projects/mail/annotations/undo", json={"action_key": "k"}).json()
     assert undone["action_id"] == first.json()["action_id"]
     assert desk.consensus(0) == [0]
 
@@ -228,7 +228,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
     # What the first key did is told as it stands now.
     assert on_again.json()["records"][0]["is_flagged"] is False
     assert counted(Comment) == 1
-    redone = client.post(f"{API}/annotations/redo", json={"act_key": "on"}).json()
+    redone = client.post(f"{API}/annotations/redo", json={"action_key": "on"}).json()
     assert redone["records"][0]["is_flagged"] is True
     undone = client.post(f"{API}/annotations/undo", json={}).json()
     assert (undone["kind"], undone["records"][0]["is_flagged"]) == ("remark", False)
@@ -262,7 +262,7 @@ def test_a_key_that_cannot_be_stored_or_seen_is_refused(desk: Desk, key: str) ->
     for url, body in (
         ("annotations", say(desk, 0, key=key)),
         ("remarks", flag(desk, 0, key=key)),
-        ("annotations/undo", {"act_key": key}),
+        ("annotations/undo", {"action_key": key}),
     ):
         # Written here: the client writes no half characters.
         answer = client.post(

@@ -79,7 +79,7 @@ def test_a_kind_that_is_added_works_for_programs_up_to_its_figures(
     assert (session["seed_kind"], session["title"]) == ("newest", TITLE)
     assert client.get(f"{API}/sessions").json()[0]["seed_kind"] == "newest"
     annotation = {"record_id": desk.records[-1], "verdict": "label", "label_ids": desk.labels[:1]}
-    says = {"key": "a", "session_id": session["id"], "says": [annotation | {"rank": 0}]}
+    says = {"key": "a", "session_id": session["id"], "votes": [annotation | {"rank": 0}]}
     assert client.post(f"{API}/annotations", json=says).status_code == 200
     ways = client.get(f"{API}/progress").json()["ways"]
     assert [(row["seed_kind"], row["hand"]) for row in ways] == [("newest", "single")]

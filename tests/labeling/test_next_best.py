@@ -253,7 +253,9 @@ def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
     assert (told["n_records"], told["label"]) == (5, "billing")
     assert told["share"] == pytest.approx(4.79 / 5, abs=1e-3)
     assert client.get("/api/v1/projects/letters/sessions").json() == []
-    refused = client.post("/api/v1/projects/letters/sessions/forecast", json={"seed_kind": "holdout"})
+    refused = client.post(
+        "/api/v1/projects/letters/sessions/forecast", json={"seed_kind": "holdout"}
+    )
     assert refused.status_code == 422
 
 
@@ -306,7 +308,7 @@ def label_ranks(desk: Desk, session: LabelingSession, ranks: Sequence[int], labe
             "suggestion_id": desk.labels[0],
             "suggestion_score": 0.9,
         }
-        body = {"key": f"{rank}-{label}", "session_id": session.id, "says": [say]}
+        body = {"key": f"{rank}-{label}", "session_id": session.id, "votes": [say]}
         assert client.post("/api/v1/projects/letters/annotations", json=body).status_code == 200
 
 
@@ -368,7 +370,7 @@ def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession])
     url = f"/projects/letters/sessions/{session.id}"
     label_ranks(desk, session, draw_sample_ranks(session)[:3], 0)
 
-    page = client.get(f"{url}?audit=yes").text
+    page = client.get(f"{url}?spot_check=yes").text
 
     shown = [rank for rank in range(100) if f'id="row-{rank}"' in page]
     assert shown == draw_sample_ranks(session)
@@ -416,7 +418,7 @@ def test_copies_are_shown_once_and_follow_the_label(desk: Desk) -> None:
     body = {
         "key": "k",
         "session_id": session.id,
-        "says": [
+        "votes": [
             {
                 "record_id": desk.records[stands],
                 "verdict": "label",

@@ -8,7 +8,11 @@ from app.labeling.sessions.next_best import find_next_best
 from app.labeling.sessions.rows import load_items
 from app.labeling.sessions.sessions import build_seed, start_session
 from app.labeling.team.assignments import assign
-from app.labeling.team.multi_annotation import load_hidden_records, overlap_share, set_overlap
+from app.labeling.team.multi_annotation import (
+    load_hidden_records,
+    multi_annotation_share,
+    set_multi_annotation,
+)
 from app.models import Project, Record
 from tests.labeling.conftest import Desk
 from tests.labeling.test_sessions import order
@@ -17,7 +21,7 @@ from tests.labeling.test_sessions import order
 def overlap(desk: Desk, share: float, n_people: int = 2) -> None:
     with write_session() as db:
         project = db.get_one(Project, desk.project.id)
-        set_overlap(db, project, share, n_people, desk.ada)
+        set_multi_annotation(db, project, share, n_people, desk.ada)
         desk.project.multi_annotation_from = project.multi_annotation_from
 
 
@@ -44,7 +48,7 @@ def test_the_overlap_is_the_asked_share_of_hashes(desk: Desk) -> None:
     with read_session() as db:
         project = db.get_one(Project, desk.project.id)
         hashes = [db.get_one(Record, i).content_hash for i in desk.records]
-    assert overlap_share(project) == pytest.approx(0.4)
+    assert multi_annotation_share(project) == pytest.approx(0.4)
     drawn = {i for i in range(12) if hashes[i] >= f"{int(0.6 * 16**64):064x}"}
     assert drawn == {i for i in range(12) if desk.consensus(i) is None}
     assert 0 < len(drawn) < 12

@@ -45,7 +45,7 @@ def test_a_row_is_labeled_by_its_form_and_a_double_click_counts_once(desk: Desk)
     page = client.get(url).text
     key = re.search(r'name="key" value="(form-[0-9a-f]+)"', page[page.index('id="row-0"') :])
     assert key is not None
-    data = {"rank": "0", "key": key[1], "say": f"label:{desk.labels[2]}"}
+    data = {"rank": "0", "key": key[1], "vote": f"label:{desk.labels[2]}"}
 
     answers = [client.post(f"{url}/votes", data=data) for _ in range(2)]
 
@@ -59,7 +59,9 @@ def test_a_row_is_labeled_by_its_form_and_a_double_click_counts_once(desk: Desk)
     assert '<b data-progress="decided">0</b>' in client.get(url).text
     client.post(f"{url}/redo")
     assert '<b data-progress="decided">1</b>' in client.get(url).text
-    assert client.post(f"{url}/votes", data={**data, "key": "x", "say": "what?"}).status_code == 422
+    assert (
+        client.post(f"{url}/votes", data={**data, "key": "x", "vote": "what?"}).status_code == 422
+    )
     assert client.post(f"{url}/accept", data={"start": "0", "key": "y"}).status_code == 409
 
 

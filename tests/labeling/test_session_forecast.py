@@ -26,7 +26,7 @@ def start_sure_session(desk: Desk) -> LabelingSession:
 
 
 def decide(client: TestClient, session: LabelingSession, rank: int, label_id: int) -> None:
-    data = {"rank": str(rank), "key": f"k{rank}-{label_id}", "say": f"label:{label_id}"}
+    data = {"rank": str(rank), "key": f"k{rank}-{label_id}", "vote": f"label:{label_id}"}
     answer = client.post(f"/projects/letters/sessions/{session.id}/votes", data=data)
     assert answer.status_code == 303
 

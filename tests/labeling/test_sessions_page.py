@@ -119,7 +119,9 @@ def test_an_admin_asks_for_independent_opinions(desk: Desk, ada: TestClient) -> 
     ben = client_of(desk.ben)
     assert ben.post("/projects/letters/multi-annotation", data={"percent": "0"}).status_code == 403
     assert "Independent opinions" not in ben.get(PAGE).text
-    assert ada.post("/projects/letters/multi-annotation", data={"percent": "101"}).status_code == 422
+    assert (
+        ada.post("/projects/letters/multi-annotation", data={"percent": "101"}).status_code == 422
+    )
 
 
 def test_programs_assign(desk: Desk, ada: TestClient) -> None:

@@ -61,15 +61,15 @@ def test_a_verdict_is_stored_by_its_word_and_an_unknown_one_refused(
     client = client_of(desk.ada)
     say = {"record_id": desk.records[0], "verdict": verdict}
 
-    answer = client.post(f"{API}/annotations", json={"key": "a", "says": [say]})
+    answer = client.post(f"{API}/annotations", json={"key": "a", "votes": [say]})
 
     assert answer.json()["records"][0]["verdict"] == verdict
     with read_session() as db:
         row = db.scalars(select(Annotation)).one()
     assert (row.verdict, row.source, Verdict(row.verdict).value) == (verdict, "single", verdict)
-    body = {"key": "b", "says": [say | {"verdict": "maybe"}]}
+    body = {"key": "b", "votes": [say | {"verdict": "maybe"}]}
     assert client.post(f"{API}/annotations", json=body).status_code == 422
-    bulk = {"key": "c", "source": "import", "says": [say]}
+    bulk = {"key": "c", "source": "import", "votes": [say]}
     assert client.post(f"{API}/annotations", json=bulk).status_code == 422
 
 

@@ -19,19 +19,19 @@ def redone(desk: Desk, user: User, action_id: int | None = None) -> UserAction |
 
 
 def test_undo_walks_back_through_everything_and_redo_forward_again(desk: Desk) -> None:
-    acts = [desk.label(desk.ada, (0, i), key=f"k{i}").id for i in range(3)]
+    actions = [desk.label(desk.ada, (0, i), key=f"k{i}").id for i in range(3)]
     seen = []
 
     for _ in range(3):
-        act = undone(desk, desk.ada)
-        seen.append((act.id if act else None, desk.consensus(0)))
-    assert seen == [(acts[2], [1]), (acts[1], [0]), (acts[0], None)]
+        action = undone(desk, desk.ada)
+        seen.append((action.id if action else None, desk.consensus(0)))
+    assert seen == [(actions[2], [1]), (actions[1], [0]), (actions[0], None)]
     assert undone(desk, desk.ada) is None
 
-    for action_id, label in zip(acts, range(3), strict=True):
-        act = redone(desk, desk.ada)
-        assert act is not None
-        assert act.id == action_id
+    for action_id, label in zip(actions, range(3), strict=True):
+        action = redone(desk, desk.ada)
+        assert action is not None
+        assert action.id == action_id
         assert desk.consensus(0) == [label]
     assert redone(desk, desk.ada) is None
 
@@ -58,9 +58,9 @@ def test_a_new_act_clears_redo_for_good(desk: Desk) -> None:
     assert redone(desk, desk.ada) is None
 
     undone(desk, desk.ada)
-    act = redone(desk, desk.ada)
-    assert act is not None
-    assert act.id == newest.id
+    action = redone(desk, desk.ada)
+    assert action is not None
+    assert action.id == newest.id
     assert redone(desk, desk.ada) is None
 
 
@@ -82,11 +82,11 @@ def test_asking_again_for_the_same_undo_does_nothing_more(desk: Desk) -> None:
 
 
 def test_people_undo_their_own_acts_only(desk: Desk) -> None:
-    act = desk.label(desk.ada, (0, 0), key="a")
+    action = desk.label(desk.ada, (0, 0), key="a")
 
     assert undone(desk, desk.ben) is None
     with pytest.raises(NotFound):
-        undone(desk, desk.ben, act.id)
+        undone(desk, desk.ben, action.id)
     assert desk.consensus(0) == [0]
 
 

@@ -133,7 +133,7 @@ def test_a_selection_becomes_a_session_in_its_order(client: TestClient, project:
     seen = client.post(
         f"{URL}/sessions", data={"record_ids": ",".join(map(str, wanted)), "then": "label"}
     )
-    audited = client.post(f"{URL}/sessions", data={"record_ids": f"{ids[1]}", "then": "audit"})
+    audited = client.post(f"{URL}/sessions", data={"record_ids": f"{ids[1]}", "then": "spot_check"})
 
     first, second = sessions()
     with read_session() as db:
@@ -141,7 +141,7 @@ def test_a_selection_becomes_a_session_in_its_order(client: TestClient, project:
     assert (first.seed_kind, first.title) == ("given", "Selected on the map: 3 records")
     assert seen.headers["location"] == f"/projects/letters/sessions/{first.id}"
     assert second.title == "Selected on the map: 1 record"
-    assert audited.headers["location"] == f"/projects/letters/sessions/{second.id}?audit=yes"
+    assert audited.headers["location"] == f"/projects/letters/sessions/{second.id}?spot_check=yes"
     assert client.post(f"{URL}/sessions", data={"record_ids": "999999"}).status_code == 404
     assert client.post(f"{URL}/sessions", data={"record_ids": "1;2"}).status_code == 422
     assert len(sessions()) == 2

@@ -101,7 +101,7 @@ def test_work_that_waits_and_what_was_saved_are_counted(token: str, ada: User) -
     says = [{"record_id": record_ids(project)[0], "verdict": "none"}]
     path = "/api/v1/projects/letters"
 
-    assert program.post(f"{path}/annotations", json={"key": "a", "says": says}).status_code == 200
+    assert program.post(f"{path}/annotations", json={"key": "a", "votes": says}).status_code == 200
     found = program.get(f"{path}/similar", params={"record": record_ids(project)[0]})
     assert found.status_code == 200
     with write_session() as db:

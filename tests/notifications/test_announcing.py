@@ -35,8 +35,8 @@ def test_watchers_are_told_once_and_others_not_at_all(database: str) -> None:
     tell(project, also=ada.id)
     tell(project, Event("version.activated", "Search uses version 2.", "/x"), also=ada.id)
 
-    notices, deliveries = told(project)
-    assert [(each.user_id, each.sentence) for each in notices] == [
+    notifications, deliveries = told(project)
+    assert [(each.user_id, each.sentence) for each in notifications] == [
         (ada.id, "Run 3: better."),
         (ben.id, "Run 3: better."),
     ]
@@ -124,5 +124,8 @@ def test_mail_needs_an_address_and_an_address_is_looked_at(annotator: TestClient
     assert "“ada at example” is not an e-mail address" in wrong.text
     assert annotator.post("/notifications/email", data={"email": "ben@b.org"}).status_code == 303
     assert (
-        annotator.post("/projects/letters/notifications/subscription", data={"tell": "email"}).status_code == 303
+        annotator.post(
+            "/projects/letters/notifications/subscription", data={"tell": "email"}
+        ).status_code
+        == 303
     )

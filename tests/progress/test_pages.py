@@ -51,14 +51,14 @@ def label(
 ) -> UserAction:
     """One act; several records are a page. It took that long since the act before."""
     source = "page" if len(positions) > 1 else "single"
-    act = desk.label(user, *((p, label) for p in positions), key=next(keys), source=source)
+    action = desk.label(user, *((p, label) for p in positions), key=next(keys), source=source)
     with write_session() as db:
-        of_act = Annotation.action_id == act.id
+        of_act = Annotation.action_id == action.id
         told = {"session_id": session_id, "milliseconds": milliseconds}
         db.execute(update(Annotation).where(of_act).values(**told))
         timed = {"session_id": session_id, "active_seconds": seconds}
-        db.execute(update(UserAction).where(UserAction.id == act.id).values(**timed))
-    return act
+        db.execute(update(UserAction).where(UserAction.id == action.id).values(**timed))
+    return action
 
 
 @pytest.fixture
@@ -246,12 +246,12 @@ def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: De
 
 
 def test_acts_from_before_are_given_their_times(desk: Desk) -> None:
-    acts = [desk.label(desk.ada, (n, 0), key=str(n)) for n in range(3)]
+    actions = [desk.label(desk.ada, (n, 0), key=str(n)) for n in range(3)]
     with write_session() as db:
-        for act, ago in zip(acts, (500, 90, 60), strict=True):
-            moment = acts[0].performed_at - timedelta(seconds=ago)
+        for action, ago in zip(actions, (500, 90, 60), strict=True):
+            moment = actions[0].performed_at - timedelta(seconds=ago)
             db.execute(
-                update(UserAction).where(UserAction.id == act.id).values(performed_at=moment)
+                update(UserAction).where(UserAction.id == action.id).values(performed_at=moment)
             )
 
     schema.downgrade("0001")

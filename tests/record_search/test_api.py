@@ -122,16 +122,21 @@ def test_what_cannot_be_read_is_refused(annotator: TestClient, body: dict[str, A
 def test_slices_over_the_api(annotator: TestClient, admin: TestClient) -> None:
     imported(make_project(), as_csv(ROWS))
 
-    made = annotator.post(f"{API}/saved-searches", json={"name": "Open", "asked": {"state": "unlabeled"}})
-    taken = admin.post(f"{API}/saved-searches", json={"name": "open", "asked": {"q": "my"}})
-    adas = admin.post(f"{API}/saved-searches", json={"name": "Mine", "asked": {"q": "my"}}).json()
+    made = annotator.post(
+        f"{API}/saved-searches", json={"name": "Open", "request": {"state": "unlabeled"}}
+    )
+    taken = admin.post(f"{API}/saved-searches", json={"name": "open", "request": {"q": "my"}})
+    adas = admin.post(f"{API}/saved-searches", json={"name": "Mine", "request": {"q": "my"}}).json()
     one = f"{API}/saved-searches/{made.json()['id']}"
 
     assert (made.status_code, taken.status_code) == (201, 409)
     assert made.json()["url"] == "/projects/letters/records?state=unlabeled"
     assert annotator.get(one).json()["n_records"] == 1
     assert annotator.patch(one, json={"name": "Rest"}).json()["name"] == "Rest"
-    assert [each["name"] for each in annotator.get(f"{API}/saved-searches").json()] == ["Mine", "Rest"]
+    assert [each["name"] for each in annotator.get(f"{API}/saved-searches").json()] == [
+        "Mine",
+        "Rest",
+    ]
     assert annotator.delete(f"{API}/saved-searches/{adas['id']}").status_code == 403
     assert admin.delete(one).status_code == 204
     assert annotator.get(one).status_code == 404

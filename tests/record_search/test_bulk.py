@@ -112,11 +112,11 @@ def test_one_act_labels_all_and_one_undo_takes_it_back(desk: Desk) -> None:
     assert desk.consensus() == [[w], None, [w], [w], [w]]
     shown = desk.client.get(location).text
     assert "5 records: World." in plain(shown)
-    act = location.rpartition("=")[2]
-    desk.client.post(f"{PAGE}/undo", data={"action_id": act, "query": "q=text"})
+    action = location.rpartition("=")[2]
+    desk.client.post(f"{PAGE}/undo", data={"action_id": action, "query": "q=text"})
     assert desk.consensus() == before == [[w], [s], None, None, None]
     assert "Taken back: 5 records: World." in plain(desk.client.get(location).text)
-    desk.client.post(f"{PAGE}/redo", data={"action_id": act})
+    desk.client.post(f"{PAGE}/redo", data={"action_id": action})
     assert desk.consensus() == [[w], None, [w], [w], [w]]
     with read_session() as db:
         assert db.scalar(select(func.count()).select_from(UserAction)) == 3
@@ -233,10 +233,10 @@ def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
     with pytest.raises(KeyboardInterrupt):
         apply_plan(desk.project, desk.ada.id, planned, "one key")
 
-    act = apply_plan(desk.project, desk.ada.id, planned, "one key")
+    action = apply_plan(desk.project, desk.ada.id, planned, "one key")
 
     with read_session() as db:
-        said = select(Annotation.record_id).where(Annotation.action_id == act.id)
+        said = select(Annotation.record_id).where(Annotation.action_id == action.id)
         assert sorted(db.scalars(said)) == desk.records
     assert desk.consensus()[2:] == [[desk.world.id]] * 3
 
@@ -273,11 +273,11 @@ def test_a_double_click_stores_each_record_once(
         every = find_matching_ids(db, desk.project.id, Filters())
         planned = build_plan(db, desk.project, desk.ada.id, deed, every)
     start = threading.Barrier(4)
-    acts: list[int] = []
+    actions: list[int] = []
 
     def press() -> None:
         start.wait()
-        acts.append(apply_plan(desk.project, desk.ada.id, planned, "key", "hash").id)
+        actions.append(apply_plan(desk.project, desk.ada.id, planned, "key", "hash").id)
 
     threads = [threading.Thread(target=press) for _ in range(4)]
     for thread in threads:
@@ -285,10 +285,10 @@ def test_a_double_click_stores_each_record_once(
     for thread in threads:
         thread.join()
 
-    assert len(set(acts)) == 1
+    assert len(set(actions)) == 1
     table = Annotation if do == "label" else Comment
     with read_session() as db:
-        stored = db.scalars(select(table.record_id).where(table.action_id == acts[0])).all()
+        stored = db.scalars(select(table.record_id).where(table.action_id == actions[0])).all()
     assert sorted(stored) == desk.records
 
 

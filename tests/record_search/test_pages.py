@@ -228,9 +228,9 @@ def test_slices_are_named_searches(annotator: TestClient) -> None:
     assert (again.status_code, bare.status_code) == (409, 422)
     assert "Open cards" in page
     assert annotator.get(f"{PAGE}/count?state=unlabeled").text == "1"
-    slice_id = re.search(r"slices/(\d+)/rename", page)
-    assert slice_id
-    annotator.post(f"{PAGE}/saved-searches/{slice_id[1]}/rename", data={"name": "Rest"})
+    saved_search_id = re.search(r"saved-searches/(\d+)/rename", page)
+    assert saved_search_id
+    annotator.post(f"{PAGE}/saved-searches/{saved_search_id[1]}/rename", data={"name": "Rest"})
     assert ">Rest <" in annotator.get(PAGE).text
-    annotator.post(f"{PAGE}/saved-searches/{slice_id[1]}/delete")
+    annotator.post(f"{PAGE}/saved-searches/{saved_search_id[1]}/delete")
     assert "Rest" not in annotator.get(PAGE).text

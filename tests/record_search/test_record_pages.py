@@ -60,8 +60,8 @@ def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: Te
         assert answer.status_code == 303, answer.text
         return str(answer.headers["location"])
 
-    location = post("says", key="k1", say=f"label:{label.id}")
-    assert post("says", key="k1", say=f"label:{label.id}") == location
+    location = post("votes", key="k1", vote=f"label:{label.id}")
+    assert post("votes", key="k1", vote=f"label:{label.id}") == location
     assert location.startswith(f"{here}?state=unlabeled&done=")
     page = annotator.get(location).text
     assert "1 record: Card." in plain(page)
@@ -70,15 +70,17 @@ def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: Te
         assert load_consensus(db, [record_id]) == {record_id: [label.id]}
     form = {"action_id": location.rpartition("=")[2], "record_id": str(record_id)}
     assert annotator.post(f"{PAGE}/undo", data=form).headers["location"].startswith(here)
-    post("says", key="k2", say="none")
+    post("votes", key="k2", vote="none")
     post("remarks", key="k3", kind="comment", body="odd <b>one</b>")
     post("remarks", key="k4", kind="flag")
     with read_session() as db:
         assert load_consensus(db, [record_id]) == {record_id: [None]}
         assert sorted(db.scalars(select(Comment.kind))) == ["comment", "flag"]
     assert "odd &lt;b&gt;one&lt;/b&gt;" in annotator.get(here).text
-    assert annotator.post(f"{here}/votes", data={"key": "k5", "say": "accept:"}).status_code == 422
-    assert annotator.post(f"{here}/votes", data={"key": "k6", "say": "label:99"}).status_code == 404
+    assert annotator.post(f"{here}/votes", data={"key": "k5", "vote": "accept:"}).status_code == 422
+    assert (
+        annotator.post(f"{here}/votes", data={"key": "k6", "vote": "label:99"}).status_code == 404
+    )
 
 
 def test_previous_and_next_follow_the_search_it_was_opened_from(annotator: TestClient) -> None:
@@ -129,5 +131,5 @@ def test_records_of_other_projects_are_unknown(annotator: TestClient) -> None:
 
     assert annotator.get(f"{PAGE}/{foreign}").status_code == 404
     assert annotator.get(f"/api/v1{PAGE}/{foreign}").status_code == 404
-    says = annotator.post(f"{PAGE}/{foreign}/votes", data={"key": "k", "say": "none"})
+    says = annotator.post(f"{PAGE}/{foreign}/votes", data={"key": "k", "vote": "none"})
     assert says.status_code == 404

@@ -81,10 +81,10 @@ def test_states_and_labels_follow_the_consensus(database: str) -> None:
     labeled, none, open_, flagged = make_records(project.id, TEXTS)
     with write_session() as db:
         label = Label(project_id=project.id, name="A", name_key="a", colour=0, position=0)
-        act = UserAction(project_id=project.id, kind="single", key="1")
-        db.add_all([label, act])
+        action = UserAction(project_id=project.id, kind="single", key="1")
+        db.add_all([label, action])
         db.flush()
-        row = {"project_id": project.id, "action_id": act.id}
+        row = {"project_id": project.id, "action_id": action.id}
         db.add(Consensus(record_id=labeled, label_id=label.id, **row))
         db.add(Consensus(record_id=none, label_id=None, **row))
         db.add(Comment(record_id=flagged, kind="flag", **row))

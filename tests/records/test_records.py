@@ -81,13 +81,16 @@ def test_consensus_lists_labels_and_none_and_leaves_out_the_unlabeled(database: 
             Label(project_id=project.id, name=name, name_key=name, colour=0, position=0)
             for name in ("x", "y")
         ]
-        act = UserAction(project_id=project.id, kind="single", key="1")
-        db.add_all([*labels, act])
+        action = UserAction(project_id=project.id, kind="single", key="1")
+        db.add_all([*labels, action])
         db.flush()
         for record_id, label_id in [(both, labels[0].id), (both, labels[1].id), (none, None)]:
             db.add(
                 Consensus(
-                    project_id=project.id, record_id=record_id, label_id=label_id, action_id=act.id
+                    project_id=project.id,
+                    record_id=record_id,
+                    label_id=label_id,
+                    action_id=action.id,
                 )
             )
 

@@ -114,11 +114,11 @@ def label_records(project: Project, name: str, record_ids: Sequence[int]) -> Lab
         label = Label(
             project_id=project.id, name=name, name_key=name.casefold(), colour=0, position=0
         )
-        act = UserAction(project_id=project.id, kind="label", key=name)
-        db.add_all([label, act])
+        action = UserAction(project_id=project.id, kind="label", key=name)
+        db.add_all([label, action])
         db.flush()
         db.add_all(
-            Consensus(project_id=project.id, record_id=each, label_id=label.id, action_id=act.id)
+            Consensus(project_id=project.id, record_id=each, label_id=label.id, action_id=action.id)
             for each in record_ids
         )
     return label

@@ -35,9 +35,9 @@ def store_rows(project: Project, n: int) -> tuple[int, list[int], Vectors]:
 
 
 @contextmanager
-def after_first_read(act: Callable[[], object]) -> Iterator[None]:
+def after_first_read(action: Callable[[], object]) -> Iterator[None]:
     """Do something else in the database between two blocks of vectors that are read."""
-    left = [act]
+    left = [action]
 
     def look(*about: object) -> None:
         if "embeddings.vector" in str(about[2]) and "BETWEEN" in str(about[2]) and left:

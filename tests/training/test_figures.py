@@ -75,7 +75,7 @@ def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_
         "top_1k",
         "top_1k_by_label",
         "labels",
-        "slices",
+        "segments",
         "calibration",
         "confusion",
     }
@@ -180,10 +180,10 @@ def test_slices_are_of_fields_with_few_values_that_say_more_than_the_label(
 ) -> None:
     gains = client.get(f"{API}/gains").json()
 
-    slices = [each for each in gains if each["field"] and each["metric"] == "r_precision"]
+    segments = [each for each in gains if each["field"] and each["metric"] == "r_precision"]
     labels = [each for each in gains if not each["field"] and each["metric"] == "accuracy"]
-    assert {each["field"] for each in slices} == {"desk"}
-    assert {each["of"]: each["n"] for each in slices} == {f"desk {i}": 40 for i in range(3)}
+    assert {each["field"] for each in segments} == {"desk"}
+    assert {each["of"]: each["n"] for each in segments} == {f"desk {i}": 40 for i in range(3)}
     assert {each["of"] for each in labels} == set(NAMES)
     assert all(each["low"] <= each["value"] <= each["high"] for each in gains)
 

@@ -277,7 +277,9 @@ def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
     assert [s["metric"] for s in before["scores"]] == ["holdout_r_precision"]
     accuracy = next(s for s in now["scores"] if s["metric"] == "holdout_accuracy")
     assert accuracy["n"] == 92
-    assert accuracy["value"] == pytest.approx(stored["tuned", "holdout_accuracy"]["value"], abs=0.02)
+    assert accuracy["value"] == pytest.approx(
+        stored["tuned", "holdout_accuracy"]["value"], abs=0.02
+    )
     assert accuracy["low"] < accuracy["value"] < accuracy["high"]
     assert stored["tuned", "holdout_accuracy"]["value"] > stored["raw", "holdout_accuracy"]["value"]
     assert raw["scores"][0]["value"] == pytest.approx(

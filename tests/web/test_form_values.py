@@ -18,7 +18,7 @@ NO_NUMBERS = ["²", "9" * 5000, str(2**31)]
 def test_a_form_that_sends_no_number_is_refused(desk: Desk, text: str) -> None:
     client = client_of(desk.ada)
     session = start_session(desk.project, desk.ada, "random")
-    row = {"rank": 0, "key": "one", "say": f"label:{text}"}
+    row = {"rank": 0, "key": "one", "vote": f"label:{text}"}
     shown = {"key": "two", "rows": [f"{text}:"]}
 
     answers = [

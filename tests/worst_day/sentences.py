@@ -58,7 +58,7 @@ def upload(client: TestClient, to: str, content: bytes, **query: Any) -> Respons
 
 
 def saying(record_id: int, key: str) -> dict[str, Any]:
-    return {"key": key, "says": [{"record_id": record_id, "verdict": "none"}]}
+    return {"key": key, "votes": [{"record_id": record_id, "verdict": "none"}]}
 
 
 def in_child(

@@ -63,7 +63,7 @@ def test_projects_of_one_name_each_get_an_address_of_their_own(post: Post) -> No
     [
         (f"{IN_PROJECT}/labels", {"name": "Late"}),
         (f"{IN_PROJECT}/webhooks", {"url": "https://example.org/hook"}),
-        (f"{IN_PROJECT}/saved-searches", {"name": "Late ones", "asked": {"q": "late"}}),
+        (f"{IN_PROJECT}/saved-searches", {"name": "Late ones", "request": {"q": "late"}}),
     ],
 )
 def test_one_is_made_and_the_others_are_told(post: Post, path: str, body: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ def test_a_disk_that_fills_during_an_import(day: Day, capsys: pytest.CaptureFixt
 def test_a_label_on_a_full_disk(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
     session = start_session(day.project, day.admin, "random")
     says = f"{PAGES}/sessions/{session.id}/votes"
-    form = {"rank": "0", "key": "form", "say": "none"}
+    form = {"rank": "0", "key": "form", "vote": "none"}
     body = saying(record_ids(day.project)[9], key="program")
     with a_full_disk():
         page = shown(day.browser.post(says, data=form), 507)

@@ -61,14 +61,14 @@ def test_a_number_that_is_too_long_for_any_row_reads_like_an_unknown_one(day: Da
     for path in ("records", "imports", "sessions", "map/records"):
         shown(day.browser.get(f"{PAGES}/{path}/{long}"), 404)
     shown(day.browser.post(f"/users/{long}/disable"), 404)
-    for path in ("records", "imports", "slices"):
+    for path in ("records", "imports", "saved-searches"):
         told(day.program.get(f"{API}/{path}/{long}"), 404)
     told(day.program.delete(f"/api/v1/tokens/-{long}"), 404)
 
 
 def test_a_session_that_expired_loses_nothing(day: Day) -> None:
     session = start_session(day.project, day.admin, "random")
-    form = {"rank": "0", "key": "late", "say": "skip"}
+    form = {"rank": "0", "key": "late", "vote": "skip"}
     says = f"{PAGES}/sessions/{session.id}/votes"
     body = saying(record_ids(day.project)[9], key="later")
     long_ago = utc_now() - timedelta(days=2)
@@ -132,13 +132,13 @@ def test_uploads_alone_may_be_as_large_as_the_setting_says(database: str) -> Non
         ("similar", {"text": "x", "k": "many"}, "k: a whole number is needed."),
         ("similar", {"text": "x", "k": 5000}, "k: 1000 is the most."),
         ("similar", {"text": 5}, "text: a text is needed."),
-        ("annotations", {"says": []}, "key: it is missing."),
+        ("annotations", {"votes": []}, "key: it is missing."),
         (
             "annotations",
-            {"key": "k", "says": [{"record_id": 1, "verdict": "yes"}]},
+            {"key": "k", "votes": [{"record_id": 1, "verdict": "yes"}]},
             "says.0.verdict: it is one of 'label', 'none', 'skip' or 'not_similar'.",
         ),
-        ("annotations", {"key": "k" * 99, "says": []}, None),
+        ("annotations", {"key": "k" * 99, "votes": []}, None),
         ("records", {"records": []}, "records: it holds too few; 1 is the least."),
         ("records", {"records": [], "x": 1}, None),
         ("runs", {"recipe": 5}, "recipe: an object with named values is needed."),

@@ -106,7 +106,7 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
         back = roll_back(db, project, ada)
     says = [{"record_id": before[3], "verdict": "none"}]
     saved = ben.post(
-        f"{API}/annotations", json={"key": "after", "session_id": session["id"], "says": says}
+        f"{API}/annotations", json={"key": "after", "session_id": session["id"], "votes": says}
     )
 
     assert saved.status_code == 200

@@ -66,7 +66,7 @@ def open_voice(import_id: int, n_rows: int, mapping: Mapping) -> LabelAuthor | N
         if mapping.label_column is None:
             return None
         if row.action_id is None:
-            row.action_id = _open_act(db, row).id
+            row.action_id = _open_action(db, row).id
         return LabelAuthor(row.user_id, row.action_id)
 
 
@@ -178,13 +178,13 @@ def _watched(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row
         yield row
 
 
-def _open_act(db: Session, row: Import) -> UserAction:
+def _open_action(db: Session, row: Import) -> UserAction:
     # With chance in it: a program's own keys may look like "import-1".
     key = f"import-{row.id}-{uuid.uuid4().hex}"
-    act = UserAction(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
-    db.add(act)
+    action = UserAction(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
+    db.add(action)
     db.flush()
-    return act
+    return action
 
 
 def _lock_import(db: Session, import_id: int) -> Import:

@@ -33,10 +33,10 @@ def upsert(
         author = None
         if names:
             key = f"records-{uuid.uuid4().hex}"
-            act = UserAction(project_id=project.id, user_id=user_id, kind="import", key=key)
-            db.add(act)
+            action = UserAction(project_id=project.id, user_id=user_id, kind="import", key=key)
+            db.add(action)
             db.flush()
-            author = LabelAuthor(user_id, act.id)
+            author = LabelAuthor(user_id, action.id)
         return store_records(db, project.id, items, labels, author), rejects
 
 

@@ -64,7 +64,7 @@ def hash_request(operation: str, **body: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def find_act(db: Session, project_id: int, user_id: int, key: str) -> UserAction | None:
+def find_action(db: Session, project_id: int, user_id: int, key: str) -> UserAction | None:
     """Find what this user did with this key in this project. Raises Invalid for an unusable key."""
     _check_key(key)
     found = execute_core(db, _BY_KEY, project_id=project_id, user_id=user_id, key=key).scalar()
@@ -78,16 +78,18 @@ def find_replay(
 
     An act without a hash is from before hashes were kept: there the key alone decides.
     """
-    act = find_act(db, project_id, user_id, key)
-    if act is None:
+    action = find_action(db, project_id, user_id, key)
+    if action is None:
         return None
-    is_other = None not in (act.request_hash, request_hash) and act.request_hash != request_hash
-    if is_other or act.kind == "import":
+    is_other = (
+        None not in (action.request_hash, request_hash) and action.request_hash != request_hash
+    )
+    if is_other or action.kind == "import":
         raise KeyReused
-    return act
+    return action
 
 
-def begin_act(
+def begin_action(
     db: Session,
     project_id: int,
     user_id: int,
@@ -138,11 +140,11 @@ def _compute_timing(db: Session, project_id: int, user_id: int) -> tuple[datetim
     return now, seconds if 0 < seconds <= LONGEST_PAUSE_SECONDS else 0.0
 
 
-def require_act(
+def require_action(
     db: Session, project_id: int, user_id: int, key: str, request_hash: str | None
 ) -> UserAction:
     """What came first with this key, where begin_act() found so. Raises Conflict, KeyReused."""
-    act = find_replay(db, project_id, user_id, key, request_hash)
-    if act is None:
+    action = find_replay(db, project_id, user_id, key, request_hash)
+    if action is None:
         raise Conflict("Another request with the same key is still under way. Try again.")
-    return act
+    return action

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import execute_core, id_chunks
 from app.errors import Conflict, Invalid, NotFound
-from app.labeling.annotations.actions import begin_act, find_replay, require_act
+from app.labeling.annotations.actions import begin_action, find_replay, require_action
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Annotation, Label, LabelingSession, Project, Record, UserAction, Version
 from app.models.enums import AnnotationSource, Verdict
@@ -74,7 +74,7 @@ def annotate(
     if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
         return done
     _check(db, project, annotations, session_id)
-    act = begin_act(
+    action = begin_action(
         db,
         project.id,
         user_id,
@@ -83,30 +83,30 @@ def annotate(
         session_id=session_id,
         request_hash=request_hash,
     )
-    if act is None:
-        return require_act(db, project.id, user_id, key, request_hash)
-    rows = [row for annotation in annotations for row in _rows(act, annotation, source)]
+    if action is None:
+        return require_action(db, project.id, user_id, key, request_hash)
+    rows = [row for annotation in annotations for row in _rows(action, annotation, source)]
     db.connection().execute(_INSERT, rows)
     update_consensus(db, project.id, [annotation.record_id for annotation in annotations])
-    return act
+    return action
 
 
-def _rows(act: UserAction, annotation: AnnotationInput, source: str) -> list[dict[str, Any]]:
+def _rows(action: UserAction, annotation: AnnotationInput, source: str) -> list[dict[str, Any]]:
     row = {
-        "action_id": act.id,
-        "project_id": act.project_id,
+        "action_id": action.id,
+        "project_id": action.project_id,
         "record_id": annotation.record_id,
-        "user_id": act.user_id,
+        "user_id": action.user_id,
         "verdict": annotation.verdict,
         "source": AnnotationSource.PAGE if annotation.is_folded else source,
-        "session_id": act.session_id,
+        "session_id": action.session_id,
         "rank": annotation.rank,
         "similarity": annotation.similarity,
         "version_id": annotation.version_id,
         "suggestion_id": annotation.suggestion_id,
         "suggestion_score": annotation.suggestion_score,
         "milliseconds": annotation.milliseconds,
-        "annotated_at": act.performed_at,
+        "annotated_at": action.performed_at,
         "withdrawn_at": None,
     }
     label_ids: list[int | None] = [*sorted(set(annotation.label_ids))] or [None]

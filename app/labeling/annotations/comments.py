@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
-from app.labeling.annotations.actions import UNFLAG, begin_act, find_replay, require_act
+from app.labeling.annotations.actions import UNFLAG, begin_action, find_replay, require_action
 from app.labeling.annotations.annotate import check_records
 from app.labeling.annotations.undo import undo
 from app.models import Comment, Project, UserAction
@@ -14,7 +14,7 @@ from app.models import Comment, Project, UserAction
 LONGEST_COMMENT = 5_000
 
 
-def store_remark(
+def store_comment(
     db: Session,
     project: Project,
     user_id: int,
@@ -37,23 +37,23 @@ def store_remark(
     if kind == "comment" and not 0 < len(words) <= LONGEST_COMMENT:
         raise Invalid(f"A comment has 1 to {LONGEST_COMMENT:,} characters.")
     flagged = _find_own_flag(db, user_id, record_id) if kind == "flag" else None
-    act = begin_act(
+    action = begin_action(
         db,
         project.id,
         user_id,
-        kind=UNFLAG if flagged else "remark",
+        kind=UNFLAG if flagged else "comment",
         key=key,
         session_id=session_id,
         request_hash=request_hash,
     )
-    if act is None:
-        done = require_act(db, project.id, user_id, key, request_hash)
+    if action is None:
+        done = require_action(db, project.id, user_id, key, request_hash)
         return done if done.kind != UNFLAG else _last_flag(db, user_id, record_id)
     if flagged is not None:
         return undo(db, project, user_id, action_id=flagged)
     db.add(
         Comment(
-            action_id=act.id,
+            action_id=action.id,
             project_id=project.id,
             record_id=record_id,
             user_id=user_id,
@@ -61,7 +61,7 @@ def store_remark(
             body=words,
         )
     )
-    return act
+    return action
 
 
 def _find_own_flag(db: Session, user_id: int, record_id: int) -> int | None:

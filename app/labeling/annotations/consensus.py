@@ -30,7 +30,7 @@ _PROJECT: BindParameter[Any] = bindparam("project_id")
 _RULE = select(
     Project.is_multi_label, Project.multi_annotation_from, Project.n_annotators_per_record
 ).where(Project.id == _PROJECT)
-_OVERLAPPING = select(Record.id).where(
+_MULTI_ANNOTATED = select(Record.id).where(
     Record.id.in_(_RECORDS), Record.content_hash >= bindparam("multi_annotation_from")
 )
 _HELD_RECORDS = (
@@ -73,13 +73,13 @@ def compute_consensus(
 ) -> dict[int, AgreedLabels]:
     """What the consensus of these records should read; records without consensus are missing."""
     votes = load_current_votes(db, record_ids)
-    in_overlap = _find_overlapping(db, votes, rule)
+    in_multi_annotation = _find_multi_annotated(db, votes, rule)
     found = {
         record_id: compute_agreed_labels(
             record_votes,
             targets,
             rule.is_multi,
-            rule.n_annotators_per_record if record_id in in_overlap else 1,
+            rule.n_annotators_per_record if record_id in in_multi_annotation else 1,
         )
         for record_id, record_votes in votes.items()
     }
@@ -138,11 +138,11 @@ def _load_rule(db: Session, project_id: int) -> ConsensusRule:
     return ConsensusRule(*found) if found else ConsensusRule(is_multi=False)
 
 
-def _find_overlapping(db: Session, record_ids: Iterable[int], rule: ConsensusRule) -> set[int]:
+def _find_multi_annotated(db: Session, record_ids: Iterable[int], rule: ConsensusRule) -> set[int]:
     if not rule.multi_annotation_from:
         return set()
     rows = execute_core(
-        db, _OVERLAPPING, ids=list(record_ids), multi_annotation_from=rule.multi_annotation_from
+        db, _MULTI_ANNOTATED, ids=list(record_ids), multi_annotation_from=rule.multi_annotation_from
     )
     return set(rows.scalars())
 

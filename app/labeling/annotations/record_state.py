@@ -27,7 +27,7 @@ _NOT_SIMILAR = (
     )
     .group_by(Annotation.record_id)
 )
-_REMARKS = (
+_COMMENTS = (
     select(Comment.record_id, Comment.kind, Comment.body, User.name)
     .outerjoin(User, User.id == Comment.user_id)
     .where(Comment.record_id.in_(_RECORDS), Comment.withdrawn_at.is_(None))
@@ -93,7 +93,7 @@ def load_record_states(
                 own_label_ids=(),
                 own_action_id=action_id,
             )
-    return _add_remarks(db, found)
+    return _add_comments(db, found)
 
 
 def _build_state(
@@ -126,16 +126,16 @@ def _load_not_similar(
     """Record id → the act with which the user found it unlike this session's seed."""
     if session_id is None:
         return {}
-    acts: dict[int, int] = {}
+    actions: dict[int, int] = {}
     for chunk in id_chunks(record_ids):
         found = execute_core(db, _NOT_SIMILAR, ids=chunk, session_id=session_id, user_id=user_id)
-        acts |= dict(found.all())
-    return acts
+        actions |= dict(found.all())
+    return actions
 
 
-def _add_remarks(db: Session, found: dict[int, RecordState]) -> dict[int, RecordState]:
+def _add_comments(db: Session, found: dict[int, RecordState]) -> dict[int, RecordState]:
     for chunk in id_chunks(found):
-        for record_id, kind, body, name in execute_core(db, _REMARKS, ids=chunk):
+        for record_id, kind, body, name in execute_core(db, _COMMENTS, ids=chunk):
             now = found[record_id]
             if kind == "flag":
                 found[record_id] = replace(now, is_flagged=True)

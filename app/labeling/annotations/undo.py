@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Annotation, Comment, Project, UserAction, utc_now
 
-UNDOABLE = ("single", "page", "remark")
+UNDOABLE = ("single", "page", "comment")
 
 
 def _is_overtaken() -> ColumnElement[bool]:
@@ -62,14 +62,14 @@ def undo(
     action_id  this very act instead; when it is undone already nothing happens, so that a browser
             may ask again when it is unsure. Raises NotFound when it is not one of theirs.
     """
-    act = (
-        _find_own_act(db, project, user_id, action_id)
+    action = (
+        _find_own_action(db, project, user_id, action_id)
         if action_id
         else find_next_undo(db, project.id, user_id)
     )
-    if act is not None and act.undone_at is None:
-        _set_withdrawn(db, act, is_withdrawn=True)
-    return act
+    if action is not None and action.undone_at is None:
+        _set_withdrawn(db, action, is_withdrawn=True)
+    return action
 
 
 def redo(
@@ -79,14 +79,14 @@ def redo(
 
     action_id  as for undo()
     """
-    act = (
-        _find_own_act(db, project, user_id, action_id)
+    action = (
+        _find_own_action(db, project, user_id, action_id)
         if action_id
         else find_next_redo(db, project.id, user_id)
     )
-    if act is not None and act.undone_at is not None:
-        _set_withdrawn(db, act, is_withdrawn=False)
-    return act
+    if action is not None and action.undone_at is not None:
+        _set_withdrawn(db, action, is_withdrawn=False)
+    return action
 
 
 def find_next_undo(db: Session, project_id: int, user_id: int) -> UserAction | None:
@@ -110,25 +110,25 @@ def find_undo_and_redo_ids(
     return undo_id, execute_core(db, _NEXT_REDO, **params, action_id=undo_id or 0).scalar()
 
 
-def list_record_ids(db: Session, act: UserAction) -> list[int]:
+def list_record_ids(db: Session, action: UserAction) -> list[int]:
     """The records that an act is about."""
-    return sorted(execute_core(db, _RECORDS, action_id=act.id).scalars())
+    return sorted(execute_core(db, _RECORDS, action_id=action.id).scalars())
 
 
-def _find_own_act(db: Session, project: Project, user_id: int, action_id: int) -> UserAction:
+def _find_own_action(db: Session, project: Project, user_id: int, action_id: int) -> UserAction:
     params = {"project_id": project.id, "user_id": user_id, "action_id": action_id}
     if execute_core(db, _OWN_ACT, **params).first() is None:
         raise NotFound("act")
     return db.get_one(UserAction, action_id)
 
 
-def _set_withdrawn(db: Session, act: UserAction, *, is_withdrawn: bool) -> None:
+def _set_withdrawn(db: Session, action: UserAction, *, is_withdrawn: bool) -> None:
     # Never before the act itself: `performed_at` of a later act is compared with it.
-    moment = max(utc_now(), act.performed_at) if is_withdrawn else None
-    act.undone_at = moment
+    moment = max(utc_now(), action.performed_at) if is_withdrawn else None
+    action.undone_at = moment
     db.flush()
     for table in (Annotation, Comment):
-        db.execute(update(table).where(table.action_id == act.id).values(withdrawn_at=moment))
+        db.execute(update(table).where(table.action_id == action.id).values(withdrawn_at=moment))
     update_consensus(
-        db, act.project_id, execute_core(db, _ANNOTATED, action_id=act.id).scalars().all()
+        db, action.project_id, execute_core(db, _ANNOTATED, action_id=action.id).scalars().all()
     )

@@ -6,7 +6,7 @@ from pydantic import Field
 from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.labeling.labels import label_set as edits
-from app.labeling.schemas import LabelAnswer
+from app.labeling.schemas import LabelResponse
 from app.projects.access import CurrentProject
 from app.projects.labels import add_label as new_label
 from app.projects.labels import list_all_labels
@@ -37,23 +37,23 @@ class MergeBody(StrictModel):
 
 
 @router.get("/projects/{slug}/labels")
-def list_labels(project: CurrentProject, db: ReadDb) -> list[LabelAnswer]:
+def list_labels(project: CurrentProject, db: ReadDb) -> list[LabelResponse]:
     """Every label that the project ever had, by position."""
-    return [LabelAnswer.of(label) for label in list_all_labels(db, project.id)]
+    return [LabelResponse.of(label) for label in list_all_labels(db, project.id)]
 
 
 @router.post("/projects/{slug}/labels", status_code=201)
 def create_label(
     project: CurrentProject, user: CurrentUser, body: NewLabelBody, db: Db
-) -> LabelAnswer:
+) -> LabelResponse:
     """Add a label at the end of the set."""
-    return LabelAnswer.of(new_label(db, project.id, body.name, user))
+    return LabelResponse.of(new_label(db, project.id, body.name, user))
 
 
 @router.patch("/projects/{slug}/labels/{label_id}")
 def edit_label(
     project: CurrentProject, user: CurrentUser, label_id: int, body: EditBody, db: Db
-) -> LabelAnswer:
+) -> LabelResponse:
     """Rename, recolour or move a label."""
     edits.require_editor(user)
     label = edits.find_label(db, project.id, label_id)
@@ -63,29 +63,31 @@ def edit_label(
         label = edits.recolour(db, project.id, label_id, body.colour, user)
     if body.move is not None:
         label = edits.move(db, project.id, label_id, body.move, user)
-    return LabelAnswer.of(label)
+    return LabelResponse.of(label)
 
 
 @router.post("/projects/{slug}/labels/{label_id}/merge")
 def merge_labels(
     project: CurrentProject, user: CurrentUser, label_id: int, body: MergeBody, db: Db
-) -> LabelAnswer:
+) -> LabelResponse:
     """Merge a label into another."""
     edits.require_editor(user)
-    return LabelAnswer.of(edits.merge(db, project.id, label_id, body.into_id, user))
+    return LabelResponse.of(edits.merge(db, project.id, label_id, body.into_id, user))
 
 
 @router.delete("/projects/{slug}/labels/{label_id}")
 def withdraw_label(
     project: CurrentProject, user: CurrentUser, label_id: int, db: Db
-) -> LabelAnswer:
+) -> LabelResponse:
     """Retire a label: nothing that was labeled with it is lost."""
     edits.require_editor(user)
-    return LabelAnswer.of(edits.retire(db, project.id, label_id, user))
+    return LabelResponse.of(edits.retire(db, project.id, label_id, user))
 
 
 @router.post("/projects/{slug}/labels/{label_id}/restore")
-def restore_label(project: CurrentProject, user: CurrentUser, label_id: int, db: Db) -> LabelAnswer:
+def restore_label(
+    project: CurrentProject, user: CurrentUser, label_id: int, db: Db
+) -> LabelResponse:
     """Offer a retired or merged label again."""
     edits.require_editor(user)
-    return LabelAnswer.of(edits.restore(db, project.id, label_id, user))
+    return LabelResponse.of(edits.restore(db, project.id, label_id, user))

@@ -10,12 +10,12 @@ from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.labeling.annotations.actions import hash_request
 from app.labeling.schemas import (
-    ActAnswer,
-    ForecastAnswer,
-    SessionAnswer,
-    SessionItemAnswer,
-    SessionProgressAnswer,
-    build_act_answer,
+    ActionResponse,
+    ForecastResponse,
+    SessionItemResponse,
+    SessionProgressResponse,
+    SessionResponse,
+    build_action_response,
     build_progress_answer,
     build_session_answer,
 )
@@ -63,13 +63,13 @@ class StartBody(StrictModel):
 
 
 @router.get("/projects/{slug}/sessions")
-def list_sessions(project: CurrentProject, db: ReadDb) -> list[SessionAnswer]:
+def list_sessions(project: CurrentProject, db: ReadDb) -> list[SessionResponse]:
     """The newest sessions."""
     return [build_session_answer(project, each) for each in list_recent_sessions(db, project.id)]
 
 
 @router.post("/projects/{slug}/sessions", status_code=201)
-def add_session(project: CurrentProject, user: CurrentUser, body: StartBody) -> SessionAnswer:
+def add_session(project: CurrentProject, user: CurrentUser, body: StartBody) -> SessionResponse:
     """Start a session; its order is frozen from now on."""
     seed = build_seed(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
@@ -80,7 +80,7 @@ def add_session(project: CurrentProject, user: CurrentUser, body: StartBody) -> 
 
 
 @router.post("/projects/{slug}/sessions/next", status_code=201)
-def add_next_session(project: CurrentProject, user: CurrentUser) -> SessionAnswer:
+def add_next_session(project: CurrentProject, user: CurrentUser) -> SessionResponse:
     """Start the session that brings most per action now; `why` says why it is this one."""
     return build_session_answer(project, start_next(project, user))
 
@@ -88,7 +88,7 @@ def add_next_session(project: CurrentProject, user: CurrentUser) -> SessionAnswe
 @router.post("/projects/{slug}/sessions/forecast")
 def forecast_session(
     project: CurrentProject, user: CurrentUser, body: StartBody, db: ReadDb
-) -> ForecastAnswer:
+) -> ForecastResponse:
     """What a session would hold, were it started now. Stores nothing."""
     seed = build_seed(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
@@ -103,13 +103,13 @@ def forecast_session(
 @router.get("/projects/{slug}/sessions/{session_id}/forecast")
 def read_forecast(
     project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
-) -> ForecastAnswer:
+) -> ForecastResponse:
     """What a session holds, by the suggestions of now and by what the user decided in it."""
     session = find_session(db, project.id, session_id)
     return _build_forecast_answer(forecast_session_of(db, project, session, user.id))
 
 
-class OrderAnswer(StrictModel):
+class OrderResponse(StrictModel):
     """The rows of a session that the user has not decided, the best first; see app.labeling's
     `Order`.
 
@@ -130,10 +130,10 @@ class OrderAnswer(StrictModel):
 @router.get("/projects/{slug}/sessions/{session_id}/order")
 def read_order(
     project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
-) -> OrderAnswer:
+) -> OrderResponse:
     """How to go on with an open session, by what is decided in it so far. Stores nothing."""
     order = compute_order(db, project, find_session(db, project.id, session_id), user.id)
-    return OrderAnswer(
+    return OrderResponse(
         order=order.ranks.tolist(),
         is_reranked=order.is_reranked,
         suggestions=order.suggestions,
@@ -147,7 +147,7 @@ def read_order(
 @router.get("/projects/{slug}/sessions/{session_id}/progress")
 def read_progress(
     project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
-) -> SessionProgressAnswer:
+) -> SessionProgressResponse:
     """How far the session is."""
     return build_progress_answer(db, find_session(db, project.id, session_id), user.id)
 
@@ -160,16 +160,16 @@ def list_items(
     db: ReadDb,
     start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[SessionItemAnswer]:
+) -> list[SessionItemResponse]:
     """Rows of a session, in its order."""
     session = find_session(db, project.id, session_id)
     found = load_items(db, project, session, user.id, start, limit)
     whole = load_records(db, [item.record.id for item in found])
     there = [item for item in found if item.record.id in whole]
-    return [SessionItemAnswer.of(item, whole[item.record.id].text) for item in there]
+    return [SessionItemResponse.of(item, whole[item.record.id].text) for item in there]
 
 
-class SampleAnswer(StrictModel):
+class SampleResponse(StrictModel):
     """The rows to label by hand, before the rest of the session can be accepted."""
 
     ranks: list[int]
@@ -185,7 +185,7 @@ class AcceptBody(StrictModel):
     min_score: MinScore = MIN_SCORE
 
 
-class AcceptanceAnswer(StrictModel):
+class AcceptanceResponse(StrictModel):
     """What accepting the rest of a session comes to, apart from the rows drawn for its audit.
 
     obstacle  why it cannot be accepted; empty if it can
@@ -200,9 +200,9 @@ class AcceptanceAnswer(StrictModel):
 
 
 @router.post("/projects/{slug}/sessions/{session_id}/sample")
-def sample_session(project: CurrentProject, session_id: int, db: ReadDb) -> SampleAnswer:
+def sample_session(project: CurrentProject, session_id: int, db: ReadDb) -> SampleResponse:
     """Which rows of the session its audit looks at."""
-    return SampleAnswer(ranks=draw_sample_ranks(find_session(db, project.id, session_id)))
+    return SampleResponse(ranks=draw_sample_ranks(find_session(db, project.id, session_id)))
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/accept")
@@ -212,11 +212,11 @@ def read_acceptance(
     session_id: int,
     db: ReadDb,
     min_score: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = MIN_SCORE,
-) -> AcceptanceAnswer:
+) -> AcceptanceResponse:
     """Read what accepting the rest would come to: how many rows, and how sure. Stores nothing."""
     session = find_session(db, project.id, session_id)
     found = sum_up_session(db, project, session, user.id, min_score)
-    return AcceptanceAnswer(
+    return AcceptanceResponse(
         **asdict(found), sentence=found.sentence, obstacle=find_obstacle(db, session)
     )
 
@@ -224,11 +224,11 @@ def read_acceptance(
 @router.post("/projects/{slug}/sessions/{session_id}/accept")
 def accept_rest(
     project: CurrentProject, user: CurrentUser, session_id: int, body: AcceptBody, db: Db
-) -> ActAnswer:
+) -> ActionResponse:
     """Accept what is suggested with at least min_score in a session whose audit went well; one
     undo takes it back."""
     session = find_session(db, project.id, session_id)
-    act = accept_session(
+    action = accept_session(
         db,
         project,
         session,
@@ -240,8 +240,8 @@ def accept_rest(
             "accept session", session=session.id, target=body.target, min_score=body.min_score
         ),
     )
-    return build_act_answer(db, project, user.id, act, session)
+    return build_action_response(db, project, user.id, action, session)
 
 
-def _build_forecast_answer(expected: Forecast) -> ForecastAnswer:
-    return ForecastAnswer(**asdict(expected), sentence=expected.sentence)
+def _build_forecast_answer(expected: Forecast) -> ForecastResponse:
+    return ForecastResponse(**asdict(expected), sentence=expected.sentence)

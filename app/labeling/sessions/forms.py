@@ -13,7 +13,7 @@ from app.labeling.sessions.bulk_accept import accept_session
 from app.labeling.sessions.session_list import set_hidden
 from app.labeling.sessions.sessions import find_session, start_next
 from app.labeling.team.assignments import assign
-from app.labeling.team.multi_annotation import set_overlap
+from app.labeling.team.multi_annotation import set_multi_annotation
 from app.projects.access import AdminProject, CurrentProject
 from app.web.schemas import IdempotencyKeyField
 from app.web.templating import redirect_to
@@ -29,7 +29,7 @@ def start_next_session(request: Request, project: CurrentProject, user: CurrentU
 
 
 @router.post("/projects/{slug}/sessions/{session_id}/accept-rest")
-def accept_audited_session(
+def accept_checked_session(
     request: Request,
     project: CurrentProject,
     user: CurrentUser,
@@ -84,7 +84,7 @@ def hide_session(
 
 
 @router.post("/projects/{slug}/multi-annotation")
-def change_overlap(
+def change_multi_annotation(
     request: Request,
     project: AdminProject,
     user: CurrentUser,
@@ -93,5 +93,5 @@ def change_overlap(
     n_people: Annotated[int, Form()] = 2,
 ) -> Response:
     """Say which share of the records several people judge, each for themselves."""
-    set_overlap(db, project, percent / 100, n_people, user)
+    set_multi_annotation(db, project, percent / 100, n_people, user)
     return redirect_to(request, "show_sessions", slug=project.slug)

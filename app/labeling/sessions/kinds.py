@@ -4,6 +4,7 @@ A new kind is an entry of SESSION_KINDS and its function in selection.STRATEGIES
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,10 +44,16 @@ class SessionKind(StrEnum):
     UNCERTAIN = "uncertain"
     COVERAGE = "coverage"
     RECENT = "recent"
-    SUSPECTS = "likely_mislabeled"
-    CONTRADICTIONS = "contradictions"
+    LIKELY_MISLABELED = "likely_mislabeled"
+    CONFLICTS = "conflicts"
     RANDOM = "random"
-    AUDIT = "audit"
+    HOLDOUT = "holdout"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "SessionKind | None":
+        """Names of earlier releases, which programs may still send."""
+        earlier = {"audit": cls.HOLDOUT, "suspects": cls.LIKELY_MISLABELED}
+        return (earlier | {"contradictions": cls.CONFLICTS}).get(str(value))
 
 
 class Requirement(StrEnum):
@@ -154,8 +161,8 @@ class KindDefinition:
 
 def find_kind(name: str) -> KindDefinition:
     """The definition of this kind. Raises Invalid where there is none."""
-    if name in SESSION_KINDS:
-        return SESSION_KINDS[name]
+    with suppress(ValueError):
+        return SESSION_KINDS[SessionKind(name)]
     others = [each.kind for each in SESSION_KINDS.values() if not each.is_similarity]
     raise Invalid(
         f"A session starts from records, a label, words, or as one of these: {', '.join(others)}."
@@ -321,7 +328,7 @@ _DEFINITIONS = (
         has_forecast=True,
     ),
     KindDefinition(
-        SessionKind.SUSPECTS,
+        SessionKind.LIKELY_MISLABELED,
         "Suspects",
         title="Labels that disagree with their neighbours",
         description="Labels that most of their nearest labeled neighbours disagree with.",
@@ -331,7 +338,7 @@ _DEFINITIONS = (
         has_forecast=True,
     ),
     KindDefinition(
-        SessionKind.CONTRADICTIONS,
+        SessionKind.CONFLICTS,
         "Contradictions",
         title="Alike, but labeled differently",
         description="Records that read nearly the same and are labeled differently.",
@@ -349,7 +356,7 @@ _DEFINITIONS = (
     ),
     # An audit asks what people say without their having read what the version would say.
     KindDefinition(
-        SessionKind.AUDIT,
+        SessionKind.HOLDOUT,
         "Audit",
         title="Audit: records drawn by chance",
         description="Drawn by chance, shown without suggestions and never learned from: they "

@@ -70,11 +70,11 @@ def show_session(
     db: ReadDb,
     view: Annotated[str, Query()] = "list",
     at: Annotated[int | None, Query(ge=0, le=MAX_RANK)] = None,
-    audit: bool = False,
+    spot_check: bool = False,
 ) -> HTMLResponse:
     """The session where the user goes on: at the first record they said nothing about.
 
-    audit  only the rows that are labeled before the rest can be accepted
+    spot_check  only the rows that are checked before the rest can be accepted
     """
     session = sessions.find_session(db, project.id, session_id)
     place = find_first_undecided(db, session, user.id) if at is None else at
@@ -82,7 +82,7 @@ def show_session(
     start = place // PAGE * PAGE
     obstacle = find_obstacle(db, session)
     sampled = draw_sample_ranks(session) if _can_accept_all(project, session, obstacle) else []
-    if is_audited := audit and bool(sampled):
+    if is_spot_check := spot_check and bool(sampled):
         rows = load_items_at(db, project, session, user.id, sampled)
         # Keys act on a row that is there.
         place = next((row.rank for row in rows if not row.state.own_verdict), sampled[0])
@@ -97,7 +97,7 @@ def show_session(
         page_size=PAGE,
         view="card" if view == "card" else "list",
         sampled=sampled,
-        is_audited=is_audited,
+        is_spot_check=is_spot_check,
         n_sampled_done=count_sampled_done(db, session, user.id) if sampled else 0,
         progress=progress,
         expectation=_expectation(db, project, session, user, progress.n_decided),

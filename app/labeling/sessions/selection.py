@@ -239,9 +239,9 @@ STRATEGIES: dict[str, Strategy] = {
     SessionKind.UNCERTAIN: _select_uncertain,
     SessionKind.COVERAGE: _select_coverage,
     SessionKind.RECENT: _select_recent,
-    SessionKind.SUSPECTS: _build_issue_strategy(find_likely_mislabeled),
-    SessionKind.CONTRADICTIONS: _build_issue_strategy(find_conflicting_duplicates),
+    SessionKind.LIKELY_MISLABELED: _build_issue_strategy(find_likely_mislabeled),
+    SessionKind.CONFLICTS: _build_issue_strategy(find_conflicting_duplicates),
     SessionKind.RANDOM: _select_random,
-    SessionKind.AUDIT: _select_holdout,
+    SessionKind.HOLDOUT: _select_holdout,
 }
 """Kind → the function that selects its records."""

@@ -9,7 +9,11 @@ from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.labeling.sessions.sessions import find_session
 from app.labeling.team.assignments import MOST_ASSIGNED, assign, load_assignees
-from app.labeling.team.multi_annotation import MOST_PEOPLE, overlap_share, set_overlap
+from app.labeling.team.multi_annotation import (
+    MOST_PEOPLE,
+    multi_annotation_share,
+    set_multi_annotation,
+)
 from app.projects.access import AdminProject, CurrentProject
 from app.records.schemas import Id
 from app.web.schemas import StrictModel
@@ -17,7 +21,7 @@ from app.web.schemas import StrictModel
 router = APIRouter()
 
 
-class AssigneeAnswer(StrictModel):
+class AssigneeResponse(StrictModel):
     """Somebody who shall label a session, and how far they are."""
 
     user_id: int
@@ -33,7 +37,7 @@ class AssignBody(StrictModel):
     user_ids: list[Id] = Field(max_length=MOST_ASSIGNED)
 
 
-class OverlapBody(StrictModel):
+class MultiAnnotationBody(StrictModel):
     """share: of the records, in [0, 1], that count as labeled once n_people judged each."""
 
     share: float = Field(ge=0, le=1)
@@ -41,17 +45,19 @@ class OverlapBody(StrictModel):
 
 
 @router.get("/projects/{slug}/sessions/{session_id}/assignments")
-def list_assignments(project: CurrentProject, session_id: int, db: ReadDb) -> list[AssigneeAnswer]:
+def list_assignments(
+    project: CurrentProject, session_id: int, db: ReadDb
+) -> list[AssigneeResponse]:
     """Those to whom a session is assigned."""
     session = find_session(db, project.id, session_id)
     found = load_assignees(db, [session.id]).get(session.id, [])
-    return [AssigneeAnswer(**asdict(each), is_done=each.is_done) for each in found]
+    return [AssigneeResponse(**asdict(each), is_done=each.is_done) for each in found]
 
 
 @router.put("/projects/{slug}/sessions/{session_id}/assignments")
 def replace_assignments(
     project: CurrentProject, user: CurrentUser, session_id: int, body: AssignBody, db: Db
-) -> list[AssigneeAnswer]:
+) -> list[AssigneeResponse]:
     """Assign a session to exactly these users: for admins and reviewers."""
     session = find_session(db, project.id, session_id)
     assign(db, project, session, body.user_ids, user)
@@ -59,17 +65,17 @@ def replace_assignments(
 
 
 @router.get("/projects/{slug}/multi-annotation")
-def read_overlap(project: CurrentProject) -> OverlapBody:
+def read_multi_annotation(project: CurrentProject) -> MultiAnnotationBody:
     """Which records several people judge."""
-    return OverlapBody(
-        share=round(overlap_share(project), 6), n_people=project.n_annotators_per_record
+    return MultiAnnotationBody(
+        share=round(multi_annotation_share(project), 6), n_people=project.n_annotators_per_record
     )
 
 
 @router.put("/projects/{slug}/multi-annotation")
-def replace_overlap(
-    project: AdminProject, user: CurrentUser, body: OverlapBody, db: Db
-) -> OverlapBody:
+def replace_multi_annotation(
+    project: AdminProject, user: CurrentUser, body: MultiAnnotationBody, db: Db
+) -> MultiAnnotationBody:
     """Say which records several people judge; what was said about them is settled anew."""
-    set_overlap(db, project, body.share, body.n_people, user)
+    set_multi_annotation(db, project, body.share, body.n_people, user)
     return body

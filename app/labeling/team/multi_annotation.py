@@ -40,14 +40,16 @@ _IN_OVERLAP = (
 _N_ASSIGNED = select(func.count()).where(Assignment.session_id == bindparam("session_id"))
 
 
-def overlap_share(project: Project) -> float:
+def multi_annotation_share(project: Project) -> float:
     """The share of records, in [0, 1], that several people judge."""
     if not project.multi_annotation_from:
         return 0.0
     return 1 - int(project.multi_annotation_from, 16) / HASHES
 
 
-def set_overlap(db: Session, project: Project, share: float, n_people: int, by: User) -> None:
+def set_multi_annotation(
+    db: Session, project: Project, share: float, n_people: int, by: User
+) -> None:
     """From now on this share of the records counts as labeled once n_people judged each.
 
     Settles what was said about them anew. Raises Invalid for shares and numbers out of range.

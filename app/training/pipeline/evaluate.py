@@ -100,9 +100,9 @@ def store_query_results(run: TrainingRun, comparison: Comparison, inputs: Traini
     ids = inputs.ids[examples.rows]
     with read_session() as db:
         fields = load_fields(db, ids)
-    slices = compute_segment_gains(
+    segments = compute_segment_gains(
         fields, examples.label_matrix(), queries, BootstrapSamples(examples.groups)
     )
-    more = {"slices": slices, "differences": [asdict(each) for each in comparison.differences]}
+    more = {"segments": segments, "differences": [asdict(each) for each in comparison.differences]}
     write = partial(save_query_results, queries, ids, examples, more)
     workspace.write_file(run.id, "evaluate", workspace.MEASURED, write)

@@ -28,7 +28,7 @@ from app.storage import CorruptFile, verified_path
 
 KIND = "figures"
 ROLES = ("raw", "tuned")
-FACTS = ("curve", "labels", "bins", "slices", "differences")
+FACTS = ("curve", "labels", "bins", "segments", "differences")
 Floats = NDArray[np.float32]
 
 
@@ -43,7 +43,7 @@ class StoredResults:
     ks          depths; at (c,): places of the queries that were asked at all of them; purity, role
                 → (c, len(ks)); chance (c,) and best (c, len(ks)), what random and perfect rankings
                 would have
-    facts       curve, labels, slices, bins, differences: lists of plain values, with intervals
+    facts       curve, labels, segments, bins, differences: lists of plain values, with intervals
     """
 
     record_ids: Ids
@@ -73,7 +73,7 @@ def save_query_results(
     more: Mapping[str, list[dict[str, Any]]],
     path: Path,
 ) -> None:
-    """Write the file. record_ids (m,) are those of the examples; more: slices and differences."""
+    """Write the file. record_ids (m,) are those of the examples; more: segments and differences."""
     measured = np.flatnonzero(_mark_measured(queries, len(examples)))
     place = np.full(len(examples), -1, np.int64)
     place[measured] = np.arange(len(measured))
@@ -127,6 +127,8 @@ def _read_results(file: str, sha256: str) -> StoredResults:
     try:
         with safe_open(path, framework="numpy") as opened:
             facts = json.loads((opened.metadata() or {})["facts"])
+            # `slices`: their name in files of release 0.1.
+            facts.setdefault("segments", facts.get("slices", []))
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise CorruptFile(file) from error

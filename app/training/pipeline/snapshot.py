@@ -127,8 +127,8 @@ def freeze(db: Session, project: Project, raw: Version) -> Snapshot:
     columns = [label.id for label in label_set(db, project.id) if label.id in used]
     targets = np.array([[c in labels[int(i)] for c in columns] for i in ids], dtype=bool)
     hashes = _load_hashes(db, ids)
-    acts = _load_provenance(db, project.id)
-    provenance = [acts.get(int(i), (0, AnnotationSource.SINGLE.value)) for i in ids]
+    actions = _load_provenance(db, project.id)
+    provenance = [actions.get(int(i), (0, AnnotationSource.SINGLE.value)) for i in ids]
     return Snapshot(
         pool=embedded_ids(db, raw.id),
         record_ids=ids,

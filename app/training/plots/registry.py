@@ -60,7 +60,7 @@ def build_run_plots(db: Session, project: Project, run: TrainingRun) -> RunPlots
         _plot_metrics_of_all("ranking", "How good the order is", scores, RANKINGS),
         _plot_metrics_of_all("suggestions", "How good suggestions are", scores, SUGGESTIONS),
         plot_metrics(
-            "audit",
+            "holdout",
             "In the audit",
             "Records drawn by chance, which no run learns from: what they say holds for all. "
             "Lines: 95 % intervals.",
@@ -90,8 +90,8 @@ def list_label_gains(measured: StoredResults | None, names: Mapping[int, str]) -
 
 
 def list_segment_gains(measured: StoredResults | None) -> list[GainRow]:
-    """What tuning brought to each slice, by r_precision, named "field: its value"."""
-    gains = [] if measured is None else measured.facts["slices"]
+    """What tuning brought to each segment, by r_precision, named "field: its value"."""
+    gains = [] if measured is None else measured.facts["segments"]
     return [
         _build_gain_row(f"{each['field']}: {each['of']}", each)
         for each in gains
@@ -121,7 +121,9 @@ def _plot_queries(measured: StoredResults, names: Mapping[int, str]) -> list[Plo
         plot_gains(
             "labels", "What each label gained", gains + marks, list_label_gains(measured, names)
         ),
-        plot_gains("slices", "What each slice gained", gains + marks, list_segment_gains(measured)),
+        plot_gains(
+            "segments", "What each segment gained", gains + marks, list_segment_gains(measured)
+        ),
         plot_calibration(measured.facts["bins"]),
         None if confusion is None else plot_confusion(confusion),
     ]

@@ -80,7 +80,7 @@ class Advice:
         """The advice in words, the most urgent first: what a run waits for, then the steps."""
         waiting = [f"By itself, the next run still needs {' and '.join(self.missing)}."]
         steps = [each.next_step for each in self.named]
-        return (waiting if self.missing else []) + steps + self.remarks
+        return (waiting if self.missing else []) + steps + self.findings
 
     @property
     def named(self) -> tuple[StarvedLabel, ...]:
@@ -88,7 +88,7 @@ class Advice:
         return self.starved[:MOST_NAMED]
 
     @property
-    def remarks(self) -> list[str]:
+    def findings(self) -> list[str]:
         """What to know besides, in words."""
         lines = []
         if len(self.starved) > MOST_NAMED:

@@ -11,31 +11,31 @@ from app.training.plots.grids import build_confusion_matrix
 from app.training.plots.registry import build_run_plots, find_plot
 from app.training.reports.neighbour_changes import Change, find_changes
 from app.training.reports.schemas import (
-    ChangeAnswer,
-    ChangesAnswer,
-    ConfusedAnswer,
-    DatasetAnswer,
-    GainAnswer,
-    LogAnswer,
-    PlotAnswer,
-    StoryAnswer,
+    ChangeResponse,
+    ChangesResponse,
+    ConfusedResponse,
+    DatasetResponse,
+    GainResponse,
+    LogResponse,
+    PlotResponse,
+    SummaryResponse,
 )
 from app.training.runs.pages import build_story
 from app.training.runs.runs import find_run, list_events
 
 router = APIRouter(prefix="/projects/{slug}/runs/{number}")
-_GAINS = TypeAdapter(list[GainAnswer])
+_GAINS = TypeAdapter(list[GainResponse])
 
 
 @router.get("/plots", name="list_plots")
-def list_plots(project: CurrentProject, number: int, db: ReadDb) -> list[PlotAnswer]:
+def list_plots(project: CurrentProject, number: int, db: ReadDb) -> list[PlotResponse]:
     """The numbers of every plot of the run's pages; which there are, what was measured says."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     return [_build_response(plot) for plot in run_plots.plots.values()]
 
 
 @router.get("/plots/{name}", name="read_plot")
-def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> PlotAnswer:
+def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> PlotResponse:
     """One of them: top_k (by depth), top_1k (query by query), top_1k_by_label, ranking, labels,
     slices, suggestions, calibration, confusion, headline, losses or balance."""
     return _build_response(
@@ -43,35 +43,35 @@ def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> Pl
     )
 
 
-@router.get("/summary", name="read_story")
-def read_story(project: CurrentProject, number: int, db: ReadDb) -> StoryAnswer:
+@router.get("/summary", name="read_summary")
+def read_summary(project: CurrentProject, number: int, db: ReadDb) -> SummaryResponse:
     """Whether the run helped, how much, for which labels, and how sure that is. 404 before it has
     succeeded."""
     run = find_run(db, project.id, number)
     story = build_story(run, build_run_plots(db, project, run))
     if story is None:
         raise NotFound("story")
-    return StoryAnswer.model_validate(story)
+    return SummaryResponse.model_validate(story)
 
 
 @router.get("/dataset", name="read_dataset")
-def read_dataset(project: CurrentProject, number: int, db: ReadDb) -> DatasetAnswer:
+def read_dataset(project: CurrentProject, number: int, db: ReadDb) -> DatasetResponse:
     """What the run learned from. 404 before its examples were frozen."""
     run = find_run(db, project.id, number)
     if run.dataset is None:
         raise NotFound("dataset")
-    return DatasetAnswer.model_validate(run.dataset)
+    return DatasetResponse.model_validate(run.dataset)
 
 
 @router.get("/log", name="list_run_events")
-def list_run_events(project: CurrentProject, number: int, db: ReadDb) -> list[LogAnswer]:
+def list_run_events(project: CurrentProject, number: int, db: ReadDb) -> list[LogResponse]:
     """The run's log, oldest first."""
     events = list_events(db, find_run(db, project.id, number).id)
-    return [LogAnswer.model_validate(event) for event in events]
+    return [LogResponse.model_validate(event) for event in events]
 
 
 @router.get("/gains", name="list_gains")
-def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainAnswer]:
+def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainResponse]:
     """What tuning brought to each label and each slice, by r_precision and accuracy."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     if run_plots.measured is None:
@@ -80,11 +80,11 @@ def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainAns
         each | {"field": None, "of": run_plots.names.get(each["key"], "–")}
         for each in run_plots.measured.facts["labels"]
     ]
-    return _GAINS.validate_python(labels + run_plots.measured.facts["slices"])
+    return _GAINS.validate_python(labels + run_plots.measured.facts["segments"])
 
 
 @router.get("/confusion", name="list_confusion")
-def list_confusion(project: CurrentProject, number: int, db: ReadDb) -> list[ConfusedAnswer]:
+def list_confusion(project: CurrentProject, number: int, db: ReadDb) -> list[ConfusedResponse]:
     """Which records were taken for what; empty where records carry several labels."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     cells = (
@@ -93,24 +93,24 @@ def list_confusion(project: CurrentProject, number: int, db: ReadDb) -> list[Con
         else build_confusion_matrix(run_plots.measured, run_plots.names, "tuned")
     )
     rows = () if cells is None else cells.rows
-    return [ConfusedAnswer.model_validate(cell) for row in rows for cell in row if cell]
+    return [ConfusedResponse.model_validate(cell) for row in rows for cell in row if cell]
 
 
 @router.get("/changes", name="read_changes")
-def read_changes(project: CurrentProject, number: int, db: ReadDb) -> ChangesAnswer:
+def read_changes(project: CurrentProject, number: int, db: ReadDb) -> ChangesResponse:
     """The queries whose neighbours improved and worsened most."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     change_lists: tuple[list[Change], list[Change]] = ([], [])
     if run_plots.measured is not None:
         change_lists = find_changes(db, run_plots.measured, run_plots.names)
     improved, worsened = (
-        [ChangeAnswer.model_validate(each) for each in part] for part in change_lists
+        [ChangeResponse.model_validate(each) for each in part] for part in change_lists
     )
-    return ChangesAnswer(improved=improved, worsened=worsened)
+    return ChangesResponse(improved=improved, worsened=worsened)
 
 
-def _build_response(plot: Plot) -> PlotAnswer:
-    return PlotAnswer(
+def _build_response(plot: Plot) -> PlotResponse:
+    return PlotResponse(
         name=plot.name,
         title=plot.title,
         about=plot.about,

@@ -12,7 +12,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class PlotAnswer(_Answer):
+class PlotResponse(_Answer):
     """The numbers of a plot: rows in the order of the columns; about says how to read them."""
 
     name: str
@@ -22,7 +22,7 @@ class PlotAnswer(_Answer):
     rows: list[list[str | int | float | None]]
 
 
-class StoryAnswer(_Answer):
+class SummaryResponse(_Answer):
     """What the run brought, in sentences. kind: good, info (no clear difference), bad, or warn (not
     measured)."""
 
@@ -33,7 +33,7 @@ class StoryAnswer(_Answer):
     how_sure: list[str]
 
 
-class LogAnswer(_Answer):
+class LogResponse(_Answer):
     """A line of the run's log."""
 
     happened_at: datetime
@@ -42,7 +42,7 @@ class LogAnswer(_Answer):
 
 
 @dataclass(frozen=True)
-class GainAnswer(Gain):
+class GainResponse(Gain):
     """What tuning brought to the queries of one label (field: None), or of one value of a field;
     chance_worse is the share of 1,000 redraws in which tuned was below raw."""
 
@@ -50,7 +50,7 @@ class GainAnswer(Gain):
     of: str
 
 
-class ConfusedAnswer(_Answer):
+class ConfusedResponse(_Answer):
     """Records of one label that got one label suggested by tuned while they were hidden; at most
     500 ids."""
 
@@ -61,7 +61,7 @@ class ConfusedAnswer(_Answer):
     record_ids: list[int]
 
 
-class NeighbourAnswer(_Answer):
+class NeighbourResponse(_Answer):
     """A neighbour of a query. move: stays, left (old list alone) or entered (new list alone)."""
 
     record_id: int
@@ -71,7 +71,7 @@ class NeighbourAnswer(_Answer):
     move: str
 
 
-class ChangeAnswer(_Answer):
+class ChangeResponse(_Answer):
     """A query with its r-precision and its 10 nearest hidden records, raw and tuned; texts are
     shortened."""
 
@@ -80,18 +80,18 @@ class ChangeAnswer(_Answer):
     label: str
     raw: float
     tuned: float
-    before: list[NeighbourAnswer]
-    after: list[NeighbourAnswer]
+    before: list[NeighbourResponse]
+    after: list[NeighbourResponse]
 
 
-class ChangesAnswer(BaseModel):
+class ChangesResponse(BaseModel):
     """The queries that improved and worsened most, at most 10 of each."""
 
-    improved: list[ChangeAnswer]
-    worsened: list[ChangeAnswer]
+    improved: list[ChangeResponse]
+    worsened: list[ChangeResponse]
 
 
-class LabelShareAnswer(BaseModel):
+class LabelShareResponse(BaseModel):
     """A label among the examples; log_share: its share if labels count with log(1 + n)."""
 
     name: str
@@ -100,21 +100,21 @@ class LabelShareAnswer(BaseModel):
     log_share: float
 
 
-class LeftOutAnswer(BaseModel):
+class LeftOutResponse(BaseModel):
     """How many labels do not teach, by the rule that leaves them out."""
 
     rule: str
     n: int
 
 
-class DroppedAnswer(BaseModel):
+class DroppedResponse(BaseModel):
     """A label of the set that teaches nothing, or cannot be measured, and why."""
 
     name: str
     rule: str
 
 
-class SplitAnswer(BaseModel):
+class SplitResponse(BaseModel):
     """A part of the examples that was hidden and asked, by what was learned from the others."""
 
     part: int
@@ -122,7 +122,7 @@ class SplitAnswer(BaseModel):
     n_hidden: int
 
 
-class DatasetAnswer(BaseModel):
+class DatasetResponse(BaseModel):
     """What the run learned from, counted when its examples were frozen."""
 
     n_records: int
@@ -134,7 +134,7 @@ class DatasetAnswer(BaseModel):
     n_page_accepted: int
     n_by_rule: int
     weights: dict[str, float]
-    left_out: list[LeftOutAnswer]
-    labels: list[LabelShareAnswer]
-    dropped: list[DroppedAnswer]
-    splits: list[SplitAnswer]
+    left_out: list[LeftOutResponse]
+    labels: list[LabelShareResponse]
+    dropped: list[DroppedResponse]
+    splits: list[SplitResponse]

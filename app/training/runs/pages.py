@@ -72,7 +72,7 @@ def show_figures(request: Request, project: CurrentProject, number: int, db: Rea
     run_plots = build_run_plots(db, project, run)
     measured = run_plots.measured
     improved, worsened = find_changes(db, measured, run_plots.names) if measured else ([], [])
-    slices = list_segment_gains(measured)
+    segments = list_segment_gains(measured)
     return render(
         request,
         "training/figures.html",
@@ -83,7 +83,7 @@ def show_figures(request: Request, project: CurrentProject, number: int, db: Rea
         else build_confusion_matrix(measured, run_plots.names, "tuned"),
         improved=improved,
         worsened=worsened,
-        worse_slices=[each for each in slices if each.is_worse],
+        worse_segments=[each for each in segments if each.is_worse],
         worse_labels=[e for e in list_label_gains(measured, run_plots.names) if e.is_worse],
         probe=_select_retention_scores(run_plots),
         least_kept=LEAST_KEPT,

@@ -1,4 +1,4 @@
-// Annotations and remarks: shown at once, called saved once the server has them, undone at will.
+// Annotations and comments: shown at once, called saved once the server has them, undone at will.
 import { showNotice } from "../notice.js";
 import { createOutbox } from "./outbox.js";
 
@@ -7,13 +7,13 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   const api = `/api/v1/projects/${project}`;
   const sessionId = Number(session);
   const next = { undo: Number(root.dataset.undo) || null, redo: Number(root.dataset.redo) || null };
-  const SAVED = { label: "Saved", remark: "Saved", accept: "Accepted", undo: "Undone", redo: "Done again" };
+  const SAVED = { label: "Saved", comment: "Saved", accept: "Accepted", undo: "Undone", redo: "Done again" };
   const done = [];
   const undone = [];
   const newKey = () =>
     crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4))).join("-");
 
-  // --- what happens to an act on its way -------------------------------------------------------
+  // --- what happens to an action on its way -------------------------------------------------------
 
   const recordsOf = (entry) => entry.records ?? [];
 
@@ -36,7 +36,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     for (const record of answer.records) settle(record, entry.kind === "undo" ? "undone" : "saved");
     announcer.announce(SAVED[entry.kind] + (entry.words ? `: ${entry.words}.` : "."));
     if (entry.kind === "accept") announcer.toast(`Accepted ${n.toLocaleString("en")} ${n === 1 ? "suggestion" : "suggestions"}.`);
-    if (entry.kind !== "remark") progress.changed(n);
+    if (entry.kind !== "comment") progress.changed(n);
     if (entry.isNext && n > 0) rows.comeBack(answer.records.map((each) => each.record_id));
   };
 
@@ -50,7 +50,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   };
 
   const onRefused = (entry, sentence) => {
-    for (const actions of [done, undone]) actions.splice(0, actions.length, ...actions.filter((act) => act.key !== entry.id));
+    for (const actions of [done, undone]) actions.splice(0, actions.length, ...actions.filter((action) => action.key !== entry.id));
     for (const id of recordsOf(entry)) {
       const row = rowCache.ofRecord(id);
       if (!row) continue;
@@ -87,7 +87,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     };
   };
 
-  // what: [[row, verdict, labels], …]; one act, whatever their number. more: to send with them.
+  // what: [[row, verdict, labels], …]; one action, whatever their number. more: to send with them.
   const annotate = (what, source, shownAt, more = {}) => {
     const key = newKey();
     const votes = what.map(([row, verdict, labels]) => buildVote(row, verdict, labels, shownAt));
@@ -99,7 +99,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     }
     done.push({ key, before, after: Object.fromEntries(what.map(([row, verdict, labels]) => [row.dataset.record, { verdict, labels }])) });
     undone.length = 0;
-    const body = { key, session_id: sessionId, source, says: votes, ...more };
+    const body = { key, session_id: sessionId, source, votes, ...more };
     const words = what.length === 1 ? wordsOf(what[0]) : `${what.length} records`;
     const gained = records.length - nDecided(before);
     outbox.add({ id: key, at: Date.now(), kind: "label", url: `${api}/annotations`, body, records, before, gained, words });
@@ -126,19 +126,19 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
 
   const takeBack = (kind) => {
     const [from, to] = kind === "undo" ? [done, undone] : [undone, done];
-    const act = from.pop();
+    const action = from.pop();
     const id = newKey();
     const body = { session_id: sessionId };
     const entry = { id, at: Date.now(), kind, url: `${api}/annotations/${kind}`, body, records: [] };
     announcer.hideToast();
-    if (act) {
-      to.push(act);
-      body.act_key = act.key;
-      const was = kind === "undo" ? act.before : act.after;
+    if (action) {
+      to.push(action);
+      body.action_key = action.key;
+      const was = kind === "undo" ? action.before : action.after;
       entry.records = Object.keys(was).map(Number);
-      entry.gained = nDecided(was) - nDecided(kind === "undo" ? act.after : act.before);
-      if (!act.remark) entry.was = was;
-      for (const recordId of entry.records) repaint(recordId, was[recordId], act, kind);
+      entry.gained = nDecided(was) - nDecided(kind === "undo" ? action.after : action.before);
+      if (!action.comment) entry.was = was;
+      for (const recordId of entry.records) repaint(recordId, was[recordId], action, kind);
       rows.clearSelection();
       if (entry.records.length > 0) rows.comeBack(entry.records);
     } else {
@@ -147,18 +147,18 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     outbox.add(entry);
   };
 
-  const repaint = (recordId, was, act, kind) => {
+  const repaint = (recordId, was, action, kind) => {
     const row = rowCache.ofRecord(recordId);
     if (!row) return;
-    if (act.remark === "flag") rowView.flag(row, kind === "redo");
-    else if (act.remark === "comment") row.querySelector(`[data-comment="${act.key}"]`)?.toggleAttribute("hidden", kind === "undo");
+    if (action.comment === "flag") rowView.flag(row, kind === "redo");
+    else if (action.comment === "comment") row.querySelector(`[data-comment="${action.key}"]`)?.toggleAttribute("hidden", kind === "undo");
     else rowView.showAnnotation(row, was.verdict, was.labels);
     rowView.state(row, "saving");
   };
 
-  // --- remarks ---------------------------------------------------------------------------------
+  // --- comments ---------------------------------------------------------------------------------
 
-  const remark = (row, kind, text) => {
+  const comment = (row, kind, text) => {
     const key = newKey();
     const record = Number(row.dataset.record);
     const body = { key, session_id: sessionId, record_id: record, kind, body: text };
@@ -166,10 +166,10 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     const isOff = kind === "flag" && row.dataset.flagged === "yes";
     if (kind === "flag") rowView.flag(row, !isOff);
     else addComment(row, key, text);
-    if (!isOff) done.push({ key, before: now, after: now, remark: kind });
+    if (!isOff) done.push({ key, before: now, after: now, comment: kind });
     if (!isOff) undone.length = 0;
     rowView.state(row, "saving");
-    outbox.add({ id: key, at: Date.now(), kind: "remark", url: `${api}/comments`, body, records: [record] });
+    outbox.add({ id: key, at: Date.now(), kind: "comment", url: `${api}/comments`, body, records: [record] });
   };
 
   const addComment = (row, key, text) => {
@@ -192,7 +192,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     const id = Number(row.dataset.record);
     for (const entry of outbox.waiting) {
       if (entry.body.session_id !== sessionId) continue;
-      const vote = entry.body.says?.find((each) => each.record_id === id);
+      const vote = entry.body.votes?.find((each) => each.record_id === id);
       const was = vote ? { verdict: vote.verdict, labels: vote.label_ids } : entry.was?.[id];
       if (!was) continue;
       rowView.showAnnotation(row, was.verdict, was.labels);
@@ -206,5 +206,5 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
     return outbox.isEmpty && !rowCache.isPending;
   };
 
-  return { annotate, acceptSession, takeBack, remark, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
+  return { annotate, acceptSession, takeBack, comment, wordsOf, whenSaved, sendNow: () => outbox.sendNow() };
 };

@@ -49,10 +49,10 @@ export const createBulkAccept = (root, { rows, rowView, annotations, threshold, 
       dialog.showModal();
     });
 
-  // Every open suggestion of the session, as far as one act can hold them.
+  // Every open suggestion of the session, as far as one action can hold them.
   const openRows = async () => {
     const around = rows.page().filter(isOpen);
-    const isAllHere = root.dataset.audited === "yes" || Number(root.dataset.records) <= Number(root.dataset.page);
+    const isAllHere = root.dataset.spotCheck === "yes" || Number(root.dataset.records) <= Number(root.dataset.page);
     const ranks = isAllHere ? null : await threshold.suggested();
     if (ranks === null) return [around, around, 0];
     const found = (await rows.load(ranks)).filter(isOpen);

@@ -12,7 +12,7 @@ export const createCommands = (root, parts) => {
     return chosen.length > 0 ? chosen : [rows.focused()].filter(Boolean);
   };
 
-  // what: [[row, verdict, labels], …], as one act.
+  // what: [[row, verdict, labels], …], as one action.
   const annotate = (what) => {
     if (what.length === 0) return;
     const last = what[what.length - 1][0];
@@ -92,7 +92,7 @@ export const createCommands = (root, parts) => {
     const row = rows.focused();
     if (!row) return;
     const text = await dialogs.ask();
-    if (text) annotations.remark(row, "comment", text);
+    if (text) annotations.comment(row, "comment", text);
     rows.focus(row);
   };
 
@@ -149,7 +149,7 @@ export const createCommands = (root, parts) => {
     clear: rows.clearSelection,
     threshold: threshold.toggle,
     similar: startFromHere,
-    flag: () => rows.focused() && annotations.remark(rows.focused(), "flag", ""),
+    flag: () => rows.focused() && annotations.comment(rows.focused(), "flag", ""),
     comment,
     whole: () => texts.whole(rows.focused()),
     fields: () => texts.fields(rows.focused()),

@@ -34,7 +34,7 @@ const onSelect = (n, nLeftOut) => {
   const words = n === 0 ? "" : `${n.toLocaleString("en")} ${n === 1 ? "row" : "rows"} selected`;
   find("#chosen").hidden = n === 0;
   find("#chosen span").textContent = words;
-  announcer.announce(nLeftOut > 0 ? `${words}. One act takes no more.` : words || "Nothing is selected.");
+  announcer.announce(nLeftOut > 0 ? `${words}. One action takes no more.` : words || "Nothing is selected.");
   if (n === 0) order.released();
 };
 
@@ -144,7 +144,7 @@ progress.onChange((n) => {
   nUnfollowed = 0;
   root.dispatchEvent(new Event("labeled"));
 });
-if (root.dataset.audited === "yes") {
+if (root.dataset.spotCheck === "yes") {
   const isJudged = (row) => ["label", "none"].includes(row.dataset.verdict);
   progress.onChange(() => (find("#n-sampled").textContent = rows.page().filter(isJudged).length));
 }

@@ -40,7 +40,7 @@ export const createProgress = (root) => {
   return {
     every,
     // progress: as the server counted it, null where it did not; gained: how many more records
-    // than before are decided by this user; n: how many an act was about.
+    // than before are decided by this user; n: how many an action was about.
     saved(progress, gained, n) {
       if (progress) {
         show(progress);

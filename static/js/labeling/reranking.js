@@ -56,7 +56,7 @@ export const createReranking = (root, tools) => {
   };
 
   const apply = async () => {
-    if (!latest || root.dataset.audited === "yes" || !rows.focused()) return;
+    if (!latest || root.dataset.spotCheck === "yes" || !rows.focused()) return;
     isLate = rows.isSelecting;
     if (isLate) return;
     if (moved(ordered())) await rearrange();

@@ -62,7 +62,7 @@ export const createRows = (root, rowCache, virtualRows, rowView, events) => {
   };
   const goBack = (row) => {
     if (row) focus(row);
-    else showNotice("Took back an act outside of this session.", "info");
+    else showNotice("Took back an action outside of this session.", "info");
     return row !== null;
   };
 
@@ -81,7 +81,7 @@ export const createRows = (root, rowCache, virtualRows, rowView, events) => {
     else chosen.delete(row);
   };
 
-  // Exactly these, as far as one act can hold them.
+  // Exactly these, as far as one action can hold them.
   const choose = (rows) => {
     const some = rows.slice(0, MOST_AT_ONCE);
     const wanted = new Set(some);
@@ -95,7 +95,7 @@ export const createRows = (root, rowCache, virtualRows, rowView, events) => {
     events.selected(chosen.size, 0);
   };
 
-  // The rows of these ranks, as many as one act can hold.
+  // The rows of these ranks, as many as one action can hold.
   const load = async (ranks) => {
     const some = ranks.slice(0, MOST_AT_ONCE);
     await rowCache.need(some);

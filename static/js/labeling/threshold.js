@@ -1,5 +1,5 @@
 // All undecided rows at or above a similarity, or suggested with at least some chance: selected by
-// two sliders, through the whole session. Then any label key or accept is one act about them.
+// two sliders, through the whole session. Then any label key or accept is one action about them.
 import { showNotice } from "../notice.js";
 
 export const createThreshold = (root, rowCache, rows, rowView) => {
@@ -59,7 +59,7 @@ export const createThreshold = (root, rowCache, rows, rowView) => {
   };
 
   const count = (n, nLeftOut) => {
-    const rest = nLeftOut > 0 ? ` One act takes at most ${(n - nLeftOut).toLocaleString("en")}: the rest afterwards.` : "";
+    const rest = nLeftOut > 0 ? ` One action takes at most ${(n - nLeftOut).toLocaleString("en")}: the rest afterwards.` : "";
     words.textContent = `${n.toLocaleString("en")} of ${present().length.toLocaleString("en")} undecided rows selected.${rest}`;
   };
 
@@ -109,7 +109,7 @@ export const createThreshold = (root, rowCache, rows, rowView) => {
       if (!(await read())) return null;
       return present().filter((line) => line.score !== null).map((line) => line.rank);
     },
-    // After an act, the counts begin anew from what is still open.
+    // After an action, the counts begin anew from what is still open.
     refresh() {
       if (panel.hidden) return;
       Object.keys(sliders).forEach(caption);

@@ -6,7 +6,7 @@ const MOST_BLOCKS = 6;
 export const createVirtualRows = (root, rowCache) => {
   const grid = root.querySelector("#rows");
   const given = [...grid.querySelectorAll(".record-row")];
-  const isPart = root.dataset.audited === "yes";
+  const isPart = root.dataset.spotCheck === "yes";
   const size = isPart ? Math.max(given.length, 1) : Number(root.dataset.page);
   let order = isPart
     ? given.map((row) => Number(row.dataset.rank))

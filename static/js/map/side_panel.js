@@ -1,6 +1,6 @@
 // Beside the map: the hint, the chosen record, the records in view, and what the lasso holds.
 const PAUSE = 120;
-const AUDITED = 80;
+const LEAST_SPOT_CHECKED = 80;
 
 const later = (pause, run) => {
   let waiting = 0;
@@ -111,12 +111,12 @@ export const createSidePanel = (root, pages, version, { find, unfind }) => {
     counted(selection.querySelector(".map-counts"), classes, rows, of);
     at("#map-cut").hidden = taken.length <= most;
     form.elements.record_ids.value = taken.slice(0, most).map((row) => data.ids[row]).join(",");
-    const [label, audit] = form.querySelectorAll("button");
+    const [label, spotCheck] = form.querySelectorAll("button");
     label.disabled = taken.length === 0;
     const isSuggested = taken.some((row) => data.suggestions[row]);
-    audit.disabled = taken.length < AUDITED || !isSuggested;
-    audit.title = audit.disabled
-      ? `This takes suggestions, and at least ${AUDITED} records.`
+    spotCheck.disabled = taken.length < LEAST_SPOT_CHECKED || !isSuggested;
+    spotCheck.title = spotCheck.disabled
+      ? `This takes suggestions, and at least ${LEAST_SPOT_CHECKED} records.`
       : "Label some rows drawn by chance; if they agree with the suggestions, accept the rest at once";
   };
 
