@@ -15,7 +15,7 @@ from app.notifications.delivery import list_latest_deliveries, send_again
 from app.notifications.events import EVENT_KINDS
 from app.notifications.mail import is_mail_configured
 from app.notifications.notifications import count_unseen, list_latest_notifications, mark_seen
-from app.notifications.subscriptions import find_subscription, set_email, unsubscribe, watch
+from app.notifications.subscriptions import find_subscription, set_email, subscribe, unsubscribe
 from app.notifications.webhooks import add_webhook, load_webhooks, ping, remove_webhook
 from app.projects.access import AdminProject, CurrentProject
 from app.web.templating import redirect_to, render
@@ -51,7 +51,7 @@ def mark_notifications_seen(
 ) -> Response:
     """All that the page showed were read."""
     mark_seen(db, user.id, up_to)
-    return redirect_to(request, "show_notices")
+    return redirect_to(request, "show_notifications")
 
 
 @router.post("/notifications/email")
@@ -60,7 +60,7 @@ def save_email(
 ) -> Response:
     """Where one's mail goes."""
     set_email(db, user.id, email)
-    return redirect_to(request, "show_notices")
+    return redirect_to(request, "show_notifications")
 
 
 @router.get(OF_PROJECT)
@@ -77,7 +77,7 @@ def show_subscription(
 ) -> Response:
     """The button "Tell me", for other pages to hold."""
     watched = find_subscription(db, project.id, user.id)
-    return render(request, "notifications/_watch.html", project=project, watched=watched)
+    return render(request, "notifications/_subscription.html", project=project, watched=watched)
 
 
 @router.post(OF_PROJECT + "/subscription")
@@ -94,10 +94,10 @@ def save_subscription(
     elif choice in ("yes", "email"):
         if choice == "email" and not db.get_one(User, user.id).email:
             raise Invalid("Say first, on the page of your notices, where your mail goes.")
-        watch(db, project.id, user.id, by_email=choice == "email")
+        subscribe(db, project.id, user.id, by_email=choice == "email")
     else:
         raise Invalid("Choose yes, email or no.")
-    return redirect_to(request, "show_project_notices", slug=project.slug)
+    return redirect_to(request, "show_project_notifications", slug=project.slug)
 
 
 @router.post(OF_PROJECT + "/webhooks")
@@ -116,7 +116,7 @@ def test_webhook(
 ) -> Response:
     """Send it a message that says nothing but hello."""
     ping(db, project, webhook_id, by=user)
-    return redirect_to(request, "show_project_notices", slug=project.slug)
+    return redirect_to(request, "show_project_notifications", slug=project.slug)
 
 
 @router.post(OF_PROJECT + "/webhooks/{webhook_id}/remove")
@@ -125,7 +125,7 @@ def delete_webhook(
 ) -> Response:
     """It is told nothing more."""
     remove_webhook(db, project, webhook_id, by=user)
-    return redirect_to(request, "show_project_notices", slug=project.slug)
+    return redirect_to(request, "show_project_notifications", slug=project.slug)
 
 
 @router.post(OF_PROJECT + "/deliveries/{delivery_id}/retry")
@@ -134,7 +134,7 @@ def repeat_delivery(
 ) -> Response:
     """Try a message once more, now."""
     send_again(db, project, delivery_id)
-    return redirect_to(request, "show_project_notices", slug=project.slug)
+    return redirect_to(request, "show_project_notifications", slug=project.slug)
 
 
 def _project_context(db: Session, project: Project, user: User) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.models.enums import Role
 _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,63}")
 
 
-def watch(db: Session, project_id: int, user_id: int, *, by_email: bool = False) -> None:
+def subscribe(db: Session, project_id: int, user_id: int, *, by_email: bool = False) -> None:
     """From now on the user is told, by mail as well if so asked."""
     found = db.get(Subscription, (project_id, user_id))
     if found is None:

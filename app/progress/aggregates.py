@@ -27,10 +27,10 @@ class WorkTotals:
 
     user_id     None: nobody in particular (a file brought in on the command line)
     session_id  None: outside of sessions
-    way         single, page, import, rule; remark for flags and comments
+    way         single, page, import, rule; comment for flags and comments
     n_labels    labels and "none of these" that were given and not taken back
-    n_acts      key presses, page accepts, imports; skips too
-    n_undone    acts that were taken back, each one key press more
+    n_effective  key presses, page accepts, imports; skips too
+    n_undone    undone actions, each one key press more
     seconds     active time
     """
 
@@ -38,14 +38,14 @@ class WorkTotals:
     session_id: int | None = None
     way: str = ""
     n_labels: int = 0
-    n_acts: int = 0
+    n_effective: int = 0
     n_undone: int = 0
     seconds: float = 0.0
 
     @property
     def n_actions(self) -> int:
-        """What hands did: acts, and acts of taking back."""
-        return self.n_acts + self.n_undone
+        """Key presses and clicks: actions, and their undoing."""
+        return self.n_effective + self.n_undone
 
     @property
     def per_minute(self) -> float | None:
@@ -77,7 +77,7 @@ def sum_totals(totals: Iterable[WorkTotals]) -> WorkTotals:
     listed = list(totals)
     return WorkTotals(
         n_labels=sum(each.n_labels for each in listed),
-        n_acts=sum(each.n_acts for each in listed),
+        n_effective=sum(each.n_effective for each in listed),
         n_undone=sum(each.n_undone for each in listed),
         seconds=sum(each.seconds for each in listed),
     )

@@ -125,7 +125,7 @@ class Day:
             )
             return dict(rows.all())
 
-    def n_acts(self, *, is_undone: bool) -> int:
+    def n_actions(self, *, is_undone: bool) -> int:
         with read_session() as db:
             undone = (
                 UserAction.undone_at.is_not(None) if is_undone else UserAction.undone_at.is_(None)
@@ -244,7 +244,7 @@ def test_every_way_to_begin_and_all_of_it_taken_back(day: Day) -> None:
     session = start_session(day.project, day.user, "given", seed=build_seed("given", list(given)))
     day.go(f"sessions/{session.id}")
     labeled_and_taken_back(day, "given")
-    assert (day.n_acts(is_undone=False), day.n_acts(is_undone=True)) == (0, 28)
+    assert (day.n_actions(is_undone=False), day.n_actions(is_undone=True)) == (0, 28)
 
 
 def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
@@ -313,7 +313,7 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     day.press("Escape")
     assert day.said() == said
 
-    done = day.n_acts(is_undone=False)
+    done = day.n_actions(is_undone=False)
     assert done == len(said) + 2
     for _ in range(done):
         day.take_back()
@@ -325,7 +325,7 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
         day.take_back(key)
     day.press("z")
     expect(page.locator("#toast")).to_contain_text("There is nothing to undo.")
-    assert (day.said(), day.n_acts(is_undone=False)) == ({}, 0)
+    assert (day.said(), day.n_actions(is_undone=False)) == ({}, 0)
 
     record_id = day.focused.get_attribute("data-record")
     day.press("g")

@@ -135,7 +135,7 @@ def test_a_record_is_labeled_by_a_key_and_left_by_a_key(
     page.keyboard.press("c")
     page.keyboard.type("1 <i>odd</i>")
     page.get_by_role("button", name="Comment").click()
-    expect(page.locator(".remarks li")).to_contain_text("1 <i>odd</i>")
+    expect(page.locator(".comments li")).to_contain_text("1 <i>odd</i>")
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Take my flag off")).to_be_visible()
     page.keyboard.press("k")

@@ -70,7 +70,7 @@ def walk(
     expect(page).to_have_url(re.compile("/projects/flights"))
     page.goto(f"{address}/projects/flights/notifications")
     page.get_by_label("A notice when a run ends").check()
-    page.locator("form[action$='/watch'] button").click()
+    page.locator("form[action$='/subscription'] button").click()
     page.goto(f"{address}/projects/flights/imports")
     page.set_input_files("input[type=file]", file)
     page.get_by_role("button", name="Upload and preview").click()

@@ -58,7 +58,7 @@ def test_a_file_without_a_row_that_can_be_read_is_refused_with_the_reason(
     assert (found.status, found.error) == ("failed", answer.json()["title"])
     assert admin.get(f"{API}/{found.id}").json()["status"] == "failed"
     assert list((settings().data_dir / "imports").iterdir()) == []
-    assert admin.post(f"{PAGE}/{found.id}/again").status_code == 409
+    assert admin.post(f"{PAGE}/{found.id}/retry").status_code == 409
 
 
 @pytest.mark.parametrize("content", [b"id,text\n", b"1" * 100_000])
@@ -79,7 +79,7 @@ def test_the_page_of_such_a_file_says_why_and_offers_no_second_try(admin: TestCl
     page = admin.get(answer.headers["location"]).text
 
     assert "No row of the file can be stored. Line 1: not an object with named values." in page
-    assert "/again" not in page
+    assert "/retry" not in page
 
 
 def test_a_mapping_of_ones_own_is_tried_before_a_file_is_refused(admin: TestClient) -> None:

@@ -32,7 +32,7 @@ def address(session: LabelingSession) -> str:
     return f"/projects/letters/sessions/{session.id}"
 
 
-def n_acts() -> int:
+def n_actions() -> int:
     with read_session() as db:
         return db.scalar(select(func.count()).select_from(UserAction)) or 0
 
@@ -118,7 +118,7 @@ def test_a_first_session_is_labeled_row_by_row(desk: Desk, kind: str) -> None:
     assert all("row by row" in answer.text for answer in answers)
     assert "row by row" in client.get(f"{api}/accept").json()["obstacle"]
     assert f'action="{address(session)}/accept"' not in client.get(address(session)).text
-    assert n_acts() == 0
+    assert n_actions() == 0
 
 
 def test_representative_records_are_not_accepted_even_when_a_version_suggests(desk: Desk) -> None:
@@ -151,12 +151,12 @@ def test_a_whole_session_is_accepted_as_far_as_it_is_sure(database: str) -> None
 def test_a_decided_row_is_not_accepted_over(desk: Desk) -> None:
     session, client = start_mixed_session(desk), client_of(desk.ada)
     desk.label(desk.ada, (0, 2), key="own")
-    before = n_acts()
+    before = n_actions()
 
     data = {"rank": "0", "key": "x", "vote": f"accept:{desk.labels[0]}"}
     assert client.post(f"{address(session)}/votes", data=data).status_code == 303
 
-    assert (n_acts(), desk.consensus(0)) == (before, [2])
+    assert (n_actions(), desk.consensus(0)) == (before, [2])
     with read_session() as db:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 1
 

@@ -150,7 +150,7 @@ def test_a_closed_project_is_not_there_for_others(desk: Desk) -> None:
     for method, path in (
         ("POST", "annotations"),
         ("POST", "annotations/undo"),
-        ("POST", "remarks"),
+        ("POST", "comments"),
         ("GET", "sessions"),
         ("GET", "labels"),
     ):

@@ -219,7 +219,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
     client = client_of(desk.ada)
     client.post(f"{API}/comments", json=flag(desk, 0, key="on"))
 
-    answers = at_once("remarks", 2 * [flag(desk, 0, key="off")])
+    answers = at_once("comments", 2 * [flag(desk, 0, key="off")])
     again = client.post(f"{API}/comments", json=flag(desk, 0, key="off"))
     on_again = client.post(f"{API}/comments", json=flag(desk, 0, key="on"))
 
@@ -231,7 +231,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
     redone = client.post(f"{API}/annotations/redo", json={"action_key": "on"}).json()
     assert redone["records"][0]["is_flagged"] is True
     undone = client.post(f"{API}/annotations/undo", json={}).json()
-    assert (undone["kind"], undone["records"][0]["is_flagged"]) == ("remark", False)
+    assert (undone["kind"], undone["records"][0]["is_flagged"]) == ("comment", False)
 
 
 def test_acts_from_before_hashes_were_kept_are_replayed_in_their_project(desk: Desk) -> None:
@@ -261,7 +261,7 @@ def test_a_key_that_cannot_be_stored_or_seen_is_refused(desk: Desk, key: str) ->
 
     for url, body in (
         ("annotations", say(desk, 0, key=key)),
-        ("remarks", flag(desk, 0, key=key)),
+        ("comments", flag(desk, 0, key=key)),
         ("annotations/undo", {"action_key": key}),
     ):
         # Written here: the client writes no half characters.

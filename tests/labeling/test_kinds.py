@@ -113,5 +113,5 @@ def test_a_session_of_a_kind_that_is_gone_can_still_be_labeled(
     with read_session() as db:
         text = db.get_one(Record, desk.records[-1]).text
     assert (page.status_code, text in page.text) == (200, True)
-    again = client.post(f"{address}/again")
+    again = client.post(f"{address}/restart")
     assert again.status_code == 422

@@ -146,7 +146,7 @@ def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:
     url = f"/projects/letters/sessions/{session.id}"
 
     assert f"Version {encoder.number} is active now" in client.get(url).text
-    again = client.post(f"{url}/again")
+    again = client.post(f"{url}/restart")
 
     page = client.get(again.headers["location"]).text
     assert again.headers["location"] != url

@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 from app.db.session import read_session, write_session
 from app.models import Delivery, Membership, Notification, Project
 from app.notifications.events import Event, announce
-from app.notifications.subscriptions import set_email, watch
+from app.notifications.subscriptions import set_email, subscribe
 from app.notifications.webhooks import add_webhook
 from tests.conftest import client_of, make_project, make_user
 
@@ -30,7 +30,7 @@ def test_watchers_are_told_once_and_others_not_at_all(database: str) -> None:
     ada, ben = make_user("ada"), make_user("ben", "annotator")
     make_user("eve", "annotator")
     with write_session() as db:
-        watch(db, project.id, ben.id)
+        subscribe(db, project.id, ben.id)
 
     tell(project, also=ada.id)
     tell(project, Event("version.activated", "Search uses version 2.", "/x"), also=ada.id)
@@ -50,7 +50,7 @@ def test_who_may_no_longer_see_a_closed_project_hears_nothing_of_it(database: st
         db.get_one(Project, project.id).is_open = False
         db.add(Membership(project_id=project.id, user_id=eve.id))
         for user in (ben, eve):
-            watch(db, project.id, user.id)
+            subscribe(db, project.id, user.id)
     with read_session() as db:
         project = db.get_one(Project, project.id)
 
@@ -64,7 +64,7 @@ def test_webhooks_get_everything_and_mailboxes_what_people_asked_for(database: s
     with write_session() as db:
         webhook = add_webhook(db, project, "https://example.org/hook", by=ada)
         set_email(db, ada.id, "ada@example.org")
-        watch(db, project.id, ada.id, by_email=True)
+        subscribe(db, project.id, ada.id, by_email=True)
 
     tell(project)
     tell(project, Event("version.rolled_back", "Search uses version 1 again.", "/x"))
@@ -104,11 +104,11 @@ def test_a_user_asks_to_be_told_and_stops(database: str) -> None:
     browser = client_of(make_user("ben", "annotator"))
     page = f"/projects/{project.slug}/notifications"
 
-    assert "Tell me when a run ends" in browser.get(f"{page}/watch").text
-    browser.post(f"{page}/watch", data={"tell": "yes"})
-    assert "You are told when a run ends" in browser.get(f"{page}/watch").text
+    assert "Tell me when a run ends" in browser.get(f"{page}/subscription").text
+    browser.post(f"{page}/subscription", data={"tell": "yes"})
+    assert "You are told when a run ends" in browser.get(f"{page}/subscription").text
     tell(project)
-    browser.post(f"{page}/watch", data={"tell": "no"})
+    browser.post(f"{page}/subscription", data={"tell": "no"})
     tell(project)
 
     assert len(told(project)[0]) == 1

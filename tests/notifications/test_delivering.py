@@ -18,7 +18,7 @@ from app.notifications.delivery import (
 )
 from app.notifications.events import Event, announce
 from app.notifications.safe_http import Unreachable, require_public
-from app.notifications.subscriptions import set_email, watch
+from app.notifications.subscriptions import set_email, subscribe
 from app.notifications.webhooks import add_webhook, sign_headers
 from app.settings import settings
 from tests.conftest import client_of, make_project, make_user
@@ -160,7 +160,7 @@ def test_mail_goes_to_who_asked_for_it(
     settings.cache_clear()
     with write_session() as db:
         set_email(db, ada.id, "ada@example.org")
-        watch(db, project.id, ada.id, by_email=True)
+        subscribe(db, project.id, ada.id, by_email=True)
         announce(db, project, FAILED)
     with read_session() as db:
         [(on_its_way, _)] = list_due_deliveries(db, utc_now())

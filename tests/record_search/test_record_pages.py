@@ -71,8 +71,8 @@ def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: Te
     form = {"action_id": location.rpartition("=")[2], "record_id": str(record_id)}
     assert annotator.post(f"{PAGE}/undo", data=form).headers["location"].startswith(here)
     post("votes", key="k2", vote="none")
-    post("remarks", key="k3", kind="comment", body="odd <b>one</b>")
-    post("remarks", key="k4", kind="flag")
+    post("comments", key="k3", kind="comment", body="odd <b>one</b>")
+    post("comments", key="k4", kind="flag")
     with read_session() as db:
         assert load_consensus(db, [record_id]) == {record_id: [None]}
         assert sorted(db.scalars(select(Comment.kind))) == ["comment", "flag"]

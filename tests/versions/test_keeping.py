@@ -145,9 +145,9 @@ def test_a_killed_deletion_is_finished_by_the_next_tidying(
 def test_an_admin_says_how_many_stay(project: Project, ada: User) -> None:
     url, admin = "/projects/letters/versions", client_of(ada)
 
-    kept = admin.post(f"{url}/keep", data={"n": "3"}, follow_redirects=False)
-    too_few = admin.post(f"{url}/keep", data={"n": "1"})
-    annotator = client_of(make_user("ben", "annotator")).post(f"{url}/keep", data={"n": "5"})
+    kept = admin.post(f"{url}/retention", data={"n": "3"}, follow_redirects=False)
+    too_few = admin.post(f"{url}/retention", data={"n": "1"})
+    annotator = client_of(make_user("ben", "annotator")).post(f"{url}/retention", data={"n": "5"})
 
     assert [each.status_code for each in (kept, too_few, annotator)] == [303, 422, 403]
     assert 'name="n" min="2" max="1000" value="3"' in admin.get(url).text

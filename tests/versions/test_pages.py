@@ -16,7 +16,7 @@ API = "/api/v1/projects/letters/versions"
 def test_each_version_is_followed_by_what_stands_on_it(project: Project, ada: User) -> None:
     train(project)
 
-    kin = client_of(ada).get(f"{API}/family").json()
+    kin = client_of(ada).get(f"{API}/lineage").json()
 
     assert [(each["number"], each["kind"], each["source"]) for each in kin] == [
         (1, "raw", None),

@@ -136,7 +136,7 @@ def test_uploads_alone_may_be_as_large_as_the_setting_says(database: str) -> Non
         (
             "annotations",
             {"key": "k", "votes": [{"record_id": 1, "verdict": "yes"}]},
-            "says.0.verdict: it is one of 'label', 'none', 'skip' or 'not_similar'.",
+            "votes.0.verdict: it is one of 'label', 'none', 'skip' or 'not_similar'.",
         ),
         ("annotations", {"key": "k" * 99, "votes": []}, None),
         ("records", {"records": []}, "records: it holds too few; 1 is the least."),

@@ -161,6 +161,8 @@ class KindDefinition:
 
 def find_kind(name: str) -> KindDefinition:
     """The definition of this kind. Raises Invalid where there is none."""
+    if name in SESSION_KINDS:
+        return SESSION_KINDS[name]
     with suppress(ValueError):
         return SESSION_KINDS[SessionKind(name)]
     others = [each.kind for each in SESSION_KINDS.values() if not each.is_similarity]
