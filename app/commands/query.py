@@ -10,10 +10,10 @@ from app.db.session import read_session
 from app.errors import Invalid, NotFound
 from app.exchange.exports.export import FORMATS, write_export
 from app.models import Project, Record
-from app.projects.labels import list_all_labels
 from app.projects.projects import find_named_project
-from app.records.records import load_consensus, load_records
-from app.search.similar import Seed, find_neighbours
+from app.search.request import SearchRequest
+from app.search.results import find_similar_records
+from app.search.similar import Seed
 
 
 def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[str, Any]]:
@@ -21,20 +21,17 @@ def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[st
     with read_session() as db:
         project = find_named_project(db, slug)
         seed = _find_seed(db, project, external_id) if external_id else Seed("text", text=text)
-        hits = find_neighbours(db, project, seed, k)
-        records = load_records(db, [hit.record_id for hit in hits])
-        consensus = load_consensus(db, [hit.record_id for hit in hits])
-        names = {label.id: label.name for label in list_all_labels(db, project.id)}
-    return [
-        {
-            "rank": hit.rank,
-            "similarity": round(hit.similarity, 6),
-            "id": records[hit.record_id].external_id,
-            "label": "|".join(names[i] for i in consensus.get(hit.record_id, []) if i) or None,
-            "text": records[hit.record_id].text,
-        }
-        for hit in hits
-    ]
+        results = find_similar_records(db, project, SearchRequest.near_to(seed, k=k))
+        return [
+            {
+                "rank": found.rank,
+                "similarity": round(found.similarity, 6),
+                "id": found.record.external_id,
+                "label": "|".join(label.name for label in found.labels if label) or None,
+                "text": found.record.text,
+            }
+            for found in results.found
+        ]
 
 
 def _find_seed(db: Session, project: Project, external_id: str) -> Seed:

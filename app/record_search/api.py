@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Request
 from app.accounts.access import CurrentUser
 from app.db.session import Db, ReadDb
 from app.projects.access import CurrentProject
-from app.record_search.request import SearchRequest
 from app.record_search.rows import Row, load_listing
 from app.record_search.saved_searches import (
     add_saved_search,
@@ -32,6 +31,7 @@ from app.record_search.schemas import (
 from app.records.api import RecordResponse, describe_records
 from app.records.filters import Filters
 from app.records.records import count_records, load_page, load_records
+from app.search.request import SearchRequest
 from app.search.suggestion_filters import resolve_suggestion_filters
 
 router = APIRouter(prefix="/api/v1", tags=["records"])

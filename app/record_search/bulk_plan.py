@@ -19,11 +19,11 @@ from app.models import Comment, Consensus, Label, Project, Record
 from app.models.enums import Verdict
 from app.projects.label_resolver import NONE_OF_THESE
 from app.projects.labels import label_set
-from app.record_search.matches import find_matches
 from app.record_search.pagination import sort_matches
-from app.record_search.request import SearchRequest
 from app.records.filters import Filters, Ids
 from app.records.record_ids import find_matching_ids, is_among, load_id_columns
+from app.search.matches import find_matches
+from app.search.request import SearchRequest
 from app.search.versions import find_active_version
 
 BulkActionKind = Literal["label", "none", "accept", "withdraw", "flag"]

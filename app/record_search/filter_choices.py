@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.models import Annotation, Import, Label, Project, User, Version
 from app.projects.labels import is_offered, list_all_labels
-from app.record_search.request import SearchRequest
 from app.records.records import RecordExcerpt, list_field_names, load_excerpts
+from app.search.request import SearchRequest
 from app.search.versions import find_active_version, list_versions
 from app.web.templating import format_share
 

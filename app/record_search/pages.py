@@ -24,12 +24,12 @@ from app.record_search.filter_choices import (
 )
 from app.record_search.flash import load_flash
 from app.record_search.record_pages import router as record_router
-from app.record_search.request import MODES, SearchRequest
 from app.record_search.rows import Listing, load_listing
 from app.record_search.saved_search_pages import router as slice_router
 from app.record_search.saved_searches import list_project_searches, may_change, parse_saved_search
 from app.search.embedding import load_embedding_progress
 from app.search.model_cache import is_loaded
+from app.search.request import MODES, SearchRequest
 from app.search.versions import find_active_version, find_version
 from app.web.templating import render, wants_fragment
 

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.errors import Invalid
 from app.models import Consensus, Project, Record
-from app.record_search.matches import Matches
-from app.record_search.request import Sort
 from app.records.filters import Ids
 from app.records.record_ids import load_id_columns
 from app.records.records import RecordExcerpt
+from app.search.matches import Matches
+from app.search.request import Sort
 from app.search.suggestion_filters import load_best_suggestions
 from app.web.form_values import is_whole_number
 

@@ -24,12 +24,12 @@ from app.models.enums import Verdict
 from app.projects.access import CurrentProject
 from app.projects.labels import is_offered, list_all_labels
 from app.record_search.flash import load_flash
-from app.record_search.matches import find_matches
 from app.record_search.neighbours import compare_neighbours
 from app.record_search.pagination import sort_matches
-from app.record_search.request import SearchRequest
 from app.records.history import load_comments, load_history
 from app.records.records import find_record
+from app.search.matches import find_matches
+from app.search.request import SearchRequest
 from app.search.versions import find_active_version
 from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
 from app.web.schemas import IdempotencyKeyField

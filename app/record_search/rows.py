@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.sessions.rows import find_suggestions
+from app.labeling.sessions.rows import find_suggestions, resolve_suggestions
 from app.models import Comment, Label, Project
 from app.projects.labels import list_all_labels
-from app.record_search.matches import Matches, find_matches
 from app.record_search.pagination import cut_window, format_cursor, sort_matches
-from app.record_search.request import SearchRequest
 from app.records.query_parser import Piece, snippet
 from app.records.records import RecordExcerpt, load_consensus, load_excerpts
+from app.search.matches import Matches, find_matches
+from app.search.request import SearchRequest
 from app.search.versions import find_active_version
 
 PAGE_SIZE = 50
@@ -87,28 +87,31 @@ def load_listing(
         if each in records
     ]
     return Listing(
-        tuple(describe_rows(db, project, rows, search.wanted.include, found)),
+        tuple(_describe_rows(db, project, rows, search, found)),
         part.n_total,
         rows[0].cursor if rows and part.start > 0 else "",
         rows[-1].cursor if rows and part.end < part.n_total else "",
-        found.version.encoder.number if found.version else None,
+        found.loaded.encoder.number if found.loaded else None,
         found.is_cut,
     )
 
 
-def describe_rows(
-    db: Session, project: Project, rows: Sequence[Row], words: tuple[str, ...], found: Matches
+def _describe_rows(
+    db: Session, project: Project, rows: Sequence[Row], search: SearchRequest, found: Matches
 ) -> list[Row]:
     """The same rows with what is known about their records."""
     ids = [row.record.id for row in rows]
     labels = {label.id: label for label in list_all_labels(db, project.id)}
     agreed, comments = load_consensus(db, ids), _load_comments(db, ids)
-    encoder = find_active_version(db, project.id)
-    suggested = find_suggestions(db, project, encoder.id if encoder else None, ids)
+    if found.loaded is not None and search.version is None:
+        suggested = resolve_suggestions(db, project, found.loaded.suggestions, ids)
+    else:
+        active = find_active_version(db, project.id)
+        suggested = find_suggestions(db, project, active.id if active else None, ids)
     return [
         replace(
             row,
-            pieces=tuple(snippet(row.record.text, words)),
+            pieces=tuple(snippet(row.record.text, search.wanted.include)),
             labels=tuple(labels.get(each or 0) for each in agreed.get(row.record.id, ())),
             suggestions=tuple(
                 (labels[each.label_id], each.score) for each in suggested.get(row.record.id, ())

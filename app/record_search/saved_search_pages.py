@@ -10,7 +10,6 @@ from app.accounts.access import CurrentUser
 from app.db.session import Db
 from app.models import Project
 from app.projects.access import CurrentProject
-from app.record_search.request import SearchRequest
 from app.record_search.saved_searches import (
     add_saved_search,
     delete_saved_search,
@@ -18,6 +17,7 @@ from app.record_search.saved_searches import (
     parse_saved_search,
     rename_saved_search,
 )
+from app.search.request import SearchRequest
 
 router = APIRouter()
 Name = Annotated[str, Form(max_length=1_000)]

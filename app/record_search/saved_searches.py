@@ -8,8 +8,8 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.models import Project, SavedSearch, User
 from app.models.enums import Role
 from app.projects.labels import name_key
-from app.record_search.matches import find_matches
-from app.record_search.request import SearchRequest
+from app.search.matches import find_matches
+from app.search.request import SearchRequest
 
 LONGEST_NAME = 120
 

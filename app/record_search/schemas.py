@@ -7,13 +7,12 @@ from pydantic import AliasChoices, Field
 
 from app.errors import Invalid
 from app.models import SavedSearch
-from app.record_search.request import Mode, SearchRequest, Sort
 from app.record_search.rows import PAGE_SIZE
 from app.record_search.saved_searches import parse_saved_search
 from app.records.api import RecordResponse
 from app.records.filters import LONGEST_KEYWORD
 from app.records.schemas import FiltersBody, Id
-from app.search.request import MOST_SEEDS, build_record_seed
+from app.search.request import MOST_SEEDS, Mode, SearchRequest, Sort, build_record_seed
 from app.search.similar import Seed
 from app.web.schemas import StrictModel
 

@@ -12,10 +12,9 @@ from app.db.session import ReadDb
 from app.errors import Invalid
 from app.models import Project, Version
 from app.projects.access import AdminProject, CurrentProject
-from app.records.filters import Filters
 from app.records.records import find_record
 from app.records.schemas import FiltersBody, Id
-from app.search.request import MOST_SEEDS, USUAL_K, SimilarityRequest, build_record_seed
+from app.search.request import MOST_SEEDS, USUAL_K, SearchRequest, build_record_seed
 from app.search.results import SimilarRecord, find_similar_records
 from app.search.similar import LONGEST_TEXT, MAX_HITS, Seed
 from app.search.versions import (
@@ -39,7 +38,7 @@ class SearchBody(StrictModel):
     filters: FiltersBody = FiltersBody()
     version: int | None = None
 
-    def to_request(self) -> SimilarityRequest:
+    def to_request(self) -> SearchRequest:
         """Raises Invalid unless it has exactly one seed."""
         seeds = []
         if self.text is not None:
@@ -50,7 +49,7 @@ class SearchBody(StrictModel):
             seeds.append(Seed("label", label_id=self.label_id))
         if len(seeds) != 1:
             raise Invalid("Give exactly one of text, record_ids and label_id.")
-        return SimilarityRequest(seeds[0], self.filters.as_filters(), self.k, self.version)
+        return SearchRequest.near_to(seeds[0], self.filters.as_filters(), self.k, self.version)
 
 
 class SuggestionResponse(StrictModel):
@@ -120,12 +119,12 @@ class VersionResponse(StrictModel):
         )
 
 
-def _build_results_answer(
-    db: Session, project: Project, search: SimilarityRequest
+def _build_results_response(
+    db: Session, project: Project, search: SearchRequest
 ) -> NeighboursResponse:
     results = find_similar_records(db, project, search)
     return NeighboursResponse(
-        version=results.version.encoder.number,
+        version=results.loaded.encoder.number,
         results=[NeighbourResponse.of(found) for found in results.found],
     )
 
@@ -136,10 +135,8 @@ def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> Neigh
 
     Also k, version, and the filters of the records page.
     """
-    search = SimilarityRequest.from_query(request.query_params)
-    if search.seed is None:
-        raise Invalid("Give text, record or like: what the records shall be similar to.")
-    return _build_results_answer(db, project, search)
+    search = SearchRequest.from_similar_query(request.query_params)
+    return _build_results_response(db, project, search)
 
 
 @router.post("/projects/{slug}/similar")
@@ -147,7 +144,7 @@ def find_similar_by_body(
     project: CurrentProject, body: SearchBody, db: ReadDb
 ) -> NeighboursResponse:
     """The same as JSON, for long texts and selections. Stores nothing."""
-    return _build_results_answer(db, project, body.to_request())
+    return _build_results_response(db, project, body.to_request())
 
 
 @router.get("/projects/{slug}/records/{record_id}/similar")
@@ -159,9 +156,8 @@ def find_similar_to_record(
 ) -> NeighboursResponse:
     """The nearest records to this one, by the active version."""
     record = find_record(db, project.id, record_id)
-    return _build_results_answer(
-        db, project, SimilarityRequest(Seed("record", record_ids=(record.id,)), Filters(), k)
-    )
+    search = SearchRequest.near_to(Seed("record", record_ids=(record.id,)), k=k)
+    return _build_results_response(db, project, search)
 
 
 @router.get("/projects/{slug}/versions")

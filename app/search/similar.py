@@ -71,16 +71,30 @@ def find_neighbours(
     for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
     Damaged, BaseModelMissing.
     """
+    loaded = open_pinned_version(db, project, version_id)
+    return rank_neighbours(db, project, loaded, seed, k, filters, with_seed=with_seed)
+
+
+def rank_neighbours(
+    db: Session,
+    project: Project,
+    loaded: LoadedVersion,
+    seed: Seed,
+    k: int,
+    filters: Filters | None = None,
+    *,
+    with_seed: bool = False,
+) -> list[Hit]:
+    """The same in a version that is open already."""
     SEARCHES.labels(seed.kind).inc()
-    version = open_pinned_version(db, project, version_id)
-    query = _build_query(db, project, version, seed)
+    query = _build_query(db, project, loaded, seed)
     filters = filters or Filters()
     among = None
     if not filters.is_empty:
         among = find_matching_ids(db, project.id, resolve_suggestion_filters(db, project, filters))
     without = [] if with_seed else list(seed.record_ids)
     while True:
-        ids, similarities = version.index.search(
+        ids, similarities = loaded.index.search(
             query, k, among=among, without=np.array(without, np.int64) if without else None
         )
         present = _find_present(db, project.id, ids[0])
@@ -105,25 +119,25 @@ def open_pinned_version(
     return open_version(db, encoder.id)
 
 
-def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Seed) -> Vectors:
+def _build_query(db: Session, project: Project, loaded: LoadedVersion, seed: Seed) -> Vectors:
     """(1, d) float32: the seed as the version sees it."""
     if seed.kind == "text":
-        return _query_from_text(db, version, seed.text)
+        return _query_from_text(db, loaded, seed.text)
     if seed.kind == "label":
-        return _query_from_label(db, project, version, seed.label_id)
-    return _query_from_records(db, project, version, seed.record_ids)
+        return _query_from_label(db, project, loaded, seed.label_id)
+    return _query_from_records(db, project, loaded, seed.record_ids)
 
 
-def _query_from_text(db: Session, version: LoadedVersion, text: str) -> Vectors:
+def _query_from_text(db: Session, loaded: LoadedVersion, text: str) -> Vectors:
     if not text.strip():
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
-    return version.head.tune(load_text_encoder(db, version.encoder).encode([text.strip()]))
+    return loaded.head.tune(load_text_encoder(db, loaded.encoder).encode([text.strip()]))
 
 
 def _query_from_label(
-    db: Session, project: Project, version: LoadedVersion, label_id: int | None
+    db: Session, project: Project, loaded: LoadedVersion, label_id: int | None
 ) -> Vectors:
     label = db.scalar(
         select(Label).where(Label.project_id == project.id, Label.id == (label_id or 0))
@@ -136,28 +150,28 @@ def _query_from_label(
         .where(Consensus.project_id == project.id, Consensus.label_id == label.id)
         .order_by(Consensus.record_id),
     )
-    ids = labeled[np.isin(labeled, version.index.ids)]
+    ids = labeled[np.isin(labeled, loaded.index.ids)]
     if len(ids) == 0:
         raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
-    return _compute_mean(version.index.vectors(ids))
+    return _compute_mean(loaded.index.vectors(ids))
 
 
 def _query_from_records(
-    db: Session, project: Project, version: LoadedVersion, record_ids: tuple[int, ...]
+    db: Session, project: Project, loaded: LoadedVersion, record_ids: tuple[int, ...]
 ) -> Vectors:
     wanted = np.unique(np.array(record_ids, np.int64))
     if len(wanted) == 0:
         raise Invalid("Choose at least one record.")
     if len(_find_present(db, project.id, wanted)) < len(wanted):
         raise NotFound("record")
-    indexed = wanted[np.isin(wanted, version.index.ids)]
-    vectors = [version.index.vectors(indexed)]
+    indexed = wanted[np.isin(wanted, loaded.index.ids)]
+    vectors = [loaded.index.vectors(indexed)]
     # Embedded after the revision was written: its vector is in the database already.
     late, raw = load_vectors(
-        db, find_base_version_id(version.encoder), np.setdiff1d(wanted, indexed).tolist()
+        db, find_base_version_id(loaded.encoder), np.setdiff1d(wanted, indexed).tolist()
     )
     if late:
-        vectors.append(version.head.tune(raw))
+        vectors.append(loaded.head.tune(raw))
     if len(indexed) + len(late) == 0:
         raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
     return _compute_mean(np.concatenate(vectors))

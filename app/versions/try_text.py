@@ -8,10 +8,9 @@ from app.errors import Invalid
 from app.models import Label, Project, Version
 from app.projects.label_resolver import load_label_resolver
 from app.projects.labels import list_all_labels
-from app.records.filters import Filters
 from app.search.indexes import LoadedVersion
 from app.search.model_cache import load_text_encoder
-from app.search.request import SimilarityRequest
+from app.search.request import SearchRequest
 from app.search.results import SimilarRecord, find_similar_records
 from app.search.similar import LONGEST_TEXT, Seed, open_pinned_version
 from app.search.versions import find_active_version, find_raw_version
@@ -45,7 +44,7 @@ def try_text(db: Session, project: Project, text: str, encoder: Version) -> Text
     if not text or len(text) > LONGEST_TEXT:
         raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
     version = open_pinned_version(db, project, encoder.id)
-    request = SimilarityRequest(Seed("text", text=text), Filters(), MOST_FOUND, encoder.number)
+    request = SearchRequest.near_to(Seed("text", text=text), k=MOST_FOUND, version=encoder.number)
     return TextTrial(
         encoder,
         _score_labels(db, project, version, text),

@@ -15,7 +15,7 @@ from app.models import Consensus, LabelingSession, Project, Record, SessionItem
 from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.records.records import RecordExcerpt, load_excerpts
 from app.search.indexes import NotIndexed, open_version
-from app.search.suggestions import LIKELY, Suggestion
+from app.search.suggestions import LIKELY, Suggestion, Suggestions
 from app.storage import CorruptFile
 
 PAGE = 100
@@ -119,6 +119,13 @@ def find_suggestions(
         suggestions = open_version(db, version_id).suggestions
     except (NotIndexed, CorruptFile):
         return {}
+    return resolve_suggestions(db, project, suggestions, record_ids)
+
+
+def resolve_suggestions(
+    db: Session, project: Project, suggestions: Suggestions, record_ids: Sequence[int]
+) -> dict[int, list[Suggestion]]:
+    """What is suggested for these records, in labels that can be given now."""
     resolver = load_label_resolver(db, project.id)
     if project.is_multi_label:
         ranked = suggestions.ranked(record_ids, at_most=MOST_SUGGESTED, at_least=LIKELY)

@@ -7,12 +7,12 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.models import Project
-from app.record_search.bm25 import score_bm25
-from app.record_search.request import SearchRequest
 from app.records.filters import Ids
 from app.records.record_ids import find_matching_ids
+from app.search.bm25 import score_bm25
 from app.search.indexes import LoadedVersion
-from app.search.similar import MAX_HITS, Seed, find_neighbours, open_pinned_version
+from app.search.request import SearchRequest
+from app.search.similar import MAX_HITS, Seed, open_pinned_version, rank_neighbours
 from app.search.suggestion_filters import resolve_suggestion_filters
 from app.search.versions import find_version
 
@@ -25,8 +25,8 @@ class Matches:
     scores        id → how well it fits, larger is better; an id that is missing counts as 0
     similarities  id → cosine to what was searched, in [-1, 1]
     word_ranks, meaning_ranks  id → its place in either ranking, from 1, where both were asked
-    version       what the similarities are of
-    is_cut        only the nearest MOST were looked for, and there may be more
+    loaded        the version that the similarities are of
+    is_cut        only the nearest k were looked for, and there may be more
     """
 
     ids: Ids
@@ -34,14 +34,14 @@ class Matches:
     similarities: dict[int, float] = field(default_factory=dict)
     word_ranks: dict[int, int] = field(default_factory=dict)
     meaning_ranks: dict[int, int] = field(default_factory=dict)
-    version: LoadedVersion | None = None
+    loaded: LoadedVersion | None = None
     is_cut: bool = False
 
 
 def find_matches(db: Session, project: Project, search: SearchRequest) -> Matches:
-    """All that match; of those ranked by similarity, the MOST nearest.
+    """All that match; of those ranked by similarity, the k nearest.
 
-    Raises NotFound, NotIndexed and what else app.search.similar raises.
+    Every search of page, API and command comes here. Raises as app.search.similar does.
     """
     if search.seed is None:
         return _match_words(db, project, search)
@@ -60,11 +60,11 @@ def _match_words(db: Session, project: Project, search: SearchRequest) -> Matche
 
 def _match_meaning(db: Session, project: Project, search: SearchRequest, seed: Seed) -> Matches:
     version_id = None if search.version is None else find_version(db, project.id, search.version).id
-    version = open_pinned_version(db, project, version_id)
-    hits = find_neighbours(db, project, seed, MAX_HITS, search.narrowed_to, version.encoder.id)
+    loaded = open_pinned_version(db, project, version_id)
+    hits = rank_neighbours(db, project, loaded, seed, search.k, search.narrowed_to)
     cosines = {hit.record_id: hit.similarity for hit in hits}
     return Matches(
-        _sort_ids(cosines), cosines, cosines, version=version, is_cut=len(hits) == MAX_HITS
+        _sort_ids(cosines), cosines, cosines, loaded=loaded, is_cut=len(hits) == search.k
     )
 
 
@@ -72,7 +72,7 @@ def _match_both(db: Session, project: Project, search: SearchRequest, seed: Seed
     meaning = _match_meaning(db, project, search, seed)
     filters = resolve_suggestion_filters(db, project, search.filters_with_words)
     relevant = score_bm25(db, find_matching_ids(db, project.id, filters), search.wanted.include)
-    by_words, by_meaning = _rank(relevant)[:MAX_HITS], _rank(meaning.scores)
+    by_words, by_meaning = rank_scores(relevant)[:MAX_HITS], rank_scores(meaning.scores)
     fused = reciprocal_rank_fusion([by_words, by_meaning])
     return Matches(
         _sort_ids(fused),
@@ -80,12 +80,13 @@ def _match_both(db: Session, project: Project, search: SearchRequest, seed: Seed
         meaning.similarities,
         _places(by_words),
         _places(by_meaning),
-        meaning.version,
+        meaning.loaded,
         meaning.is_cut,
     )
 
 
-def _rank(scores: dict[int, float]) -> list[int]:
+def rank_scores(scores: dict[int, float]) -> list[int]:
+    """The ids, the largest score first."""
     return sorted(scores, key=lambda each: (-scores[each], each))
 
 
