@@ -43,7 +43,6 @@ from app.web.errors import (
     SECURITY_HEADERS,
     problem_response,
 )
-from app.web.moved_paths import MovedPathsMiddleware
 from app.web.request_log import RequestLog
 from app.web.static_files import STATIC, FingerprintedFiles, is_immutable
 
@@ -184,7 +183,6 @@ def create_app() -> FastAPI:
     )
     proxies = settings().proxy_networks
     # The last one added is the outermost.
-    app.add_middleware(MovedPathsMiddleware)
     app.add_middleware(BodyLimitMiddleware, find_limit=find_body_limit)
     app.add_middleware(RequestGuard)
     if proxies:

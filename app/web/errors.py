@@ -18,6 +18,7 @@ from app.errors import (
     translate_disk_error,
     validation_message,
 )
+from app.web.moved_paths import redirect_to_new_path
 from app.web.templating import render, wants_fragment
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ def on_app_error(request: Request, error: Exception) -> Response:
     if isinstance(error, LoginRequired) and is_page and request.method in SAFE_METHODS:
         current_url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(current_url)}", 303)
+    if error.status == 404 and (moved := redirect_to_new_path(request)):
+        return moved
     response = error_response(request, error.status, error.sentence)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -113,6 +116,8 @@ def on_unexpected_error(request: Request, error: Exception) -> Response:
 def on_http_error(request: Request, error: Exception) -> Response:
     """Unknown addresses and methods, and bodies that cannot be read."""
     assert isinstance(error, HTTPException)
+    if error.status_code in (404, 405) and (moved := redirect_to_new_path(request)):
+        return moved
     sentences = {
         404: "There is no such page.",
         405: f"This address does not answer to {request.method}.",

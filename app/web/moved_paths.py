@@ -2,9 +2,8 @@
 
 import re
 
-from starlette.datastructures import URL
-from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 _PROJECT = r"^(?P<before>(?:/api/v1)?/projects/[^/]+"
 _API_PROJECT = r"^(?P<before>/api/v1/projects/[^/]+"
@@ -33,18 +32,9 @@ def find_new_path(path: str) -> str | None:
     return None
 
 
-class MovedPathsMiddleware:
-    """Answers old addresses with 308, which keeps the method and the body."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        path = find_new_path(scope["path"]) if scope["type"] == "http" else None
-        if path is None:
-            await self.app(scope, receive, send)
-            return
-        url = URL(scope=scope)
-        target = f"{path}?{url.query}" if url.query else path
-        await RedirectResponse(target, 308)(scope, receive, send)
+def redirect_to_new_path(request: Request) -> Response | None:
+    """308, which keeps method and body, to where an unknown address is now; None if nowhere."""
+    path = find_new_path(request.url.path)
+    if path is None:
+        return None
+    return RedirectResponse(f"{path}?{request.url.query}" if request.url.query else path, 308)
