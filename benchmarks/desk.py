@@ -37,7 +37,7 @@ from app.ml.vectors import unit_rows
 from app.models import Label, Login, Project, Record, User
 from app.search.index_revisions import write_index
 from app.search.vectors import as_bytes, store_vectors
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.settings import DEFAULT_MODEL, settings
 
 SLUG = "desk"
@@ -145,7 +145,7 @@ def _records(project: Project, texts: list[str]) -> list[int]:
 
 def _vectors(project: Project, ids: list[int], data: Corpus) -> None:
     with write_session() as db:
-        encoder = raw_encoder(db, project)
+        encoder = get_or_create_raw_version(db, project)
     with read_session() as db:
         ours = select(Record.content_hash).where(Record.project_id == project.id)
         hashes = list(db.scalars(ours.order_by(Record.id)))

@@ -52,7 +52,7 @@ def furnish(n: int) -> str:
     from app.models import Consensus, Embedding, Login, Record, User, UserAction, utc_now
     from app.projects.labels import add_label
     from app.projects.projects import create_project
-    from app.search.versions import raw_encoder
+    from app.search.versions import get_or_create_raw_version
 
     schema.upgrade()
     rng = np.random.default_rng(0)
@@ -63,7 +63,7 @@ def furnish(n: int) -> str:
         db.flush()
         db.add(Login(token_hash=hash_token("bench"), user_id=user.id))
         project = create_project(db, "Map", by=user)
-        encoder = raw_encoder(db, project)
+        encoder = get_or_create_raw_version(db, project)
         labels = [add_label(db, project.id, f"label {i}", None).id for i in range(8)]
         action = UserAction(project_id=project.id, user_id=user.id, kind="label", key="all")
         db.add(action)

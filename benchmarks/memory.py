@@ -29,7 +29,7 @@ from app.models import Project, Record
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import write_index
 from app.search.vectors import as_bytes, store_vectors
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.settings import DEFAULT_MODEL, settings
 
 AT_ONCE = 10_000
@@ -88,7 +88,7 @@ def make_records(n: int, dimensions: int) -> int:
         project = Project(slug="memory", name="Memory", base_model=DEFAULT_MODEL, min_labels=25)
         db.add(project)
         db.flush()
-        version_id, project_id = raw_encoder(db, project).id, project.id
+        version_id, project_id = get_or_create_raw_version(db, project).id, project.id
     rng = np.random.default_rng(0)
     for start in range(0, n, AT_ONCE):
         numbers = range(start, min(n, start + AT_ONCE))

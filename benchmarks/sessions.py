@@ -165,11 +165,11 @@ def publish_versions(
     }
     with write_session() as db:
         raw = publish(
-            db, project, kind="raw", raw_encoder=None, files=raw_files, n_records=len(ids)
+            db, project, kind="raw", base_version=None, files=raw_files, n_records=len(ids)
         )
         db.flush()
         encoder = publish(
-            db, project, kind="head", raw_encoder=raw, files=files, n_records=len(ids)
+            db, project, kind="head", base_version=raw, files=files, n_records=len(ids)
         )
         activate(db, encoder, by=None, reason="better")
 

@@ -19,7 +19,7 @@ from app.projects.projects import create_project
 from app.projects.sample import sample_messages
 from app.search.embedding import count_missing
 from app.search.index_revisions import needs_index
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.settings import settings
 
 NAME = "Sample: customer messages"
@@ -94,7 +94,7 @@ def _is_complete(project: Project) -> bool:
     with read_session() as db:
         if not _count_records(db, project) or count_missing(db, project):
             return False
-        return not needs_index(db, raw_encoder(db, project))
+        return not needs_index(db, get_or_create_raw_version(db, project))
 
 
 def _count_records(db: Session, project: Project) -> int:

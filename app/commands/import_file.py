@@ -18,7 +18,7 @@ from app.models.enums import ImportStatus
 from app.projects.projects import create_project, find_named_project
 from app.search.embedding import count_missing
 from app.search.index_revisions import needs_index
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.training.runs.readiness import find_moving_run
 from app.worker import work_until
 
@@ -165,4 +165,4 @@ def _is_done(project: Project, import_id: int) -> bool:
             return False
         if find_moving_run(db, project.id) is not None:
             return False
-        return not needs_index(db, raw_encoder(db, project))
+        return not needs_index(db, get_or_create_raw_version(db, project))

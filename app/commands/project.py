@@ -135,8 +135,8 @@ def activate(project: str, version: int, as_json: bool = AsJson) -> None:
     ensure_schema()
     with read_session() as db:
         of = find_named_project(db, project)
-    encoder = activate_version(of, version, by=None, reason="Chosen on the command line")
-    emit({"version": version, "kind": encoder.kind}, f"Version {version} is active.", as_json)
+    activated = activate_version(of, version, by=None, reason="Chosen on the command line")
+    emit({"version": version, "kind": activated.kind}, f"Version {version} is active.", as_json)
 
 
 def rollback(project: str, as_json: bool = AsJson) -> None:
@@ -149,9 +149,9 @@ def rollback(project: str, as_json: bool = AsJson) -> None:
     ensure_schema()
     with read_session() as db:
         of = find_named_project(db, project)
-    encoder = roll_back_version(of, by=None)
-    facts: dict[str, Any] = {"version": encoder.number, "kind": encoder.kind}
-    emit(facts, f"Version {encoder.number} is active again.", as_json)
+    activated = roll_back_version(of, by=None)
+    facts: dict[str, Any] = {"version": activated.number, "kind": activated.kind}
+    emit(facts, f"Version {activated.number} is active again.", as_json)
 
 
 def similar(

@@ -52,11 +52,11 @@ def read_map(project: CurrentProject, db: ReadDb, version: int | None = None) ->
     found = list_mapped_versions(db, project)
     one, drawing = choose_map(db, project, found, version), find_pending_drawing(db, project, found)
     return MapResponse(
-        version=None if one is None else one.encoder.number,
+        version=None if one is None else one.version.number,
         versions=[
             MapVersion(
-                number=each.encoder.number,
-                kind=each.encoder.kind,
+                number=each.version.number,
+                kind=each.version.kind,
                 is_active=each.is_active,
                 is_sketch=each.is_sketch,
                 revision=each.artifact.id,
@@ -106,11 +106,11 @@ def read_values(
     4294967295: none of these), n uint32 ids of who brought that about (0: nobody by hand), n uint32
     suggested label ids (0: none), n uint8 confidence of the suggestion in percent.
     """
-    encoder, artifact, drawn = _open_map(db, project, version, revision)
-    tag = compute_values_tag(db, encoder, artifact.sha256)
+    shown_version, artifact, drawn = _open_map(db, project, version, revision)
+    tag = compute_values_tag(db, shown_version, artifact.sha256)
     if _matches_etag(request, tag):
         return _not_modified(tag)
-    return _bytes_response(load_values(db, encoder, drawn.ids, tag).as_bytes(), tag)
+    return _bytes_response(load_values(db, shown_version, drawn.ids, tag).as_bytes(), tag)
 
 
 @router.get("/records")
@@ -122,12 +122,14 @@ def list_map_records(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
 ) -> MapRecords:
     """The same as JSON, a part at a time."""
-    encoder, artifact, drawn = _open_map(db, project, version, None)
-    values = load_values(db, encoder, drawn.ids, compute_values_tag(db, encoder, artifact.sha256))
+    shown_version, artifact, drawn = _open_map(db, project, version, None)
+    values = load_values(
+        db, shown_version, drawn.ids, compute_values_tag(db, shown_version, artifact.sha256)
+    )
     start = int(np.searchsorted(drawn.ids, after, side="right"))
     end = min(start + limit, len(drawn.ids))
     return MapRecords(
-        version=encoder.number,
+        version=shown_version.number,
         n_records=len(drawn.ids),
         next_after_id=int(drawn.ids[end - 1]) if start < end < len(drawn.ids) else None,
         records=[_record(drawn, values, row) for row in range(start, end)],
@@ -147,7 +149,7 @@ def _open_map(
     one = choose_map(db, project, list_mapped_versions(db, project), number)
     if one is None:
         raise NotFound("map")
-    return one.encoder, *find_map(db, one.encoder.id, revision)
+    return one.version, *find_map(db, one.version.id, revision)
 
 
 def _record(drawn: Map, values: Values, row: int) -> MapRecord:

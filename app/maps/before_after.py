@@ -41,7 +41,7 @@ class MapSheet:
     names  of the largest classes, each with the place in the middle of its records
     """
 
-    encoder: Version
+    version: Version
     dots: list[tuple[str, str]]
     names: list[tuple[str, float, float]]
 
@@ -70,7 +70,7 @@ class BeforeAfter:
         order = [int(each) for each in found[np.argsort(-counts, kind="stable")]]
         return [
             self._sheet(
-                each.encoder, _to_sheet(points[some], self.places), self.classes[some], order
+                each.version, _to_sheet(points[some], self.places), self.classes[some], order
             )
             for each, points in zip((self.before, self.after), self.places, strict=True)
         ]
@@ -83,7 +83,7 @@ class BeforeAfter:
             yield record_id, self.names.get(int(self.classes[at]), ""), bx, by, ax, ay
 
     def _sheet(
-        self, encoder: Version, points: Points, classes: NDArray[np.int64], order: list[int]
+        self, version: Version, points: Points, classes: NDArray[np.int64], order: list[int]
     ) -> MapSheet:
         points_of_class = {label_id: points[classes == label_id] for label_id in order}
         colours = {label_id: label_colours()[slot] for label_id, slot in self.colours.items()}
@@ -93,7 +93,7 @@ class BeforeAfter:
         ]
         named = [label_id for label_id in order if label_id in self.names][:MOST_NAMED]
         return MapSheet(
-            encoder,
+            version,
             dots,
             _spread_names([(self.names[i], *_middle(points_of_class[i])) for i in named]),
         )
@@ -103,7 +103,7 @@ def find_drawn_pair(
     db: Session, project: Project, before: int, after: int
 ) -> tuple[MappedVersion, MappedVersion] | None:
     """The maps of these versions; None while one of them is not drawn."""
-    by_number = {each.encoder.number: each for each in list_mapped_versions(db, project)}
+    by_number = {each.version.number: each for each in list_mapped_versions(db, project)}
     old, new = by_number.get(before), by_number.get(after)
     if old is None or new is None or old.is_sketch or new.is_sketch:
         return None
@@ -129,8 +129,8 @@ def build_before_after(
 
 
 def _load_classes(db: Session, shown: MappedVersion, ids: Ids) -> NDArray[np.int64]:
-    tag = compute_values_tag(db, shown.encoder, shown.artifact.sha256)
-    values = load_values(db, shown.encoder, ids, tag)
+    tag = compute_values_tag(db, shown.version, shown.artifact.sha256)
+    values = load_values(db, shown.version, ids, tag)
     labels = np.where(values.labels == NONE_OF_THESE, 0, values.labels)
     return np.where(values.labels > 0, labels, values.suggestions).astype(np.int64)
 

@@ -178,13 +178,13 @@ def note_failure(version_id: int, sentence: str) -> None:
 def _load_tuned_vectors(version_id: int) -> tuple[Ids, Vectors]:
     """Record ids (n,), ascending, and their vectors by this version (n, d). Raises Damaged."""
     with read_session() as db:
-        encoder = db.get_one(Version, version_id)
+        version = db.get_one(Version, version_id)
         file = db.scalar(
             select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
-        ids = embedded_ids(db, find_base_version_id(encoder))
+        ids = embedded_ids(db, find_base_version_id(version))
     tune = None if file is None else load_head(verified_path(file.file, file.sha256)).tune
-    return gather_blocks(read_blocks(find_base_version_id(encoder), ids), len(ids), tune)
+    return gather_blocks(read_blocks(find_base_version_id(version), ids), len(ids), tune)
 
 
 def _load_previous(version_id: int, ids: Ids) -> tuple[Map | None, Points]:
@@ -193,14 +193,14 @@ def _load_previous(version_id: int, ids: Ids) -> tuple[Map | None, Points]:
     A record that was embedded since has no place: its text is another one.
     """
     with read_session() as db:
-        encoder = db.get_one(Version, version_id)
+        version = db.get_one(Version, version_id)
         own = _open_newest(list_maps(db, version_id))
         if own is None:
-            raw = find_raw_version(db, db.get_one(Project, encoder.project_id))
+            raw = find_raw_version(db, db.get_one(Project, version.project_id))
             of_raw = None if raw is None else _open_newest(list_maps(db, raw.id))
             return None, _empty_points(ids) if of_raw is None else of_raw[1].find_points(ids)
         since = select(Embedding.record_id).where(
-            Embedding.version_id == find_base_version_id(encoder),
+            Embedding.version_id == find_base_version_id(version),
             Embedding.embedded_at > own[0].created_at,
         )
         renewed = np.fromiter(db.scalars(since), np.int64)

@@ -16,7 +16,7 @@ from app.search.versions import find_active_version, find_raw_version, find_vers
 class MappedVersion:
     """A version's newest map. is_sketch: two principal components, until the map is drawn."""
 
-    encoder: Version
+    version: Version
     artifact: Artifact
     is_active: bool
 
@@ -37,9 +37,9 @@ def list_mapped_versions(db: Session, project: Project) -> list[MappedVersion]:
     in_order = ours.order_by(Artifact.kind.desc(), Artifact.revision)
     newest = {artifact.version_id: artifact for artifact in db.scalars(in_order)}
     return [
-        MappedVersion(encoder, newest[encoder.id], active is not None and encoder.id == active.id)
-        for encoder in list_versions(db, project.id)
-        if encoder.id in newest
+        MappedVersion(version, newest[version.id], active is not None and version.id == active.id)
+        for version in list_versions(db, project.id)
+        if version.id in newest
     ]
 
 
@@ -51,8 +51,8 @@ def choose_map(
     None while there is none at all. Raises NotFound for a version that is unknown or has none.
     """
     if number is not None:
-        encoder = find_version(db, project.id, number)
-        of_version = [each for each in found if each.encoder.id == encoder.id]
+        version = find_version(db, project.id, number)
+        of_version = [each for each in found if each.version.id == version.id]
         if not of_version:
             raise NotFound("map")
         return of_version[0]
@@ -64,7 +64,7 @@ def find_pending_drawing(
 ) -> DrawingStatus | None:
     """How far the map is that the page waits for: of the active version, begun with the raw one's;
     None when that is drawn, or nothing has been embedded yet."""
-    whole = {each.encoder.id for each in found if not each.is_sketch}
+    whole = {each.version.id for each in found if not each.is_sketch}
     raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     wanted = [each for each in (raw, active) if each is not None and each.id not in whole]
     return read_status(wanted[0].id) if wanted else None

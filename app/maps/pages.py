@@ -68,7 +68,7 @@ def show_map(
     one = choose_map(db, project, found, _require_drawn(db, project, found, version or after))
     focused = next((find_record(db, project.id, each) for each in _parse_ids(record)), None)
     listed = _load_listed(db, project, _first_ids(db, project)) if one else []
-    encoder = one.encoder if one else None
+    shown_version = one.version if one else None
     return render(
         request,
         "maps/map.html",
@@ -81,8 +81,8 @@ def show_map(
         n_records=count_records(db, project.id, Filters()),
         **_drawing_context(db, project, found),
         most=MOST_IN_SESSION,
-        suggests=encoder is not None and _suggests(db, encoder),
-        **_annotation_context(db, project, encoder, listed),
+        suggests=shown_version is not None and _suggests(db, shown_version),
+        **_annotation_context(db, project, shown_version, listed),
     )
 
 
@@ -138,13 +138,13 @@ def show_map_list(
 ) -> HTMLResponse:
     """These records in this order, for those who cannot point."""
     listed = _load_listed(db, project, _parse_ids(ids)[:LISTED])
-    encoder = find_version(db, project.id, version) if version else None
+    shown_version = find_version(db, project.id, version) if version else None
     return render(
         request,
         "maps/_list.html",
         project=project,
         listed=listed,
-        **_annotation_context(db, project, encoder, listed),
+        **_annotation_context(db, project, shown_version, listed),
     )
 
 
@@ -177,13 +177,13 @@ def _render_record(
     found = _load_listed(db, project, [record_id])
     if not found:
         raise NotFound("record")
-    encoder = find_version(db, project.id, version) if version else None
+    shown_version = find_version(db, project.id, version) if version else None
     return render(
         request,
         template,
         project=project,
         record=found[0],
-        **_annotation_context(db, project, encoder, found),
+        **_annotation_context(db, project, shown_version, found),
     )
 
 
@@ -204,7 +204,7 @@ def _require_drawn(
     """The number, if that version has a map already. Raises NotFound for an unknown version."""
     if number is not None:
         find_version(db, project.id, number)
-    return number if any(each.encoder.number == number for each in found) else None
+    return number if any(each.version.number == number for each in found) else None
 
 
 def _drawing_context(db: Session, project: Project, found: list[MappedVersion]) -> dict[str, Any]:
@@ -218,20 +218,22 @@ def _drawing_context(db: Session, project: Project, found: list[MappedVersion]) 
     }
 
 
-def _suggests(db: Session, encoder: Version) -> bool:
+def _suggests(db: Session, shown_version: Version) -> bool:
     """Then colours begin with suggestions: at first hardly any record carries a label."""
-    return bool(load_session_suggestions(db, encoder.id).label_ids)
+    return bool(load_session_suggestions(db, shown_version.id).label_ids)
 
 
 def _annotation_context(
-    db: Session, project: Project, encoder: Version | None, records: list[RecordExcerpt]
+    db: Session, project: Project, shown_version: Version | None, records: list[RecordExcerpt]
 ) -> dict[str, Any]:
     """What stands beside texts: labels, what people agree on, what the version suggests."""
     ids = [record.id for record in records]
     return {
         "label_of": {label.id: label for label in list_all_labels(db, project.id)},
         "agreed": load_consensus(db, ids),
-        "suggested": load_session_suggestions(db, encoder.id if encoder else None).of(ids),
+        "suggested": load_session_suggestions(db, shown_version.id if shown_version else None).of(
+            ids
+        ),
     }
 
 

@@ -56,57 +56,57 @@ class Values:
 _cache: OrderedDict[str, Values] = OrderedDict()
 
 
-def compute_values_tag(db: Session, encoder: Version, of_map: str) -> str:
+def compute_values_tag(db: Session, version: Version, of_map: str) -> str:
     """Changes whenever what values_of() returns for this map may change."""
     state = db.execute(
         select(
             func.max(UserAction.id),
             func.count(UserAction.undone_at),
             func.max(UserAction.undone_at),
-        ).where(UserAction.project_id == encoder.project_id)
+        ).where(UserAction.project_id == version.project_id)
     ).one()
     suggested = db.scalar(
         select(func.max(Artifact.id)).where(
-            Artifact.version_id == encoder.id, Artifact.kind == "suggestions"
+            Artifact.version_id == version.id, Artifact.kind == "suggestions"
         )
     )
     state_key = (
-        f"{settings().database_url} {of_map} {suggested} {_describe_labels(db, encoder)} {state}"
+        f"{settings().database_url} {of_map} {suggested} {_describe_labels(db, version)} {state}"
     )
     return hashlib.sha256(state_key.encode()).hexdigest()[:32]
 
 
-def _describe_labels(db: Session, encoder: Version) -> str:
+def _describe_labels(db: Session, version: Version) -> str:
     """Merging and retiring move records from label to label without an act of theirs."""
     counted = select(func.count(Consensus.id), func.max(Consensus.id)).where(
-        Consensus.project_id == encoder.project_id
+        Consensus.project_id == version.project_id
     )
-    order = select(Label.id).where(Label.project_id == encoder.project_id)
+    order = select(Label.id).where(Label.project_id == version.project_id)
     return f"{db.execute(counted).one()} {db.scalars(order.order_by(Label.position)).all()}"
 
 
-def load_values(db: Session, encoder: Version, ids: Ids, tag: str) -> Values:
+def load_values(db: Session, version: Version, ids: Ids, tag: str) -> Values:
     """What is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
 
     tag  values_tag()
     """
     if tag not in _cache:
-        _cache[tag] = _query_values(db, encoder, ids)
+        _cache[tag] = _query_values(db, version, ids)
         while len(_cache) > MOST_KEPT:
             _cache.popitem(last=False)
     return _cache[tag]
 
 
-def _query_values(db: Session, encoder: Version, ids: Ids) -> Values:
-    agreed = _load_consensus(db, encoder.project_id)
+def _query_values(db: Session, version: Version, ids: Ids) -> Values:
+    agreed = _load_consensus(db, version.project_id)
     rows, known = _find_rows(ids, agreed[:, 0])
-    actions = _load_actions(db, encoder.project_id)
+    actions = _load_actions(db, version.project_id)
     found = np.zeros((3, len(ids)), np.uint32)
     at, has_act = _find_rows(actions[:, 0], agreed[known, 2])
     found[1][rows] = agreed[known, 1] % 2**32  # "None of these" is -1 there.
     found[2][rows[has_act]] = actions[at, 1]
     found[0][rows[has_act]] = actions[at, 2]
-    return Values(found[0], found[1], found[2], *_load_best_suggestions(db, encoder, ids))
+    return Values(found[0], found[1], found[2], *_load_best_suggestions(db, version, ids))
 
 
 def _load_consensus(db: Session, project_id: int) -> NDArray[np.int64]:
@@ -151,9 +151,9 @@ def _find_rows(ids: Ids, wanted: Ids) -> tuple[Ids, NDArray[np.bool_]]:
 
 
 def _load_best_suggestions(
-    db: Session, encoder: Version, ids: Ids
+    db: Session, version: Version, ids: Ids
 ) -> tuple[UInt32s, NDArray[np.uint8]]:
-    suggestions = load_session_suggestions(db, encoder.id)
+    suggestions = load_session_suggestions(db, version.id)
     labels, percent = np.zeros(len(ids), np.uint32), np.zeros(len(ids), np.uint8)
     if suggestions.label_ids:
         probabilities = suggestions.probabilities(ids)

@@ -44,7 +44,7 @@ class ScoreResponse(StrictModel):
     metric: str
     k: int | None
     n: int
-    encoder: str
+    role: str
     value: float
     low: float
     high: float
@@ -118,12 +118,12 @@ def _scores(now: ProjectSummary) -> list[ScoreResponse]:
     ]
 
 
-def _score(row: Evaluation, encoder: str) -> ScoreResponse:
+def _score(row: Evaluation, role: str) -> ScoreResponse:
     return ScoreResponse(
         metric=row.metric,
         k=row.k,
         n=row.n,
-        encoder=encoder,
+        role=role,
         value=row.value,
         low=row.low,
         high=row.high,

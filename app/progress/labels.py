@@ -62,11 +62,11 @@ def _count_by_label(
 
 
 def _count_suggested(db: Session, project: Project) -> dict[int, int]:
-    encoder = find_active_version(db, project.id)
-    if encoder is None:
+    version = find_active_version(db, project.id)
+    if version is None:
         return {}
     try:
-        suggestions = open_version(db, encoder.id).suggestions
+        suggestions = open_version(db, version.id).suggestions
     except (NotIndexed, CorruptFile):
         return {}
     targets = load_merge_targets(db, project.id)

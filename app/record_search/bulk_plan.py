@@ -185,8 +185,8 @@ def _select_annotated_by(db: Session, project: Project, user_id: int, ids: Ids) 
 
 
 def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationInput]:
-    encoder = find_active_version(db, project.id)
-    found = find_suggestions(db, project, encoder.id if encoder else None, ids.tolist())
+    version = find_active_version(db, project.id)
+    found = find_suggestions(db, project, version.id if version else None, ids.tolist())
     return [
         AnnotationInput(
             each,
@@ -194,7 +194,7 @@ def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationI
             tuple(suggestion.label_id for suggestion in found[each]),
             suggestion_id=found[each][0].label_id,
             suggestion_score=found[each][0].score,
-            version_id=encoder.id if encoder else None,
+            version_id=version.id if version else None,
         )
         for each in ids.tolist()
         if each in found

@@ -74,8 +74,8 @@ def _build_annotation_context(
 ) -> dict[str, Any]:
     is_hidden = bool(load_hidden_records(db, user.id, [record.id]))
     history = load_history(db, record.id)
-    encoder = find_active_version(db, project.id)
-    suggested = find_suggestions(db, project, encoder.id if encoder else None, [record.id])
+    version = find_active_version(db, project.id)
+    suggested = find_suggestions(db, project, version.id if version else None, [record.id])
     return {
         "standing": load_record_states(db, [record.id], user.id)[record.id],
         "is_hidden": is_hidden,
@@ -141,8 +141,8 @@ def _parse_annotation(
         ids = tuple(parse_whole_number(each, "label") for each in words.split())
     if kind not in ("label", "labels", "accept") or not ids or max(ids) > MAX_WHOLE_NUMBER:
         raise Invalid("That is nothing that can be said about a record.")
-    encoder = find_active_version(db, project.id)
-    found = find_suggestions(db, project, encoder.id if encoder else None, [record_id])
+    version = find_active_version(db, project.id)
+    found = find_suggestions(db, project, version.id if version else None, [record_id])
     best = next(iter(found.get(record_id, [])), None)
     return AnnotationInput(
         record_id,
@@ -150,7 +150,7 @@ def _parse_annotation(
         ids,
         suggestion_id=best.label_id if best else None,
         suggestion_score=best.score if best else None,
-        version_id=encoder.id if encoder else None,
+        version_id=version.id if version else None,
     )
 
 

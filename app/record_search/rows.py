@@ -91,7 +91,7 @@ def load_listing(
         part.n_total,
         rows[0].cursor if rows and part.start > 0 else "",
         rows[-1].cursor if rows and part.end < part.n_total else "",
-        found.loaded.encoder.number if found.loaded else None,
+        found.loaded.version.number if found.loaded else None,
         found.is_cut,
     )
 

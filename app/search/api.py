@@ -108,14 +108,14 @@ class VersionResponse(StrictModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, encoder: Version, active: Version | None) -> Self:
+    def of(cls, version: Version, active: Version | None) -> Self:
         """As JSON shows it."""
         return cls(
-            number=encoder.number,
-            kind=encoder.kind,
-            base_model=encoder.base_model,
-            is_active=active is not None and encoder.id == active.id,
-            created_at=encoder.created_at,
+            number=version.number,
+            kind=version.kind,
+            base_model=version.base_model,
+            is_active=active is not None and version.id == active.id,
+            created_at=version.created_at,
         )
 
 
@@ -124,7 +124,7 @@ def _build_results_response(
 ) -> NeighboursResponse:
     results = find_similar_records(db, project, search)
     return NeighboursResponse(
-        version=results.loaded.encoder.number,
+        version=results.loaded.version.number,
         results=[NeighbourResponse.of(found) for found in results.found],
     )
 
@@ -170,12 +170,12 @@ def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionResponse]:
 @router.post("/projects/{slug}/versions/{number}/activate")
 def choose_version(project: AdminProject, number: int, user: Admin) -> VersionResponse:
     """From now on search uses this version. 409 if it does already, or cannot."""
-    encoder = activate_version(project, number, user, "Chosen by hand")
-    return VersionResponse.of(encoder, encoder)
+    version = activate_version(project, number, user, "Chosen by hand")
+    return VersionResponse.of(version, version)
 
 
 @router.post("/projects/{slug}/rollback")
 def choose_earlier_version(project: AdminProject, user: Admin) -> VersionResponse:
     """Back to the version that was active before the present one."""
-    encoder = roll_back_version(project, user)
-    return VersionResponse.of(encoder, encoder)
+    version = roll_back_version(project, user)
+    return VersionResponse.of(version, version)

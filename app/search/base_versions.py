@@ -6,11 +6,11 @@ from app.models import Project, Version
 from app.search.versions import find_active_version, find_raw_version
 
 
-def find_base_version(db: Session, encoder: Version) -> Version:
+def find_base_version(db: Session, version: Version) -> Version:
     """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
-    if encoder.base_version_id is None:
-        return encoder
-    return db.get_one(Version, encoder.base_version_id)
+    if version.base_version_id is None:
+        return version
+    return db.get_one(Version, version.base_version_id)
 
 
 def find_active_base_version(db: Session, project: Project) -> Version | None:

@@ -31,17 +31,17 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
     stored = store_directory(KIND, folder)
     with write_session() as db:
         project = db.get_one(Project, project_id)
-        encoder = Version(
+        version = Version(
             project_id=project.id,
             number=-run_id,
             kind=VersionKind.DEEP,
             base_model=project.base_model,
         )
-        db.add(encoder)
+        db.add(version)
         db.flush()
         db.add_all(
             Artifact(
-                version_id=encoder.id,
+                version_id=version.id,
                 kind=f"{KIND}-{number}",
                 file=each.file,
                 sha256=each.sha256,
@@ -55,13 +55,13 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
 def delete_prepared(run_id: int) -> None:
     """Take away what prepare_deep() made, embeddings and files; nothing if there is nothing."""
     with read_session() as db:
-        encoder = find_prepared(db, run_id)
-        if encoder is None:
+        version = find_prepared(db, run_id)
+        if version is None:
             return
-        files = db.scalars(select(Artifact.file).where(Artifact.version_id == encoder.id)).all()
-    delete_embeddings(encoder.id)
+        files = db.scalars(select(Artifact.file).where(Artifact.version_id == version.id)).all()
+    delete_embeddings(version.id)
     with write_session() as db:
-        db.execute(delete(Version).where(Version.id == encoder.id))
+        db.execute(delete(Version).where(Version.id == version.id))
     remove_files(files)
 
 

@@ -36,7 +36,7 @@ from app.search.vectors import (
     read_block,
     store_vectors,
 )
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.settings import settings
 
 # Texts that go to the encoder at once. They are of like length, so little goes into padding, and
@@ -96,7 +96,7 @@ def count_missing(db: Session, project: Project) -> int:
     followed = list_followed_versions(db, project)
     if not followed:
         return _count_records(db, project.id)
-    return max(count_missing_for(db, encoder) for encoder in followed)
+    return max(count_missing_for(db, version) for version in followed)
 
 
 def _count_without(db: Session, project: Project, n_total: int) -> int:
@@ -105,14 +105,14 @@ def _count_without(db: Session, project: Project, n_total: int) -> int:
     return n_total - min((_count_embedded(db, each) for each in followed), default=0)
 
 
-def _count_embedded(db: Session, encoder: Version) -> int:
-    of_encoder = select(func.count()).select_from(Embedding)
-    return db.scalar(of_encoder.where(Embedding.version_id == encoder.id)) or 0
+def _count_embedded(db: Session, version: Version) -> int:
+    of_version = select(func.count()).select_from(Embedding)
+    return db.scalar(of_version.where(Embedding.version_id == version.id)) or 0
 
 
-def count_missing_for(db: Session, encoder: Version) -> int:
+def count_missing_for(db: Session, version: Version) -> int:
     """How many records of its project have no vector of their present text by this encoder."""
-    n_total = _count_records(db, encoder.project_id)
+    n_total = _count_records(db, version.project_id)
     if n_total == 0:
         return 0
     # Joined from the embeddings' side, both databases read indexes alone and no vectors.
@@ -123,7 +123,7 @@ def count_missing_for(db: Session, encoder: Version) -> int:
             Record,
             and_(Record.id == Embedding.record_id, Record.content_hash == Embedding.content_hash),
         )
-        .where(Embedding.version_id == encoder.id, Record.project_id == encoder.project_id)
+        .where(Embedding.version_id == version.id, Record.project_id == version.project_id)
     )
     return n_total - (db.scalar(present) or 0)
 
@@ -159,39 +159,39 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
     """
     with write_session() as db:
         project = db.get_one(Project, project_id)
-        raw_encoder(db, project)
+        get_or_create_raw_version(db, project)
         followed = list_followed_versions(db, project)
-    for encoder in followed:
-        embed_with(encoder, report, at_most)
+    for version in followed:
+        embed_with(version, report, at_most)
 
 
-def embed_with(encoder: Version, report: Report, at_most: int | None = None) -> None:
+def embed_with(version: Version, report: Report, at_most: int | None = None) -> None:
     """The same for one encoder, raw or deep."""
     n_timed, n_done, n_total, began = 0, 0, 0, 0.0
-    with EmbeddingPace(encoder.project_id) as pace:
-        for number, some in enumerate(_list_slices(encoder, at_most)):
+    with EmbeddingPace(version.project_id) as pace:
+        for number, some in enumerate(_list_slices(version, at_most)):
             if number % SLICES_PER_COUNT == 0:
-                n_done, n_total = _count_done(encoder)
+                n_done, n_total = _count_done(version)
             report(n_done, n_total)
-            encoder = settle_runtime(encoder)
-            n_stored = _embed(encoder, some)
+            version = settle_runtime(version)
+            n_stored = _embed(version, some)
             pace.add(n_stored)
             n_done = min(n_total, n_done + n_stored)
             # The first slice paid for loading the model.
             n_timed += len(some) if number else 0
             began = began or time.monotonic()
-        report(*_count_done(encoder))
+        report(*_count_done(version))
     if n_timed:
         record_speed(
-            encoder.project_id, n_timed, time.monotonic() - began, has_gpu=count_gpus() > 0
+            version.project_id, n_timed, time.monotonic() - began, has_gpu=count_gpus() > 0
         )
 
 
-def _list_slices(encoder: Version, at_most: int | None) -> Iterator[Sequence[Missing]]:
+def _list_slices(version: Version, at_most: int | None) -> Iterator[Sequence[Missing]]:
     """What is missing, in slices of texts of like length, while there is any."""
     n_left = at_most
     while n_left is None or n_left > 0:
-        missing = _list_missing(encoder, ROUND if n_left is None else min(n_left, ROUND))
+        missing = _list_missing(version, ROUND if n_left is None else min(n_left, ROUND))
         if not missing:
             return
         saved_searches = list(chunks(missing, max(SLICE, SLICE_PER_GPU * count_gpus())))
@@ -206,25 +206,25 @@ def _list_slices(encoder: Version, at_most: int | None) -> Iterator[Sequence[Mis
 _complete_up_to: dict[tuple[str, int], int] = {}
 
 
-def _list_missing(encoder: Version, at_most: int) -> list[Missing]:
+def _list_missing(version: Version, at_most: int) -> list[Missing]:
     """(id, content hash) of the oldest records that lack a vector, the shortest text first.
 
     Those that changed behind the hint, or were committed late, come once the others are done.
     """
-    key = (settings().database_url, encoder.id)
+    key = (settings().database_url, version.id)
     after = _complete_up_to.get(key, 0)
-    found = _missing_after(encoder, after, at_most)
+    found = _missing_after(version, after, at_most)
     if after and len(found) < at_most:
-        found = _missing_after(encoder, 0, at_most)
+        found = _missing_after(version, 0, at_most)
     if found:
         _complete_up_to[key] = min(record_id for record_id, _ in found) - 1
     return found
 
 
-def _missing_after(encoder: Version, record_id: int, at_most: int) -> list[Missing]:
+def _missing_after(version: Version, record_id: int, at_most: int) -> list[Missing]:
     oldest = (
         select(Record.id, Record.content_hash, func.length(Record.text).label("length"))
-        .where(*_missing_conditions(encoder), Record.id > record_id)
+        .where(*_missing_conditions(version), Record.id > record_id)
         .order_by(Record.id)
         .limit(at_most)
         .subquery()
@@ -234,22 +234,22 @@ def _missing_after(encoder: Version, record_id: int, at_most: int) -> list[Missi
         return [(each, content_hash) for each, content_hash in rows]
 
 
-def _embed(encoder: Version, some: Sequence[Missing]) -> int:
+def _embed(version: Version, some: Sequence[Missing]) -> int:
     """Store the vectors of a slice; how many records got one."""
     with read_session() as db:
-        vectors = load_vectors_by_hash(db, encoder.id, {content_hash for _, content_hash in some})
+        vectors = load_vectors_by_hash(db, version.id, {content_hash for _, content_hash in some})
         texts = _load_texts(
             db, [each for each, content_hash in some if content_hash not in vectors]
         )
     if texts:
         with read_session() as db:
-            model = load_text_encoder(db, encoder)
+            model = load_text_encoder(db, version)
         encoded = model.encode(list(texts.values()))
         vectors |= dict(zip(texts, as_bytes(encoded), strict=True))
     # A text that changed since we looked is not among them, and its record is still missing.
     known = [(each, content_hash) for each, content_hash in some if content_hash in vectors]
     failpoint("embed.before_store")
-    store_vectors(encoder.id, known, vectors)
+    store_vectors(version.id, known, vectors)
     failpoint("embed.after_store")
     return len(known)
 
@@ -260,10 +260,10 @@ def _load_texts(db: Session, record_ids: list[int]) -> dict[str, str]:
     return {row.content_hash: row.text for row in rows}
 
 
-def _count_done(encoder: Version) -> tuple[int, int]:
+def _count_done(version: Version) -> tuple[int, int]:
     with read_session() as db:
-        n_total = _count_records(db, encoder.project_id)
-        return n_total - count_missing_for(db, encoder), n_total
+        n_total = _count_records(db, version.project_id)
+        return n_total - count_missing_for(db, version), n_total
 
 
 def _count_records(db: Session, project_id: int) -> int:
@@ -271,11 +271,11 @@ def _count_records(db: Session, project_id: int) -> int:
     return db.scalar(counted) or 0
 
 
-def _missing_conditions(encoder: Version) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+def _missing_conditions(version: Version) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Conditions on Record: of this project, and without an embedding of the present text."""
     has_vector = exists().where(
-        Embedding.version_id == encoder.id,
+        Embedding.version_id == version.id,
         Embedding.record_id == Record.id,
         Embedding.content_hash == Record.content_hash,
     )
-    return Record.project_id == encoder.project_id, ~has_vector
+    return Record.project_id == version.project_id, ~has_vector

@@ -28,7 +28,7 @@ def needs_maintenance(db: Session, project: Project) -> bool:
     if status.error is not None and time.time() - status.reported_at < RETRY_SECONDS:
         return False
     return count_missing(db, project) > 0 or any(
-        needs_index(db, encoder) for encoder in _list_maintained(db, project)
+        needs_index(db, version) for version in _list_maintained(db, project)
     )
 
 
@@ -59,7 +59,7 @@ def list_damaged_projects(db: Session) -> list[int]:
     return [
         project.id
         for project in db.scalars(select(Project).order_by(Project.id))
-        if not all(_is_whole(db, encoder) for encoder in _list_maintained(db, project))
+        if not all(_is_whole(db, version) for version in _list_maintained(db, project))
     ]
 
 
@@ -88,18 +88,18 @@ def _list_maintained(db: Session, project: Project) -> list[Version]:
     return list(kept.values())
 
 
-def _is_due(db: Session, encoder: Version, *, is_idle: bool) -> bool:
+def _is_due(db: Session, version: Version, *, is_idle: bool) -> bool:
     if is_idle:
-        return needs_index(db, encoder) or not _is_whole(db, encoder)
-    return is_worth_writing(db, encoder)
+        return needs_index(db, version) or not _is_whole(db, version)
+    return is_worth_writing(db, version)
 
 
-def _is_whole(db: Session, encoder: Version) -> bool:
-    newest = find_newest_index(db, encoder.id)
+def _is_whole(db: Session, version: Version) -> bool:
+    newest = find_newest_index(db, version.id)
     if newest is None:
         return True
     of_revision = select(Artifact).where(
-        Artifact.version_id == encoder.id,
+        Artifact.version_id == version.id,
         Artifact.revision == newest.revision,
         Artifact.kind.in_(("index", "suggestions")),
     )

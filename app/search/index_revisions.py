@@ -30,9 +30,9 @@ from app.storage import store_file, verified_path
 GROWTH = 1.5
 
 
-def find_base_version_id(encoder: Version) -> int:
+def find_base_version_id(version: Version) -> int:
     """Whose embeddings this version reads: its raw version's, or its own."""
-    return encoder.base_version_id or encoder.id
+    return version.base_version_id or version.id
 
 
 def find_newest_index(db: Session, version_id: int) -> Artifact | None:
@@ -45,11 +45,11 @@ def _find_newest(db: Session, version_id: int, kind: str) -> Artifact | None:
     return db.scalar(of_kind.order_by(Artifact.revision.desc()).limit(1))
 
 
-def needs_index(db: Session, encoder: Version) -> bool:
+def needs_index(db: Session, version: Version) -> bool:
     """Whether embeddings came, went or changed since the newest revision, or its files are gone."""
-    of_raw = Embedding.version_id == find_base_version_id(encoder)
+    of_raw = Embedding.version_id == find_base_version_id(version)
     n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
-    newest = find_newest_index(db, encoder.id)
+    newest = find_newest_index(db, version.id)
     if n_embedded == 0 or newest is None:
         return n_embedded > 0
     if newest.n_records != n_embedded or not _is_in_place(db, newest):
@@ -58,11 +58,11 @@ def needs_index(db: Session, encoder: Version) -> bool:
     return last is not None and last > newest.created_at
 
 
-def is_worth_writing(db: Session, encoder: Version) -> bool:
+def is_worth_writing(db: Session, version: Version) -> bool:
     """Whether, with records still missing, the next revision would hold half as many again."""
-    of_raw = Embedding.version_id == find_base_version_id(encoder)
+    of_raw = Embedding.version_id == find_base_version_id(version)
     n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
-    newest = find_newest_index(db, encoder.id)
+    newest = find_newest_index(db, version.id)
     return n_embedded > 0 and (newest is None or n_embedded >= GROWTH * newest.n_records)
 
 
@@ -86,19 +86,19 @@ def write_index(version_id: int) -> None:
     """
     read_at = utc_now()
     with read_session() as db:
-        encoder = db.get_one(Version, version_id)
+        version = db.get_one(Version, version_id)
         head_file = db.scalar(
             select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
-        ids = embedded_ids(db, find_base_version_id(encoder))
-        dimension = vector_dimension(db, find_base_version_id(encoder))
+        ids = embedded_ids(db, find_base_version_id(version))
+        dimension = vector_dimension(db, find_base_version_id(version))
     if dimension == 0:
         return
     head: Head = RawHead(dimension)
     if head_file is not None:
         head = load_head(verified_path(head_file.file, head_file.sha256))
     index, suggestions = index_vectors(
-        head, read_blocks(find_base_version_id(encoder), ids), len(ids)
+        head, read_blocks(find_base_version_id(version), ids), len(ids)
     )
     if len(index) == 0:
         return
@@ -107,7 +107,7 @@ def write_index(version_id: int) -> None:
     files = {kind: store_file(kind, write) for kind, write in written.items()}
     failpoint("index.after_store")
     with write_session() as db:
-        encoder = db.get_one(Version, version_id, with_for_update=True)
+        version = db.get_one(Version, version_id, with_for_update=True)
         revision = _next_revision(db, version_id)
         add_artifacts(
             db, version_id, files, revision=revision, n_records=len(index), read_at=read_at

@@ -47,7 +47,7 @@ class LoadedVersion:
     revision  that of the index; the suggestions may be newer, since they are renewed by themselves
     """
 
-    encoder: Version
+    version: Version
     revision: int
     index: VectorIndex
     head: Head
@@ -118,12 +118,12 @@ def open_version(db: Session, version_id: int) -> LoadedVersion:
         _opening.release()
 
 
-def check_version_files(db: Session, encoder: Version) -> None:
+def check_version_files(db: Session, version: Version) -> None:
     """Read the files that open_version() would open, even if this process has them open already.
 
     Raises NotIndexed before the first revision, CorruptFile if no revision is whole.
     """
-    _load_newest_whole(encoder, _list_artifacts(db, encoder.id), None)
+    _load_newest_whole(version, _list_artifacts(db, version.id), None)
 
 
 def _swap(
@@ -134,17 +134,17 @@ def _swap(
         return before[1]  # Another thread opened it while this one waited.
     try:
         opened = None if before is None else before[1]
-        version = _load_newest_whole(db.get_one(Version, key[1]), artifacts, opened)
+        loaded = _load_newest_whole(db.get_one(Version, key[1]), artifacts, opened)
     except CorruptFile:
         if before is None:
             raise
         log.exception("search.version_damaged", version_id=key[1])
-        version = before[1]  # Its files are mapped, and were whole.
-    _open[key] = (newest, version)
+        loaded = before[1]  # Its files are mapped, and were whole.
+    _open[key] = (newest, loaded)
     _open.move_to_end(key)
     while len(_open) > MOST_OPEN:
         _open.popitem(last=False)
-    return version
+    return loaded
 
 
 def _list_artifacts(db: Session, version_id: int) -> Sequence[Artifact]:
@@ -162,7 +162,7 @@ def _select_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
 
 
 def _load_newest_whole(
-    encoder: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
+    version: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
 ) -> LoadedVersion:
     """The newest whole index with the newest whole suggestions. Raises Damaged if there is none."""
     heads = [each for each in artifacts if each.kind == "head"]
@@ -170,12 +170,12 @@ def _load_newest_whole(
     suggestions = [each for each in artifacts if each.kind == "suggestions"]
     if not indexes:
         raise NotIndexed
-    version = _load_first_whole(
-        indexes, lambda each: _load_searchable(encoder, [*heads, each], before)
+    loaded = _load_first_whole(
+        indexes, lambda each: _load_searchable(version, [*heads, each], before)
     )
     if not suggestions:
-        return version
-    return _load_first_whole(suggestions, lambda each: _add_suggestions(version, each))
+        return loaded
+    return _load_first_whole(suggestions, lambda each: _add_suggestions(loaded, each))
 
 
 def _load_first_whole(
@@ -194,7 +194,7 @@ def _load_first_whole(
 
 
 def _load_searchable(
-    encoder: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
+    version: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
 ) -> LoadedVersion:
     """The version without its suggestions: an index and the head, if it has one."""
     names = frozenset(artifact.file for artifact in artifacts)
@@ -211,16 +211,16 @@ def _load_searchable(
         raise CorruptFile(files["index"].file) from error
     if index.n_records != files["index"].n_records or index.dimension != head.dimension:
         raise CorruptFile(files["index"].file)
-    return LoadedVersion(encoder, files["index"].revision, index, head, NONE, names)
+    return LoadedVersion(version, files["index"].revision, index, head, NONE, names)
 
 
-def _add_suggestions(version: LoadedVersion, artifact: Artifact) -> LoadedVersion:
+def _add_suggestions(loaded: LoadedVersion, artifact: Artifact) -> LoadedVersion:
     try:
         suggestions = load_suggestions(_verify(artifact))
     except ValueError as error:
         raise CorruptFile(artifact.file) from error
-    files = version.files | {artifact.file}
-    return replace(version, suggestions=suggestions, files=files)
+    files = loaded.files | {artifact.file}
+    return replace(loaded, suggestions=suggestions, files=files)
 
 
 def _verify(artifact: Artifact) -> Path:

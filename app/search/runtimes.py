@@ -42,15 +42,15 @@ class RuntimeChoice:
     stored: StoredFile | None = None
 
 
-def settle_runtime(encoder: Version) -> Version:
+def settle_runtime(version: Version) -> Version:
     """The raw or deep version once its runtime is settled: it is tried here if it is not yet.
 
     Takes up to two minutes for int8. May be killed, and repeated. Raises BaseModelMissing.
     """
-    if encoder.runtime is not None:
-        return encoder
+    if version.runtime is not None:
+        return version
     with read_session() as db:
-        present = db.get_one(Version, encoder.id)
+        present = db.get_one(Version, version.id)
         has_vectors = db.scalar(select(exists().where(Embedding.version_id == present.id)))
     if present.runtime is not None:
         return present
@@ -61,21 +61,21 @@ def settle_runtime(encoder: Version) -> Version:
     return _store_choice(present, _choose(present, settings().runtime))
 
 
-def _store_choice(encoder: Version, choice: RuntimeChoice) -> Version:
+def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
     """Write the choice down, unless another worker was quicker; our file is an orphan then."""
     with write_session() as db:
-        locked = select(Version).where(Version.id == encoder.id).with_for_update(key_share=True)
+        locked = select(Version).where(Version.id == version.id).with_for_update(key_share=True)
         present = db.scalars(locked).one()
         if present.runtime is None:
             present.runtime, present.runtime_reason = choice.runtime, choice.reason
             if choice.stored is not None:
                 files = {RUNTIME_FILE: choice.stored}
                 add_artifacts(db, present.id, files, revision=1, n_records=0, read_at=None)
-    log.info("runtime.settled", encoder=present.id, runtime=present.runtime, why=choice.reason)
+    log.info("runtime.settled", version=present.id, runtime=present.runtime, why=choice.reason)
     return present
 
 
-def _choose(encoder: Version, wanted: RuntimeName) -> RuntimeChoice:
+def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
     """The wanted runtime if it stands its trial, or else the next slower one that does."""
     if wanted == TORCH:
         return RuntimeChoice(TORCH, "It is the runtime that was set.")
@@ -83,8 +83,8 @@ def _choose(encoder: Version, wanted: RuntimeName) -> RuntimeChoice:
         reason = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'."
         return RuntimeChoice(TORCH, reason)
     with read_session() as db:
-        shared = load_text_encoder(db, encoder)
-        texts = _load_sample_texts(db, encoder.project_id)
+        shared = load_text_encoder(db, version)
+        texts = _load_sample_texts(db, version.project_id)
     refusals = []
     for runtime in (OPENVINO_INT8, OPENVINO) if wanted == OPENVINO_INT8 else (OPENVINO,):
         try:

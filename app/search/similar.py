@@ -113,10 +113,10 @@ def open_pinned_version(
     if version_id is not None:
         check_not_deleted(pinned := find_version_by_id(db, project.id, version_id))
         return open_version(db, pinned.id)
-    encoder = find_active_version(db, project.id)
-    if encoder is None:
+    version = find_active_version(db, project.id)
+    if version is None:
         raise NotIndexed
-    return open_version(db, encoder.id)
+    return open_version(db, version.id)
 
 
 def _build_query(db: Session, project: Project, loaded: LoadedVersion, seed: Seed) -> Vectors:
@@ -133,7 +133,7 @@ def _query_from_text(db: Session, loaded: LoadedVersion, text: str) -> Vectors:
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
-    return loaded.head.tune(load_text_encoder(db, loaded.encoder).encode([text.strip()]))
+    return loaded.head.tune(load_text_encoder(db, loaded.version).encode([text.strip()]))
 
 
 def _query_from_label(
@@ -168,7 +168,7 @@ def _query_from_records(
     vectors = [loaded.index.vectors(indexed)]
     # Embedded after the revision was written: its vector is in the database already.
     late, raw = load_vectors(
-        db, find_base_version_id(loaded.encoder), np.setdiff1d(wanted, indexed).tolist()
+        db, find_base_version_id(loaded.version), np.setdiff1d(wanted, indexed).tolist()
     )
     if late:
         vectors.append(loaded.head.tune(raw))

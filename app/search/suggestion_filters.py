@@ -61,9 +61,9 @@ def resolve_suggestion_filters(db: Session, project: Project, filters: Filters) 
 
 def load_active_suggestions(db: Session, project_id: int) -> Suggestions:
     """Those of the active version; none where there is none, or where its files are damaged."""
-    encoder = find_active_version(db, project_id)
+    version = find_active_version(db, project_id)
     try:
-        return NONE if encoder is None else open_version(db, encoder.id).suggestions
+        return NONE if version is None else open_version(db, version.id).suggestions
     except (NotIndexed, CorruptFile):
         return NONE
 

@@ -41,8 +41,8 @@ def load_vectors(
 
 def embedded_ids(db: Session, version_id: int) -> Ids:
     """The ids of all records that have a vector by this encoder, (n,) int64, ascending."""
-    of_encoder = select(Embedding.record_id).where(Embedding.version_id == version_id)
-    ids = db.execute(of_encoder.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()
+    of_version = select(Embedding.record_id).where(Embedding.version_id == version_id)
+    ids = db.execute(of_version.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()
     return np.fromiter(ids, np.int64)
 
 

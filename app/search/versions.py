@@ -26,7 +26,7 @@ ROLL_BACK = "Rolled back"
 FIRST = "The first version"
 
 
-def raw_encoder(db: Session, project: Project) -> Version:
+def get_or_create_raw_version(db: Session, project: Project) -> Version:
     """The project's raw version, made and activated here if there is none yet."""
     found = find_raw_version(db, project)
     if found is not None:
@@ -35,7 +35,7 @@ def raw_encoder(db: Session, project: Project) -> Version:
     # Another worker may have been quicker, while we waited.
     found = find_raw_version(db, project)
     return found or publish(
-        db, project, kind=VersionKind.RAW, raw_encoder=None, files={}, n_records=0
+        db, project, kind=VersionKind.RAW, base_version=None, files={}, n_records=0
     )
 
 
@@ -69,10 +69,10 @@ def find_version(db: Session, project_id: int, number: int) -> Version:
     return found
 
 
-def check_not_deleted(encoder: Version) -> None:
+def check_not_deleted(version: Version) -> None:
     """Raises Conflict when the version's files were deleted."""
-    if encoder.deleted_at is not None:
-        raise Conflict(f"Version {encoder.number} was deleted; only its run's figures are left.")
+    if version.deleted_at is not None:
+        raise Conflict(f"Version {version.number} was deleted; only its run's figures are left.")
 
 
 def _find_one(db: Session, project_id: int, column: object, value: int) -> Version:
@@ -97,17 +97,17 @@ def list_versions(db: Session, project_id: int) -> list[Version]:
 
 def publish_prepared(
     db: Session,
-    encoder: Version,
+    version: Version,
     files: Mapping[str, StoredFile],
     *,
     n_records: int,
     read_at: datetime,
 ) -> Version:
     """Make a version of an encoder whose embeddings were made ahead; for the rest see publish()."""
-    lock_versions(db, encoder.project_id)
-    encoder.number = _next_number(db, encoder.project_id)
-    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
-    return encoder
+    lock_versions(db, version.project_id)
+    version.number = _next_number(db, version.project_id)
+    add_artifacts(db, version.id, files, revision=1, n_records=n_records, read_at=read_at)
+    return version
 
 
 def publish(
@@ -115,7 +115,7 @@ def publish(
     project: Project,
     *,
     kind: str,
-    raw_encoder: Version | None,
+    base_version: Version | None,
     files: Mapping[str, StoredFile],
     n_records: int,
     read_at: datetime | None = None,
@@ -129,19 +129,19 @@ def publish(
                  that are newer count as lacking, and the worker writes the next revision
     """
     lock_versions(db, project.id)
-    encoder = Version(
+    version = Version(
         project_id=project.id,
         number=_next_number(db, project.id),
         kind=kind,
-        base_model=project.base_model if raw_encoder is None else raw_encoder.base_model,
-        base_version_id=None if raw_encoder is None else raw_encoder.id,
+        base_model=project.base_model if base_version is None else base_version.base_model,
+        base_version_id=None if base_version is None else base_version.id,
     )
-    db.add(encoder)
+    db.add(version)
     db.flush()
-    add_artifacts(db, encoder.id, files, revision=1, n_records=n_records, read_at=read_at)
+    add_artifacts(db, version.id, files, revision=1, n_records=n_records, read_at=read_at)
     if find_active_version(db, project.id) is None:
-        _add_activation(db, encoder, by=None, reason=FIRST)
-    return encoder
+        _add_activation(db, version, by=None, reason=FIRST)
+    return version
 
 
 def add_artifacts(
@@ -178,12 +178,12 @@ def activate_version(project: Project, number: int, by: User | None, reason: str
     Raises NotFound; Conflict if search uses it already, or if it was deleted or is damaged.
     """
     with read_session() as db:
-        encoder = find_version(db, project.id, number)
-        _check_not_active(db, encoder)
-        _check_not_damaged(db, encoder)
+        version = find_version(db, project.id, number)
+        _check_not_active(db, version)
+        _check_not_damaged(db, version)
     with write_session() as db:
-        activate(db, encoder, by, reason)
-    return encoder
+        activate(db, version, by, reason)
+    return version
 
 
 def roll_back_version(project: Project, by: User | None) -> Version:
@@ -199,60 +199,60 @@ def roll_back_version(project: Project, by: User | None) -> Version:
         return roll_back(db, project, by)
 
 
-def activate(db: Session, encoder: Version, by: User | None, reason: str) -> Activation:
+def activate(db: Session, version: Version, by: User | None, reason: str) -> Activation:
     """Have search use this version from now on, and announce it; its files are known to be whole.
 
     by  None means the worker or a command, not a person
 
     Raises Conflict if search uses it already, or if it was deleted.
     """
-    lock_versions(db, encoder.project_id)
-    check_not_deleted(find_version_by_id(db, encoder.project_id, encoder.id))
-    _check_not_active(db, encoder)
-    return _add_activation(db, encoder, by, reason)
+    lock_versions(db, version.project_id)
+    check_not_deleted(find_version_by_id(db, version.project_id, version.id))
+    _check_not_active(db, version)
+    return _add_activation(db, version, by, reason)
 
 
-def _check_not_active(db: Session, encoder: Version) -> None:
-    active = find_active_version(db, encoder.project_id)
-    if active is not None and active.id == encoder.id:
-        raise Conflict(f"Version {encoder.number} is active already.")
+def _check_not_active(db: Session, version: Version) -> None:
+    active = find_active_version(db, version.project_id)
+    if active is not None and active.id == version.id:
+        raise Conflict(f"Version {version.number} is active already.")
 
 
-def _check_not_damaged(db: Session, encoder: Version) -> None:
+def _check_not_damaged(db: Session, version: Version) -> None:
     """Raises Conflict when search could not use the version's files, or those it stands on."""
-    base_id = encoder.base_version_id or encoder.id
+    base_id = version.base_version_id or version.id
     try:
         if db.get_one(Version, base_id).kind == "deep":
             check_model(db, base_id)
-        check_version_files(db, encoder)
+        check_version_files(db, version)
     except NotIndexed:
         return  # The worker writes its index once it is active.
     except CorruptFile as error:
         raise Conflict(
-            f"Version {encoder.number} cannot be activated: {error.file} is damaged or missing. "
+            f"Version {version.number} cannot be activated: {error.file} is damaged or missing. "
             "Restore the file from a backup, or activate another version."
         ) from error
 
 
-def _add_activation(db: Session, encoder: Version, by: User | None, reason: str) -> Activation:
+def _add_activation(db: Session, version: Version, by: User | None, reason: str) -> Activation:
     activation = Activation(
-        project_id=encoder.project_id,
-        version_id=encoder.id,
+        project_id=version.project_id,
+        version_id=version.id,
         user_id=None if by is None else by.id,
         reason=reason,
     )
     db.add(activation)
     db.flush()
-    _announce(db, encoder, activation)
+    _announce(db, version, activation)
     return activation
 
 
-def _announce(db: Session, encoder: Version, activation: Activation) -> None:
-    project = db.get_one(Project, encoder.project_id)
+def _announce(db: Session, version: Version, activation: Activation) -> None:
+    project = db.get_one(Project, version.project_id)
     is_back = activation.reason == ROLL_BACK
     kind = "version.rolled_back" if is_back else "version.activated"
-    sentence = f"Search uses version {encoder.number} {'again' if is_back else 'from now on'}."
-    facts = {"version": encoder.number, "kind": encoder.kind, "reason": activation.reason}
+    sentence = f"Search uses version {version.number} {'again' if is_back else 'from now on'}."
+    facts = {"version": version.number, "kind": version.kind, "reason": activation.reason}
     announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
 
 
@@ -265,9 +265,9 @@ def roll_back(db: Session, project: Project, by: User | None) -> Version:
     target = find_rollback_target(db, project.id)
     if target is None:
         raise Conflict("There is no earlier version to go back to.")
-    encoder = find_version_by_id(db, project.id, target)
-    activate(db, encoder, by, ROLL_BACK)
-    return encoder
+    version = find_version_by_id(db, project.id, target)
+    activate(db, version, by, ROLL_BACK)
+    return version
 
 
 def can_roll_back(db: Session, project_id: int) -> bool:

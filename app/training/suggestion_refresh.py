@@ -60,15 +60,15 @@ def is_refresh_due(db: Session, project: Project) -> bool:
     """
     if find_moving_run(db, project.id) is not None:
         return False
-    encoder = find_active_version(db, project.id)
-    index = None if encoder is None else find_newest_index(db, encoder.id)
-    if encoder is None or index is None or _count_labeled(db, project.id, 0) < project.min_labels:
+    version = find_active_version(db, project.id)
+    index = None if version is None else find_newest_index(db, version.id)
+    if version is None or index is None or _count_labeled(db, project.id, 0) < project.min_labels:
         return False
-    newest = find_newest_suggestions(db, encoder.id)
+    newest = find_newest_suggestions(db, version.id)
     if newest is not None and newest.revision < index.revision:
         return True
     return (
-        _count_labeled(db, project.id, _find_known_action_id(db, encoder, newest))
+        _count_labeled(db, project.id, _find_known_action_id(db, version, newest))
         >= MIN_CHANGED_LABELS
     )
 
@@ -96,9 +96,9 @@ def _refresh(project_id: int) -> None:
         project = db.get_one(Project, project_id)
         if not is_refresh_due(db, project):
             return
-        encoder = find_active_version(db, project_id)
-        assert encoder is not None  # Else nothing were due.
-        raw = db.get_one(Version, find_base_version_id(encoder))
+        version = find_active_version(db, project_id)
+        assert version is not None  # Else nothing were due.
+        raw = db.get_one(Version, find_base_version_id(version))
         snapshot = freeze(db, project, raw)
         ids, vectors = load_all_vectors(db, raw.id)
         recipe = Recipe()
@@ -108,7 +108,7 @@ def _refresh(project_id: int) -> None:
     probabilities = infer_from_raw_vectors(graph, vectors, examples, recipe, words)
     suggestions = Suggestions(ids, examples.label_ids, probabilities.astype("float16"))
     write_suggestions(
-        encoder.id, suggestions, last_action_id=snapshot.last_action_id, read_at=read_at
+        version.id, suggestions, last_action_id=snapshot.last_action_id, read_at=read_at
     )
     log.info(
         "suggestions.renewed",
@@ -126,13 +126,13 @@ def log_failure(project_id: int, sentence: str) -> None:
 STEPS: tuple[tuple[str, Step], ...] = (("renew", refresh_suggestions),)
 
 
-def _find_known_action_id(db: Session, encoder: Version, newest: Artifact | None) -> int:
+def _find_known_action_id(db: Session, version: Version, newest: Artifact | None) -> int:
     """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
     if newest is None:
         return 0
     if newest.last_action_id is not None:
         return newest.last_action_id
-    of_run = select(TrainingRun.last_action_id).where(TrainingRun.version_id == encoder.id)
+    of_run = select(TrainingRun.last_action_id).where(TrainingRun.version_id == version.id)
     return db.scalar(of_run) or 0
 
 

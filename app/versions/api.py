@@ -42,19 +42,19 @@ class VersionNodeResponse(StrictModel):
     @classmethod
     def of(cls, kin: VersionNode) -> Self:
         """Built from the row and its run."""
-        encoder, made_by = kin.encoder, kin.facts.made_by
+        version, made_by = kin.version, kin.facts.made_by
         return cls(
-            number=encoder.number,
-            kind=encoder.kind,
+            number=version.number,
+            kind=version.kind,
             source=kin.source,
             run=made_by.run.number if made_by else None,
             n_examples=made_by.run.n_examples if made_by else None,
             is_active=kin.facts.is_active,
-            is_pinned=encoder.is_pinned,
-            note=encoder.note,
+            is_pinned=version.is_pinned,
+            note=version.note,
             n_bytes=kin.n_bytes,
             n_sessions=kin.n_sessions,
-            created_at=encoder.created_at,
+            created_at=version.created_at,
         )
 
 
@@ -117,8 +117,8 @@ class TrialResponse(StrictModel):
     def of(cls, tried: TextTrial) -> Self:
         """As JSON shows it."""
         return cls(
-            version=tried.encoder.number,
-            kind=tried.encoder.kind,
+            version=tried.version.number,
+            kind=tried.version.kind,
             scores=[(label.name, score) for label, score in tried.scores],
             neighbours=[
                 NeighbourResponse(
@@ -178,7 +178,7 @@ def describe_by_api(
     return next(
         VersionNodeResponse.of(kin)
         for kin in build_lineage(db, project)
-        if kin.encoder.number == number
+        if kin.version.number == number
     )
 
 

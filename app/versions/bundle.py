@@ -36,9 +36,9 @@ def bundle_response(db: Session, project: Project, number: int) -> StreamingResp
     Raises NotFound, Conflict for a deleted version, Damaged when a file is not what the database
     says it is, StorageFull.
     """
-    encoder = find_version(db, project.id, number)
+    version = find_version(db, project.id, number)
     facts = next(
-        each for each in load_version_summaries(db, project) if each.encoder.id == encoder.id
+        each for each in load_version_summaries(db, project) if each.version.id == version.id
     )
     return file_response(
         lambda out: _write(db, project, facts, out),
@@ -49,8 +49,8 @@ def bundle_response(db: Session, project: Project, number: int) -> StreamingResp
 
 def _write(db: Session, project: Project, facts: VersionSummary, out: BinaryIO) -> None:
     source, head = (
-        find_base_version(db, facts.encoder),
-        _find_artifact(db, facts.encoder.id, "head"),
+        find_base_version(db, facts.version),
+        _find_artifact(db, facts.version.id, "head"),
     )
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         _add_entry(bundle, "README.md", version_card(project, facts, source).encode())
@@ -61,7 +61,7 @@ def _write(db: Session, project: Project, facts: VersionSummary, out: BinaryIO) 
             _add_entry(bundle, "figures.json", _to_json(run_as_json(facts.made_by)))
         if head is not None:
             _add_entry(bundle, "head.safetensors", head.read_bytes())
-        for name, path in _list_encoder_files(db, source):
+        for name, path in _list_model_files(db, source):
             bundle.write(path, f"encoder/{name}")
 
 
@@ -69,15 +69,15 @@ def _describe_version(
     db: Session, project: Project, facts: VersionSummary, source: Version, head: Path | None
 ) -> dict[str, Any]:
     """What the ten lines need to know, and what people may ask."""
-    encoder = facts.encoder
+    version = facts.version
     description: dict[str, Any] = {
         "project": project.slug,
-        "version": encoder.number,
-        "kind": encoder.kind,
-        "base_model": encoder.base_model,
-        "created_at": encoder.created_at,
-        "note": encoder.note,
-        "encoder": "encoder" if source.kind == VersionKind.DEEP else encoder.base_model,
+        "version": version.number,
+        "kind": version.kind,
+        "base_model": version.base_model,
+        "created_at": version.created_at,
+        "note": version.note,
+        "encoder": "encoder" if source.kind == VersionKind.DEEP else version.base_model,
         "is_multi_label": project.is_multi_label,
         "labels": [],
     }
@@ -97,7 +97,7 @@ def _find_artifact(db: Session, version_id: int, kind: str) -> Path | None:
     return None if artifact is None else verified_path(artifact.file, artifact.sha256)
 
 
-def _list_encoder_files(db: Session, source: Version) -> list[tuple[str, Path]]:
+def _list_model_files(db: Session, source: Version) -> list[tuple[str, Path]]:
     """(name in the encoder's folder, path) of a deep version's files; none for a base model."""
     files = select(Artifact).where(
         Artifact.version_id == source.id, Artifact.kind.startswith(f"{KIND}-")

@@ -29,23 +29,23 @@ class VersionNode:
     n_sessions: int
 
     @property
-    def encoder(self) -> Version:
+    def version(self) -> Version:
         """The row."""
-        return self.facts.encoder
+        return self.facts.version
 
 
 def build_lineage(db: Session, project: Project) -> list[VersionNode]:
     """All versions: each followed by what stands on it, the newest first among siblings."""
     all_facts = load_version_summaries(db, project)
-    by_id = {facts.encoder.id: facts for facts in all_facts}
+    by_id = {facts.version.id: facts for facts in all_facts}
     sizes, sessions = _measure_sizes(db, project.id), _count_sessions(db, project.id)
     return [
         VersionNode(
             facts,
             depth,
             _find_number(by_id, _find_parent(facts, by_id)),
-            sizes.get(facts.encoder.id, 0),
-            sessions.get(facts.encoder.id, 0),
+            sizes.get(facts.version.id, 0),
+            sessions.get(facts.version.id, 0),
         )
         for facts, depth in _walk(all_facts, by_id, None, 0)
     ]
@@ -60,26 +60,26 @@ def _walk(
     for facts in all_facts:
         if _find_parent(facts, by_id) == parent:
             yield facts, depth
-            yield from _walk(all_facts, by_id, facts.encoder.id, depth + 1)
+            yield from _walk(all_facts, by_id, facts.version.id, depth + 1)
 
 
 def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int | None:
     """The version below: a deep one was tuned from the raw one of its base model."""
-    encoder = facts.encoder
-    if encoder.kind == VersionKind.RAW:
+    version = facts.version
+    if version.kind == VersionKind.RAW:
         return None
-    if encoder.base_version_id in by_id:
-        return encoder.base_version_id
+    if version.base_version_id in by_id:
+        return version.base_version_id
     raw = (
-        each.encoder.id
+        each.version.id
         for each in by_id.values()
-        if each.encoder.kind == VersionKind.RAW and each.encoder.base_model == encoder.base_model
+        if each.version.kind == VersionKind.RAW and each.version.base_model == version.base_model
     )
     return next(raw, None)
 
 
 def _find_number(by_id: dict[int, VersionSummary], version_id: int | None) -> int | None:
-    return None if version_id is None else by_id[version_id].encoder.number
+    return None if version_id is None else by_id[version_id].version.number
 
 
 def _measure_sizes(db: Session, project_id: int) -> dict[int, int]:
@@ -91,9 +91,9 @@ def _measure_sizes(db: Session, project_id: int) -> dict[int, int]:
             .group_by(Artifact.version_id)
         ).all()
     )
-    for encoder in list_versions(db, project_id):
-        if encoder.base_version_id is None:
-            files[encoder.id] = files.get(encoder.id, 0) + _measure_embeddings(db, encoder.id)
+    for version in list_versions(db, project_id):
+        if version.base_version_id is None:
+            files[version.id] = files.get(version.id, 0) + _measure_embeddings(db, version.id)
     return {version_id: int(n) for version_id, n in files.items()}
 
 

@@ -56,19 +56,19 @@ measured and the recipe. There is no record in this bundle.
 
 def version_card(project: Project, facts: VersionSummary, source: Version) -> str:
     """Markdown. `source` is the version whose vectors it reads."""
-    encoder = facts.encoder
+    version = facts.version
     return CARD.format(
         project=project.name,
-        number=encoder.number,
+        number=version.number,
         what=_describe(facts, source),
-        note=f"{encoder.note}\n\n" if encoder.note else "",
+        note=f"{version.note}\n\n" if version.note else "",
         loading=_loading_code(project, facts, source),
         measured=_metrics_table(facts),
     )
 
 
 def _describe(facts: VersionSummary, source: Version) -> str:
-    base = facts.encoder.base_model
+    base = facts.version.base_model
     if facts.made_by is None:
         return f"The base model {base}, as it is."
     below = (
@@ -76,7 +76,7 @@ def _describe(facts: VersionSummary, source: Version) -> str:
         if source.kind == VersionKind.DEEP
         else base
     )
-    if source.id == facts.encoder.id:
+    if source.id == facts.version.id:
         below = f"{base}, tuned whole,"
     n = facts.made_by.run.n_examples or 0
     return f"A head on {below} tuned with Likewise on {n:,} labeled records."
@@ -84,7 +84,7 @@ def _describe(facts: VersionSummary, source: Version) -> str:
 
 def _loading_code(project: Project, facts: VersionSummary, source: Version) -> str:
     if facts.made_by is None:
-        return RAW_LOADING_CODE.format(encoder=facts.encoder.base_model)
+        return RAW_LOADING_CODE.format(version=facts.version.base_model)
     return LOADING_CODE.replace("{chances}", PROBABILITY_CODE[project.is_multi_label])
 
 

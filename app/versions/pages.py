@@ -36,7 +36,7 @@ def show_versions(request: Request, project: CurrentProject, db: ReadDb) -> Resp
         "versions/versions.html",
         project=project,
         kin=kin,
-        stays={each.encoder.id: reason_to_keep(db, project, each.encoder) for each in kin},
+        stays={each.version.id: reason_to_keep(db, project, each.version) for each in kin},
         can_roll_back=can_roll_back(db, project.id),
         keep=db.get_one(Project, project.id).keep_versions,
     )
@@ -52,7 +52,7 @@ def compare_versions(
 ) -> Response:
     """Two versions side by side."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
-    facts = {each.encoder.id: each for each in load_version_summaries(db, project)}
+    facts = {each.version.id: each for each in load_version_summaries(db, project)}
     return render(
         request,
         "versions/compare.html",
@@ -74,7 +74,7 @@ def try_versions(
 ) -> Response:
     """What the raw version and the one in use make of a text."""
     pair = find_raw_and_active(db, project)
-    is_slow = any(not is_loaded(db, encoder) for encoder in pair)
+    is_slow = any(not is_loaded(db, version) for version in pair)
     must_wait = bool(text.strip()) and is_slow and not now and not wants_fragment(request)
     tried, trouble = (
         (None, None) if must_wait or not text.strip() else _try_text(db, project, text, pair)
@@ -132,6 +132,6 @@ def _try_text(
     db: Session, project: Project, text: str, pair: list[Version]
 ) -> tuple[list[TextTrial] | None, Any]:
     try:
-        return [try_text(db, project, text, encoder) for encoder in pair], None
+        return [try_text(db, project, text, version) for version in pair], None
     except AppError as trouble:
         return None, trouble.sentence

@@ -36,8 +36,8 @@ def describe(db: Session, project: Project, number: int, note: str, *, is_pinned
     note = note.strip()
     if len(note) > LONGEST_NOTE:
         raise Invalid(f"A note has at most {LONGEST_NOTE:,} characters.")
-    encoder = find_version(db, project.id, number)
-    encoder.note, encoder.is_pinned = note, is_pinned
+    version = find_version(db, project.id, number)
+    version.note, version.is_pinned = note, is_pinned
     db.flush()
 
 
@@ -49,16 +49,16 @@ def set_retention_limit(db: Session, project_id: int, n: int) -> None:
     db.flush()
 
 
-def reason_to_keep(db: Session, project: Project, encoder: Version) -> str | None:
+def reason_to_keep(db: Session, project: Project, version: Version) -> str | None:
     """Why the version cannot be deleted now, or None."""
     active = find_active_version(db, project.id)
-    if encoder.kind == VersionKind.RAW:
+    if version.kind == VersionKind.RAW:
         return "Every other version stands on the raw one."
-    if active is not None and encoder.id in (active.id, active.base_version_id):
+    if active is not None and version.id in (active.id, active.base_version_id):
         return "Search uses it."
-    if encoder.is_pinned:
+    if version.is_pinned:
         return "It is pinned."
-    if _has_heads(db, encoder):
+    if _has_heads(db, version):
         return "A head that is still there stands on it."
     if find_moving_run(db, project.id) is not None:
         return "A run is going that may stand on it."
@@ -72,13 +72,13 @@ def delete_version(project: Project, number: int, by: User | None) -> None:
     """
     with write_session() as db:
         lock_versions(db, project.id)
-        encoder = find_version(db, project.id, number)
-        reason = reason_to_keep(db, project, encoder)
+        version = find_version(db, project.id, number)
+        reason = reason_to_keep(db, project, version)
         if reason is not None:
             raise Conflict(f"Version {number} cannot be deleted. {reason}")
-        encoder.deleted_at = utc_now()
-        files = db.scalars(select(Artifact.file).where(Artifact.version_id == encoder.id)).all()
-        db.execute(delete(Artifact).where(Artifact.version_id == encoder.id))
+        version.deleted_at = utc_now()
+        files = db.scalars(select(Artifact.file).where(Artifact.version_id == version.id)).all()
+        db.execute(delete(Artifact).where(Artifact.version_id == version.id))
         audit.log_event(
             db,
             "version.delete",
@@ -128,6 +128,6 @@ def _find_surplus(db: Session, project: Project) -> list[int]:
     ]
 
 
-def _has_heads(db: Session, encoder: Version) -> bool:
-    heads = exists().where(Version.base_version_id == encoder.id, Version.deleted_at.is_(None))
+def _has_heads(db: Session, version: Version) -> bool:
+    heads = exists().where(Version.base_version_id == version.id, Version.deleted_at.is_(None))
     return bool(db.scalar(select(heads)))

@@ -27,7 +27,7 @@ class TextTrial:
     found   its nearest records
     """
 
-    encoder: Version
+    version: Version
     scores: tuple[tuple[Label, float], ...]
     neighbours: tuple[SimilarRecord, ...]
 
@@ -38,29 +38,29 @@ def find_raw_and_active(db: Session, project: Project) -> list[Version]:
     return list({each.id: each for each in both if each is not None}.values())
 
 
-def try_text(db: Session, project: Project, text: str, encoder: Version) -> TextTrial:
+def try_text(db: Session, project: Project, text: str, version: Version) -> TextTrial:
     """Nothing is stored. Raises Invalid for an empty or too long text, and as similar() does."""
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT:
         raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
-    version = open_pinned_version(db, project, encoder.id)
-    request = SearchRequest.near_to(Seed("text", text=text), k=MOST_FOUND, version=encoder.number)
+    loaded = open_pinned_version(db, project, version.id)
+    request = SearchRequest.near_to(Seed("text", text=text), k=MOST_FOUND, version=version.number)
     return TextTrial(
-        encoder,
-        _score_labels(db, project, version, text),
+        version,
+        _score_labels(db, project, loaded, text),
         find_similar_records(db, project, request).found,
     )
 
 
 def _score_labels(
-    db: Session, project: Project, version: LoadedVersion, text: str
+    db: Session, project: Project, loaded: LoadedVersion, text: str
 ) -> tuple[tuple[Label, float], ...]:
-    probabilities = version.head.suggest(load_text_encoder(db, version.encoder).encode([text]))
+    probabilities = loaded.head.suggest(load_text_encoder(db, loaded.version).encode([text]))
     if probabilities is None:
         return ()
     resolver = load_label_resolver(db, project.id)
     scored: dict[int, float] = {}
-    for label_id, probability in zip(version.head.classes, probabilities[0].tolist(), strict=True):
+    for label_id, probability in zip(loaded.head.classes, probabilities[0].tolist(), strict=True):
         given = resolver.resolve(label_id)
         if given is not None:
             scored[given] = scored.get(given, 0.0) + probability

@@ -19,7 +19,7 @@ from app.maps.drawing import draw_sketch
 from app.maps.map_files import MAP, find_map, publish_map
 from app.models import Project, TrainingRun, User, Version, utc_now
 from app.search.index_revisions import write_index
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.training.pipeline import steps as loop
 from tests.conftest import client_of, make_project, make_user
 from tests.training.conftest import embedded_project, label, label_ids, record_ids
@@ -129,7 +129,7 @@ def _paths(routes: list[BaseRoute]) -> Iterator[str]:
 def _train(project: Project, admin: User) -> None:
     """48 labels, one head run on them, and a quick map of both versions."""
     with write_session() as db:
-        raw_id = raw_encoder(db, project).id
+        raw_id = get_or_create_raw_version(db, project).id
     write_index(raw_id)
     label(project, admin, range(48))
     assert client_of(admin).post(f"/api/v1{ROOT}/runs", json={}).status_code == 201

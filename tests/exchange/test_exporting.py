@@ -17,7 +17,7 @@ from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.labeling.annotations.undo import undo
 from app.models import Embedding, Label, Project, Record
 from app.records.filters import Filters
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.web.csv_tables import escape_formula
 from tests.conftest import make_project, make_user
 from tests.exchange.files import all_fields, as_csv, as_jsonl, imported, labels, texts
@@ -150,7 +150,7 @@ def test_vectors_wait_until_every_record_has_one(database: str) -> None:
     project = make_project()
     imported(project, as_csv([{"id": "a", "text": "x"}, {"id": "b", "text": "y"}]))
     with write_session() as db:
-        raw_encoder(db, project)
+        get_or_create_raw_version(db, project)
 
     with pytest.raises(Conflict, match="2 records have no vector yet"):
         exported(project, "parquet", with_vectors=True)

@@ -100,7 +100,7 @@ def publish_suggestions(
         "suggestions": store_file("suggestions", lambda path: save_suggestions(found, path)),
     }
     with write_session() as db:
-        return publish(db, project, kind="raw", raw_encoder=None, files=files, n_records=1)
+        return publish(db, project, kind="raw", base_version=None, files=files, n_records=1)
 
 
 def add_labels(project: Project, names: Sequence[str]) -> list[int]:

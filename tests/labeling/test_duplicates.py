@@ -35,7 +35,7 @@ def desk_of(texts: Sequence[str]) -> Desk:
     index = VectorIndex.build(np.array(ids, np.int64), np.ones((len(ids), 8), np.float32))
     with write_session() as db:
         files = {"index": store_file("index", index.save)}
-        publish(db, project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
+        publish(db, project, kind="raw", base_version=None, files=files, n_records=len(ids))
     labels = add_labels(project, ["good", "bad"])
     return Desk(project, ids, labels, make_user("ada", "admin"), make_user("ben", "annotator"))
 

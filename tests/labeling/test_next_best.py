@@ -291,7 +291,7 @@ def start_long_session(desk: Desk) -> LabelingSession:
         "suggestions": store_file("suggestions", lambda path: save_suggestions(known, path)),
     }
     with write_session() as db:
-        publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=len(ids))
+        publish(db, desk.project, kind="raw", base_version=None, files=files, n_records=len(ids))
     seed = build_seed("suggested", label_id=desk.labels[0])
     return start_session(desk.project, desk.ada, "suggested", seed=seed, k=100)
 
@@ -403,7 +403,7 @@ def folded_session(desk: Desk) -> LabelingSession:
             db.get_one(Record, desk.records[copy]).text = text
         stored = store_file("index", alike(desk).save)
         publish(
-            db, desk.project, kind="raw", raw_encoder=None, files={"index": stored}, n_records=12
+            db, desk.project, kind="raw", base_version=None, files={"index": stored}, n_records=12
         )
     return start_session(desk.project, desk.ada, "coverage", k=12)
 
@@ -489,7 +489,7 @@ def test_a_label_is_suspect_when_fewer_than_half_of_its_neighbours_agree(databas
     index = VectorIndex.build(np.array(desk.records, np.int64), np.ones((11, 8), np.float32))
     with write_session() as db:
         files = {"index": store_file("index", index.save)}
-        publish(db, desk.project, kind="raw", raw_encoder=None, files=files, n_records=11)
+        publish(db, desk.project, kind="raw", base_version=None, files=files, n_records=11)
     # Of five, each has four of its own label beside it; of six, five: that is half.
     desk.label(desk.ada, *[(i, int(i >= 5)) for i in range(11)], key="all")
 

@@ -141,7 +141,7 @@ def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None
 def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
     with write_session() as db:
-        encoder = publish(db, desk.project, kind="raw", raw_encoder=None, files={}, n_records=0)
+        encoder = publish(db, desk.project, kind="raw", base_version=None, files={}, n_records=0)
     client = client_of(desk.ada)
     url = f"/projects/letters/sessions/{session.id}"
 

@@ -39,7 +39,7 @@ def embed(desk: Desk) -> Version:
             db,
             desk.project,
             kind="raw",
-            raw_encoder=None,
+            base_version=None,
             files={"index": stored},
             n_records=len(ids),
         )
@@ -67,7 +67,7 @@ def suggest(desk: Desk, raw: Version, shares: NDArray[np.float64]) -> Version:
     }
     with write_session() as db:
         encoder = publish(
-            db, desk.project, kind="head", raw_encoder=raw, files=files, n_records=len(ids)
+            db, desk.project, kind="head", base_version=raw, files=files, n_records=len(ids)
         )
         activate(db, encoder, by=None, reason="better")
     return encoder

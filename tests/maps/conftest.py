@@ -73,7 +73,7 @@ def tuned(project: Project) -> Version:
     files["head"] = store_file("head", lambda path: save_head(head, path))
     with write_session() as db:
         encoder = publish(
-            db, project, kind="head", raw_encoder=raw(project), files=files, n_records=len(ids)
+            db, project, kind="head", base_version=raw(project), files=files, n_records=len(ids)
         )
         activate(db, encoder, None, "Run 1")
     return encoder

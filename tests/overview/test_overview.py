@@ -294,7 +294,7 @@ def test_raw_and_tuned_stand_side_by_side_with_k_n_and_interval(
 
     assert "51.7 %" in page
     assert "63.8 % – 68.8 % · k = 10 · n = 240" in page
-    assert [(s["encoder"], s["value"], s["k"], s["n"]) for s in scores] == [
+    assert [(s["role"], s["value"], s["k"], s["n"]) for s in scores] == [
         ("raw", 0.517, 10, 240),
         ("tuned", 0.658, 10, 240),
     ]

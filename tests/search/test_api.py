@@ -13,7 +13,7 @@ API = "/api/v1/projects/letters"
 def publish_another(library: Library) -> int:
     with write_session() as db:
         raw = find_version(db, library.project.id, 1)
-        encoder = publish(db, library.project, kind="raw", raw_encoder=raw, files={}, n_records=0)
+        encoder = publish(db, library.project, kind="raw", base_version=raw, files={}, n_records=0)
     write_index(encoder.id)
     return encoder.number
 

@@ -19,7 +19,7 @@ from app.search.embedding import (
 )
 from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
 from app.search.model_cache import BaseModelMissing, load_encoder
-from app.search.versions import find_raw_version, raw_encoder
+from app.search.versions import find_raw_version, get_or_create_raw_version
 from app.settings import settings
 from tests.conftest import make_project
 from tests.search.conftest import (
@@ -244,7 +244,7 @@ def test_vectors_come_back_bit_for_bit(database: str) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     records = add_records(project, [f"text {i}" for i in range(500)])
     with write_session() as db:
-        encoder = raw_encoder(db, project)
+        encoder = get_or_create_raw_version(db, project)
         db.add_all(
             Embedding(
                 version_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()

@@ -56,7 +56,7 @@ def tune(library: Library) -> Version:
     files["head"] = store_file("head", lambda path: save_head(head, path))
     with write_session() as db:
         encoder = publish(
-            db, library.project, kind="head", raw_encoder=raw, files=files, n_records=len(ids)
+            db, library.project, kind="head", base_version=raw, files=files, n_records=len(ids)
         )
         activate(db, encoder, None, "Run 1")
     return encoder
@@ -144,7 +144,7 @@ def test_a_version_swap_is_seen_by_the_next_call(library: Library) -> None:
 
     encoder = tune(library)
 
-    assert version(library).encoder.id == encoder.id
+    assert version(library).version.id == encoder.id
     assert version(library).index.dimension == 32 + 3
     with read_session() as db:
         tuned = find_neighbours(db, library.project, seed, 5)

@@ -14,7 +14,7 @@ from app.search import vectors as stored_vectors
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import needs_index, write_index
 from app.search.indexes import open_version
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from tests.conftest import make_project
 from tests.search.conftest import add_records, delete_records
 
@@ -24,7 +24,7 @@ def store_rows(project: Project, n: int) -> tuple[int, list[int], Vectors]:
     rows = unit_rows(np.random.default_rng(1).standard_normal((n, 16)).astype(np.float32))
     records = add_records(project, [f"text {i}" for i in range(n)])
     with write_session() as db:
-        encoder = raw_encoder(db, project)
+        encoder = get_or_create_raw_version(db, project)
         db.add_all(
             Embedding(
                 version_id=encoder.id, record_id=each, content_hash=str(each), vector=row.tobytes()

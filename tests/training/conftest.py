@@ -12,7 +12,7 @@ from app.db.session import read_session, write_session
 from app.labeling.annotations.annotate import AnnotationInput, annotate
 from app.models import Embedding, Evaluation, Label, Project, Record, User
 from app.projects.labels import add_label
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from tests.conftest import distinct_text, make_project
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
@@ -32,7 +32,7 @@ def embedded_project(slug: str = "letters", noise: float = 0.3, *, n: int = N) -
     project = make_project(slug)
     vectors, _ = clusters(noise, n)
     with write_session() as db:
-        raw = raw_encoder(db, project)
+        raw = get_or_create_raw_version(db, project)
         db.execute(
             insert(Record),
             [

@@ -18,7 +18,7 @@ from app.ml.label_inference.naive_bayes import build_word_features
 from app.ml.recipe import Recipe
 from app.models import Embedding, Label, Record, TrainingRun
 from app.projects.labels import add_label
-from app.search.versions import raw_encoder
+from app.search.versions import get_or_create_raw_version
 from app.training.pipeline import steps as loop
 from app.training.pipeline.query_results import find_query_results
 from app.training.pipeline.snapshot import freeze
@@ -47,7 +47,7 @@ def test_the_notebooks_plots_are_there_and_equal_the_benchmarks(
     texts = [f"{row['Title']}. {row['Description']}" for row in rows]
     vectors = load_encoder("all-MiniLM-L6-v2").encode(texts)
     with write_session() as db:
-        raw = raw_encoder(db, project)
+        raw = get_or_create_raw_version(db, project)
         db.execute(
             insert(Record),
             [

@@ -58,7 +58,7 @@ def test_the_lines_of_its_card_give_the_tuned_vectors_without_the_application(
 
     with read_session() as db:
         version = open_version(db, db.query(Version).filter_by(number=2).one().id)
-        raw = load_text_encoder(db, version.encoder).encode(["refund my card"])
+        raw = load_text_encoder(db, version.version).encode(["refund my card"])
     np.testing.assert_allclose(found["v"], version.head.tune(raw), atol=2e-4)
     expected = version.head.suggest(raw)
     assert expected is not None

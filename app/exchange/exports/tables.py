@@ -85,17 +85,17 @@ def vector_table(db: Session, project: Project, filters: Filters) -> ExportTable
     """
     if missing := count_missing(db, project):
         raise Conflict(f"{missing:,} records have no vector yet. Export again once they are done.")
-    version = _open_active_version(db, project.id)
-    if version is None:
+    loaded = _open_active_version(db, project.id)
+    if loaded is None:
         raise NotIndexed
-    base_version_id = version.encoder.base_version_id or version.encoder.id
+    base_version_id = loaded.version.base_version_id or loaded.version.id
 
     def with_vector(rows: list[Record]) -> Batch:
         ids, raw = load_vectors(db, base_version_id, [row.id for row in rows])
-        tuned = dict(zip(ids, version.head.tune(raw), strict=True))
+        tuned = dict(zip(ids, loaded.head.tune(raw), strict=True))
         return [{"vector": tuned[row.id]} for row in rows]
 
-    batches = _record_batches(db, project.id, filters, version.suggestions, with_vector)
+    batches = _record_batches(db, project.id, filters, loaded.suggestions, with_vector)
     return ExportTable({**RECORD_COLUMNS, "vector": "vector"}, batches, project.is_multi_label)
 
 
@@ -118,17 +118,17 @@ def _list_field_names(db: Session, project_id: int, filters: Filters) -> list[st
 
 
 def _open_active_version(db: Session, project_id: int) -> LoadedVersion | None:
-    encoder = find_active_version(db, project_id)
-    return None if encoder is None else open_version(db, encoder.id)
+    version = find_active_version(db, project_id)
+    return None if version is None else open_version(db, version.id)
 
 
 def _load_suggestions(db: Session, project_id: int) -> Suggestions:
     """Those of the active version, or none: what people said can always be taken away."""
     try:
-        version = _open_active_version(db, project_id)
+        loaded = _open_active_version(db, project_id)
     except (NotIndexed, CorruptFile):
         return NONE
-    return version.suggestions if version else NONE
+    return loaded.suggestions if loaded else NONE
 
 
 def _load_label_names(db: Session, project_id: int) -> dict[int | None, str]:

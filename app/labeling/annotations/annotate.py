@@ -177,6 +177,6 @@ def _check_provenance(
     for version_id in {
         annotation.version_id for annotation in annotations if annotation.version_id is not None
     }:
-        encoder = db.get(Version, version_id)
-        if encoder is None or encoder.project_id != project_id:
+        version = db.get(Version, version_id)
+        if version is None or version.project_id != project_id:
             raise NotFound("version")

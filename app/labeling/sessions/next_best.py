@@ -56,7 +56,7 @@ class LabelingOptions:
     """
 
     open_ids: Ids
-    version: LoadedVersion | None
+    loaded: LoadedVersion | None
     certainty: SuggestionScores | None
     pages: list[SuggestionBatch]
 
@@ -66,11 +66,11 @@ def load_options(db: Session, project: Project, user_id: int) -> LabelingOptions
     open_ids = find_matching_ids(
         db, project.id, exclude_already_judged(db, project, user_id, UNLABELED)
     )
-    version = find_searchable_version(db, project)
-    if version is None or len(version.suggestions.ids) == 0 or len(open_ids) == 0:
-        return LabelingOptions(open_ids, version, None, [])
-    certainty = score_suggestions(db, project, version.suggestions, open_ids)
-    return LabelingOptions(open_ids, version, certainty, offered_pages(db, project, certainty))
+    loaded = find_searchable_version(db, project)
+    if loaded is None or len(loaded.suggestions.ids) == 0 or len(open_ids) == 0:
+        return LabelingOptions(open_ids, loaded, None, [])
+    certainty = score_suggestions(db, project, loaded.suggestions, open_ids)
+    return LabelingOptions(open_ids, loaded, certainty, offered_pages(db, project, certainty))
 
 
 def find_next_best(db: Session, project: Project, user_id: int) -> NextBest:
@@ -80,30 +80,30 @@ def find_next_best(db: Session, project: Project, user_id: int) -> NextBest:
 
 def choose_next_best(db: Session, project: Project, options: LabelingOptions) -> NextBest:
     """The same, of what there is to choose from."""
-    version = options.version
+    loaded = options.loaded
     if len(options.open_ids) == 0:
         raise Conflict(SESSION_KINDS[SessionKind.RANDOM].explain_empty(UNLABELED))
-    if version is None:
+    if loaded is None:
         why = "Records are still being embedded: random ones can be labeled meanwhile."
         return NextBest(SessionKind.RANDOM, project.min_labels, why)
     if (missing := project.min_labels - count_labeled(db, project.id)) > 0:
         return NextBest(SessionKind.COLD_START, missing, _explain_cold_start(missing))
     if options.certainty is None or (options.certainty.best == NO_LABEL).all():
-        return _propose_without_suggestions(project, version)
+        return _propose_without_suggestions(project, loaded)
     if not options.pages:
         n = min(N_TEACHING, len(options.certainty.ids))
         return NextBest(SessionKind.UNCERTAIN, n, _teaches_untaught(n))
     best = options.pages[0]
     if best.per_action < LEAST_PER_ACTION and _is_worth_asking(options.certainty):
         return NextBest(SessionKind.UNCERTAIN, N_TEACHING, _explain_uncertain(best))
-    return _propose_batch(db, project, version, best)
+    return _propose_batch(db, project, loaded, best)
 
 
 def find_searchable_version(db: Session, project: Project) -> LoadedVersion | None:
     """The active version, open, or None before its first index."""
-    encoder = find_active_version(db, project.id)
+    version = find_active_version(db, project.id)
     try:
-        return None if encoder is None else open_version(db, encoder.id)
+        return None if version is None else open_version(db, version.id)
     except NotIndexed:
         return None
 
@@ -113,8 +113,8 @@ def _explain_cold_start(n: int) -> str:
     return f"{records} from the middle of groups of similar ones: suggestions grow from them."
 
 
-def _propose_without_suggestions(project: Project, version: LoadedVersion) -> NextBest:
-    if len(version.suggestions.ids):
+def _propose_without_suggestions(project: Project, loaded: LoadedVersion) -> NextBest:
+    if len(loaded.suggestions.ids):
         why = "Nothing more is suggested: these are far from any label."
         return NextBest(SessionKind.COVERAGE, project.min_labels, why)
     why = "The first suggestions are on their way: meanwhile, records far from any label."
@@ -139,9 +139,9 @@ def _teaches_untaught(n: int) -> str:
 
 
 def _propose_batch(
-    db: Session, project: Project, version: LoadedVersion, page: SuggestionBatch
+    db: Session, project: Project, loaded: LoadedVersion, page: SuggestionBatch
 ) -> NextBest:
-    expected = forecast_records(db, project, version.suggestions, np.sort(page.ids))
+    expected = forecast_records(db, project, loaded.suggestions, np.sort(page.ids))
     n = len(page.ids)
     if n == 1:
         why = f"This one is probably {expected.label}: accept it after a look."
@@ -176,11 +176,11 @@ class SessionOffers:
 def load_offers(db: Session, project: Project, user_id: int) -> SessionOffers:
     """What this user can start now."""
     options = load_options(db, project, user_id)
-    version = options.version
+    loaded = options.loaded
     available = {
         Requirement.NOTHING: True,
-        Requirement.LABELS: version is not None and count_labeled(db, project.id) > 0,
-        Requirement.SUGGESTIONS: version is not None and len(version.suggestions.ids) > 0,
+        Requirement.LABELS: loaded is not None and count_labeled(db, project.id) > 0,
+        Requirement.SUGGESTIONS: loaded is not None and len(loaded.suggestions.ids) > 0,
     }
     kinds = [
         OfferedKind(each, "" if available[each.requires] else each.requires.value)

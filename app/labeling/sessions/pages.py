@@ -288,7 +288,7 @@ def _build_session_context(
         find_next_redo(db, project.id, user.id),
     )
     return {
-        "encoder": pinned,
+        "version": pinned,
         "newer": active if active and active.id != session.version_id else None,
         "undo_id": undoable.id if undoable else None,
         "redo_id": redoable.id if redoable else None,

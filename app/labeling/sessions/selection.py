@@ -99,65 +99,65 @@ def select_records(
 
 def _select_holdout(db: Session, project: Project, request: SelectionRequest) -> Selection:
     """The next records of the audit stream, which widens."""
-    encoder = find_active_version(db, project.id)
+    version = find_active_version(db, project.id)
     record_ids = draw_holdout(db, project, request.k)
-    return Selection([(each, None) for each in record_ids], encoder.id if encoder else None)
+    return Selection([(each, None) for each in record_ids], version.id if version else None)
 
 
 def _select_random(db: Session, project: Project, request: SelectionRequest) -> Selection:
     ids = find_matching_ids(db, project.id, request.filters)
     picked = np.random.default_rng().permutation(ids)[: request.k]
-    encoder = find_active_version(db, project.id)
-    return Selection(_without_similarity(picked), encoder.id if encoder else None)
+    version = find_active_version(db, project.id)
+    return Selection(_without_similarity(picked), version.id if version else None)
 
 
 def _select_given(db: Session, project: Project, request: SelectionRequest) -> Selection:
     """The named records themselves: neither k nor a filter changes what somebody picked."""
     seed = _require_seed(request)
     check_records(db, project.id, seed.record_ids)
-    encoder = find_active_version(db, project.id)
-    return Selection([(each, None) for each in seed.record_ids], encoder.id if encoder else None)
+    version = find_active_version(db, project.id)
+    return Selection([(each, None) for each in seed.record_ids], version.id if version else None)
 
 
 def _select_similar(db: Session, project: Project, request: SelectionRequest) -> Selection:
     seed = _require_seed(request)
-    encoder = require_active_version(db, project)
+    version = require_active_version(db, project)
     found = load_records(db, seed.record_ids)
     named = [i for i in seed.record_ids if i in found and found[i].project_id == project.id]
     try:
-        hits = find_neighbours(db, project, seed, request.k, request.filters, encoder.id)
+        hits = find_neighbours(db, project, seed, request.k, request.filters, version.id)
     except NotIndexed:
         raise build_embedding_error(db, project) from None
     first: list[tuple[int, float | None]] = [(record_id, None) for record_id in named]
     others = [(hit.record_id, hit.similarity) for hit in hits if hit.record_id not in found]
-    return Selection([*first, *others], encoder.id)
+    return Selection([*first, *others], version.id)
 
 
 def _select_cold_start(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    encoder = require_active_version(db, project)
-    version = require_open_version(db, project, find_base_version_id(encoder))
-    ids = _keep_indexed(find_matching_ids(db, project.id, request.filters), version)
+    version = require_active_version(db, project)
+    loaded = require_open_version(db, project, find_base_version_id(version))
+    ids = _keep_indexed(find_matching_ids(db, project.id, request.filters), loaded)
     if len(ids) > MOST_CLUSTERED:
         ids = _sample(ids, N_CLUSTERED, project)
     if len(ids) == 0:
-        return Selection([], encoder.id)
-    rows = select_representatives(version.index.vectors(ids), min(request.k, project.min_labels))
-    return Selection(_without_similarity(ids[rows]), encoder.id)
+        return Selection([], version.id)
+    rows = select_representatives(loaded.index.vectors(ids), min(request.k, project.min_labels))
+    return Selection(_without_similarity(ids[rows]), version.id)
 
 
 def _select_uncertain(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    encoder = require_active_version(db, project)
-    suggestions = require_suggestions(db, project, encoder)
+    version = require_active_version(db, project)
+    suggestions = require_suggestions(db, project, version)
     is_open = np.isin(suggestions.ids, find_matching_ids(db, project.id, request.filters))
     order = np.argsort(-suggestions.uncertainty[is_open], kind="stable")[: request.k]
-    return Selection(_without_similarity(suggestions.ids[is_open][order]), encoder.id)
+    return Selection(_without_similarity(suggestions.ids[is_open][order]), version.id)
 
 
 def _select_suggested(db: Session, project: Project, request: SelectionRequest) -> Selection:
     """The surest open records of one label; without a label, of the one that brings most among
     those that are offered."""
-    encoder = require_active_version(db, project)
-    suggestions = require_suggestions(db, project, encoder)
+    version = require_active_version(db, project)
+    suggestions = require_suggestions(db, project, version)
     open_ids = find_matching_ids(db, project.id, request.filters)
     certainty = score_suggestions(db, project, suggestions, open_ids)
     every_page = build_batches(certainty, request.k)
@@ -168,26 +168,26 @@ def _select_suggested(db: Session, project: Project, request: SelectionRequest) 
     if every_page and not pages and request.seed is None:
         raise Conflict(TOO_FEW_LABELED)
     if not pages:
-        return Selection([], encoder.id)
-    return Selection(_without_similarity(pages[0].ids), encoder.id, pages[0].label_id)
+        return Selection([], version.id)
+    return Selection(_without_similarity(pages[0].ids), version.id, pages[0].label_id)
 
 
 def _select_coverage(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    encoder = require_active_version(db, project)
-    raw = require_open_version(db, project, find_base_version_id(encoder))
+    version = require_active_version(db, project)
+    raw = require_open_version(db, project, find_base_version_id(version))
     labeled = _sample(load_labeled_records(db, project, raw).ids, MOST_LABELED, project)
     n_compared = min(N_CLUSTERED, MOST_COMPARED // max(len(labeled), 1))
     open_ids = _keep_indexed(find_matching_ids(db, project.id, request.filters), raw)
     open_ids = _sample(open_ids, n_compared, project)
     found = select_k_center(raw, labeled, open_ids, min(request.k, project.min_labels))
-    return Selection(_without_similarity(found), encoder.id)
+    return Selection(_without_similarity(found), version.id)
 
 
 def _select_recent(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    encoder = find_active_version(db, project.id)
+    version = find_active_version(db, project.id)
     newest = list_latest_import(db, project.id)
     found = newest[np.isin(newest, find_matching_ids(db, project.id, request.filters))][: request.k]
-    return Selection(_without_similarity(found), encoder.id if encoder else None)
+    return Selection(_without_similarity(found), version.id if version else None)
 
 
 def _build_issue_strategy(
@@ -196,13 +196,13 @@ def _build_issue_strategy(
     """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
 
     def strategy(db: Session, project: Project, request: SelectionRequest) -> Selection:
-        encoder = require_active_version(db, project)
-        raw = require_open_version(db, project, find_base_version_id(encoder))
+        version = require_active_version(db, project)
+        raw = require_open_version(db, project, find_base_version_id(version))
         labeled = load_labeled_records(db, project, raw)
         among = find_matching_ids(db, project.id, replace(request.filters, state="labeled"))
-        suggestions = require_open_version(db, project, encoder.id).suggestions
+        suggestions = require_open_version(db, project, version.id).suggestions
         found = find_issues(raw, labeled, select_most_doubtful(labeled, suggestions, among))
-        return Selection(_without_similarity(found[: request.k]), encoder.id)
+        return Selection(_without_similarity(found[: request.k]), version.id)
 
     return strategy
 
@@ -213,8 +213,8 @@ def _require_seed(request: SelectionRequest) -> Seed:
     return request.seed
 
 
-def _keep_indexed(ids: Ids, version: LoadedVersion) -> Ids:
-    return ids[np.isin(ids, version.index.ids)]
+def _keep_indexed(ids: Ids, loaded: LoadedVersion) -> Ids:
+    return ids[np.isin(ids, loaded.index.ids)]
 
 
 def _sample(ids: Ids, n: int, project: Project) -> Ids:

@@ -14,10 +14,10 @@ from app.storage import CorruptFile
 
 def require_active_version(db: Session, project: Project) -> Version:
     """The active version. Raises Conflict before the first vector."""
-    encoder = find_active_version(db, project.id)
-    if encoder is None:
+    version = find_active_version(db, project.id)
+    if version is None:
         raise build_embedding_error(db, project)
-    return encoder
+    return version
 
 
 def require_open_version(db: Session, project: Project, version_id: int) -> LoadedVersion:
@@ -30,16 +30,16 @@ def require_open_version(db: Session, project: Project, version_id: int) -> Load
 
 def open_base_version(db: Session, project: Project) -> LoadedVersion | None:
     """The vectors that no label has bent, open, or None before their first index."""
-    encoder = find_active_version(db, project.id)
+    version = find_active_version(db, project.id)
     try:
-        return None if encoder is None else open_version(db, find_base_version_id(encoder))
+        return None if version is None else open_version(db, find_base_version_id(version))
     except (NotIndexed, CorruptFile):
         return None
 
 
-def require_suggestions(db: Session, project: Project, encoder: Version) -> Suggestions:
+def require_suggestions(db: Session, project: Project, version: Version) -> Suggestions:
     """What the version suggests. Raises Conflict while that is nothing."""
-    suggestions = require_open_version(db, project, encoder.id).suggestions
+    suggestions = require_open_version(db, project, version.id).suggestions
     if len(suggestions.ids) == 0:
         raise Conflict(
             "There are no suggestions yet: they come with the first "

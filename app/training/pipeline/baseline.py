@@ -29,24 +29,24 @@ def find_baseline(
     ids  (n,) int64, ascending: the records whose vectors the run reads
     own  the raw version that they are of, and those vectors (n, d)
     """
-    encoder = find_active_version(db, project.id)
-    head = None if encoder is None else load_version_head(db, encoder)
-    run = None if encoder is None else find_run_of_version(db, encoder)
-    if encoder is None or head is None or run is None:
+    version = find_active_version(db, project.id)
+    head = None if version is None else load_version_head(db, version)
+    run = None if version is None else find_run_of_version(db, version)
+    if version is None or head is None or run is None:
         return None
     vectors = own[1]
-    if find_base_version_id(encoder) != own[0]:
-        others, vectors = load_all_vectors(db, find_base_version_id(encoder), among=ids)
+    if find_base_version_id(version) != own[0]:
+        others, vectors = load_all_vectors(db, find_base_version_id(version), among=ids)
         if len(others) < len(ids):
             return None  # It has not seen every record yet, so it cannot be asked in pairs.
     is_fresh = _mark_fresh(db, run, snapshot, ids)
-    return Baseline(f"v{encoder.number}", head, vectors, is_fresh)
+    return Baseline(f"v{version.number}", head, vectors, is_fresh)
 
 
-def load_version_head(db: Session, encoder: Version) -> Head | None:
+def load_version_head(db: Session, version: Version) -> Head | None:
     """What the version learned; None for a raw one, or where its file is damaged."""
     file = db.scalar(
-        select(Artifact).where(Artifact.version_id == encoder.id, Artifact.kind == "head")
+        select(Artifact).where(Artifact.version_id == version.id, Artifact.kind == "head")
     )
     try:
         return None if file is None else load_head(verified_path(file.file, file.sha256))
@@ -54,9 +54,9 @@ def load_version_head(db: Session, encoder: Version) -> Head | None:
         return None  # Search says so; the run is measured against raw alone.
 
 
-def find_run_of_version(db: Session, encoder: Version) -> TrainingRun | None:
+def find_run_of_version(db: Session, version: Version) -> TrainingRun | None:
     """The run that made this version; None for a raw one."""
-    return db.scalar(select(TrainingRun).where(TrainingRun.version_id == encoder.id))
+    return db.scalar(select(TrainingRun).where(TrainingRun.version_id == version.id))
 
 
 def load_seen_record_ids(db: Session, run: TrainingRun) -> set[int]:

@@ -44,7 +44,7 @@ LEARNING_SHARE = 0.75
 """The part of the stage's progress that learning takes; embedding takes the rest."""
 
 
-def learn_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> None:
+def learn_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> None:
     """Learn the encoder, and give every record its embedding. Killed, it goes on where it was.
 
     raw  the material of the raw vectors
@@ -52,7 +52,7 @@ def learn_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> N
     with read_session() as db:
         prepared = find_prepared(db, run.id)
     if prepared is None:
-        prepare_deep(run.project_id, run.id, _tune_encoder(run, raw, report))
+        prepare_deep(run.project_id, run.id, _tune_model(run, raw, report))
     with read_session() as db:
         prepared = find_prepared(db, run.id)
         assert prepared is not None  # It was just prepared.
@@ -65,7 +65,7 @@ def _report_embedding(report: RunReport, n_done: int, n_total: int) -> None:
     failpoint("run.tune.embedding")
 
 
-def _tune_encoder(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Path:
+def _tune_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Path:
     """The folder of the tuned encoder, in the run's own folder."""
     # Loaded here: it loads torch, and pages import what imports this.
     from app.ml.deep.tuning import MODEL, tune_deep

@@ -144,42 +144,42 @@ def evaluate_on_holdout(
     )
 
 
-def score_version_now(db: Session, project: Project, encoder: Version) -> tuple[Score, ...]:
+def score_version_now(db: Session, project: Project, version: Version) -> tuple[Score, ...]:
     """What the stream says of a version today, by what it suggests and finds now; cheap.
 
     A raw version suggests nothing, so it has audit_r_precision alone. Empty below LEAST_AUDITED,
     and where the version's files cannot be opened: search says so.
     """
-    run = find_run_of_version(db, encoder)
+    run = find_run_of_version(db, version)
     found = load_holdout_records(db, project, [] if run is None else [run])
     if len(found.record_ids) < MIN_HOLDOUT_RECORDS:
         return ()
     try:
-        version = open_version(db, encoder.id)
+        loaded = open_version(db, version.id)
     except (NotIndexed, CorruptFile):
         return ()
-    is_there = np.isin(found.record_ids, version.index.ids)
+    is_there = np.isin(found.record_ids, loaded.index.ids)
     ids, groups = found.record_ids[is_there], found.groups[is_there]
     if len(ids) < MIN_HOLDOUT_RECORDS:
         return ()
-    known = version.suggestions.label_ids
+    known = loaded.suggestions.label_ids
     none = build_empty_examples(known, is_multi_label=project.is_multi_label)
     labels = [each for each, there in zip(found.labels, is_there, strict=True) if there]
     examples = join_examples(none, np.arange(len(ids)), labels, groups)
     example_scores = ExampleScores(examples, (min(10, len(ids) - 1),))
-    example_scores.add(np.arange(len(ids)), _predict_now(version, ids, examples))
+    example_scores.add(np.arange(len(ids)), _predict_now(loaded, ids, examples))
     scores = compute_holdout_scores(example_scores, BootstrapSamples(examples.groups))
     return tuple(each for each in scores if known or each.metric == "holdout_r_precision")
 
 
-def _predict_now(version: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
+def _predict_now(loaded: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
     """What the version finds and suggests for these records, the examples, in their order."""
-    ranked = rank_rows(version.index.vectors(ids), groups=examples.groups)
-    known = version.suggestions.label_ids
+    ranked = rank_rows(loaded.index.vectors(ids), groups=examples.groups)
+    known = loaded.suggestions.label_ids
     if not known:
         return FoldPredictions(ranked, np.zeros_like(examples.label_matrix()), None)
     return FoldPredictions(
-        ranked, *align_predictions(version.suggestions.probabilities(ids), known, examples)
+        ranked, *align_predictions(loaded.suggestions.probabilities(ids), known, examples)
     )
 
 
@@ -194,12 +194,12 @@ def _compare_pair(
 def holdout_as_json(db: Session, project: Project, number: int | None = None) -> dict[str, Any]:
     """The stream and what it says of the version of that number, or of the active one."""
     if number is None:
-        encoder = find_active_version(db, project.id)
+        version = find_active_version(db, project.id)
     else:
-        encoder = find_version(db, project.id, number)
+        version = find_version(db, project.id, number)
     names = ("metric", "k", "n", "value", "low", "high", "chance")
-    scores = () if encoder is None else score_version_now(db, project, encoder)
+    scores = () if version is None else score_version_now(db, project, version)
     return asdict(count_holdout(db, project.id)) | {
-        "version": None if encoder is None else encoder.number,
+        "version": None if version is None else version.number,
         "scores": [{name: getattr(each, name) for name in names} for each in scores],
     }

@@ -170,11 +170,11 @@ def _store_graph(base_version_id: int, graph: sp.csr_matrix, fingerprint: str) -
         part.write_bytes(save(arrays, metadata=facts))
 
     stored = store_file(GRAPH_KIND, write)
-    of_encoder = (Artifact.version_id == base_version_id, Artifact.kind == GRAPH_KIND)
+    of_version = (Artifact.version_id == base_version_id, Artifact.kind == GRAPH_KIND)
     with write_session() as db:
-        older = db.scalars(select(Artifact.file).where(*of_encoder)).all()
-        newest = db.scalar(select(func.max(Artifact.revision)).where(*of_encoder)) or 0
-        db.execute(delete(Artifact).where(*of_encoder))
+        older = db.scalars(select(Artifact.file).where(*of_version)).all()
+        newest = db.scalar(select(func.max(Artifact.revision)).where(*of_version)) or 0
+        db.execute(delete(Artifact).where(*of_version))
         db.add(
             Artifact(
                 version_id=base_version_id,

@@ -37,20 +37,20 @@ def publish_version(run_id: int, comparison: Comparison, verdict: ActivationDeci
         _succeed(db, run_id, verdict)
         run = db.get_one(TrainingRun, run_id)
         active = find_active_version(db, run.project_id)
-        encoder, raw = _publish(db, run, indexed)
-        db.add_all(build_evaluations(run_id, comparison, raw=raw, tuned=encoder, active=active))
+        version, raw = _publish(db, run, indexed)
+        db.add_all(build_evaluations(run_id, comparison, raw=raw, tuned=version, active=active))
         if verdict.is_activated:
-            activate(db, encoder, by=None, reason=f"Run {run.number}")
-        _announce(db, run, encoder, verdict)
+            activate(db, version, by=None, reason=f"Run {run.number}")
+        _announce(db, run, version, verdict)
         db.flush()
         failpoint("run.activate.inside")
 
 
-def _announce(db: Session, run: TrainingRun, encoder: Version, verdict: ActivationDecision) -> None:
+def _announce(db: Session, run: TrainingRun, version: Version, verdict: ActivationDecision) -> None:
     project = db.get_one(Project, run.project_id)
     facts = {
         "run": run.number,
-        "version": encoder.number,
+        "version": version.number,
         "is_activated": verdict.is_activated,
     }
     path = f"/projects/{project.slug}/training/runs/{run.number}"
@@ -85,21 +85,21 @@ def _publish(
     source = db.get_one(Version, workspace.read_source_id(run.id))
     prepared = find_prepared(db, run.id)
     if prepared is None:
-        encoder = publish(
+        version = publish(
             db,
             project,
             kind=VersionKind.HEAD,
-            raw_encoder=source,
+            base_version=source,
             files=indexed.files,
             n_records=indexed.n_records,
             read_at=indexed.read_at,
         )
     else:
-        encoder = publish_prepared(
+        version = publish_prepared(
             db, prepared, indexed.files, n_records=indexed.n_records, read_at=indexed.read_at
         )
-    run.version_id = encoder.id
-    return encoder, source
+    run.version_id = version.id
+    return version, source
 
 
 def build_evaluations(
@@ -110,8 +110,8 @@ def build_evaluations(
     if active is not None:
         parts.append(("active", active, comparison.active))
     rows = [
-        Evaluation(run_id=run_id, version_id=encoder.id, role=role, **asdict(score))
-        for role, encoder, scores in parts
+        Evaluation(run_id=run_id, version_id=version.id, role=role, **asdict(score))
+        for role, version, scores in parts
         for score in scores
     ]
     for each in comparison.differences:

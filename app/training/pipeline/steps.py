@@ -89,7 +89,7 @@ def tune(run: TrainingRun, report: RunReport) -> None:
 
 def _learn_head(run: TrainingRun, report: RunReport) -> None:
     if is_deep(run.recipe):
-        deep_runs.learn_encoder(run, load_inputs(run, report, of_raw=True), report)
+        deep_runs.learn_model(run, load_inputs(run, report, of_raw=True), report)
     inputs = load_inputs(run, report)
     head = learn(inputs.vectors, inputs.examples, inputs.recipe, report, inputs.graph, inputs.words)
     workspace.write_file(run.id, "tune", workspace.HEAD, lambda path: save_head(head, path))

@@ -59,7 +59,7 @@ class RunSummary:
 class VersionSummary:
     """A version, the run that made it (None: the base model as it is), and is it in use."""
 
-    encoder: Version
+    version: Version
     made_by: RunSummary | None
     is_active: bool
     activated_at: datetime | None
@@ -90,7 +90,7 @@ def load_version_summaries(db: Session, project: Project) -> list[VersionSummary
             TrainingRun.project_id == project.id, TrainingRun.version_id.is_not(None)
         )
     ).all()
-    by_encoder = {facts.run.version_id: facts for facts in load_run_summaries(db, made)}
+    by_version = {facts.run.version_id: facts for facts in load_run_summaries(db, made)}
     active = find_active_version(db, project.id)
     since = select(Activation.version_id, func.max(Activation.activated_at)).where(
         Activation.project_id == project.id
@@ -98,12 +98,12 @@ def load_version_summaries(db: Session, project: Project) -> list[VersionSummary
     activated = dict(db.execute(since.group_by(Activation.version_id)).all())
     return [
         VersionSummary(
-            encoder,
-            by_encoder.get(encoder.id),
-            active is not None and encoder.id == active.id,
-            activated.get(encoder.id),
+            version,
+            by_version.get(version.id),
+            active is not None and version.id == active.id,
+            activated.get(version.id),
         )
-        for encoder in list_versions(db, project.id)
+        for version in list_versions(db, project.id)
     ]
 
 

@@ -9,9 +9,9 @@ from app.search.versions import (
     find_active_version,
     find_version,
     find_version_by_id,
+    get_or_create_raw_version,
     list_versions,
     publish,
-    raw_encoder,
     roll_back,
 )
 from tests.conftest import make_project, make_user
@@ -19,8 +19,8 @@ from tests.conftest import make_project, make_user
 
 def tuned(project: Project) -> Version:
     with write_session() as db:
-        raw = raw_encoder(db, project)
-        return publish(db, project, kind="head", raw_encoder=raw, files={}, n_records=0)
+        raw = get_or_create_raw_version(db, project)
+        return publish(db, project, kind="head", base_version=raw, files={}, n_records=0)
 
 
 def use(encoder: Version) -> None:
@@ -44,8 +44,8 @@ def test_the_first_version_is_raw_and_active_at_once(database: str) -> None:
     assert active_number(project) is None
 
     with write_session() as db:
-        first = raw_encoder(db, project)
-        again = raw_encoder(db, project)
+        first = get_or_create_raw_version(db, project)
+        again = get_or_create_raw_version(db, project)
 
     assert (first.number, first.kind, first.base_model) == (1, "raw", project.base_model)
     assert again.id == first.id
