@@ -20,7 +20,7 @@ from kept import AGNEWS, SHARED
 from numpy.typing import NDArray
 
 from app.ml.encoding.encoder import DEFAULT_MODEL, load_encoder
-from app.ml.examples import Examples
+from app.ml.examples import Count, Examples
 from app.ml.label_inference.naive_bayes import WordFeatures, build_word_features
 from app.ml.query_strategies import select_representatives
 from app.ml.vectors import Vectors
@@ -159,5 +159,5 @@ def examples_of(corpus: Corpus, rows: Rows) -> Examples:
     )
 
 
-def silent(progress: float, sentence: str) -> None:
+def ignore_progress(_progress: float, _message: str, _count: Count | None = None, /) -> None:
     """Nobody watches a benchmark's progress."""

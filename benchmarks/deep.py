@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, random_rows, silent
+from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, ignore_progress, random_rows
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
@@ -38,6 +38,7 @@ from app.ml.deep.trainer import computes_bf16
 from app.ml.deep.tuning import MODEL, DeepTrainingData, tune_deep
 from app.ml.encoding.encoder import Encoder, load_encoder, pick_device
 from app.ml.encoding.model_folder import find_default_model_folder
+from app.ml.examples import Count
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.head import Head
 from app.ml.heads.tuning import tune
@@ -109,13 +110,13 @@ def measure(what: Asked, recipe: DeepRecipe, place: Path) -> None:
     """The lines of one number of labels, kept one by one."""
     vectors, examples = what.corpus.vectors, examples_of(what.corpus, what.rows)
     watch = Stopwatch()
-    head = tune(vectors, examples, Recipe(), silent, words=what.corpus.words)
+    head = tune(vectors, examples, Recipe(), ignore_progress, words=what.corpus.words)
     keep(what.line(SAME_DRAW, vectors, head, watch.lap()))
     learned = learn(what, recipe, place)
     vectors = embedded(load_encoder(str(place / MODEL)), what.texts, place / "vectors.npy")
     keep(what.line("deep", vectors, None, learned))
     watch.lap()
-    head = tune(vectors, examples, recipe.head, silent, words=what.corpus.words)
+    head = tune(vectors, examples, recipe.head, ignore_progress, words=what.corpus.words)
     took = watch.lap()
     both = Spent(learned.seconds + took.seconds, learned.cpu_seconds + took.cpu_seconds)
     keep(what.line("head on deep", vectors, head, both))
@@ -164,7 +165,7 @@ def told_sometimes() -> Any:
     """Prints every twentieth part of the progress."""
     last = [-1.0]
 
-    def report(progress: float, sentence: str) -> None:
+    def report(progress: float, sentence: str, _count: Count | None = None, /) -> None:
         if progress - last[0] >= 0.05:
             last[0] = progress
             print(f"  {sentence}", flush=True)

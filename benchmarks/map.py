@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, agnews, examples_of, silent
+from corpora import CACHE, Corpus, agnews, examples_of, ignore_progress
 from kept import AGNEWS, SHARED, Stopwatch, keep_among, most_memory_mb
 from map_opening import OPENED, opened
 from scale import grown
@@ -78,7 +78,7 @@ def laid_out(cache: Path, n: int) -> list[Line]:
 
     draw("raw", "components", data.vectors, None)
     raw = draw("raw", "map", data.vectors, None)
-    head = tune(data.vectors, examples_of(data, rows), Recipe(), silent)
+    head = tune(data.vectors, examples_of(data, rows), Recipe(), ignore_progress)
     tuned = head.tune(data.vectors)
     draw("tuned", "components", tuned, None)
     draw("tuned", "map", tuned, raw)

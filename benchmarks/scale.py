@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, agnews, examples_of, silent
+from corpora import CACHE, Corpus, agnews, examples_of, ignore_progress
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
 
 from app.ml.evaluation.cross_validation import cross_validate
+from app.ml.examples import Count
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.tuning import tune
 from app.ml.index import VectorIndex
@@ -58,7 +59,7 @@ class Stages:
             self.spent[self._name] = Spent(*np.add(lap, before).tolist())
         self._name = name
 
-    def __call__(self, progress: float, sentence: str) -> None:
+    def __call__(self, progress: float, sentence: str, count: Count | None = None, /) -> None:
         self.begin(sentence.partition(",")[0])
 
 
@@ -96,7 +97,7 @@ def measured(cache: Path, n: int, n_labels: int) -> Line:
     words = data.words
     head = tune(data.vectors, examples, recipe, stages, graph, words)
     stages.begin("Comparing raw and tuned")
-    cross_validate(data.vectors, examples, recipe, silent, graph, words=words)
+    cross_validate(data.vectors, examples, recipe, ignore_progress, graph, words=words)
     stages.begin("Indexing")
     VectorIndex.build(np.arange(n), head.tune(data.vectors))
     stages.begin("Done")

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, silent
+from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, ignore_progress
 from figures import renew
 from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
 from lines import Line, keep_lines, show
@@ -113,7 +113,7 @@ def measured(cell: Cell, cache: Path) -> Line:
         recipe = Recipe(method=cell.recipe, seed=draw, patience=NEVER)
         watch.lap()
         examples = examples_of(corpus, rows)
-        head = tune(corpus.vectors, examples, recipe, silent, graph, corpus.words)
+        head = tune(corpus.vectors, examples, recipe, ignore_progress, graph, corpus.words)
         laps.append(watch.lap())
         memory = memory or most_memory_mb()  # Before scoring, which needs more than tuning does.
         each.append(scored(corpus, head, rows, cell.picked))

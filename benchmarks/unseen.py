@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, examples_of, silent
+from corpora import CACHE, Corpus, examples_of, ignore_progress
 from figures import renew
 from kept import AGNEWS, SHARED, keep_among
 from scores import purity, queries_of, rightness
@@ -67,7 +67,7 @@ def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(len(data.vectors))
         examples = examples_of(data, order[:n])
-        tuned = tune(data.vectors, examples, Recipe(seed=draw), silent, graph, data.words)
+        tuned = tune(data.vectors, examples, Recipe(seed=draw), ignore_progress, graph, data.words)
         rest = queries_of(np.sort(order[n:]))
         raw.append(raw_scores(data, examples, rest))
         head.append(head_scores(data, tuned, rest))

@@ -21,10 +21,11 @@ from sqlalchemy.engine import make_url
 
 from app.db.session import engine_for, make_engine
 from app.errors import AppError
-from app.jobs import engine, leases
+from app.jobs import engine, leases, workers
 from app.jobs import steps as jobs
 from app.jobs.engine import JobEngine
-from app.jobs.steps import JobCancelled, list_workers
+from app.jobs.steps import JobCancelled
+from app.jobs.workers import list_workers
 from tests.conftest import PATIENCE_SECONDS
 from tests.forked import process, status_of
 from tests.jobs_child import work_on
@@ -218,7 +219,7 @@ def shop(
 
 @pytest.fixture
 def job_tables(shop: Shop) -> Iterator[Database]:
-    store = make_engine(jobs.jobs_database_url(shop.url, shop.data_dir))
+    store = make_engine(workers.jobs_database_url(shop.url, shop.data_dir))
     yield store
     store.dispose()
 
@@ -327,7 +328,7 @@ def test_a_worker_elsewhere_is_dead_only_after_long_silence(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not the shop's tables: its reaper would bury the worker before the test looks.
-    store = make_engine(jobs.jobs_database_url(url, tmp_path))
+    store = make_engine(workers.jobs_database_url(url, tmp_path))
     leases.create_lease_table(store)
     table = leases.lease_table(store)
     far = {"host": "far", "machine": "another kernel", "pid": 1, "queues": "train"}

@@ -102,7 +102,14 @@ def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
         request = {"q": "late"}
         row = SavedSearch(project_id=desk.project.id, name="Late", name_key="late", request=request)
         version = Version(project_id=desk.project.id, number=7, kind="raw", base_model="m")
-        run = TrainingRun(project_id=desk.project.id, number=1, holdout_until="8")
+        run = TrainingRun(
+            project_id=desk.project.id,
+            number=1,
+            holdout_until="8",
+            n_done=3,
+            n_total=8,
+            unit="pass",
+        )
         db.add_all([row, version, run])
         db.flush()
         for metric in ("accuracy", "holdout_accuracy"):
@@ -135,6 +142,7 @@ def test_old_names_come_back_on_the_way_down_and_rows_stay(desk: Desk) -> None:
             "holdout_accuracy",
         ]
         assert db.scalars(select(Comment.body)).all() == ["Why?"]
+        assert db.execute(select(TrainingRun.n_done, TrainingRun.unit)).one() == (None, None)
         assert db.scalars(select(UserAction.kind).order_by(UserAction.id)).all() == [
             "single",
             "comment",

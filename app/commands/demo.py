@@ -12,7 +12,7 @@ from app.commands.serve import ensure_schema
 from app.db.session import read_session, write_session
 from app.exchange.imports import imports as importing
 from app.exchange.imports.mapping import Mapping
-from app.jobs.steps import list_workers
+from app.jobs.workers import find_workers
 from app.models import Import, Project, Record
 from app.projects.labels import add_label
 from app.projects.projects import create_project
@@ -20,7 +20,6 @@ from app.projects.sample import sample_messages
 from app.search.embedding import count_missing
 from app.search.index_revisions import needs_index
 from app.search.versions import get_or_create_raw_version
-from app.settings import settings
 
 NAME = "Sample: customer messages"
 COLUMNS = ("external_id", "text", "channel", "product", "sent_at")
@@ -77,8 +76,7 @@ def _import(project: Project) -> None:
         with write_session() as db:
             import_row = importing.receive_import(db, project, None, path.name, path)
             importing.queue_import(db, import_row, MAPPING)
-    seen = list_workers(settings().database_url, settings().data_dir)
-    if not any(worker.is_serving for worker in seen):
+    if not find_workers().is_ready:
         importing.run_import(import_row.id)
 
 

@@ -13,7 +13,7 @@ from app.db import schema
 from app.db.session import engine, is_wal_safe, read_session, sqlite_module
 from app.errors import AppError, Unreachable
 from app.installation import confirm_folder
-from app.jobs.steps import list_workers
+from app.jobs.workers import find_workers
 from app.ml.encoding.encoder import DEFAULT_MODEL, pick_device
 from app.ml.encoding.model_folder import check_folder, find_default_model_folder
 from app.ml.encoding.runtime import TORCH, RuntimeName, describe_openvino, list_missing_packages
@@ -156,9 +156,8 @@ def _describe_runtimes_in_use() -> str:
 
 
 def _check_worker() -> tuple[bool, str]:
-    seen = list_workers(settings().database_url, settings().data_dir)
-    serving = [worker for worker in seen if worker.is_serving]
-    if serving:
-        return True, f"{len(serving)} at work: {', '.join(worker.name for worker in serving)}"
-    last = format_age(seen[0].last_seen_at) if seen else "never"
+    workers = find_workers()
+    if workers.is_ready:
+        return True, f"{len(workers.ready)} at work: {', '.join(workers.ready)}"
+    last = format_age(workers.last_seen_at) if workers.last_seen_at else "never"
     return True, f"none at work, last seen {last}; start one with `likewise worker`"

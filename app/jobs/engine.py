@@ -37,7 +37,9 @@ from app.jobs.leases import (
     forget_leases,
     startup_lock,
 )
-from app.jobs.steps import JobCancelled, Step, failpoint, jobs_database_url
+from app.jobs.status import set_executor
+from app.jobs.steps import JobCancelled, Step, failpoint
+from app.jobs.workers import jobs_database_url
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +107,7 @@ class JobEngine:
             create_lease_table(self._leases)
             self._lease = Lease(self._leases, self._data_dir, self._listens_to)
             self._lease.acquire()
+            set_executor(self._lease.executor_id)
             self._store = _make_store(self._url)
             self._launch_dbos()
         self._watch = PeerMonitor(self._leases, self._data_dir, self._lease.executor_id)

@@ -5,7 +5,6 @@ at the same ones. Maps are drawn last, by a worker that stays, while nothing els
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import structlog
 from sqlalchemy import select
@@ -13,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.errors import Conflict
-from app.files import replace_text
+from app.jobs import status
 from app.jobs.engine import JobEngine
+from app.jobs.status import StatusKind
 from app.maps import drawing
 from app.models import Project, utc_now
 from app.notifications import delivery as delivering
 from app.search import index_maintenance as upkeep
-from app.storage import data_subdir
 from app.training import suggestion_refresh as refreshing
 from app.training.runs import runs
 from app.training.runs.readiness import find_due_projects
@@ -124,15 +123,13 @@ def _round_robin(db: Session, after_id: int) -> list[Project]:
 
 
 def _last_attempt(kind: str, subject_id: int) -> int:
-    """The number of the newest such job, for all workers that share the data folder."""
-    path = _attempts_dir(kind) / f"{subject_id}.attempt"
-    return int(path.read_text()) if path.exists() else 0
+    """The number of the newest such job, for all workers."""
+    report = status.read_status(_ATTEMPTS[kind], subject_id)
+    return 0 if report is None else int(report.payload["attempt"])
 
 
 def _note_attempt(kind: str, subject_id: int, attempt: int) -> None:
-    path = _attempts_dir(kind) / f"{subject_id}.attempt"
-    replace_text(path, str(attempt))
+    status.write_status(_ATTEMPTS[kind], subject_id, {"attempt": attempt})
 
 
-def _attempts_dir(kind: str) -> Path:
-    return data_subdir({"embed": "embedding", "map": "maps"}[kind])
+_ATTEMPTS = {"embed": StatusKind.ATTEMPT_EMBED, "map": StatusKind.ATTEMPT_MAP}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import structlog
@@ -18,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.session import read_session
-from app.maps.drawing_status import DrawingStatus, read_status, write_status
+from app.maps.drawing_status import DrawingStatus, find_failure_time, write_status
 from app.maps.map_files import MAP, SKETCH, Map, list_maps, open_map, publish_map
 from app.maps.numba_cache import configure_numba_cache
 from app.ml.heads.storage import load_head
@@ -93,8 +94,8 @@ def _prioritize(db: Session, project: Project, wanted: list[Version]) -> list[Ve
 
 
 def _is_backing_off(version_id: int) -> bool:
-    latest = read_status(version_id)
-    return latest.error is not None and time.time() - latest.said_at < RETRY_SECONDS
+    failed_at = find_failure_time(version_id)
+    return failed_at is not None and utc_now() - failed_at < timedelta(seconds=RETRY_SECONDS)
 
 
 def draw_sketch(version_id: int, check_stopped: Callable[[float], None] = ignore_progress) -> None:
@@ -238,6 +239,6 @@ def _make_reporter(
         check_stopped(share)
         if share >= latest + REPORT_STEP:
             latest = share
-            write_status(version_id, DrawingStatus(share))
+            write_status(version_id, DrawingStatus(share), is_progress=True)
 
     return report

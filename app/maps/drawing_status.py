@@ -1,16 +1,10 @@
-"""How far a map is, as the worker last said: one small file per version, for pages to read.
+"""How far a map is, as the worker last reported."""
 
-Nothing depends on it. It is replaced whole, so a reader never sees half of it.
-"""
-
-import json
-import time
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
-from app.files import replace_text
-from app.storage import data_subdir
-
-STALE_SECONDS = 600.0
+from app.jobs import status
+from app.jobs.status import StatusKind
 
 
 @dataclass(frozen=True)
@@ -19,21 +13,22 @@ class DrawingStatus:
 
     share: float = 0.0
     error: str | None = None
-    said_at: float = 0.0  # Unix time in seconds.
 
 
 def read_status(version_id: int) -> DrawingStatus:
-    """What the worker last said about this version's map; nothing if that is long ago."""
-    try:
-        status = DrawingStatus(
-            **json.loads((data_subdir("maps") / f"{version_id}.json").read_text())
-        )
-    except (OSError, ValueError, TypeError):
+    """What was last reported of this version's map; nothing if its worker is gone."""
+    report = status.read_status(StatusKind.MAP, version_id)
+    if report is None or (report.is_orphaned and report.payload["error"] is None):
         return DrawingStatus()
-    return status if time.time() - status.said_at < STALE_SECONDS else DrawingStatus()
+    return DrawingStatus(**report.payload)
 
 
-def write_status(version_id: int, drawing: DrawingStatus) -> None:
+def find_failure_time(version_id: int) -> datetime | None:
+    """When drawing this version's map last failed; None if it did not."""
+    report = status.read_status(StatusKind.MAP, version_id)
+    return None if report is None or report.payload["error"] is None else report.reported_at
+
+
+def write_status(version_id: int, drawing: DrawingStatus, *, is_progress: bool = False) -> None:
     """Replace what pages read about this version's map."""
-    path = data_subdir("maps") / f"{version_id}.json"
-    replace_text(path, json.dumps(asdict(drawing) | {"said_at": time.time()}))
+    status.write_status(StatusKind.MAP, version_id, asdict(drawing), is_progress=is_progress)

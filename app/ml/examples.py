@@ -1,13 +1,26 @@
 """Examples: records whose labels are known, frozen for one run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Report = Callable[[float, str], None]
-"""Told the progress in [0, 1] and one sentence about it; may raise to cancel."""
+
+@dataclass(frozen=True)
+class Count:
+    """How many units of work are done: "step" 30 of 250. The unit is a singular noun."""
+
+    n_done: int
+    n_total: int
+    unit: str
+
+
+class Report(Protocol):
+    """Takes the progress in [0, 1], what goes on, and how much of it; may raise to cancel."""
+
+    def __call__(self, progress: float, message: str, count: Count | None = None, /) -> None:
+        """Report progress."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from app.models.projects import Label, LabelChange, Membership, Project
 from app.models.records import Import, ImportReject, Record, SavedSearch, hash_normalized
 from app.models.training import Evaluation, LossPoint, RunEvent, TrainingRun
 from app.models.versions import Activation, Artifact, Embedding, Version
+from app.models.workers import WorkerStatus
 
 __all__ = [
     "Activation",
@@ -65,6 +66,7 @@ __all__ = [
     "UtcDateTime",
     "Version",
     "Webhook",
+    "WorkerStatus",
     "hash_normalized",
     "utc_now",
 ]

@@ -27,6 +27,8 @@ class TrainingRun(Base):
     later actions count as changed since. `holdout_until` is the hold-out sample that it left out.
     `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
     app.training.pipeline.dataset counts it; `verdict` says why it was (not) activated.
+    `progress` of the stage in [0, 1]; `n_done` of `n_total` units (step, pass, part, epoch or
+    record) of its work, and `per_minute` of them: null where the stage does not count.
     """
 
     __tablename__ = "training_runs"
@@ -49,6 +51,10 @@ class TrainingRun(Base):
     status: Mapped[str] = mapped_column(String(20), default=RunStatus.QUEUED, index=True)
     stage: Mapped[str] = mapped_column(String(20), default=RunStage.COLLECT)
     progress: Mapped[float] = mapped_column(Float, default=0.0)
+    n_done: Mapped[int | None]
+    n_total: Mapped[int | None]
+    unit: Mapped[str | None] = mapped_column(String(12))
+    per_minute: Mapped[float | None] = mapped_column(Float)
     attempt: Mapped[int] = mapped_column(default=1)
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     n_examples: Mapped[int | None]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.session import read_session
 from app.errors import AppError
-from app.jobs.steps import list_workers
+from app.jobs.workers import list_workers
 from app.models import Delivery, Import, Project, TrainingRun, UserAction
 from app.search.embedding import count_missing
 from app.settings import settings

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.jobs.steps import list_workers
+from app.jobs.workers import find_workers
 from app.labeling.annotations.counts import count_by_label
 from app.labeling.sessions.kinds import SESSION_KINDS
 from app.labeling.sessions.session_list import list_recent_sessions
@@ -27,7 +27,6 @@ from app.models.enums import RunStatus, VersionKind
 from app.projects.labels import is_offered, list_all_labels
 from app.search.embedding import EmbeddingProgress, load_embedding_progress
 from app.search.versions import find_active_version
-from app.settings import settings
 from app.training.reports.metrics import Figure, load_figures
 from app.training.runs.readiness import MOVING, Readiness, readiness
 from app.training.runs.runs import list_latest_runs
@@ -84,7 +83,7 @@ class ProjectSummary:
 def load_project_summary(db: Session, project: Project) -> ProjectSummary:
     """How the project stands now."""
     embedding = load_embedding_progress(db, project)
-    has_worker, away_since = _find_worker()
+    workers = find_workers()
     return ProjectSummary(
         n_records=embedding.n_total,
         embedding=embedding,
@@ -98,8 +97,8 @@ def load_project_summary(db: Session, project: Project) -> ProjectSummary:
         importing=_find_unfinished_import(db, project.id),
         has_tuned_session=_has_tuned_session(db, project.id),
         labeled_record_id=_find_labeled_record(db, project.id),
-        has_worker=has_worker,
-        workers_away_since=away_since,
+        has_worker=workers.is_ready,
+        workers_away_since=None if workers.is_ready else workers.last_seen_at,
     )
 
 
@@ -138,13 +137,6 @@ def _has_index(db: Session, project_id: int) -> bool:
         .where(Version.project_id == project_id, Artifact.kind == "index")
     )
     return db.scalar(indexes.limit(1)) is not None
-
-
-def _find_worker() -> tuple[bool, datetime | None]:
-    seen = list_workers(settings().database_url, settings().data_dir)
-    if any(worker.is_serving for worker in seen):
-        return True, None
-    return False, max((worker.last_seen_at for worker in seen), default=None)
 
 
 def _list_sessions(db: Session, project_id: int) -> list[SessionSummary]:

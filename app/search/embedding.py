@@ -78,7 +78,7 @@ def load_embedding_progress(db: Session, project: Project) -> EmbeddingProgress:
     as the vector that it is: to compare all texts takes half of a page's time in a large project.
     """
     n_total = _count_records(db, project.id)
-    status = read_status(project.id)
+    status = read_status(db, project.id)
     is_exact = status.per_second is not None or status.error is not None
     n_left = count_missing(db, project) if is_exact else _count_without(db, project, n_total)
     rate = status.per_second if n_left else None

@@ -1,21 +1,19 @@
-"""How fast embedding goes, as the worker last said: one small file per project, for pages to read.
+"""How fast embedding goes, as the worker last reported."""
 
-Nothing depends on it. It is replaced whole, so a reader never sees half of it.
-"""
-
-import json
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from app.files import replace_text
-from app.storage import data_subdir
+from sqlalchemy.orm import Session
+
+from app.jobs import status
+from app.jobs.status import StatusKind
 
 WINDOW_SECONDS = 30.0
-# After so long without a word the worker is taken to do something else, or to be gone.
+# After so long without a report the worker is taken to do something else.
 SILENT_SECONDS = 90.0
 
 
@@ -25,7 +23,12 @@ class EmbeddingStatus:
 
     per_second: float | None = None
     error: str | None = None
-    reported_at: float = 0.0  # Unix time in seconds.
+
+
+def find_failure_time(db: Session, project_id: int) -> datetime | None:
+    """When embedding or indexing last failed; None if it did not."""
+    report = status.read_status(StatusKind.EMBEDDING, project_id, db)
+    return None if report is None or report.payload["error"] is None else report.reported_at
 
 
 class EmbeddingPace:
@@ -47,7 +50,8 @@ class EmbeddingPace:
             self._marks.popleft()
         began, _ = self._marks[0]
         counted = sum(n for _, n in list(self._marks)[1:])
-        write_status(self._project_id, EmbeddingStatus(per_second=counted / max(now - began, 1e-3)))
+        rate = counted / max(now - began, 1e-3)
+        write_status(self._project_id, EmbeddingStatus(per_second=rate), is_progress=True)
 
     def __exit__(
         self,
@@ -59,22 +63,19 @@ class EmbeddingPace:
             write_status(self._project_id, EmbeddingStatus())
 
 
-def write_status(project_id: int, status: EmbeddingStatus) -> None:
+def write_status(project_id: int, embedding: EmbeddingStatus, *, is_progress: bool = False) -> None:
     """Replace what pages read about this project."""
-    path = _path(project_id)
-    replace_text(path, json.dumps(asdict(status) | {"reported_at": time.time()}))
+    status.write_status(
+        StatusKind.EMBEDDING, project_id, asdict(embedding), is_progress=is_progress
+    )
 
 
-def read_status(project_id: int) -> EmbeddingStatus:
-    """What the worker last said; no rate if that is long ago."""
-    try:
-        status = EmbeddingStatus(**json.loads(_path(project_id).read_text()))
-    except (OSError, ValueError, TypeError):
+def read_status(db: Session, project_id: int) -> EmbeddingStatus:
+    """What the worker last reported; no rate if that is long ago or the worker is gone."""
+    report = status.read_status(StatusKind.EMBEDDING, project_id, db)
+    if report is None:
         return EmbeddingStatus()
-    if time.time() - status.reported_at > SILENT_SECONDS:
-        return EmbeddingStatus(error=status.error, reported_at=status.reported_at)
-    return status
-
-
-def _path(project_id: int) -> Path:
-    return data_subdir("embedding") / f"{project_id}.json"
+    embedding = EmbeddingStatus(**report.payload)
+    if report.is_orphaned or report.age > timedelta(seconds=SILENT_SECONDS):
+        return EmbeddingStatus(error=embedding.error)
+    return embedding

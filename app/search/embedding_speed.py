@@ -1,13 +1,9 @@
-"""How fast a project's texts were embedded when there was last enough to do: what estimates of time
-rest on. One small file per project, which the worker replaces; nothing else depends on it.
-"""
+"""How fast a project's texts were embedded when there was last enough to do: for estimates."""
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from app.files import replace_text
-from app.storage import data_subdir
+from app.jobs import status
+from app.jobs.status import StatusKind
 
 LEAST_COUNTED = 64
 """Fewer texts say more about loading a model than about its pace."""
@@ -29,17 +25,11 @@ def record_speed(project_id: int, n: int, seconds: float, *, has_gpu: bool) -> N
     """Note that n texts took so long; too few are not noted."""
     if n < LEAST_COUNTED or seconds <= 0:
         return
-    path = _path(project_id)
-    replace_text(path, json.dumps(asdict(EmbeddingSpeed(n / seconds, has_gpu))))
+    speed = EmbeddingSpeed(n / seconds, has_gpu)
+    status.write_status(StatusKind.EMBEDDING_SPEED, project_id, asdict(speed))
 
 
 def read_speed(project_id: int) -> EmbeddingSpeed:
-    """What was last noted, or GUESSED."""
-    try:
-        return EmbeddingSpeed(**json.loads(_path(project_id).read_text()))
-    except (OSError, ValueError, TypeError):
-        return DEFAULT_SPEED
-
-
-def _path(project_id: int) -> Path:
-    return data_subdir("embedding") / f"{project_id}.usual.json"
+    """What was last noted, or DEFAULT_SPEED."""
+    report = status.read_status(StatusKind.EMBEDDING_SPEED, project_id)
+    return DEFAULT_SPEED if report is None else EmbeddingSpeed(**report.payload)

@@ -3,15 +3,16 @@
 import shutil
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db.session import read_session
-from app.models import Artifact, Project, Version
+from app.models import Artifact, Project, Version, utc_now
 from app.search.embedding import count_missing, embed_missing
-from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
+from app.search.embedding_progress import EmbeddingStatus, find_failure_time, write_status
 from app.search.index_revisions import find_newest_index, is_worth_writing, needs_index, write_index
 from app.search.versions import find_active_version, find_raw_version
 from app.storage import CorruptFile, data_subdir, verified_path
@@ -24,8 +25,8 @@ ORPHAN_SECONDS = 86_400.0
 
 def needs_maintenance(db: Session, project: Project) -> bool:
     """Whether records lack vectors or an index lacks vectors; False for a while after trouble."""
-    status = read_status(project.id)
-    if status.error is not None and time.time() - status.reported_at < RETRY_SECONDS:
+    failed_at = find_failure_time(db, project.id)
+    if failed_at is not None and utc_now() - failed_at < timedelta(seconds=RETRY_SECONDS):
         return False
     return count_missing(db, project) > 0 or any(
         needs_index(db, version) for version in _list_maintained(db, project)

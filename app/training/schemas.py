@@ -75,6 +75,9 @@ class RunResponse(BaseModel):
     status: str
     stage: str
     progress: float
+    n_done: int | None
+    n_total: int | None
+    unit: str | None
     attempt: int
     is_forced: bool
     recipe: dict[str, Any]

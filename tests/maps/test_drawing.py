@@ -198,6 +198,7 @@ def test_trouble_is_told_and_tried_again_later(project: Project) -> None:
 def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.jobs.status.SECONDS_BETWEEN", 0.0)
     project = indexed_project(80)
     told: list[float] = []
 

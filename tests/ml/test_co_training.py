@@ -134,7 +134,7 @@ def test_a_head_learns_what_the_words_say_and_reads_none(crowd: Crowd) -> None:
     recipe = Recipe(passes=20, batch_size=64, hidden=32)
 
     def accuracy(words: WordFeatures | None) -> float:
-        chances = tune(vectors, examples, recipe, lambda p, s: None, words=words).suggest(vectors)
+        chances = tune(vectors, examples, recipe, lambda *_: None, words=words).suggest(vectors)
         assert chances is not None
         return right(chances, crowd)
 
@@ -150,7 +150,7 @@ def test_labels_that_are_hidden_are_not_heard_through_words(crowd: Crowd) -> Non
     assert pairs is not None
 
     recipe = Recipe(passes=2, hidden=16)
-    found = cross_validate(crowd.vectors, by_chance, recipe, lambda p, s: None, words=pairs)
+    found = cross_validate(crowd.vectors, by_chance, recipe, lambda *_: None, words=pairs)
 
     accuracy = next(score.value for score in found.tuned if score.metric == "accuracy")
     assert 0.35 < accuracy < 0.65
@@ -163,7 +163,7 @@ def test_records_with_several_labels_go_without(crowd: Crowd) -> None:
     recipe = Recipe(passes=2, hidden=16)
 
     heads = [
-        tune(crowd.vectors, examples, recipe, lambda p, s: None, words=words)
+        tune(crowd.vectors, examples, recipe, lambda *_: None, words=words)
         for words in (None, worded(crowd.classes))
     ]
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.ml.examples import Examples
+from app.ml.examples import Count, Examples
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.baselines import RawHead, SkipConnectionHead
 from app.ml.heads.head import EvidenceHead
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.once
 QUICK = Recipe(passes=20, batch_size=64, hidden=32)
 
 
-def silent(progress: float, sentence: str) -> None:
+def ignore_progress(progress: float, message: str, _count: Count | None = None, /) -> None:
     assert 0 <= progress <= 1
-    assert sentence
+    assert message
 
 
 def some_rows(m: int, seed: int = 1) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -40,7 +40,7 @@ def test_pages_can_import_everything_without_torch() -> None:
 
 
 def test_tuning_brings_records_of_one_class_together(crowd: Crowd) -> None:
-    head = tune(crowd.vectors, crowd.examples(some_rows(40)), QUICK, silent)
+    head = tune(crowd.vectors, crowd.examples(some_rows(40)), QUICK, ignore_progress)
 
     tuned = head.tune(crowd.vectors)
     assert top_k(tuned, crowd.classes, 100) > top_k(crowd.vectors, crowd.classes, 100) + 0.15
@@ -49,7 +49,7 @@ def test_tuning_brings_records_of_one_class_together(crowd: Crowd) -> None:
 
 
 def test_suggestions_are_about_as_often_right_as_they_say(crowd: Crowd) -> None:
-    head = tune(crowd.vectors, crowd.examples(some_rows(60)), QUICK, silent)
+    head = tune(crowd.vectors, crowd.examples(some_rows(60)), QUICK, ignore_progress)
 
     chances = head.suggest(crowd.vectors)
 
@@ -66,7 +66,7 @@ def test_labels_that_few_carry_are_suggested_where_several_may_be_given(crowd: C
     examples = examples_of(rows, places[rows], tuple(range(12)))
 
     separate = replace(examples, targets=examples.label_matrix())
-    chances = tune(crowd.vectors, separate, QUICK, silent).suggest(crowd.vectors)
+    chances = tune(crowd.vectors, separate, QUICK, ignore_progress).suggest(crowd.vectors)
 
     assert chances is not None
     assert (chances[np.arange(600), places] > 0.5).mean() > 0.9
@@ -75,9 +75,11 @@ def test_labels_that_few_carry_are_suggested_where_several_may_be_given(crowd: C
 def test_a_kept_graph_and_the_same_seed_give_the_same_head(crowd: Crowd) -> None:
     examples = crowd.examples(some_rows(30))
 
-    first = tune(crowd.vectors, examples, QUICK, silent)
-    again = tune(crowd.vectors, examples, QUICK, silent, build_neighbour_graph(crowd.vectors))
-    other = tune(crowd.vectors, examples, replace(QUICK, seed=1), silent)
+    first = tune(crowd.vectors, examples, QUICK, ignore_progress)
+    again = tune(
+        crowd.vectors, examples, QUICK, ignore_progress, build_neighbour_graph(crowd.vectors)
+    )
+    other = tune(crowd.vectors, examples, replace(QUICK, seed=1), ignore_progress)
 
     np.testing.assert_allclose(
         first.tune(crowd.vectors), again.tune(crowd.vectors), rtol=0, atol=1e-5
@@ -90,7 +92,7 @@ def test_records_may_carry_several_labels(crowd: Crowd) -> None:
     truth = np.stack([crowd.classes != 0, crowd.classes == 2], axis=1)
     examples = replace(examples_of(rows, np.zeros(90, np.int64), (5, 6)), targets=truth[rows])
 
-    head = tune(crowd.vectors, examples, QUICK, silent)
+    head = tune(crowd.vectors, examples, QUICK, ignore_progress)
 
     chances = head.suggest(crowd.vectors)
     assert chances is not None
@@ -102,7 +104,7 @@ def test_the_baseline_moves_labeled_records_towards_their_class(crowd: Crowd) ->
     rows = some_rows(200)
     recipe = Recipe(method="skip_triplet", triplet_learning_rate=5e-2)
 
-    head = tune(crowd.vectors, crowd.examples(rows), recipe, silent)
+    head = tune(crowd.vectors, crowd.examples(rows), recipe, ignore_progress)
 
     labeled, classes = crowd.vectors[rows], crowd.classes[rows]
     assert isinstance(head, SkipConnectionHead)
@@ -113,7 +115,7 @@ def test_the_baseline_moves_labeled_records_towards_their_class(crowd: Crowd) ->
 def test_one_class_alone_leaves_vectors_as_they_are(crowd: Crowd) -> None:
     examples = examples_of(np.arange(30), np.zeros(30, np.int64), (11, 12))
 
-    assert isinstance(tune(crowd.vectors, examples, QUICK, silent), RawHead)
+    assert isinstance(tune(crowd.vectors, examples, QUICK, ignore_progress), RawHead)
 
 
 @pytest.mark.parametrize("method", ["head", "skip_triplet"])
@@ -137,7 +139,7 @@ def test_odd_examples_still_make_a_head_that_works(
     examples = examples_of(np.array(rows), np.array(classes), tuple(range(150)))
     recipe = Recipe.from_json({"method": method, "passes": 2, "triplet_epochs": 3})
 
-    head = tune(vectors, examples, recipe, silent)
+    head = tune(vectors, examples, recipe, ignore_progress)
 
     assert np.isfinite(head.tune(vectors)).all()
     chances = head.suggest(vectors)
@@ -153,7 +155,7 @@ def test_impossible_examples_are_refused(crowd: Crowd) -> None:
 
     for examples, reason in ((nobody, "at least one"), (outside, "outside"), (weightless, "above")):
         with pytest.raises(ValueError, match=reason):
-            tune(crowd.vectors, examples, QUICK, silent)
+            tune(crowd.vectors, examples, QUICK, ignore_progress)
     with pytest.raises(ValueError, match="not among the labels"):
         examples_of(np.array([0]), np.array([2]), (1, 2))
     with pytest.raises(ValueError, match="yes or no"):
@@ -161,9 +163,9 @@ def test_impossible_examples_are_refused(crowd: Crowd) -> None:
 
 
 def test_a_report_that_raises_cancels(crowd: Crowd) -> None:
-    def cancelled(progress: float, sentence: str) -> None:
+    def cancelled(progress: float, message: str, _count: Count | None = None, /) -> None:
         if progress > 0.5:
-            raise InterruptedError(sentence)
+            raise InterruptedError(message)
 
     with pytest.raises(InterruptedError, match="Learning"):
         tune(crowd.vectors, crowd.examples(some_rows(20)), QUICK, cancelled)

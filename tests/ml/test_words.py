@@ -97,12 +97,12 @@ def test_words_are_not_surer_than_they_agree_with_the_vectors() -> None:
 
 
 @pytest.mark.parametrize(
-    "silent",
+    "ignore_progress",
     [[], [""] * 40, ["the same"] * 40, ["spam"] * 40, [f"own{n}" for n in range(40)], ["?!"] * 40],
     ids=["none", "empty", "equal", "one word", "all different", "no letters"],
 )
-def test_texts_that_tell_nothing_apart_have_no_words(silent: list[str]) -> None:
-    assert build_word_features(silent) is None
+def test_texts_that_tell_nothing_apart_have_no_words(ignore_progress: list[str]) -> None:
+    assert build_word_features(ignore_progress) is None
 
 
 def test_scripts_without_blanks_give_pairs_of_characters() -> None:

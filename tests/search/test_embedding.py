@@ -1,15 +1,15 @@
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from app.db.session import engine, read_session, write_session
 from app.jobs.steps import JobCancelled
 from app.ml.vectors import Vectors
-from app.models import Embedding, Project
+from app.models import Embedding, Project, WorkerStatus, utc_now
 from app.search import embedding
 from app.search.embedding import (
     count_missing,
@@ -20,7 +20,6 @@ from app.search.embedding import (
 from app.search.embedding_progress import EmbeddingStatus, read_status, write_status
 from app.search.model_cache import BaseModelMissing, load_encoder
 from app.search.versions import find_raw_version, get_or_create_raw_version
-from app.settings import settings
 from tests.conftest import make_project
 from tests.search.conftest import (
     TEXTS,
@@ -196,11 +195,12 @@ def test_a_rate_that_was_reported_long_ago_is_not_shown(
 ) -> None:
     project = new_project("letters")
     write_status(project.id, EmbeddingStatus(per_second=5.0))
-    path = settings().data_dir / "embedding" / f"{project.id}.json"
-    stored = json.loads(path.read_text())
-    path.write_text(json.dumps(stored | {"reported_at": stored["reported_at"] - seconds_ago}))
+    with write_session() as db:
+        reported_at = utc_now() - timedelta(seconds=seconds_ago)
+        db.execute(update(WorkerStatus).values(reported_at=reported_at))
 
-    assert read_status(project.id).per_second == per_second
+    with read_session() as db:
+        assert read_status(db, project.id).per_second == per_second
 
 
 def test_progress_has_no_rate_when_all_is_done(

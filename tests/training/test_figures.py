@@ -264,5 +264,5 @@ def test_the_dashboard_says_what_the_worker_computes_on(client: TestClient) -> N
     assert device is not None
     assert "not known before the first worker starts" in before
     assert f"{device.name}, {device.memory_gb:.0f} GB of memory" in after
-    assert "never seen" in after
+    assert "offline</span> never started" in after
     assert after.count("<button form=") == 1

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from app.db.session import read_session, write_session
+from app.ml.examples import Count
 from app.models import Project, RunEvent, TrainingRun, User, utc_now
 from app.training.runs import live
 from app.training.runs.progress import RunReport
@@ -98,15 +99,15 @@ def test_a_stage_that_counts_tells_how_many_a_minute(
     move(status="running", stage="tune", started_at=utc_now())
     with read_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
-    clock = iter([100.0, 100.0, 160.0, 160.0, 161.0, 161.0])
+    clock = iter([100.0, 100.0, 100.0, 160.0, 160.0, 161.0, 161.0])
     monkeypatch.setattr(
         "app.training.runs.progress.time", SimpleNamespace(monotonic=lambda: next(clock))
     )
     report = RunReport(run_id, "tune")
 
-    report(0.05, "Learning, step 20 of 1,200")
+    report(0.05, "Learning", Count(20, 1200, "step"))
     early = live.read_run_state(run_id)
-    report(0.1, "Learning, step 120 of 1,200")
+    report(0.1, "Learning", Count(120, 1200, "step"))
     later = live.read_run_state(run_id)
     report(0.2, "Learned")
     done = live.read_run_state(run_id)
@@ -130,12 +131,13 @@ def test_a_stream_is_for_those_who_may_see_the_project(browser: TestClient) -> N
 
 def test_a_line_of_the_log_that_went_on_to_its_end_counts_no_more(browser: TestClient) -> None:
     move(status="running", stage="tune", started_at=utc_now())
-    counted = ("Learning, step 90 of 100, 12 a minute", "Embedding records, 320 of 3,200")
+    move(n_done=320, n_total=3200, unit="record")
     with write_session() as db:
         run_id = db.scalars(select(TrainingRun.id)).one()
-        db.add_all(RunEvent(run_id=run_id, stage="tune", message=each) for each in counted)
+        messages = ("Learning", "Embedding records")
+        db.add_all(RunEvent(run_id=run_id, stage="tune", message=each) for each in messages)
 
     page = browser.get("/projects/letters/training/runs/1").text
 
     assert "<span>Learning</span>" in page
-    assert "<span>Embedding records, 320 of 3,200</span>" in page
+    assert "<span>Embedding records, 320 of 3,200 records</span>" in page

@@ -39,7 +39,7 @@ def test_the_notebooks_plots_are_there_and_equal_the_benchmarks(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2] / "benchmarks")
-    from corpora import silent
+    from corpora import ignore_progress
     from scores import purity
 
     ada, project = make_user("ada", "admin"), make_project("news")
@@ -111,7 +111,7 @@ def test_the_notebooks_plots_are_there_and_equal_the_benchmarks(
     expected = {"raw": np.zeros(len(KS)), "tuned": np.zeros(len(KS))}
     for shown, hidden in make_folds(examples, 3, 0):
         queries = np.flatnonzero(np.isin(hidden, asked))
-        head = tune(vectors, examples.take(shown), Recipe(), silent, graph, words)
+        head = tune(vectors, examples.take(shown), Recipe(), ignore_progress, graph, words)
         for name, of in (("raw", vectors[hidden]), ("tuned", head.tune(vectors[hidden]))):
             told = purity(of, examples.classes[hidden], queries)
             share = len(queries) / len(asked)

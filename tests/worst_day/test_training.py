@@ -10,7 +10,7 @@ from app.db.session import engine_for, read_session, write_session
 from app.errors import StorageFull
 from app.jobs.engine import _run_step
 from app.jobs.leases import create_lease_table, lease_table
-from app.jobs.steps import jobs_database_url
+from app.jobs.workers import jobs_database_url
 from app.models import Annotation, Project, TrainingRun, User, Version
 from app.search.versions import find_active_version, roll_back
 from app.settings import settings

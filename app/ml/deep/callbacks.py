@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 
 from app.files import sync
 from app.ml.deep.loss_curve import LossPoint, parse_loss_points
-from app.ml.examples import Report
+from app.ml.examples import Count, Report
 
 LossCallback = Callable[[LossPoint], None]
 """Hears each measured loss as it comes; after a kill, some of them again."""
@@ -63,7 +63,8 @@ class TrainingWatcher(TrainerCallback):
 
     def _report_step(self, state: Any) -> None:
         step, n_steps = state.global_step, max(1, state.max_steps)
-        self._report(min(1.0, step / n_steps), f"Learning, step {step + 1} of {n_steps}")
+        count = Count(step + 1, n_steps, "step")
+        self._report(min(1.0, step / n_steps), "Learning", count)
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:

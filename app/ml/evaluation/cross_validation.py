@@ -18,7 +18,7 @@ from app.ml.evaluation.learning_curve import LearningCurve, score_suggestions, s
 from app.ml.evaluation.predict import Baseline
 from app.ml.evaluation.splits import Partition, choose_depths, draw_partitions, explain_unmeasurable
 from app.ml.evaluation.trial import HeadTrial
-from app.ml.examples import Examples, Report, count_label_sets
+from app.ml.examples import Count, Examples, Report, count_label_sets
 from app.ml.folds import Fold
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.evidence import calibrate, learn_evidence_head
@@ -133,8 +133,9 @@ def _learn_fold_head(inputs: _Inputs, fold: Fold, report: Report) -> _FoldHead:
 def _scale_progress(report: Report, number: int, n_parts: int) -> Report:
     """The progress of one part as progress of the whole."""
 
-    def report_part(progress: float, sentence: str) -> None:
-        del sentence
-        report((number + progress) / n_parts, f"Comparing, part {number + 1} of {n_parts}")
+    def report_part(progress: float, message: str, count: Count | None = None, /) -> None:
+        del message, count
+        part = Count(number + 1, n_parts, "part")
+        report((number + progress) / n_parts, "Comparing", part)
 
     return report_part

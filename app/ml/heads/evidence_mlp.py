@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.ml.examples import Examples, Report
+from app.ml.examples import Count, Examples, Report
 from app.ml.heads.evidence import compute_reach
 from app.ml.heads.head import INPUT_SCALE, EvidenceHead
 from app.ml.label_inference.confidence import compute_confidence_limits
@@ -64,7 +64,7 @@ def learn_evidence(
     passes = max(recipe.passes, math.ceil(LEAST_STEPS * recipe.batch_size / len(rows)))
     passes = min(passes, MOST_PASSES * recipe.passes)
     for number in range(passes):
-        report(0.3 + 0.6 * number / passes, f"Learning, pass {number + 1} of {passes}")
+        report(0.3 + 0.6 * number / passes, "Learning", Count(number + 1, passes, "pass"))
         _train_one_pass(
             network, optimiser, inputs, targets, recipe.batch_size, examples.is_multi_label
         )

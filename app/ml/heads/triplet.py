@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.ml.examples import Examples, Report
+from app.ml.examples import Count, Examples, Report
 from app.ml.heads.baselines import SkipConnectionHead
 from app.ml.heads.evidence_mlp import one_thread
 from app.ml.recipe import Recipe
@@ -45,7 +45,8 @@ def learn_skip_connection(
     optimiser = torch.optim.Adam(network.parameters(), recipe.triplet_learning_rate)
     best, waited = float("inf"), 0
     for epoch in range(recipe.triplet_epochs):
-        report(epoch / recipe.triplet_epochs, f"Learning, epoch {epoch + 1}")
+        count = Count(epoch + 1, recipe.triplet_epochs, "epoch")
+        report(epoch / recipe.triplet_epochs, "Learning", count)
         loss = _train_one_epoch(network, optimiser, inputs, classes, recipe)
         best, waited = (loss, 0) if loss < best - 1e-4 else (best, waited + 1)
         if waited >= recipe.patience:

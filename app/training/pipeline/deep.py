@@ -21,6 +21,7 @@ from app.ml.deep.recipe import DeepRecipe
 from app.ml.encoding.encoder import ModelNotAvailable, resolve_model
 from app.ml.evaluation.comparison import Comparison
 from app.ml.evaluation.near_copies import compute_near_copy_key
+from app.ml.examples import Count
 from app.ml.heads.storage import load_head
 from app.ml.label_inference.infer import infer_soft_targets
 from app.ml.label_inference.naive_bayes import build_word_features
@@ -61,7 +62,7 @@ def learn_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Non
 
 def _report_embedding(report: RunReport, n_done: int, n_total: int) -> None:
     progress = LEARNING_SHARE + (1 - LEARNING_SHARE) * n_done / max(1, n_total)
-    report(progress, f"Embedding records with the new encoder, {n_done:,} of {n_total:,}")
+    report(progress, "Embedding records with the new model", Count(n_done, n_total, "record"))
     failpoint("run.tune.embedding")
 
 
@@ -82,7 +83,7 @@ def _tune_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Pat
             _build_training_data(raw, recipe),
             recipe,
             place,
-            report=lambda progress, sentence: report(LEARNING_SHARE * progress, sentence),
+            report=report.scale(LEARNING_SHARE),
             on_loss=lambda point: _store_loss_point(run.id, point),
             device=config.device,
             name=base_model,

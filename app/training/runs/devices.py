@@ -1,17 +1,16 @@
-"""What the workers compute on, as the last of them said when it started: one small file for pages.
+"""On what the workers compute, as the last of them reported when it started.
 
-Nothing depends on it. The page may run elsewhere, so it cannot look by itself.
+The page may run elsewhere, so it cannot look by itself.
 """
 
-import json
 import os
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 
-from app.files import replace_text
+from app.jobs import status
+from app.jobs.status import StatusKind
 from app.settings import settings
-from app.storage import data_subdir
 
 GIGABYTE = 1024**3
 SECONDS_TO_ASK = 10
@@ -27,20 +26,14 @@ class Device:
 
 
 def write_device() -> None:
-    """Write down what this process will compute on."""
-    try:
-        path = data_subdir("workers") / "device.json"
-        replace_text(path, json.dumps(asdict(_detect_device())))
-    except OSError:
-        return  # A full disk is told by whatever needs it.
+    """Report what this process will compute on."""
+    status.write_status(StatusKind.DEVICE, 0, asdict(_detect_device()))
 
 
 def read_device() -> Device | None:
-    """What the last worker wrote; None before the first."""
-    try:
-        return Device(**json.loads((data_subdir("workers") / "device.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    """What the last worker reported; None before the first."""
+    report = status.read_status(StatusKind.DEVICE, 0)
+    return None if report is None else Device(**report.payload)
 
 
 def _detect_device() -> Device:

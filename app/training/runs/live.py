@@ -6,7 +6,6 @@ browser comes back by itself, and is asked anew who it is.
 """
 
 import logging
-import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -15,7 +14,6 @@ import anyio
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 
 from app.db.session import read_session
 from app.errors import Busy, Unreachable
@@ -23,6 +21,7 @@ from app.models import RunEvent, TrainingRun
 from app.models.enums import RunStatus
 from app.projects.access import CurrentProject
 from app.training.reports.run_summary import RunSummary, load_run_summaries
+from app.training.runs.progress import format_run_count
 from app.training.runs.readiness import MOVING
 from app.training.runs.runs import find_run
 from app.web.templating import format_duration
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 1.0
 MAX_POLLS = 600
-_COUNTED = re.compile(r"(?:, )?((?:(?:step|pass|part) )?[\d,]+ of [\d,]+(?:, [\d,]+ a minute)?)$")
 
 
 def require_run(project: CurrentProject, number: int) -> int:
@@ -71,7 +69,7 @@ def read_run_state(run_id: int) -> dict[str, Any]:
         run = db.get_one(TrainingRun, run_id)
         counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
         n_events = db.scalar(counted) or 0
-        words = describe_progress(db, load_run_summaries(db, [run])[0])
+        words = describe_progress(load_run_summaries(db, [run])[0])
     return {
         "is_moving": run.status in MOVING,
         "stage": run.stage,
@@ -87,27 +85,23 @@ def compute_page_mark(run: TrainingRun, n_events: int) -> str:
     return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_requested_at}"
 
 
-def describe_progress(db: Session, facts: RunSummary) -> str:
-    """How far the stage is, how fast where it counts what it does, and how long it still takes."""
+def describe_progress(facts: RunSummary) -> str:
+    """How far the stage is, how fast where it counts its work, and how long it still takes."""
     run = facts.run
     if run.status != RunStatus.RUNNING:
         return ""
-    reported = [f"{round(100 * run.progress)} %", *_find_pace(db, run)]
+    parts = [f"{round(100 * run.progress)} %"]
+    if count := format_run_count(run):
+        parts.append(count)
     if facts.seconds_left is not None:
-        reported.append(f"{format_duration(facts.seconds_left)} left")
-    return ", ".join(reported)
+        parts.append(f"{format_duration(facts.seconds_left)} left")
+    return ", ".join(parts)
 
 
-def _find_pace(db: Session, run: TrainingRun) -> list[str]:
-    """What the last line of the log counts: "step 30 of 250, 12 a minute"."""
-    of_stage = (RunEvent.run_id == run.id, RunEvent.stage == run.stage)
-    lines = select(RunEvent.message).where(*of_stage).order_by(RunEvent.id.desc())
-    counted = _COUNTED.search(db.scalar(lines.limit(1)) or "")
-    return [] if counted is None else [counted[1]]
-
-
-def format_log_lines(events: Sequence[RunEvent]) -> list[tuple[datetime, str]]:
-    """The log as people read it: how far a line had counted is told of the last one alone, for the
-    others went on to their end."""
-    ended = [(event.happened_at, _COUNTED.sub("", event.message)) for event in events[:-1]]
-    return ended + [(event.happened_at, event.message) for event in events[-1:]]
+def format_log_lines(run: TrainingRun, events: Sequence[RunEvent]) -> list[tuple[datetime, str]]:
+    """The log as people read it; the last line of a run that is going on has its count."""
+    lines = [(event.happened_at, event.message) for event in events]
+    count = format_run_count(run) if run.status == RunStatus.RUNNING else ""
+    if lines and count and events[-1].stage == run.stage:
+        lines[-1] = (lines[-1][0], f"{lines[-1][1]}, {count}")
+    return lines

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.access import Admin
 from app.db.session import Db, ReadDb
+from app.jobs.workers import find_workers
 from app.ml.deep.loss_curve import LossPoint as Point
 from app.ml.deep.loss_curve import describe_overfitting
 from app.ml.evaluation.neighbour_retention import LEAST_KEPT
@@ -32,7 +33,6 @@ from app.training.reports.tables import build_label_rows, build_metric_rows
 from app.training.runs.live import compute_page_mark, describe_progress, format_log_lines
 from app.training.runs.recipe_form import build_recipe_rows
 from app.training.runs.runs import STAGES, cancel_run, find_run, list_events, load_losses, retry_run
-from app.training.runs.status import find_last_worker
 from app.web.csv_tables import attachment_headers, csv_response
 from app.web.templating import redirect_to, render, wants_fragment
 
@@ -50,7 +50,7 @@ def show_run(request: Request, project: CurrentProject, number: int, db: ReadDb)
         list_events(db, run.id),
     )
     shown = _build_page_header(db, project, run) | {
-        "log": format_log_lines(events),
+        "log": format_log_lines(run, events),
         "mark": compute_page_mark(run, len(events)),
         "stages": STAGES,
         "plots": run_plots.plots,
@@ -60,7 +60,7 @@ def show_run(request: Request, project: CurrentProject, number: int, db: ReadDb)
         "overfitting": describe_overfitting([_to_point(each) for each in losses])
         if losses
         else None,
-        "last_worker": find_last_worker(),
+        "workers": find_workers("train"),
     }
     return render(request, template, **shown)
 
@@ -146,7 +146,7 @@ def _build_page_header(db: Session, project: Project, run: TrainingRun) -> dict[
         "project": project,
         "run": run,
         "facts": facts,
-        "words": describe_progress(db, facts),
+        "words": describe_progress(facts),
         "is_active": active is not None and active.id == run.version_id,
     }
 

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from app.accounts import audit_log as audit
 from app.db.session import write_session
 from app.errors import Conflict, NotFound
-from app.jobs.steps import JobCancelled, list_workers
+from app.jobs.steps import JobCancelled
+from app.jobs.workers import find_workers
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.recipe import Recipe
 from app.models import LossPoint, Project, RunEvent, TrainingRun, User, utc_now
 from app.models.enums import RunStage, RunStatus
 from app.notifications.events import Event, announce
-from app.settings import settings
 from app.training.pipeline import workspace
 from app.training.pipeline.snapshot import last_action_id
 from app.training.runs.readiness import MOVING, Readiness, find_moving_run, readiness
@@ -67,7 +67,7 @@ def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
     )
     if updated.rowcount == 0:  # type: ignore[attr-defined]
         raise Conflict(f"Run {run.number} has already ended.")
-    if run.status == RunStatus.QUEUED or not has_live_worker():
+    if run.status == RunStatus.QUEUED or not find_workers("train").is_ready:
         _end(db, run.id, status=RunStatus.CANCELLED)
     db.refresh(run)
     _log_action(db, "run.cancel", run, by)
@@ -136,6 +136,10 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
                 status=RunStatus.RUNNING,
                 stage=stage,
                 progress=0.0,
+                n_done=None,
+                n_total=None,
+                unit=None,
+                per_minute=None,
                 started_at=func.coalesce(TrainingRun.started_at, utc_now()),
             )
         )
@@ -160,12 +164,6 @@ def mark_cancelled(run_id: int) -> None:
     with write_session() as db:
         _end(db, run_id, status=RunStatus.CANCELLED)
     workspace.discard(run_id)
-
-
-def has_live_worker() -> bool:
-    """Whether any worker process is alive that carries out runs."""
-    seen = list_workers(settings().database_url, settings().data_dir)
-    return any(worker.is_serving and "train" in worker.queues for worker in seen)
 
 
 def _announce_failure(db: Session, run: TrainingRun, sentence: str) -> None:

@@ -1,16 +1,14 @@
 """How training stands right now: is a worker there, on what does it compute, what moves."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.jobs.steps import list_workers
+from app.jobs.workers import find_workers
 from app.models import Project, TrainingRun
 from app.models.enums import RunStatus
 from app.search.embedding import load_embedding_progress
-from app.settings import settings
 from app.training.reports.run_summary import load_run_summaries
 from app.training.runs.devices import read_device
 from app.training.runs.live import describe_progress
@@ -29,10 +27,10 @@ def load_status(db: Session, project: Project) -> dict[str, Any]:
         "state": state,
         "is_moving": moving is not None or state.is_due or not embedding.is_done,
         "moving": facts,
-        "words": describe_progress(db, facts) if facts else "",
+        "words": describe_progress(facts) if facts else "",
         "embedding": embedding,
         "stages": STAGES,
-        "last_worker": find_last_worker(),
+        "workers": find_workers("train"),
         "device": read_device(),
         "n_ahead": 0 if moving is None else _count_ahead(db, moving),
     }
@@ -52,11 +50,3 @@ def _count_ahead(db: Session, run: TrainingRun) -> int:
         )
     )
     return db.scalar(earlier) or 0
-
-
-def find_last_worker() -> datetime | str | None:
-    """None while a worker is there; else when the last one was seen, or "never"."""
-    seen = list_workers(settings().database_url, settings().data_dir)
-    if any(worker.is_serving and "train" in worker.queues for worker in seen):
-        return None
-    return seen[0].last_seen_at if seen else "never"

@@ -52,7 +52,7 @@ class Machine:
             lesson,
             RECIPE,
             place,
-            report=lambda progress, sentence: self.said.append(sentence),
+            report=lambda _progress, message, _count=None: self.said.append(message),
             device="cpu",
         )
 

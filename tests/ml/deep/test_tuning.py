@@ -35,7 +35,7 @@ def encoded(folder: Path) -> np.ndarray:
 def learned(base: Path, place: Path, **values: object) -> TunedEncoder:
     recipe = DeepRecipe.from_json(QUICK | values)
     lesson = DeepTrainingData(TEXTS, encoded(base), SOFT, np.arange(12), np.arange(N))
-    return tune_deep(base, lesson, recipe, place, report=lambda p, s: None, device="cpu")
+    return tune_deep(base, lesson, recipe, place, report=lambda *_: None, device="cpu")
 
 
 def alike(vectors: np.ndarray) -> float:
@@ -134,7 +134,7 @@ def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Pa
             lesson,
             DeepRecipe.from_json(QUICK),
             tmp_path,
-            report=lambda p, s: None,
+            report=lambda *_: None,
             device="cpu",
         )
 
@@ -143,4 +143,4 @@ def test_too_little_to_learn_from_is_said_in_words(base: Path, tmp_path: Path) -
     lesson = DeepTrainingData(TEXTS, encoded(base), SOFT, np.arange(4), np.arange(6))
 
     with pytest.raises(ValueError, match=r"at least 8 records .* there are"):
-        tune_deep(base, lesson, DeepRecipe(), tmp_path, report=lambda p, s: None, device="cpu")
+        tune_deep(base, lesson, DeepRecipe(), tmp_path, report=lambda *_: None, device="cpu")

@@ -11,7 +11,7 @@ from app.ml.heads.tuning import tune
 from app.ml.label_inference.calibration import fit_temperature
 from app.ml.recipe import Recipe
 from tests.ml.conftest import Crowd, examples_of
-from tests.ml.test_tuning import QUICK, silent, some_rows
+from tests.ml.test_tuning import QUICK, ignore_progress, some_rows
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +20,7 @@ def test_tuned_is_measured_better_on_what_it_did_not_see(crowd: Crowd) -> None:
     told: list[float] = []
 
     found = cross_validate(
-        crowd.vectors, crowd.examples(some_rows(60)), QUICK, lambda p, _: told.append(p)
+        crowd.vectors, crowd.examples(some_rows(60)), QUICK, lambda p, *_: told.append(p)
     )
 
     raw = {score.metric: score for score in found.raw}
@@ -41,7 +41,9 @@ def test_labels_that_mean_nothing_measure_no_gain(crowd: Crowd) -> None:
     rows = some_rows(300)
     random = np.random.default_rng(0).integers(0, 3, 300)
 
-    found = cross_validate(crowd.vectors, examples_of(rows, random, (1, 2, 3)), QUICK, silent)
+    found = cross_validate(
+        crowd.vectors, examples_of(rows, random, (1, 2, 3)), QUICK, ignore_progress
+    )
 
     tuned = next(score for score in found.tuned if score.metric == "r_precision")
     assert abs(tuned.value - 1 / 3) < 0.06
@@ -54,7 +56,7 @@ def test_a_head_that_measures_clearly_worse_is_not_called_good(crowd: Crowd) -> 
     wild = Recipe(method="skip_triplet", triplet_learning_rate=1.0, triplet_epochs=3)
 
     found = cross_validate(
-        crowd.vectors, examples_of(rows, clusters, tuple(range(12))), wild, silent
+        crowd.vectors, examples_of(rows, clusters, tuple(range(12))), wild, ignore_progress
     )
 
     assert found.tuned[0].value < found.raw[0].value
@@ -67,7 +69,7 @@ def test_several_labels_are_compared_too(crowd: Crowd) -> None:
     truth = np.stack([crowd.classes != 0, crowd.classes == 2], axis=1)
     examples = replace(examples_of(rows, np.zeros(80, np.int64), (5, 6)), targets=truth[rows])
 
-    found = cross_validate(crowd.vectors, examples, QUICK, silent)
+    found = cross_validate(crowd.vectors, examples, QUICK, ignore_progress)
 
     assert found.is_better
     measured = {score.metric for score in found.tuned}
@@ -84,13 +86,15 @@ def test_a_page_accepted_since_the_last_version_asks_that_version_for_suggestion
     is_new = np.isin(rows, since)
     groups = np.where(is_new, len(rows), np.arange(len(rows)))
     before = crowd.examples(rows[~is_new])
-    champion = Baseline("v2", tune(crowd.vectors, before, QUICK, silent), crowd.vectors, is_new)
+    champion = Baseline(
+        "v2", tune(crowd.vectors, before, QUICK, ignore_progress), crowd.vectors, is_new
+    )
 
     found = cross_validate(
         crowd.vectors,
         replace(crowd.examples(rows), groups=groups),
         QUICK,
-        silent,
+        ignore_progress,
         baseline=champion,
     )
 
@@ -107,7 +111,7 @@ def test_what_cannot_be_measured_is_said_instead_of_a_number(crowd: Crowd) -> No
     all_different = examples_of(np.arange(25), np.arange(25), tuple(range(150)))
 
     for examples in (one_class, few, one_page, all_different):
-        found = cross_validate(crowd.vectors, examples, QUICK, silent)
+        found = cross_validate(crowd.vectors, examples, QUICK, ignore_progress)
         assert found.raw == found.tuned == ()
         assert not found.is_better
         assert found.sentence.startswith("Not measured: ")
@@ -131,7 +135,7 @@ def test_a_draw_that_holds_none_of_the_asked_leaves_no_hole(crowd: Crowd) -> Non
     groups = np.concatenate([np.arange(16) // 4, np.arange(4, 14)])
     examples = replace(examples_of(rows, classes, tuple(range(11))), groups=groups)
 
-    found = cross_validate(crowd.vectors, examples, QUICK, silent)
+    found = cross_validate(crowd.vectors, examples, QUICK, ignore_progress)
 
     macro = next(score for score in found.tuned if score.metric == "macro_r_precision")
     assert macro.n == 16
