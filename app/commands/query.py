@@ -11,8 +11,8 @@ from app.errors import Invalid, NotFound
 from app.exchange.exports.export import FORMATS, write_export
 from app.models import Project, Record
 from app.projects.projects import find_named_project
+from app.search.matches import load_similar_records
 from app.search.request import SearchRequest
-from app.search.results import find_similar_records
 from app.search.similar import Seed
 
 
@@ -21,17 +21,17 @@ def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[st
     with read_session() as db:
         project = find_named_project(db, slug)
         seed = _find_seed(db, project, external_id) if external_id else Seed("text", text=text)
-        results = find_similar_records(db, project, SearchRequest.near_to(seed, k=k))
-        return [
-            {
-                "rank": found.rank,
-                "similarity": round(found.similarity, 6),
-                "id": found.record.external_id,
-                "label": "|".join(label.name for label in found.labels if label) or None,
-                "text": found.record.text,
-            }
-            for found in results.found
-        ]
+        _, found = load_similar_records(db, project, SearchRequest.near_to(seed, k))
+    return [
+        {
+            "rank": each.rank,
+            "similarity": round(each.similarity, 6),
+            "id": each.record.external_id,
+            "label": "|".join(label.name for label in each.labels if label) or None,
+            "text": each.record.text,
+        }
+        for each in found
+    ]
 
 
 def _find_seed(db: Session, project: Project, external_id: str) -> Seed:

@@ -118,7 +118,7 @@ class ImportReject(Base):
 class SavedSearch(Base):
     """A filter with a name: dynamic, so its records are those that match whenever it is opened.
 
-    `name` is unique in its project without case (`name_key`). `request` is a search of the records
+    `name` is unique in its project without case (`name_key`). `asked` is a search of the records
     page as app.search.request writes it: parts of an address, by name.
     """
 

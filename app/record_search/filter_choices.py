@@ -102,7 +102,7 @@ def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> lis
         f"{word} {day}" for word, day in (("from", f.since), ("to", f.until)) if day
     )
     set_ones = [
-        (_near(search, offered), {"record": "", "like": "", "version": ""}),
+        (_near(search, offered), {"record": "", "like": "", "text": "", "version": ""}),
         (STATE_WORDS[f.state] if f.state != "any" else "", {"state": ""}),
         (_named("label", f.label_id, _names(offered)), {"label": ""}),
         (_named("suggested", f.suggested_id, _names(offered)), {"suggested": ""}),
@@ -124,6 +124,8 @@ def _near(search: SearchRequest, offered: FilterChoices) -> str:
         return ""
     if search.near.kind == "label":
         return _named("like the label", search.near.label_id, _names(offered))
+    if search.near.kind == "text":
+        return "like a text"
     return f"like {len(search.near.record_ids):,} record{'s'[: len(search.near.record_ids) > 1]}"
 
 

@@ -68,7 +68,7 @@ def compute_sort_keys(db: Session, project: Project, found: Matches, sort: Sort)
     if sort == "score":
         return _by_score(found)
     if sort in ("confident", "unsure"):
-        scores = load_best_suggestions(db, project.id).scores_of(found.ids).astype(np.float64)
+        scores = load_best_suggestions(found.versions).scores_of(found.ids).astype(np.float64)
         return np.nan_to_num(-scores if sort == "confident" else scores, nan=UNKNOWN)
     if sort == "labeled":
         return _by_labeling(db, project, found.ids)

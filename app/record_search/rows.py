@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.labeling.sessions.rows import find_suggestions, resolve_suggestions
+from app.labeling.sessions.rows import resolve_suggestions
 from app.models import Comment, Label, Project
 from app.projects.labels import list_all_labels
 from app.record_search.pagination import cut_window, format_cursor, sort_matches
@@ -14,7 +14,6 @@ from app.records.query_parser import Piece, snippet
 from app.records.records import RecordExcerpt, load_consensus, load_excerpts
 from app.search.matches import Matches, find_matches
 from app.search.request import SearchRequest
-from app.search.versions import find_active_version
 
 PAGE_SIZE = 50
 # A row shows the first words of a text, or those around a match in so many characters of it.
@@ -87,31 +86,27 @@ def load_listing(
         if each in records
     ]
     return Listing(
-        tuple(_describe_rows(db, project, rows, search, found)),
+        tuple(describe_rows(db, project, rows, search.wanted.include, found)),
         part.n_total,
         rows[0].cursor if rows and part.start > 0 else "",
         rows[-1].cursor if rows and part.end < part.n_total else "",
-        found.loaded.version.number if found.loaded else None,
+        found.version.version.number if found.version else None,
         found.is_cut,
     )
 
 
-def _describe_rows(
-    db: Session, project: Project, rows: Sequence[Row], search: SearchRequest, found: Matches
+def describe_rows(
+    db: Session, project: Project, rows: Sequence[Row], words: tuple[str, ...], found: Matches
 ) -> list[Row]:
     """The same rows with what is known about their records."""
     ids = [row.record.id for row in rows]
     labels = {label.id: label for label in list_all_labels(db, project.id)}
     agreed, comments = load_consensus(db, ids), _load_comments(db, ids)
-    if found.loaded is not None and search.version is None:
-        suggested = resolve_suggestions(db, project, found.loaded.suggestions, ids)
-    else:
-        active = find_active_version(db, project.id)
-        suggested = find_suggestions(db, project, active.id if active else None, ids)
+    suggested = resolve_suggestions(db, project, found.versions.suggestions, ids)
     return [
         replace(
             row,
-            pieces=tuple(snippet(row.record.text, search.wanted.include)),
+            pieces=tuple(snippet(row.record.text, words)),
             labels=tuple(labels.get(each or 0) for each in agreed.get(row.record.id, ())),
             suggestions=tuple(
                 (labels[each.label_id], each.score) for each in suggested.get(row.record.id, ())

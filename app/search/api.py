@@ -14,8 +14,8 @@ from app.models import Project, Version
 from app.projects.access import AdminProject, CurrentProject
 from app.records.records import find_record
 from app.records.schemas import FiltersBody, Id
+from app.search.matches import SimilarRecord, load_similar_records
 from app.search.request import MOST_SEEDS, USUAL_K, SearchRequest, build_record_seed
-from app.search.results import SimilarRecord, find_similar_records
 from app.search.similar import LONGEST_TEXT, MAX_HITS, Seed
 from app.search.versions import (
     activate_version,
@@ -49,7 +49,7 @@ class SearchBody(StrictModel):
             seeds.append(Seed("label", label_id=self.label_id))
         if len(seeds) != 1:
             raise Invalid("Give exactly one of text, record_ids and label_id.")
-        return SearchRequest.near_to(seeds[0], self.filters.as_filters(), self.k, self.version)
+        return SearchRequest.near_to(seeds[0], self.k, self.filters.as_filters(), self.version)
 
 
 class SuggestionResponse(StrictModel):
@@ -119,13 +119,12 @@ class VersionResponse(StrictModel):
         )
 
 
-def _build_results_response(
+def _build_results_answer(
     db: Session, project: Project, search: SearchRequest
 ) -> NeighboursResponse:
-    results = find_similar_records(db, project, search)
+    version, found = load_similar_records(db, project, search)
     return NeighboursResponse(
-        version=results.loaded.version.number,
-        results=[NeighbourResponse.of(found) for found in results.found],
+        version=version.version.number, results=[NeighbourResponse.of(each) for each in found]
     )
 
 
@@ -136,7 +135,7 @@ def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> Neigh
     Also k, version, and the filters of the records page.
     """
     search = SearchRequest.from_similar_query(request.query_params)
-    return _build_results_response(db, project, search)
+    return _build_results_answer(db, project, search)
 
 
 @router.post("/projects/{slug}/similar")
@@ -144,7 +143,7 @@ def find_similar_by_body(
     project: CurrentProject, body: SearchBody, db: ReadDb
 ) -> NeighboursResponse:
     """The same as JSON, for long texts and selections. Stores nothing."""
-    return _build_results_response(db, project, body.to_request())
+    return _build_results_answer(db, project, body.to_request())
 
 
 @router.get("/projects/{slug}/records/{record_id}/similar")
@@ -156,8 +155,8 @@ def find_similar_to_record(
 ) -> NeighboursResponse:
     """The nearest records to this one, by the active version."""
     record = find_record(db, project.id, record_id)
-    search = SearchRequest.near_to(Seed("record", record_ids=(record.id,)), k=k)
-    return _build_results_response(db, project, search)
+    search = SearchRequest.near_to(build_record_seed([record.id]), k)
+    return _build_results_answer(db, project, search)
 
 
 @router.get("/projects/{slug}/versions")

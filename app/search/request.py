@@ -1,4 +1,8 @@
-"""A search: words or meaning, what to be near to, filters, order. One for page, API and command."""
+"""A search: words or meaning, what to be near to, filters, and the order.
+
+Decision: one class for the records page, the API, saved searches and the command line, so that the
+same search finds the same records wherever it is made.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,27 +15,28 @@ from app.records.query_parser import WordQuery, parse_words
 from app.search.similar import MAX_HITS, Seed
 from app.web.form_values import parse_choice, parse_optional_number, parse_whole_number
 
-USUAL_K = 50
-MOST_SEEDS = 200
-
 Mode = Literal["words", "meaning", "both"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Sort = Literal["score", "confident", "unsure", "oldest", "newest", "labeled", "id"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
+USUAL_K = 50
+MOST_SEEDS = 200
 EVERYTHING = Filters()
+# The parameters that a search by similarity leaves out.
+_WITHOUT_LIST = {"mode": "", "sort": "", "after": "", "before": ""}
 
 
 @dataclass(frozen=True)
 class SearchRequest:
-    """What to search for.
+    """A search.
 
     words    what was typed, -exclusions included
-    near     records, a label or a text to be near to instead of words; the words then filter
+    near     records, a label or a text to be near to; the words then filter
     filters  without a keyword
     order    None: the usual one
     version  the number of the version to search through; None: the active one
-    after, before  a place in the order (app.record_search.pagination); not part of the search
-    k        how many neighbours to rank by similarity at most
+    after, before  a place in the order (app.record_search.pagination), not part of the search
+    k        of those ranked by similarity, only so many are found
     """
 
     words: str = ""
@@ -46,41 +51,47 @@ class SearchRequest:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """q, mode, record or like, the filters, sort, version, after, before. Raises Invalid."""
+        """q, mode, record, like or text, filters, sort, version, after, before. Raises Invalid."""
         filters = Filters.from_query(query)
         return cls(
             filters.keyword,
-            parse_choice(query.get("mode", "") or "words", "mode", MODES),
-            _parse_near(query),
+            parse_choice(query["mode"], "mode", MODES) if query.get("mode") else "words",
+            _parse_seed(query),
             replace(filters, keyword=""),
             parse_choice(query["sort"], "sort", SORTS) if query.get("sort") else None,
-            _parse_version(query),
+            parse_optional_number(query.get("version", ""), "version", is_positive=True),
             query.get("after", ""),
             query.get("before", ""),
         )
 
     @classmethod
     def from_similar_query(cls, query: Mapping[str, str]) -> Self:
-        """text, record (ids with commas) or like (a label's id); filters; k; version.
+        """The nearest k to record, like or text, inside q and the filters. Raises Invalid.
 
-        `label` is a filter, but alone it is what to be near to. Raises Invalid.
+        `label` is a filter, but alone it is what to be near to.
         """
-        filters = Filters.from_query(query)
-        near = _parse_near(query) or _parse_text(query)
-        if near is None and filters.label_id is not None:
-            near = Seed("label", label_id=filters.label_id)
-            filters = replace(filters, label_id=None)
-        if near is None:
+        search = cls.from_query({**query, **_WITHOUT_LIST})
+        if search.near is None and search.filters.label_id is not None:
+            near = Seed("label", label_id=search.filters.label_id)
+            search = replace(search, near=near, filters=replace(search.filters, label_id=None))
+        if search.near is None:
             raise Invalid("Give text, record or like: what the records shall be similar to.")
-        return cls.near_to(near, filters, _parse_k(query), _parse_version(query))
+        k = parse_optional_number(query.get("k", ""), "number of results k", is_positive=True)
+        if k is not None and k > MAX_HITS:
+            raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
+        return replace(search, k=k or USUAL_K)
 
     @classmethod
     def near_to(
-        cls, seed: Seed, filters: Filters = EVERYTHING, k: int = USUAL_K, version: int | None = None
+        cls,
+        seed: Seed,
+        k: int = USUAL_K,
+        filters: Filters = EVERYTHING,
+        version: int | None = None,
     ) -> Self:
-        """The k records most similar to the seed; a keyword among the filters narrows them."""
-        words, filters = filters.keyword, replace(filters, keyword="")
-        return cls(words, near=seed, filters=filters, version=version, k=k)
+        """The nearest k to the seed, inside the filters."""
+        plain = replace(filters, keyword="")
+        return cls(filters.keyword, near=seed, filters=plain, version=version, k=k)
 
     @property
     def wanted(self) -> WordQuery:
@@ -97,16 +108,10 @@ class SearchRequest:
         return Seed("text", text=self.wanted.sentence)
 
     @property
-    def has_words_filter(self) -> bool:
-        """Whether all that is found holds the words."""
-        return self.seed is None or self.near is not None
-
-    @property
     def narrowed_to(self) -> Filters:
         """The filters inside which is searched: exclusions always, words where they filter."""
-        if self.has_words_filter:
-            return self.filters_with_words
-        return replace(self.filters, keyword=self.wanted.exclusions)
+        is_filter = self.near is not None or self.seed is None
+        return replace(self.filters, keyword=self.words if is_filter else self.wanted.exclusions)
 
     @property
     def filters_with_words(self) -> Filters:
@@ -126,16 +131,21 @@ class SearchRequest:
         """Whether it is every record of the project, in whichever order."""
         return not self.words and self.near is None and self.filters.is_empty
 
+    @property
+    def near_fields(self) -> dict[str, str]:
+        """What to be near to, as the parameter of an address."""
+        if self.near is None:
+            return {}
+        if self.near.kind == "label":
+            return {"like": str(self.near.label_id)}
+        if self.near.kind == "text":
+            return {"text": self.near.text}
+        return {"record": ",".join(str(each) for each in self.near.record_ids)}
+
     def as_query(self, **changed: str) -> dict[str, str]:
         """The parts of its address, without the place in the order; "" drops one."""
         parts = {"q": self.words, "mode": "" if self.mode == "words" else self.mode}
-        if self.near is not None and self.near.kind == "label":
-            parts["like"] = str(self.near.label_id)
-        elif self.near is not None and self.near.kind == "text":
-            parts["text"] = self.near.text
-        elif self.near is not None:
-            parts["record"] = ",".join(str(each) for each in self.near.record_ids)
-        parts |= self.filters.as_query() | {"sort": self.order or ""}
+        parts |= self.near_fields | self.filters.as_query() | {"sort": self.order or ""}
         parts |= {"version": "" if self.version is None else str(self.version)}
         return {name: part for name, part in (parts | changed).items() if part}
 
@@ -145,31 +155,16 @@ class SearchRequest:
         return f"{path}?{query}" if query else path
 
 
-def _parse_near(query: Mapping[str, str]) -> Seed | None:
-    if ids := [each for each in query.get("record", "").split(",") if each.strip()]:
+def _parse_seed(query: Mapping[str, str]) -> Seed | None:
+    if ids := query.get("record", "").strip(", "):
+        numbers = [each for each in ids.split(",") if each.strip()]
         return build_record_seed(
-            [parse_whole_number(each, "record", is_positive=True) for each in ids]
+            [parse_whole_number(each, "record", is_positive=True) for each in numbers]
         )
     if query.get("like", "").strip():
         return Seed("label", label_id=parse_whole_number(query["like"], "label", is_positive=True))
-    return None
-
-
-def _parse_text(query: Mapping[str, str]) -> Seed | None:
     text = query.get("text", "").replace("\0", "").strip()
     return Seed("text", text=text) if text else None
-
-
-def _parse_version(query: Mapping[str, str]) -> int | None:
-    return parse_optional_number(query.get("version", ""), "version", is_positive=True)
-
-
-def _parse_k(query: Mapping[str, str]) -> int:
-    written = query.get("k", "")
-    k = parse_optional_number(written, "number of results k", is_positive=True) or USUAL_K
-    if k > MAX_HITS:
-        raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
-    return k
 
 
 def build_record_seed(ids: Sequence[int]) -> Seed:

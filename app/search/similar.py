@@ -19,7 +19,12 @@ from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.model_cache import load_text_encoder
 from app.search.suggestion_filters import resolve_suggestion_filters
 from app.search.vectors import Ids, load_vectors
-from app.search.versions import check_not_deleted, find_active_version, find_version_by_id
+from app.search.versions import (
+    SearchVersions,
+    check_not_deleted,
+    find_active_version,
+    find_version_by_id,
+)
 
 MAX_HITS = 1000
 LONGEST_TEXT = 20_000
@@ -71,30 +76,35 @@ def find_neighbours(
     for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
     Damaged, BaseModelMissing.
     """
-    loaded = open_pinned_version(db, project, version_id)
-    return rank_neighbours(db, project, loaded, seed, k, filters, with_seed=with_seed)
+    version = open_pinned_version(db, project, version_id)
+    found = rank_neighbours(db, project, version, seed, k, filters, with_seed=with_seed)
+    return [Hit(each, similarity, rank) for rank, (each, similarity) in enumerate(found.items(), 1)]
 
 
 def rank_neighbours(
     db: Session,
     project: Project,
-    loaded: LoadedVersion,
+    version: LoadedVersion,
     seed: Seed,
     k: int,
     filters: Filters | None = None,
+    versions: SearchVersions | None = None,
     *,
     with_seed: bool = False,
-) -> list[Hit]:
-    """The same in a version that is open already."""
+) -> dict[int, float]:
+    """The same by a version that is open: record id → cosine, most similar first.
+
+    versions  those that the request has open, for filters by suggestion
+    """
     SEARCHES.labels(seed.kind).inc()
-    query = _build_query(db, project, loaded, seed)
-    filters = filters or Filters()
+    query = _build_query(db, project, version, seed)
     among = None
-    if not filters.is_empty:
-        among = find_matching_ids(db, project.id, resolve_suggestion_filters(db, project, filters))
+    if filters is not None and not filters.is_empty:
+        resolved = resolve_suggestion_filters(db, project, filters, versions)
+        among = find_matching_ids(db, project.id, resolved)
     without = [] if with_seed else list(seed.record_ids)
     while True:
-        ids, similarities = loaded.index.search(
+        ids, similarities = version.index.search(
             query, k, among=among, without=np.array(without, np.int64) if without else None
         )
         present = _find_present(db, project.id, ids[0])
@@ -102,8 +112,7 @@ def rank_neighbours(
             break
         # Deleted since the index was written: ask for others in their place.
         without += [each for each in ids[0].tolist() if each not in present]
-    found = zip(ids[0].tolist(), similarities[0].tolist(), strict=True)
-    return [Hit(each, similarity, rank) for rank, (each, similarity) in enumerate(found, start=1)]
+    return dict(zip(ids[0].tolist(), similarities[0].tolist(), strict=True))
 
 
 def open_pinned_version(
@@ -119,25 +128,25 @@ def open_pinned_version(
     return open_version(db, version.id)
 
 
-def _build_query(db: Session, project: Project, loaded: LoadedVersion, seed: Seed) -> Vectors:
+def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Seed) -> Vectors:
     """(1, d) float32: the seed as the version sees it."""
     if seed.kind == "text":
-        return _query_from_text(db, loaded, seed.text)
+        return _query_from_text(db, version, seed.text)
     if seed.kind == "label":
-        return _query_from_label(db, project, loaded, seed.label_id)
-    return _query_from_records(db, project, loaded, seed.record_ids)
+        return _query_from_label(db, project, version, seed.label_id)
+    return _query_from_records(db, project, version, seed.record_ids)
 
 
-def _query_from_text(db: Session, loaded: LoadedVersion, text: str) -> Vectors:
+def _query_from_text(db: Session, version: LoadedVersion, text: str) -> Vectors:
     if not text.strip():
         raise Invalid("Write a few words to search for.")
     if len(text) > LONGEST_TEXT:
         raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
-    return loaded.head.tune(load_text_encoder(db, loaded.version).encode([text.strip()]))
+    return version.head.tune(load_text_encoder(db, version.version).encode([text.strip()]))
 
 
 def _query_from_label(
-    db: Session, project: Project, loaded: LoadedVersion, label_id: int | None
+    db: Session, project: Project, version: LoadedVersion, label_id: int | None
 ) -> Vectors:
     label = db.scalar(
         select(Label).where(Label.project_id == project.id, Label.id == (label_id or 0))
@@ -150,28 +159,28 @@ def _query_from_label(
         .where(Consensus.project_id == project.id, Consensus.label_id == label.id)
         .order_by(Consensus.record_id),
     )
-    ids = labeled[np.isin(labeled, loaded.index.ids)]
+    ids = labeled[np.isin(labeled, version.index.ids)]
     if len(ids) == 0:
         raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
-    return _compute_mean(loaded.index.vectors(ids))
+    return _compute_mean(version.index.vectors(ids))
 
 
 def _query_from_records(
-    db: Session, project: Project, loaded: LoadedVersion, record_ids: tuple[int, ...]
+    db: Session, project: Project, version: LoadedVersion, record_ids: tuple[int, ...]
 ) -> Vectors:
     wanted = np.unique(np.array(record_ids, np.int64))
     if len(wanted) == 0:
         raise Invalid("Choose at least one record.")
     if len(_find_present(db, project.id, wanted)) < len(wanted):
         raise NotFound("record")
-    indexed = wanted[np.isin(wanted, loaded.index.ids)]
-    vectors = [loaded.index.vectors(indexed)]
+    indexed = wanted[np.isin(wanted, version.index.ids)]
+    vectors = [version.index.vectors(indexed)]
     # Embedded after the revision was written: its vector is in the database already.
     late, raw = load_vectors(
-        db, find_base_version_id(loaded.version), np.setdiff1d(wanted, indexed).tolist()
+        db, find_base_version_id(version.version), np.setdiff1d(wanted, indexed).tolist()
     )
     if late:
-        vectors.append(loaded.head.tune(raw))
+        vectors.append(version.head.tune(raw))
     if len(indexed) + len(late) == 0:
         raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
     return _compute_mean(np.concatenate(vectors))

@@ -9,10 +9,8 @@ from sqlalchemy.orm import Session
 from app.models import Project
 from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.records.filters import DIGITS, Filters
-from app.search.indexes import NotIndexed, open_version
 from app.search.suggestions import LIKELY, NONE, Ids, Shares, Suggestions
-from app.search.versions import find_active_version
-from app.storage import CorruptFile
+from app.search.versions import SearchVersions
 
 NO_LABEL = 0
 
@@ -39,11 +37,16 @@ class BestSuggestions:
         return found
 
 
-def resolve_suggestion_filters(db: Session, project: Project, filters: Filters) -> Filters:
-    """The same filters, with the ids that the suggestions of the active version come to."""
+def resolve_suggestion_filters(
+    db: Session, project: Project, filters: Filters, versions: SearchVersions | None = None
+) -> Filters:
+    """The same filters, with the ids that the suggestions of the active version come to.
+
+    versions  those that the request has open
+    """
     if not filters.uses_suggestions or filters.ids is not None:
         return filters
-    suggestions = load_active_suggestions(db, project.id)
+    suggestions = (versions or SearchVersions(db, project.id)).suggestions
     resolver = load_label_resolver(db, project.id)
     best = _select_best(suggestions, resolver)
     if filters.suggested_id is not None and project.is_multi_label:
@@ -59,19 +62,10 @@ def resolve_suggestion_filters(db: Session, project: Project, filters: Filters) 
     return replace(filters, ids=best.ids[fits])
 
 
-def load_active_suggestions(db: Session, project_id: int) -> Suggestions:
-    """Those of the active version; none where there is none, or where its files are damaged."""
-    version = find_active_version(db, project_id)
-    try:
-        return NONE if version is None else open_version(db, version.id).suggestions
-    except (NotIndexed, CorruptFile):
-        return NONE
-
-
-def load_best_suggestions(db: Session, project_id: int) -> BestSuggestions:
+def load_best_suggestions(versions: SearchVersions) -> BestSuggestions:
     """What the active version suggests first for each record."""
-    suggestions = load_active_suggestions(db, project_id)
-    return _select_best(suggestions, load_label_resolver(db, project_id))
+    resolver = load_label_resolver(versions.db, versions.project_id)
+    return _select_best(versions.suggestions, resolver)
 
 
 def _select_best(suggestions: Suggestions, resolver: LabelResolver) -> BestSuggestions:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from app.ml.query_strategies import uncertainty
+from app.projects.label_resolver import LabelResolver
 
 # A multi-label version suggests every label that it gives at least this chance.
 LIKELY = 0.5
@@ -61,6 +62,27 @@ class Suggestions:
             found = [Suggestion(self.label_ids[i], float(chances[i])) for i in best]
             ranked[each] = [suggestion for suggestion in found if suggestion.score >= at_least]
         return {each: found for each, found in ranked.items() if found}
+
+    def resolve(
+        self,
+        record_ids: Iterable[int],
+        resolver: LabelResolver,
+        *,
+        at_most: int = 1,
+        at_least: float = 0.0,
+    ) -> dict[int, list[Suggestion]]:
+        """The same in labels that can be given now, each label once."""
+        resolved: dict[int, list[Suggestion]] = {}
+        ranked = self.ranked(record_ids, at_most=at_most, at_least=at_least)
+        for record_id, suggestions in ranked.items():
+            first: dict[int, Suggestion] = {}
+            for each in suggestions:
+                label_id = resolver.resolve(each.label_id)
+                if label_id is not None:
+                    first.setdefault(label_id, Suggestion(label_id, each.score))
+            if first:
+                resolved[record_id] = list(first.values())
+        return resolved
 
     def holds(self, record_id: int) -> bool:
         """Whether there is a row for this record."""

@@ -8,7 +8,9 @@ comparing gigabytes with their sha256 takes seconds, and nobody may wait for the
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,7 +21,8 @@ from app.models import Activation, Artifact, Project, User, Version, utc_now
 from app.models.enums import VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import check_model
-from app.search.indexes import NotIndexed, check_version_files
+from app.search.indexes import LoadedVersion, NotIndexed, check_version_files, open_version
+from app.search.suggestions import NONE, Suggestions
 from app.storage import CorruptFile, StoredFile
 
 ROLL_BACK = "Rolled back"
@@ -73,6 +76,43 @@ def check_not_deleted(version: Version) -> None:
     """Raises Conflict when the version's files were deleted."""
     if version.deleted_at is not None:
         raise Conflict(f"Version {version.number} was deleted; only its run's figures are left.")
+
+
+@dataclass(frozen=True)
+class SearchVersions:
+    """The versions that one request searches with, each opened once, when it is first needed.
+
+    number  of the version that ranks; None means the active one
+    """
+
+    db: Session
+    project_id: int
+    number: int | None = None
+
+    @cached_property
+    def ranking(self) -> LoadedVersion:
+        """The version that ranks. Raises NotFound, Conflict, NotIndexed, CorruptFile."""
+        if self.number is None:
+            return self.active
+        return open_version(self.db, find_version(self.db, self.project_id, self.number).id)
+
+    @cached_property
+    def active(self) -> LoadedVersion:
+        """The active version. Raises NotIndexed before the first one, CorruptFile."""
+        version = find_active_version(self.db, self.project_id)
+        if version is None:
+            raise NotIndexed
+        if version.number == self.number:
+            return self.ranking
+        return open_version(self.db, version.id)
+
+    @cached_property
+    def suggestions(self) -> Suggestions:
+        """Those of the active version; none where there is none, or its files are damaged."""
+        try:
+            return self.active.suggestions
+        except (NotIndexed, CorruptFile):
+            return NONE
 
 
 def _find_one(db: Session, project_id: int, column: object, value: int) -> Version:

@@ -9,10 +9,10 @@ from app.models import Label, Project, Version
 from app.projects.label_resolver import load_label_resolver
 from app.projects.labels import list_all_labels
 from app.search.indexes import LoadedVersion
+from app.search.matches import SimilarRecord, load_similar_records
 from app.search.model_cache import load_text_encoder
 from app.search.request import SearchRequest
-from app.search.results import SimilarRecord, find_similar_records
-from app.search.similar import LONGEST_TEXT, Seed, open_pinned_version
+from app.search.similar import LONGEST_TEXT, Seed
 from app.search.versions import find_active_version, find_raw_version
 
 MOST_LABELS = 5
@@ -43,13 +43,9 @@ def try_text(db: Session, project: Project, text: str, version: Version) -> Text
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT:
         raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
-    loaded = open_pinned_version(db, project, version.id)
-    request = SearchRequest.near_to(Seed("text", text=text), k=MOST_FOUND, version=version.number)
-    return TextTrial(
-        version,
-        _score_labels(db, project, loaded, text),
-        find_similar_records(db, project, request).found,
-    )
+    search = SearchRequest.near_to(Seed("text", text=text), MOST_FOUND, version=version.number)
+    loaded, found = load_similar_records(db, project, search)
+    return TextTrial(version, _score_labels(db, project, loaded, text), tuple(found))
 
 
 def _score_labels(

@@ -3,13 +3,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.commands.query import find_similar
 from app.db.session import read_session
 from app.search.matches import reciprocal_rank_fusion
 from app.search.similar import Seed, find_neighbours
 from tests.conftest import make_project
 from tests.exchange.files import as_csv, imported
-from tests.record_search.test_pages import texts_in
 from tests.records.test_filters import make_records
 from tests.search.conftest import Library
 
@@ -58,23 +56,6 @@ def test_meaning_is_what_similar_search_finds(library: Library, admin: TestClien
     ]
     assert [item["similarity"] for item in answer["items"]] == [hit.similarity for hit in hits[:10]]
     assert (answer["version"], answer["total"]) == (1, 40)
-
-
-def test_page_api_and_command_find_the_same(library: Library, admin: TestClient) -> None:
-    page = admin.get("/projects/letters/records?q=my+kettle&mode=meaning").text
-    search = found(admin, q="my kettle", mode="meaning", limit=12)
-    similar = admin.get(f"{API}/similar", params={"text": "my kettle", "k": 12}).json()
-    body = {"text": "my kettle", "k": 12}
-    by_body = admin.post(f"{API}/similar", json=body).json()
-    command = find_similar("letters", "", "my kettle", 12)
-
-    ranked = [(item["external_id"], round(item["similarity"], 6)) for item in search["items"]]
-    for results in (similar["results"], by_body["results"]):
-        assert [(r["external_id"], round(r["similarity"], 6)) for r in results] == ranked
-    assert [(row["id"], row["similarity"]) for row in command] == ranked
-    assert [row["text"] for row in command] == texts(search)
-    assert texts_in(page)[:12] == texts(search)
-    assert similar["version"] == search["version"] == 1
 
 
 def test_both_fuses_by_reciprocal_rank(library: Library, admin: TestClient) -> None:
@@ -142,10 +123,10 @@ def test_slices_over_the_api(annotator: TestClient, admin: TestClient) -> None:
     imported(make_project(), as_csv(ROWS))
 
     made = annotator.post(
-        f"{API}/saved-searches", json={"name": "Open", "request": {"state": "unlabeled"}}
+        f"{API}/saved-searches", json={"name": "Open", "asked": {"state": "unlabeled"}}
     )
-    taken = admin.post(f"{API}/saved-searches", json={"name": "open", "request": {"q": "my"}})
-    adas = admin.post(f"{API}/saved-searches", json={"name": "Mine", "request": {"q": "my"}}).json()
+    taken = admin.post(f"{API}/saved-searches", json={"name": "open", "asked": {"q": "my"}})
+    adas = admin.post(f"{API}/saved-searches", json={"name": "Mine", "asked": {"q": "my"}}).json()
     one = f"{API}/saved-searches/{made.json()['id']}"
 
     assert (made.status_code, taken.status_code) == (201, 409)

@@ -1,6 +1,11 @@
+import json
+import re
+
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from app.cli import app
 from app.db.session import read_session, write_session
 from app.search.index_revisions import write_index
 from app.search.versions import find_active_version, find_version, publish
@@ -104,3 +109,40 @@ def test_annotators_may_not_change_the_version(library: Library) -> None:
     assert ben.post(f"{API}/versions/1/activate").status_code == 403
     assert ben.post(f"{API}/rollback").status_code == 403
     assert ben.get(f"{API}/versions").status_code == 200
+
+
+@pytest.mark.parametrize("by_record", [False, True])
+def test_page_api_and_command_line_find_the_same(
+    library: Library, admin: TestClient, by_record: bool
+) -> None:
+    external_ids = {record_id: f"r{n}" for n, record_id in enumerate(library.records)}
+    first = library.records[3]
+    query = {"record": str(first)} if by_record else {"text": "my kettle"}
+    options = ["--record", external_ids[first]] if by_record else ["--text", "my kettle"]
+
+    page = admin.get("/projects/letters/records", params=query | {"now": "1"}).text
+    listed = admin.get(f"{API}/similar", params=query).json()["results"]
+    command = CliRunner().invoke(app, ["similar", "letters", *options, "-k", "50", "--json"])
+
+    found = [(each["external_id"], each["similarity"]) for each in listed]
+    printed = [(each["id"], each["similarity"]) for each in json.loads(command.stdout)]
+    assert len(found) == 40 - by_record
+    assert printed == [(each, round(similarity, 6)) for each, similarity in found]
+    shown = re.findall(r'<bdi class="mono">(r\d+)</bdi>.*?similarity (-?\d\.\d{3})<', page, re.S)
+    assert shown == [(each, f"{similarity:.3f}") for each, similarity in found]
+    if not by_record:
+        body = {"q": "my kettle", "mode": "meaning"}
+        items = admin.post(f"{API}/records:search", json=body).json()["items"]
+        assert [(each["external_id"], each["similarity"]) for each in items] == found
+
+
+def test_a_search_near_a_text_is_kept_in_the_page_and_its_chip(
+    library: Library, admin: TestClient
+) -> None:
+    query = {"text": "my kettle", "q": "lamp", "now": "1"}
+
+    page = admin.get("/projects/letters/records", params=query).text
+
+    assert '<input type="hidden" name="text" value="my kettle">' in page
+    assert "like a text" in page
+    assert len(re.findall(r'<bdi class="mono">r\d+</bdi>', page)) == 5

@@ -227,7 +227,8 @@ def test_a_changed_text_is_missing_as_soon_as_the_worker_is_at_it(
 
     with read_session() as db:
         before = load_embedding_progress(db, project).n_done
-        write_status(project.id, EmbeddingStatus(per_second=5.0))
+    write_status(project.id, EmbeddingStatus(per_second=5.0))
+    with read_session() as db:
         now = load_embedding_progress(db, project).n_done
 
     assert (before, now) == (40, 39)

@@ -12,7 +12,7 @@ from app.labeling.annotations.votes import is_decided
 from app.labeling.sessions.duplicates import find_followers
 from app.labeling.sessions.kinds import describe_kind
 from app.models import Consensus, LabelingSession, Project, Record, SessionItem
-from app.projects.label_resolver import LabelResolver, load_label_resolver
+from app.projects.label_resolver import load_label_resolver
 from app.records.records import RecordExcerpt, load_excerpts
 from app.search.indexes import NotIndexed, open_version
 from app.search.suggestions import LIKELY, Suggestion, Suggestions
@@ -125,24 +125,11 @@ def find_suggestions(
 def resolve_suggestions(
     db: Session, project: Project, suggestions: Suggestions, record_ids: Sequence[int]
 ) -> dict[int, list[Suggestion]]:
-    """What is suggested for these records, in labels that can be given now."""
+    """The suggestions for these records in labels that can be given now, best first."""
     resolver = load_label_resolver(db, project.id)
     if project.is_multi_label:
-        ranked = suggestions.ranked(record_ids, at_most=MOST_SUGGESTED, at_least=LIKELY)
-    else:
-        ranked = suggestions.ranked(record_ids, at_most=1)
-    now = {i: _resolve_labels(found, resolver) for i, found in ranked.items()}
-    return {i: found for i, found in now.items() if found}
-
-
-def _resolve_labels(found: Sequence[Suggestion], resolver: LabelResolver) -> list[Suggestion]:
-    """The suggestions in labels that can be given now, each label once."""
-    first: dict[int, Suggestion] = {}
-    for each in found:
-        label_id = resolver.resolve(each.label_id)
-        if label_id is not None:
-            first.setdefault(label_id, Suggestion(label_id, each.score))
-    return list(first.values())
+        return suggestions.resolve(record_ids, resolver, at_most=MOST_SUGGESTED, at_least=LIKELY)
+    return suggestions.resolve(record_ids, resolver)
 
 
 _SESSION: BindParameter[int] = bindparam("session_id")
