@@ -56,8 +56,28 @@ check: $(VENV)/.installed-dev  ## Style, types, layers, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/pip check
 	$(BIN)/python -m pytest -q tests/test_structure.py
-	@if command -v node >/dev/null; then find static/js tests/js -name '*.js' -print0 | xargs -0 -n 1 node --check; \
-	else echo "Skipped the syntax of the scripts: Node.js is not installed."; fi
+	$(BIN)/djlint templates --lint --quiet
+	@$(MAKE) --no-print-directory lint-js
+
+# An npm that cannot reach its registry leaves the syntax to check.
+.PHONY: lint-js
+lint-js:  ## The rules for scripts, where Node.js and npm are installed
+	@if ! command -v npm >/dev/null; then \
+		echo "Skipped the rules for scripts: Node.js with npm is not installed."; \
+	elif [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent; then \
+		node_modules/.bin/eslint; \
+	else \
+		echo "Checked the syntax of the scripts alone: npm could not install ESLint."; \
+		find static/js tests/js -name '*.js' -print0 | xargs -0 -n 1 node --check; \
+	fi
+
+.PHONY: coverage
+coverage: $(VENV)/.installed-dev  ## The tests on SQLite, and how much of the code they run; htmlcov/index.html
+	$(PYTEST) tests --cov --cov-report=term --cov-report=html
+
+.PHONY: smoke-wheel
+smoke-wheel: $(VENV)/.installed-dev  ## Build the wheel, install it elsewhere and use it; SMOKE=--quick: without its packages
+	$(BIN)/python tests/smoke_wheel.py $(SMOKE)
 
 PARTS := tuning unseen scale memory deep embedding effort reranking sessions labeling map loop exchange pages figures
 

@@ -27,6 +27,26 @@ app.add_typer(tokens, name="token")
 commands.add_commands(app)
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"likewise {version('likewise')}")
+        raise typer.Exit
+
+
+@app.callback()
+def likewise(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Label one record, and likewise the ones like it."""
+
+
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,

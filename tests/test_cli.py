@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -297,6 +298,13 @@ def test_the_sample_is_loaded_once_without_its_intents(database: str) -> None:
         assert db.scalar(select(func.count()).select_from(Consensus)) == 0
         fields = db.scalars(select(Record.fields).limit(1)).one()
     assert set(fields) == {"channel", "product", "sent_at"}
+
+
+def test_version_is_the_installed_package() -> None:
+    result = likewise("--version")
+
+    assert result.exit_code == 0
+    assert result.stdout == f"likewise {version('likewise')}\n"
 
 
 def test_doctor_tells_how_things_are(database: str) -> None:

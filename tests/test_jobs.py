@@ -1,5 +1,6 @@
 """What the job engine promises, on real SQLite and real Postgres, with workers that are killed."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -231,6 +232,12 @@ def test_pages_see_who_serves(shop: Shop) -> None:
     assert worker.name.endswith(f":{os.getpid()}")
     assert worker.queues == ("light", "train")
     assert abs((datetime.now(UTC) - worker.last_seen_at).total_seconds()) < PATIENCE_SECONDS
+
+
+def test_the_engine_logs_at_the_level_of_everything_else(shop: Shop) -> None:
+    root = logging.getLogger()
+
+    assert logging.getLogger("dbos").getEffectiveLevel() == root.level == logging.WARNING
 
 
 def test_a_failed_step_says_once_why(shop: Shop) -> None:

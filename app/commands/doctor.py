@@ -86,6 +86,8 @@ def _check_database() -> tuple[bool, str]:
     with read_session() as db:
         name = db.get_bind().dialect.name
     url = engine().url.render_as_string(hide_password=True)
+    if schema.is_new():
+        return True, f"{name} at {url}, empty: the first start creates the tables"
     if not schema.is_current():
         return False, f"{name} at {url} is not up to date: start `likewise serve` once"
     return True, f"{name} at {url}, up to date"

@@ -79,6 +79,14 @@ def downgrade(revision: str) -> None:
 
 def is_current() -> bool:
     """Whether the tables are at this version's newest revision."""
-    newest = ScriptDirectory(MIGRATIONS).get_current_head()
+    return _current_revision() == ScriptDirectory(MIGRATIONS).get_current_head()
+
+
+def is_new() -> bool:
+    """Whether the tables were never created."""
+    return _current_revision() is None
+
+
+def _current_revision() -> str | None:
     with engine().connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == newest
+        return MigrationContext.configure(connection).get_current_revision()

@@ -188,7 +188,8 @@ class JobEngine:
             "serializer": DBOSPortableJSONSerializer(),
             "application_version": APPLICATION_VERSION,
             "executor_id": self._lease.executor_id,
-            "log_level": None,  # As every module: what the root logger is set to.
+            # As every module; without a level DBOS would log at INFO.
+            "log_level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
             "enable_otlp": False,
         }
 

@@ -4,15 +4,33 @@ import pytest
 
 from app.commands import doctor
 from app.commands.doctor import Check, run_checks
+from app.db import schema
 from app.db.session import write_session
 from app.models import Version
 from app.settings import settings
 from tests.conftest import make_project
 
 
-def runtime_check() -> Check:
-    [check] = [each for each in run_checks() if each.name == "runtime"]
+def find_check(name: str) -> Check:
+    [check] = [each for each in run_checks() if each.name == name]
     return check
+
+
+def runtime_check() -> Check:
+    return find_check("runtime")
+
+
+def test_an_empty_database_is_sound_and_an_older_one_is_not(database: str) -> None:
+    current = find_check("database")
+    schema.downgrade("-1")
+    older = find_check("database")
+    schema.downgrade("base")
+    empty = find_check("database")
+
+    assert (current.is_ok, older.is_ok, empty.is_ok) == (True, False, True)
+    assert current.sentence.endswith(", up to date")
+    assert older.sentence.endswith("is not up to date: start `likewise serve` once")
+    assert empty.sentence.endswith(", empty: the first start creates the tables")
 
 
 @pytest.fixture
