@@ -101,7 +101,7 @@ def test_larger_sets_keep_the_real_records_and_add_ones_between_neighbours() -> 
     assert own.min() > 0.3
 
 
-def test_the_page_of_figures_shows_the_figures_that_are_kept() -> None:
+def test_the_figures_page_shows_the_stored_results() -> None:
     from figures import PAGE, renewed
 
     page = PAGE.read_text()

@@ -144,7 +144,7 @@ def test_train_queues_a_run_and_refuses_a_second(project: Project) -> None:
     assert (unknown.exit_code, len(unknown.stderr.strip().splitlines())) == (1, 1)
 
 
-def test_train_says_what_is_missing(ada: User) -> None:
+def test_train_lists_missing_requirements(ada: User) -> None:
     embedded_project()
 
     result = likewise("train", "letters", "--wait", "--json")
@@ -155,7 +155,7 @@ def test_train_says_what_is_missing(ada: User) -> None:
     )
 
 
-def test_the_operator_may_tell_an_address_in_a_private_network(project: Project) -> None:
+def test_the_operator_may_add_a_webhook_in_a_private_network(project: Project) -> None:
     added = told("webhook", "letters", "http://10.0.0.7/hook", "--private")
     again = likewise("webhook", "letters", "http://10.0.0.7/hook")
 
@@ -196,7 +196,7 @@ def test_versions_are_found_activated_rolled_back_and_searched(project: Project)
     )
 
 
-def test_export_with_vectors_holds_what_score_needs(project: Project, tmp_path: Path) -> None:
+def test_export_with_vectors_has_the_columns_for_scoring(project: Project, tmp_path: Path) -> None:
     told("train", "letters")
     for _, step in loop.STEPS:
         step(1)
@@ -307,7 +307,7 @@ def test_version_is_the_installed_package() -> None:
     assert result.stdout == f"likewise {version('likewise')}\n"
 
 
-def test_doctor_tells_how_things_are(database: str) -> None:
+def test_doctor_reports_the_state(database: str) -> None:
     checks = {check["name"]: check for check in told("doctor")}  # type: ignore[attr-defined]
 
     assert {name for name, check in checks.items() if check["is_ok"]} == {

@@ -107,7 +107,7 @@ def test_a_token_beside_a_cookie_opens_no_way_around_the_check(admin: TestClient
     assert both.status_code == 403
 
 
-def test_every_page_has_a_strict_policy_and_is_not_kept(admin: TestClient) -> None:
+def test_every_page_has_a_strict_policy_and_is_not_cached(admin: TestClient) -> None:
     make_project("letters")
 
     for path in ("/", "/login", "/me", "/users", "/projects/letters", "/nowhere", "/health"):
@@ -118,7 +118,7 @@ def test_every_page_has_a_strict_policy_and_is_not_kept(admin: TestClient) -> No
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", answer.text)
 
 
-def test_files_are_kept_by_browsers_only_under_their_fingerprint(nobody: TestClient) -> None:
+def test_static_files_are_cached_only_under_their_fingerprint(nobody: TestClient) -> None:
     page = nobody.get("/login").text
     sheet = re.search(r'href="(/static/app\.css\?v=\w+)"', page)
     assert sheet is not None
@@ -130,7 +130,7 @@ def test_files_are_kept_by_browsers_only_under_their_fingerprint(nobody: TestCli
     assert nobody.get("/static/../app/main.py").status_code == 404
 
 
-def test_modules_are_kept_with_all_that_they_import(nobody: TestClient) -> None:
+def test_modules_are_cached_with_their_imports(nobody: TestClient) -> None:
     module = re.search(
         r'type="module" src="(/static/js/\w{12})/app\.js"', nobody.get("/login").text
     )
@@ -144,7 +144,7 @@ def test_modules_are_kept_with_all_that_they_import(nobody: TestClient) -> None:
         assert "immutable" in answer.headers["cache-control"], name
 
 
-def test_a_page_from_before_an_upgrade_gets_modules_that_are_not_kept(nobody: TestClient) -> None:
+def test_a_page_from_before_an_upgrade_gets_uncached_modules(nobody: TestClient) -> None:
     answer = nobody.get("/static/js/0123456789ab/notice.js?v=1")
 
     assert answer.content == (STATIC / "js/notice.js").read_bytes()
@@ -153,7 +153,7 @@ def test_a_page_from_before_an_upgrade_gets_modules_that_are_not_kept(nobody: Te
     assert nobody.get("/static/js/0123456789ab/nothing.js").status_code == 404
 
 
-def test_who_is_not_logged_in_is_sent_to_the_login_or_told_so(nobody: TestClient) -> None:
+def test_visitors_without_login_are_redirected_or_refused(nobody: TestClient) -> None:
     page = nobody.get("/projects/letters?at=3&x=1")
     assert page.status_code == 303
     assert page.headers["location"] == "/login?next=/projects/letters%3Fat%3D3%26x%3D1"
@@ -254,9 +254,7 @@ def test_an_accident_has_a_number_that_the_log_knows(
     assert "SELECT password_hash" in caplog.text
 
 
-def test_the_log_holds_no_values_of_statements(
-    database: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_has_no_statement_values(database: str, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app()
 
     @app.get("/broken")

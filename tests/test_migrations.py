@@ -47,14 +47,14 @@ def test_migrations_go_up_down_and_up_again(database: str) -> None:
     assert schema.is_current()
 
 
-def test_the_migrated_tables_are_what_the_models_say(database: str) -> None:
+def test_migrated_tables_equal_the_models(database: str) -> None:
     with engine().connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
     assert differences == []
 
 
-def test_keys_become_the_projects_own_and_go_back_with_all_that_refers_to_acts(desk: Desk) -> None:
+def test_keys_belong_to_projects_and_go_back_with_all_references(desk: Desk) -> None:
     first = desk.label(desk.ada, (0, 0), key="k")
     second = desk.label(desk.ben, (0, 1), key="k")
     other = make_project("mail")

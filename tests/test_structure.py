@@ -144,7 +144,7 @@ def parsed(path: Path) -> Roots:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: str(p.relative_to(ROOT / "templates")))
-def test_templates_hold_no_inline_script_or_style(path: Path) -> None:
+def test_templates_have_no_inline_script_or_style(path: Path) -> None:
     text = path.read_text()
 
     assert parsed(path).inline == []

@@ -66,7 +66,7 @@ def test_a_checkout_has_its_files_beside_the_code() -> None:
     assert all(resource_folder(name).is_dir() for name in RESOURCES)
 
 
-def test_a_wheel_holds_the_code_its_files_and_the_licenses(wheel: Path) -> None:
+def test_a_wheel_has_the_code_its_files_and_the_licenses(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         names = set(opened.namelist())
         [metadata] = [name for name in names if name.endswith(".dist-info/METADATA")]

@@ -189,7 +189,7 @@ def ended_runs(project: Project) -> list[TrainingRun]:
         return [run for run in db.scalars(ours) if run.finished_at is not None]
 
 
-def test_an_import_that_fails_says_why(project: Project, tmp_path: Path) -> None:
+def test_a_failed_import_shows_the_reason(project: Project, tmp_path: Path) -> None:
     import_id = queue_import(project, tmp_path)
     for path in (settings().data_dir / "imports").iterdir():
         path.unlink()
@@ -225,7 +225,7 @@ def import_status(import_id: int) -> str:
         return db.get_one(Import, import_id).status
 
 
-def test_a_base_model_that_is_not_there_is_told_and_tried_again_later(project: Project) -> None:
+def test_a_missing_base_model_is_reported_and_retried(project: Project) -> None:
     with write_session() as db:
         db.get_one(Project, project.id).base_model = "nobody/nothing"
     with read_session() as db:
@@ -306,7 +306,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(project: Project, failpoint: 
     assert len({hit.record_id for hit in hits}) == len(TEXTS) - 1
 
 
-def test_a_worker_ends_when_it_is_told_to(project: Project) -> None:
+def test_a_worker_stops_on_a_signal(project: Project) -> None:
     add_records(project, TEXTS[:5])
     with process(serve_queues) as worker:
         assert waited(lambda: is_searchable(project))
@@ -314,7 +314,7 @@ def test_a_worker_ends_when_it_is_told_to(project: Project) -> None:
         assert status_of(worker) == 0
 
 
-def test_stopping_ends_embedding_after_the_present_slice(
+def test_stopping_ends_embedding_after_the_current_batch(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 4)

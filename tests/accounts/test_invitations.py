@@ -51,7 +51,7 @@ def test_a_fresh_first_link_ends_the_older_one(database: str) -> None:
         assert accept_invitation(db, new, "Ada", SECRET).role == "admin"
 
 
-def test_of_two_browsers_that_race_one_becomes_the_admin(database: str) -> None:
+def test_only_one_of_two_racing_browsers_becomes_admin(database: str) -> None:
     with write_session() as db:
         token = create_first_admin_token(db)
     assert token is not None

@@ -26,7 +26,7 @@ def ada(database: str) -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_each_login_has_its_own_secret_of_which_only_the_hash_is_kept() -> None:
+def test_each_login_has_its_own_secret_and_only_its_hash_is_stored() -> None:
     first, second = log_in("ada", SECRET, HERE).login, log_in("ADA", SECRET, HERE).login
 
     assert first != second
@@ -75,7 +75,7 @@ def test_no_wait_is_longer_than_the_window_in_which_tries_count() -> None:
     assert log_in("Ada", SECRET, HERE)
 
 
-def test_waits_are_told_in_seconds_and_in_minutes() -> None:
+def test_waiting_times_are_shown_in_seconds_and_minutes() -> None:
     assert "Wait 64 seconds, then" in TooManyTries(64).sentence
     assert "Wait 15 minutes, then" in TooManyTries(900).sentence
 
@@ -142,7 +142,7 @@ def test_a_device_is_known_for_its_own_users_only() -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_of_a_device_only_the_hash_is_kept_and_not_more_than_fifty(
+def test_only_hashes_of_devices_are_stored_and_at_most_fifty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "MOST_OF_USER", 2)
@@ -164,7 +164,7 @@ def test_of_a_device_only_the_hash_is_kept_and_not_more_than_fifty(
         ("testclient", "testclient"),
     ],
 )
-def test_whoever_has_many_addresses_is_one(address: str, network: str) -> None:
+def test_many_addresses_of_one_network_count_as_one(address: str, network: str) -> None:
     assert network_of(address) == network
 
 

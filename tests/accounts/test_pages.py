@@ -85,7 +85,7 @@ def test_wrong_passwords_are_answered_alike_and_then_slowed_down() -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_who_logged_in_here_before_is_let_in_whatever_others_try() -> None:
+def test_a_known_device_can_log_in_during_an_attack() -> None:
     home, stranger = client_of(None), client_of(None)
     entered = home.post("/login", data={"name": "Ada", "password": SECRET})
     cookie = next(c for c in entered.headers.get_list("set-cookie") if "-device=" in c)
@@ -100,7 +100,7 @@ def test_who_logged_in_here_before_is_let_in_whatever_others_try() -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_the_password_page_is_slowed_down_and_says_for_how_long() -> None:
+def test_the_password_page_is_throttled_and_shows_the_waiting_time() -> None:
     client = client_of(None)
     log_in(client)
     change = {"present": "wrong", "password": "another long sentence"}
@@ -111,7 +111,7 @@ def test_the_password_page_is_slowed_down_and_says_for_how_long() -> None:
     assert int(refused.headers["retry-after"]) <= 2
 
 
-def test_more_logins_than_the_server_does_at_once_are_told_to_come_back(ada: User) -> None:
+def test_too_many_logins_at_once_are_answered_with_retry_after(ada: User) -> None:
     with write_session() as db:
         link = invite(db, "annotator", by=ada)
     form = {"name": "Ben", "password": SECRET}
@@ -264,7 +264,7 @@ def test_a_password_link_does_not_work_while_its_user_is_disabled(admin: TestCli
     assert client.get("/me").status_code == 200
 
 
-def test_a_new_role_holds_at_once_and_ends_the_logins(admin: TestClient) -> None:
+def test_a_new_role_takes_effect_at_once_and_ends_the_logins(admin: TestClient) -> None:
     ben = make_user("ben", "annotator")
     client = client_of(ben)
 
@@ -301,7 +301,7 @@ def test_changing_the_password_logs_every_other_browser_out(ada: User) -> None:
     assert log_in(client_of(None), "another long sentence") == 303
 
 
-def test_preferences_are_kept_beside_each_other(admin: TestClient) -> None:
+def test_preferences_are_stored_independently(admin: TestClient) -> None:
     admin.post("/me/preferences", json={"keys": {"skip": "w"}, "density": "high"})
 
     answer = admin.post("/me/preferences", json={"density": None, "view": "card"})

@@ -26,7 +26,7 @@ def test_a_password_that_is_easily_guessed_is_refused(password: str, why: str) -
         validate_password(password, "Lovelace")
 
 
-def test_what_is_kept_is_salted_argon2id_and_tells_right_from_wrong() -> None:
+def test_passwords_are_stored_as_salted_argon2id_hashes() -> None:
     first, second = hash_password("a sentence to remember"), hash_password("a sentence to remember")
 
     assert first.startswith("$argon2id$")

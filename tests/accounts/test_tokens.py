@@ -36,7 +36,7 @@ def test_a_token_acts_as_its_user_until_it_is_revoked(admin: TestClient) -> None
     assert admin.get("/api/v1/tokens").json() == []
 
 
-def test_only_the_hash_is_kept_and_its_use_is_noted(admin: TestClient) -> None:
+def test_only_the_hash_of_a_token_is_stored_and_its_use_is_logged(admin: TestClient) -> None:
     token = new_token(admin)
 
     client_of(None).get("/api/v1/me", headers=bearer(token))

@@ -117,7 +117,7 @@ def test_one_key_labels_saves_and_moves_on(labeling: Labeling) -> None:
     expect(labeling.page.locator("#rows img, #legend img")).to_have_count(0)
 
 
-def test_a_row_says_at_once_whether_people_agree(labeling: Labeling) -> None:
+def test_a_row_shows_agreement_at_once(labeling: Labeling) -> None:
     record_id = int(labeling.row(0).get_attribute("data-record") or 0)
     said = AnnotationInput(record_id, "label", (labeling.labels[0],))
     with write_session() as db:
@@ -212,7 +212,7 @@ def test_the_suggestion_is_accepted_by_one_key(suggesting: Labeling) -> None:
     assert all(row.milliseconds is not None for row in rows)
 
 
-def test_the_rest_of_the_page_is_accepted_as_one_act(suggesting: Labeling) -> None:
+def test_the_rest_of_the_page_is_accepted_as_one_action(suggesting: Labeling) -> None:
     suggesting.press("n", "Shift+A")
     dialog = suggesting.page.get_by_role("dialog", name="Accept suggestions")
     expect(dialog.get_by_role("status")).to_have_text(
@@ -269,7 +269,7 @@ def test_enter_on_a_decided_row_writes_nothing(suggesting: Labeling) -> None:
         assert db.scalar(select(func.count()).select_from(Annotation)) == 4
 
 
-def test_several_rows_are_accepted_as_far_as_they_are_open_and_sure(
+def test_only_open_rows_above_the_threshold_are_accepted(
     suggesting: Labeling,
 ) -> None:
     suggesting.press("3", "k", "v", "j", "j", "Enter")
@@ -290,7 +290,7 @@ def test_a_first_session_is_not_accepted_together(labeling: Labeling) -> None:
     assert labeling.verdicts() == {}
 
 
-def test_a_range_is_labeled_as_one_act(labeling: Labeling) -> None:
+def test_a_range_is_labeled_as_one_action(labeling: Labeling) -> None:
     labeling.press("v", "j", "j", "2")
 
     labeling.saved(2)
@@ -353,7 +353,7 @@ def test_nothing_is_called_saved_without_a_connection_and_all_of_it_is_sent_once
     assert labeling.verdicts() == {0: "billing", 1: "delivery", 2: "none"}
 
 
-def test_an_answer_that_got_lost_is_asked_for_again_with_the_same_key(labeling: Labeling) -> None:
+def test_a_lost_response_is_retried_with_the_same_key(labeling: Labeling) -> None:
     lost: list[str] = []
 
     def lose_two_answers(route: Route) -> None:
@@ -373,7 +373,7 @@ def test_an_answer_that_got_lost_is_asked_for_again_with_the_same_key(labeling: 
         assert db.scalar(select(func.count()).select_from(Annotation)) == 1
 
 
-def test_an_undo_whose_answer_got_lost_undoes_one_act_only(labeling: Labeling) -> None:
+def test_an_undo_with_a_lost_response_undoes_one_action_only(labeling: Labeling) -> None:
     labeling.press("1", "2")
     labeling.saved(1)
     lost: list[bool] = []
@@ -433,7 +433,7 @@ def test_leaving_with_unsaved_work_is_warned_of(labeling: Labeling) -> None:
     assert asked == ["beforeunload"]
 
 
-def test_what_the_server_refuses_is_taken_back_and_said(labeling: Labeling) -> None:
+def test_a_refused_label_is_removed_and_explained(labeling: Labeling) -> None:
     def refuse(route: Route) -> None:
         route.fulfill(status=409, json={"title": "The label “billing” was retired."})
 

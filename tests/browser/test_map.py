@@ -96,7 +96,7 @@ def mapped(context: BrowserContext, page: Page, served: Served) -> Mapped:
     return Mapped(page, f"{served.url}/projects/letters/map", project, user)
 
 
-def test_points_have_their_colours_and_say_their_texts(mapped: Mapped) -> None:
+def test_points_have_colours_and_show_their_texts(mapped: Mapped) -> None:
     mapped.open()
     page, ids = mapped.page, record_ids(mapped.project)
 
@@ -133,7 +133,7 @@ def test_points_have_their_colours_and_say_their_texts(mapped: Mapped) -> None:
     expect(legend).not_to_have_count(0)
 
 
-def test_what_the_lasso_holds_becomes_a_session(mapped: Mapped) -> None:
+def test_records_in_the_lasso_become_a_session(mapped: Mapped) -> None:
     mapped.open()
     page, ids = mapped.page, record_ids(mapped.project)
     places = {each: mapped.place_of(each) for each in ids}
@@ -249,7 +249,7 @@ def test_two_versions_lie_side_by_side_and_move_as_one(mapped: Mapped) -> None:
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
-def test_a_lassos_suggestions_are_accepted_after_an_audit(
+def test_suggestions_in_a_lasso_are_accepted_after_a_spot_check(
     context: BrowserContext, page: Page, served: Served
 ) -> None:
     user, project = make_user("ada", "admin"), indexed_project(N_AUDITED)

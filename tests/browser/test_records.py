@@ -68,7 +68,7 @@ def test_what_is_found_follows_the_typing(page: Page, served: Served) -> None:
 
 
 @pytest.mark.usefixtures("ada")
-def test_meaning_says_what_it_waits_for_and_both_says_why(page: Page, served: Served) -> None:
+def test_search_by_meaning_shows_what_it_waits_for(page: Page, served: Served) -> None:
     base_models._loaded.clear()
     page.goto(at(served))
 

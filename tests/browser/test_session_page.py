@@ -155,7 +155,7 @@ def test_ten_thousand_rows_stay_light_and_any_of_them_is_one_jump_away(
         assert db.scalar(select(func.count()).where(Annotation.withdrawn_at.is_(None))) == 0
 
 
-def test_rows_are_selected_by_threshold_through_the_whole_session_as_one_act(
+def test_rows_above_a_threshold_are_labeled_as_one_action(
     context: BrowserContext, page: Page, served: Served
 ) -> None:
     labeling = open_rows(
@@ -309,7 +309,7 @@ def test_texts_in_every_script_and_of_any_length_are_read_and_folded(
     assert labeling.verdicts() == {}
 
 
-def test_density_and_text_size_are_kept_with_the_user(
+def test_density_and_text_size_are_stored_per_user(
     context: BrowserContext, page: Page, served: Served
 ) -> None:
     labeling = open_rows(context, page, served, ["line one\nline two"] * 3)

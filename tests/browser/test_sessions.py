@@ -74,9 +74,7 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     expect(page.locator(".record-row")).to_have_count(3)
 
 
-def test_copies_follow_the_row_that_stands_for_them(
-    database: str, served: Served, page: Page
-) -> None:
+def test_identical_copies_follow_their_row(database: str, served: Served, page: Page) -> None:
     desk = make_desk()
     session = folded_session(desk)
     served.login(page.context, desk.ada)
@@ -123,7 +121,7 @@ def test_the_forecast_in_the_header_follows_what_is_decided(
     expect(forecast).to_contain_text("About 100 % billing")
 
 
-def test_an_audited_session_is_accepted_whole_and_taken_back_at_once(
+def test_a_checked_session_is_accepted_and_undone_as_a_whole(
     database: str, served: Served, page: Page
 ) -> None:
     desk = make_desk(n_records=100)

@@ -39,7 +39,7 @@ def asks_for_int8(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.cache_clear()
 
 
-def test_a_version_on_another_runtime_than_was_set_is_told_with_its_reason(
+def test_a_version_on_another_runtime_than_set_shows_the_reason(
     asks_for_int8: None,
 ) -> None:
     pytest.importorskip("openvino")

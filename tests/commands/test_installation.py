@@ -174,7 +174,7 @@ def test_an_installation_without_an_id_gets_one(enter: Enter) -> None:
     assert likewise("verify").exit_code == 0
 
 
-def test_an_upgrade_with_a_folder_that_holds_none_of_the_files_is_refused(enter: Enter) -> None:
+def test_an_upgrade_with_a_data_folder_without_its_files_is_refused(enter: Enter) -> None:
     enter("first")
     store_index()
     enter("second")

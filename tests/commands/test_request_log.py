@@ -116,7 +116,7 @@ def test_without_a_trusted_proxy_no_id_is_taken(database: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("level", ["WARNING", "ERROR"])
-def test_requests_are_not_logged_where_less_is_asked_for(
+def test_requests_are_not_logged_above_the_info_level(
     database: str, tmp_path: Path, level: str
 ) -> None:
     with serving(tmp_path / "log", LIKEWISE_LOG_LEVEL=level) as server:

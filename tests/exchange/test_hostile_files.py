@@ -202,7 +202,7 @@ def test_delimiters_are_recognised(database: str, delimiter: str) -> None:
     assert stored["4"] == "a, b; c | d 4"
 
 
-def test_strange_column_names_are_kept_apart_and_256_of_them(database: str) -> None:
+def test_unusual_column_names_stay_distinct_up_to_256(database: str) -> None:
     names = ["id", "text", "__proto__", "<b>", "", "", "x" * 5000, "text"]
     names += [f"c{n}" for n in range(992)]
     content = ",".join(names) + "\n" + ",".join(["1", "body", *["v"] * 998]) + "\n"
@@ -255,7 +255,7 @@ def test_a_file_above_the_limit_leaves_nothing_behind(
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-def test_a_full_disk_is_said_so_and_leaves_nothing_behind(
+def test_a_full_disk_is_reported_and_leaves_no_file(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_: object) -> None:

@@ -142,7 +142,7 @@ def test_a_waiting_import_can_be_stopped_and_gone_on_with(admin: TestClient) -> 
     assert the_import(import_id).status == "queued"
 
 
-def test_the_export_page_downloads_what_it_says(annotator: TestClient) -> None:
+def test_the_export_page_downloads_the_described_file(annotator: TestClient) -> None:
     project = make_project()
     imported(project, CSV)
 

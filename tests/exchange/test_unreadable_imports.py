@@ -72,7 +72,7 @@ def test_a_file_without_rows_is_refused(admin: TestClient, content: bytes) -> No
     assert [each.status for each in every_import()] == ["failed"]
 
 
-def test_the_page_of_such_a_file_says_why_and_offers_no_second_try(admin: TestClient) -> None:
+def test_an_unreadable_file_is_explained_without_a_retry_button(admin: TestClient) -> None:
     make_project()
 
     answer = admin.post(PAGE, files={"file": ("x.json", io.BytesIO(b"[1, 2]"))})

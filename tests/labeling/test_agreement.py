@@ -52,7 +52,7 @@ def test_kappa_is_that_of_the_textbook() -> None:
     assert compute_observed_agreement(answers("1 1 2\n1 2 2")) == pytest.approx(2 / 3)
 
 
-def test_agreement_counts_what_people_say_now(desk: Desk) -> None:
+def test_agreement_counts_current_votes(desk: Desk) -> None:
     cleo = make_user("cleo", "annotator")
     desk.label(desk.ada, (0, 0), (1, 0), (2, 1), (3, 1), (4, None), key="a")
     desk.label(desk.ben, (0, 0), (1, 1), (2, 1), (3, 1), (4, None), (5, 0), key="b")
@@ -74,7 +74,7 @@ def test_agreement_counts_what_people_say_now(desk: Desk) -> None:
     assert pairs["ada", "cleo"] == (1, 0.0, 0.0)
 
 
-def test_without_two_opinions_there_is_nothing_to_measure(desk: Desk) -> None:
+def test_agreement_needs_two_votes(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), key="a")
 
     assert measured(desk) == Agreement(0, None, None, None, None, [])

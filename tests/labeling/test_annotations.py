@@ -39,7 +39,7 @@ def test_a_label_becomes_an_annotation_with_its_provenance_and_consensus(desk: D
     assert (row.suggestion_id, row.suggestion_score) == (desk.labels[0], 0.5)
 
 
-def test_the_same_key_from_twenty_threads_is_one_act(desk: Desk) -> None:
+def test_one_key_from_twenty_threads_is_one_action(desk: Desk) -> None:
     barrier = threading.Barrier(20)
     actions: list[int] = []
 
@@ -101,7 +101,7 @@ def test_foreign_records_and_labels_read_as_unknown(desk: Desk) -> None:
     assert (counted(UserAction), counted(Annotation)) == (0, 0)
 
 
-def test_a_say_that_makes_no_sense_is_refused_with_a_sentence(desk: Desk) -> None:
+def test_an_invalid_vote_is_refused_with_a_message(desk: Desk) -> None:
     record, (a, b, _) = desk.records[0], desk.labels
     senseless = [
         [AnnotationInput(record, "label")],

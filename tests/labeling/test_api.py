@@ -51,7 +51,7 @@ def test_a_label_is_answered_with_what_it_changed(desk: Desk) -> None:
     assert answer["redo_id"] is None
 
 
-def test_a_long_session_is_counted_when_it_is_asked_for_and_not_at_each_label(desk: Desk) -> None:
+def test_a_long_session_is_counted_on_request_and_not_per_label(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
     with write_session() as db:
         db.get_one(LabelingSession, session.id).n_records = 1_001
@@ -65,7 +65,7 @@ def test_a_long_session_is_counted_when_it_is_asked_for_and_not_at_each_label(de
     assert progress["by_label"] == [{"label_id": desk.labels[1], "n": 1}]
 
 
-def test_a_retry_is_answered_with_the_first_act(desk: Desk) -> None:
+def test_a_retry_returns_the_first_action(desk: Desk) -> None:
     client = browser(desk)
 
     first = client.post(f"{API}/annotations", json=labeled(desk, "k"))

@@ -66,14 +66,14 @@ def test_none_of_these_is_a_voice_and_skip_is_none(desk: Desk) -> None:
     assert desk.consensus(0) is None
 
 
-def test_a_newer_say_of_the_same_person_replaces_the_older(desk: Desk) -> None:
+def test_a_newer_vote_of_the_same_person_replaces_the_older(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), key="a")
     desk.label(desk.ada, (0, 2), key="b")
 
     assert desk.consensus(0) == [2]
 
 
-def test_not_similar_says_nothing_about_the_record_itself(desk: Desk) -> None:
+def test_not_similar_is_no_vote_about_the_record(desk: Desk) -> None:
     desk.label(desk.ada, (0, 0), key="a")
 
     with write_session() as db:
@@ -125,7 +125,7 @@ def test_labels_that_more_than_half_carry_are_agreed_in_a_multi_label_project(
     assert multi_desk.consensus(0) == [1]
 
 
-def test_the_act_since_which_people_agree_does_not_move_with_one_more_voice(desk: Desk) -> None:
+def test_the_action_of_agreement_does_not_move_with_another_vote(desk: Desk) -> None:
     first = desk.label(desk.ada, (0, 1), key="a")
     desk.label(desk.ben, (0, 1), key="b")
 

@@ -166,7 +166,7 @@ def test_copies_far_beyond_the_session_follow_too(database: str) -> None:
     assert [len(groups[each]) for each in desk.records] == [150, 150, 0]
 
 
-def test_no_row_stands_for_more_than_one_act_can_hold(database: str) -> None:
+def test_a_row_never_covers_more_copies_than_one_action_can_label(database: str) -> None:
     desk = desk_of(["ok"])
     with write_session() as db:
         db.execute(

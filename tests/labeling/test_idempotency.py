@@ -234,7 +234,7 @@ def test_taking_a_flag_off_is_not_undone_by_sending_it_again(desk: Desk, at_once
     assert (undone["kind"], undone["records"][0]["is_flagged"]) == ("comment", False)
 
 
-def test_acts_from_before_hashes_were_kept_are_replayed_in_their_project(desk: Desk) -> None:
+def test_actions_without_a_stored_hash_are_replayed_in_their_project(desk: Desk) -> None:
     client = client_of(desk.ada)
     first = client.post(f"{API}/annotations", json=say(desk, 0)).json()
     with write_session() as db:

@@ -49,7 +49,7 @@ def test_each_kind_has_one_definition_and_one_selection_function() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_a_kind_that_is_added_has_a_button_a_forecast_and_a_session(
+def test_an_added_session_kind_has_a_button_a_forecast_and_a_session(
     desk: Desk, newest: KindDefinition
 ) -> None:
     client = client_of(desk.ada)
@@ -68,9 +68,7 @@ def test_a_kind_that_is_added_has_a_button_a_forecast_and_a_session(
     assert [row["record_id"] for row in rows] == desk.records[:-5:-1]
 
 
-def test_a_kind_that_is_added_works_for_programs_up_to_its_figures(
-    desk: Desk, newest: KindDefinition
-) -> None:
+def test_an_added_session_kind_works_over_the_api(desk: Desk, newest: KindDefinition) -> None:
     client = client_of(desk.ada)
     body = {"seed_kind": "newest", "k": 2}
 

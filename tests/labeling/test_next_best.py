@@ -79,7 +79,7 @@ def test_a_page_ends_where_one_more_row_costs_more_than_a_record_does(desk: Desk
     )
 
 
-def test_a_suggested_session_holds_one_label_the_surest_first(desk: Desk) -> None:
+def test_a_suggested_session_has_one_label_by_descending_probability(desk: Desk) -> None:
     suggest(desk, embed(desk), shares(*SURE))
     desk.label(desk.ben, (0, 0), key="done")
 
@@ -175,7 +175,7 @@ def test_a_page_must_save_a_fifth_of_the_keys_or_a_key_is_better_spent_on_what_t
     assert chosen(desk).kind == kind
 
 
-def test_the_api_starts_the_next_best_session_and_says_why(desk: Desk) -> None:
+def test_the_api_starts_the_next_best_session_with_its_reason(desk: Desk) -> None:
     suggest(desk, embed(desk), shares(*SURE))
     require_labels(desk, 1)
     desk.label(desk.ada, (11, 1), key="first")
@@ -259,7 +259,7 @@ def test_a_session_is_forecast_before_it_is_started(desk: Desk) -> None:
     assert refused.status_code == 422
 
 
-def test_a_way_that_would_hold_nothing_says_so_in_place_of_its_button(desk: Desk) -> None:
+def test_an_empty_session_kind_shows_the_reason_in_place_of_its_button(desk: Desk) -> None:
     suggest(desk, embed(desk), shares(*SURE))
     client, address = client_of(desk.ben), "/projects/letters/sessions/forecast?seed_kind="
 
@@ -346,7 +346,7 @@ def test_a_session_that_agrees_is_accepted_whole_and_taken_back_whole(
     assert n_labeled(desk) == 40
 
 
-def test_a_session_with_too_many_wrong_suggestions_is_refused_with_the_figures(
+def test_a_session_with_too_many_wrong_suggestions_is_not_accepted(
     long: tuple[Desk, LabelingSession],
 ) -> None:
     desk, session = long
@@ -552,7 +552,7 @@ def test_new_records_are_those_of_the_last_import_that_brought_any(desk: Desk) -
     assert order(start_session(desk.project, desk.ada, "recent")) == ids
 
 
-def test_an_audit_session_shows_no_suggestions_and_widens_the_stream(desk: Desk) -> None:
+def test_a_holdout_session_shows_no_suggestions_and_enlarges_the_sample(desk: Desk) -> None:
     suggest(desk, embed(desk), shares(*SURE))
 
     session = start_session(desk.project, desk.ada, "holdout", k=4)

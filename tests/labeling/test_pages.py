@@ -20,7 +20,7 @@ def test_a_session_is_started_by_a_form_and_shown_by_its_address(desk: Desk) -> 
     assert "Random records" in client.get("/projects/letters/sessions").text
 
 
-def test_forms_that_cannot_be_met_say_so_in_a_sentence(desk: Desk) -> None:
+def test_invalid_forms_are_refused_with_a_message(desk: Desk) -> None:
     client = client_of(desk.ada)
 
     for data, status, words in (
@@ -138,7 +138,7 @@ def test_a_record_that_was_deleted_leaves_the_session_usable(desk: Desk) -> None
     assert page.text.count('class="record-row"') == 11
 
 
-def test_a_newer_version_is_told_of_and_one_click_away(desk: Desk) -> None:
+def test_a_newer_version_is_announced_and_one_click_away(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
     with write_session() as db:
         encoder = publish(db, desk.project, kind="raw", base_version=None, files={}, n_records=0)

@@ -19,7 +19,7 @@ def session(desk: Desk) -> LabelingSession:
     return start_session(desk.project, desk.ada, "record", seed=seed, k=11)
 
 
-def test_rows_are_asked_for_by_rank_or_by_record(desk: Desk, session: LabelingSession) -> None:
+def test_rows_are_requested_by_rank_or_record(desk: Desk, session: LabelingSession) -> None:
     client = client_of(desk.ada)
     url = f"/projects/letters/sessions/{session.id}/rows"
 
@@ -34,7 +34,7 @@ def test_rows_are_asked_for_by_rank_or_by_record(desk: Desk, session: LabelingSe
     assert client.get(f"{url}?ranks={10**9}").status_code == 422
 
 
-def test_the_outline_tells_what_is_open_how_alike_and_how_sure(
+def test_the_outline_has_status_similarity_and_probability(
     desk: Desk, session: LabelingSession
 ) -> None:
     second = desk.records.index(order(session)[1])

@@ -95,7 +95,7 @@ def test_similar_sessions_wait_for_embedding_with_one_clear_sentence(desk: Desk)
             start_session(desk.project, desk.ada, kind, seed=given)
 
 
-def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> None:
+def test_a_session_from_a_record_starts_with_it_then_its_nearest(desk: Desk) -> None:
     encoder = embed(desk)
     seed = build_seed("record", [desk.records[0]])
 
@@ -111,7 +111,7 @@ def test_a_session_from_a_record_holds_it_first_then_its_nearest(desk: Desk) -> 
     assert rows[1].similarity > (rows[2].similarity or 0) > 0.8
 
 
-def test_labeled_records_are_left_out_unless_asked_for(desk: Desk) -> None:
+def test_labeled_records_are_left_out_unless_requested(desk: Desk) -> None:
     embed(desk)
     desk.label(desk.ada, (3, 0), key="a")
     seed = build_seed("record", [desk.records[0]])
@@ -143,7 +143,7 @@ def test_representatives_come_from_every_group(desk: Desk) -> None:
     assert {desk.records.index(i) % 3 for i in order(session)} == {0, 1, 2}
 
 
-def test_uncertain_records_come_least_sure_first(desk: Desk) -> None:
+def test_uncertain_records_come_in_order_of_uncertainty(desk: Desk) -> None:
     raw = embed(desk)
     with pytest.raises(Conflict, match="first 25 labels"):
         start_session(desk.project, desk.ada, "uncertain")
@@ -211,7 +211,7 @@ def test_progress_and_position_are_each_users_own(desk: Desk) -> None:
         assert find_first_undecided(db, session, desk.ben.id) == 0
 
 
-def test_what_others_said_is_shown_and_a_disagreement_is_no_consensus(desk: Desk) -> None:
+def test_votes_of_others_are_shown_and_disagreement_is_no_consensus(desk: Desk) -> None:
     session = start_session(desk.project, desk.ada, "random", k=12)
     rank = order(session).index(desk.records[0])
     desk.label(desk.ada, (0, 0), key="a")
@@ -260,7 +260,7 @@ def test_given_records_must_be_the_projects_and_not_too_many(desk: Desk) -> None
         )
 
 
-def test_what_cannot_be_started_says_why(desk: Desk) -> None:
+def test_a_session_that_cannot_start_shows_the_reason(desk: Desk) -> None:
     embed(desk)
     other = make_project("others")
 

@@ -59,7 +59,7 @@ def test_a_forecast_is_about_the_label_that_is_looked_for(desk: Desk, ada: TestC
     assert " % delivery, " in forecast(ada, seed_kind="label", label_id=str(desk.labels[1]))
 
 
-def test_a_forecast_counts_what_is_labeled_and_says_why_there_is_none(
+def test_a_forecast_counts_labeled_records_or_shows_why_there_is_none(
     desk: Desk, ada: TestClient
 ) -> None:
     embed(desk)
@@ -110,7 +110,7 @@ def test_a_session_is_hidden_and_found_again(desk: Desk, ada: TestClient) -> Non
     assert client_of(desk.ben).post(f"{PAGE}/1/hide").status_code == 403
 
 
-def test_an_admin_asks_for_independent_opinions(desk: Desk, ada: TestClient) -> None:
+def test_an_admin_turns_on_multi_annotation(desk: Desk, ada: TestClient) -> None:
     saved = ada.post("/projects/letters/multi-annotation", data={"percent": "25", "n_people": "3"})
 
     assert saved.status_code == 303

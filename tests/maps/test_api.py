@@ -35,7 +35,7 @@ def arrays(content: bytes) -> dict[str, NDArray[Any]]:
     }
 
 
-def test_the_header_says_what_there_is(client: TestClient, project: Project, ada: User) -> None:
+def test_the_header_describes_the_map(client: TestClient, project: Project, ada: User) -> None:
     header = client.get(URL).json()
 
     assert header["version"] == 2
@@ -62,7 +62,7 @@ def test_points_are_coordinates_and_then_ids(client: TestClient, project: Projec
     assert np.frombuffer(answer.content[40 * 8 :], "<u4").tolist() == record_ids(project)
 
 
-def test_values_say_labels_people_and_suggestions(
+def test_map_values_hold_labels_votes_and_suggestions(
     client: TestClient, project: Project, ada: User
 ) -> None:
     values = arrays(client.get(f"{URL}/values").content)

@@ -180,7 +180,7 @@ def newest_file(project: Project) -> str:
         return find_map(db, raw(project).id)[0].file
 
 
-def test_a_file_that_holds_no_map_is_refused(project: Project) -> None:
+def test_a_file_without_a_map_is_refused(project: Project) -> None:
     path = settings().data_dir / "no-map"
     path.write_bytes(b"nonsense")
 
@@ -188,7 +188,7 @@ def test_a_file_that_holds_no_map_is_refused(project: Project) -> None:
         load_map(path)
 
 
-def test_trouble_is_told_and_tried_again_later(project: Project) -> None:
+def test_a_failure_is_reported_and_retried(project: Project) -> None:
     note_failure(raw(project).id, StorageFull().sentence)
 
     assert read_status(raw(project).id).error == StorageFull().sentence
@@ -218,7 +218,7 @@ def test_how_far_a_map_is_can_be_read_and_stopping_leaves_the_sketch(
 
 
 @pytest.mark.parametrize("draws", [draw_sketch, draw_map])
-def test_a_map_waits_for_who_holds_the_vectors_and_can_be_stopped(
+def test_a_map_waits_for_the_vector_lock_and_can_be_cancelled(
     project: Project, draws: Callable[[int, Callable[[float], None]], None]
 ) -> None:
     def stop(_share: float) -> None:

@@ -50,7 +50,7 @@ def test_the_page_is_focused_on_the_record_of_its_address(
     assert 'data-most="10000">' in client.get(f"{URL}?record=").text
 
 
-def test_before_the_map_the_page_says_what_it_waits_for(ada: User) -> None:
+def test_before_the_map_the_page_shows_what_it_waits_for(ada: User) -> None:
     empty, client = make_project("empty"), client_of(ada)
     project = indexed_project(6)
 
@@ -69,7 +69,7 @@ def test_before_the_map_the_page_says_what_it_waits_for(ada: User) -> None:
     assert "could not be drawn: The disk is full." in client.get(URL).text
 
 
-def test_a_map_that_still_embeds_says_so(ada: User) -> None:
+def test_a_map_during_embedding_shows_its_progress(ada: User) -> None:
     project = indexed_project(6)
     with write_session() as db:
         db.add(Record(project_id=project.id, external_id="new", text="new", content_hash="0" * 64))
@@ -114,7 +114,7 @@ def test_a_chosen_record_shows_its_text_and_what_can_be_done(
     assert client.get(f"{URL}/records/999999").status_code == 404
 
 
-def test_the_list_keeps_the_order_asked_for(client: TestClient, project: Project) -> None:
+def test_the_list_keeps_the_requested_order(client: TestClient, project: Project) -> None:
     ids = record_ids(project)
     with write_session() as db:
         other = make_project("other")

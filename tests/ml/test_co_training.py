@@ -44,7 +44,7 @@ def some_rows(m: int) -> np.ndarray:
     return np.random.default_rng(1).permutation(600)[:m]
 
 
-def test_words_are_heard_where_they_know_better(crowd: Crowd) -> None:
+def test_words_gain_weight_where_they_predict_better(crowd: Crowd) -> None:
     vectors = blurred(crowd)
     graph, examples = build_neighbour_graph(vectors), crowd.examples(some_rows(30))
 
@@ -55,7 +55,7 @@ def test_words_are_heard_where_they_know_better(crowd: Crowd) -> None:
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_deep_run_is_taught_what_both_say_and_what_people_said(crowd: Crowd) -> None:
+def test_a_deep_run_learns_from_both_views_and_from_votes(crowd: Crowd) -> None:
     vectors, rows = blurred(crowd), some_rows(30)
     graph, examples = build_neighbour_graph(vectors), crowd.examples(rows)
     words = worded(crowd.classes)
@@ -68,7 +68,7 @@ def test_a_deep_run_is_taught_what_both_say_and_what_people_said(crowd: Crowd) -
     assert np.array_equal(taught[rows], examples.label_matrix())
 
 
-def test_both_together_are_as_sure_as_they_are_right(crowd: Crowd) -> None:
+def test_both_views_together_are_calibrated(crowd: Crowd) -> None:
     vectors = blurred(crowd)
     examples = crowd.examples(some_rows(200))
 
@@ -79,7 +79,7 @@ def test_both_together_are_as_sure_as_they_are_right(crowd: Crowd) -> None:
     assert abs(both.max(axis=1).mean() - right(both, crowd)) < 0.07
 
 
-def test_words_that_mislead_are_not_heard_where_enough_is_labeled(crowd: Crowd) -> None:
+def test_misleading_words_get_no_weight_with_enough_labels(crowd: Crowd) -> None:
     graph, examples = build_neighbour_graph(crowd.vectors), crowd.examples(some_rows(200))
     misleading = worded(np.random.default_rng(9).integers(0, 3, 600))
 
@@ -117,7 +117,7 @@ def test_a_class_without_examples_is_never_suggested_for_its_words(crowd: Crowd)
     [([0, 1], [0, 1]), ([0, 0, 1, 1], [0, 1, 0, 1]), ([0, 1, 2], [0, 0, 0])],
     ids=["two", "contradictions", "one class"],
 )
-def test_few_odd_examples_still_say_something(
+def test_few_unusual_examples_still_carry_information(
     crowd: Crowd, rows: list[int], classes: list[int]
 ) -> None:
     examples = examples_of(np.array(rows), np.array(classes), (1, 2, 3))
@@ -129,7 +129,7 @@ def test_few_odd_examples_still_say_something(
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_a_head_learns_what_the_words_say_and_reads_none(crowd: Crowd) -> None:
+def test_a_head_learns_from_words_and_needs_none_to_predict(crowd: Crowd) -> None:
     vectors, examples = blurred(crowd), crowd.examples(some_rows(40))
     recipe = Recipe(passes=20, batch_size=64, hidden=32)
 
@@ -141,7 +141,7 @@ def test_a_head_learns_what_the_words_say_and_reads_none(crowd: Crowd) -> None:
     assert accuracy(worded(crowd.classes)) > accuracy(None) + 0.02
 
 
-def test_labels_that_are_hidden_are_not_heard_through_words(crowd: Crowd) -> None:
+def test_held_out_labels_do_not_leak_through_words(crowd: Crowd) -> None:
     """Labels by chance, one word for each pair of records: figures stay what chance gives."""
     rng = np.random.default_rng(4)
     rows = some_rows(150)

@@ -50,7 +50,7 @@ def test_many_records_are_searched_by_cells(crowd: Crowd, monkeypatch: pytest.Mo
     assert np.mean(shared) > 9.5
 
 
-def test_those_said_to_be_unlike_are_no_neighbours_any_more(crowd: Crowd) -> None:
+def test_not_similar_pairs_are_no_longer_neighbours(crowd: Crowd) -> None:
     s = build_neighbour_graph(crowd.vectors, 10)
     first = s[0].indices[:2]
     apart = np.array([[0, first[0]], [first[1], 0], [0, 599], [0, 599]])

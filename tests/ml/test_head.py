@@ -46,7 +46,7 @@ def test_activations_agree_with_torch() -> None:
     np.testing.assert_allclose(softmax(x), t.softmax(dim=1), atol=1e-6)
 
 
-def test_the_surer_a_record_the_more_its_cosine_is_agreement_of_evidence() -> None:
+def test_confident_records_are_compared_by_class_evidence() -> None:
     evidence = softmax(EVIDENCE.logits(ROWS) / np.float32(3)) - EVIDENCE.centre
     sure = (evidence**2).sum(axis=1) / 0.8
     left = np.sqrt(1 - 0.8 * sure)
@@ -59,7 +59,7 @@ def test_the_surer_a_record_the_more_its_cosine_is_agreement_of_evidence() -> No
     assert tuned.shape == (20, EVIDENCE.dimension)
 
 
-def test_nobody_is_surer_than_the_surest_and_who_knows_nothing_keeps_the_raw_cosine() -> None:
+def test_unknown_records_keep_the_raw_cosine() -> None:
     narrow = replace(EVIDENCE, reach=0.001, strength=1.0)
     blank = replace(
         EVIDENCE, output_weight=np.zeros((4, 3), np.float32), output_bias=np.zeros(3, np.float32)
@@ -74,7 +74,7 @@ def test_nobody_is_surer_than_the_surest_and_who_knows_nothing_keeps_the_raw_cos
     assert compute_reach(np.eye(3, dtype=np.float32)) == 1
 
 
-def test_the_temperature_changes_how_sure_and_not_what() -> None:
+def test_temperature_changes_confidence_and_not_the_prediction() -> None:
     chances = EVIDENCE.suggest(ROWS)
 
     assert chances is not None

@@ -43,7 +43,7 @@ def test_without_leaves_k_results(index: VectorIndex, crowd: Crowd) -> None:
     assert 1000 not in ids
 
 
-def test_more_than_there_are_gives_all_that_exist(index: VectorIndex, crowd: Crowd) -> None:
+def test_a_k_beyond_the_record_count_returns_all_records(index: VectorIndex, crowd: Crowd) -> None:
     ids, _ = index.search(crowd.vectors[:1], 5000)
 
     assert sorted(ids[0]) == index.ids.tolist()
@@ -59,7 +59,7 @@ def test_equal_similarities_are_ordered_by_id_also_at_the_cut() -> None:
     assert ids[0].tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_vectors_come_back_in_the_order_asked(index: VectorIndex, crowd: Crowd) -> None:
+def test_vectors_come_back_in_the_requested_order(index: VectorIndex, crowd: Crowd) -> None:
     found = index.vectors(np.array([1006, 1000, 1006]))
 
     np.testing.assert_allclose(found, crowd.vectors[[2, 0, 2]], atol=1e-3)
@@ -101,7 +101,7 @@ def test_a_cut_file_is_refused(index: VectorIndex, tmp_path: Path, kept: float) 
         ([1, 2], [[1, 0], [np.nan, 0]], "NaN"),
     ],
 )
-def test_what_faiss_would_swallow_is_refused(
+def test_invalid_faiss_input_is_refused(
     ids: list[int], vectors: list[list[float]], reason: str
 ) -> None:
     with pytest.raises(ValueError, match=reason):

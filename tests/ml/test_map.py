@@ -65,7 +65,7 @@ def test_a_turned_map_comes_back_to_the_one_before() -> None:
     assert np.abs(back - points).max() < 1e-5
 
 
-def test_alignment_goes_by_what_both_maps_hold() -> None:
+def test_alignment_uses_records_on_both_maps() -> None:
     points = clusters(60)[0][:, :2] * 0.8
     before = points.copy()
     before[40:] = np.nan

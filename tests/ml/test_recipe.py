@@ -28,6 +28,6 @@ def test_a_recipe_survives_its_json() -> None:
         ({"margin": float("nan")}, "margin is a number"),
     ],
 )
-def test_a_recipe_says_what_is_wrong(values: dict[str, Any], reason: str) -> None:
+def test_an_invalid_recipe_names_the_field(values: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Recipe.from_json(values)

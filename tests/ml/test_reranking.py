@@ -15,7 +15,7 @@ def session_of(crowd: Crowd, seed: int, n: int) -> np.ndarray[tuple[int], np.dty
     return np.argsort(-(crowd.vectors @ crowd.vectors[seed]), kind="stable")[:n]
 
 
-def test_chances_are_those_of_the_reference(crowd: Crowd) -> None:
+def test_probabilities_equal_the_reference(crowd: Crowd) -> None:
     near = session_of(crowd, 0, 80)
     vectors, rows = crowd.vectors[near], np.arange(20)
     said = np.eye(3, dtype=np.float32)[crowd.classes[near[rows]]]
@@ -32,7 +32,7 @@ def test_chances_are_those_of_the_reference(crowd: Crowd) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_what_was_said_brings_the_seeds_class_forward(crowd: Crowd) -> None:
+def test_votes_move_the_seeds_class_up(crowd: Crowd) -> None:
     frozen, learned = [], []
     for seed in range(0, 600, 20):
         near = session_of(crowd, seed, 300)
@@ -48,7 +48,7 @@ def test_what_was_said_brings_the_seeds_class_forward(crowd: Crowd) -> None:
     assert np.mean(learned) > np.mean(frozen) + 0.15
 
 
-def test_with_nothing_said_the_suggestions_stand_and_the_newest_says_are_learned() -> None:
+def test_without_votes_suggestions_rank_and_new_votes_update_them() -> None:
     rng = np.random.default_rng(0)
     vectors = unit_rows(rng.normal(size=(MOST_LEARNED + 50, 8)).astype(np.float32))
     expected = rng.uniform(0, 0.5, (len(vectors), 2)).astype(np.float32)

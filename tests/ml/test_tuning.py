@@ -48,7 +48,7 @@ def test_tuning_brings_records_of_one_class_together(crowd: Crowd) -> None:
     np.testing.assert_allclose(np.linalg.norm(tuned, axis=1), 1, rtol=1e-5)
 
 
-def test_suggestions_are_about_as_often_right_as_they_say(crowd: Crowd) -> None:
+def test_suggestions_are_calibrated(crowd: Crowd) -> None:
     head = tune(crowd.vectors, crowd.examples(some_rows(60)), QUICK, ignore_progress)
 
     chances = head.suggest(crowd.vectors)
@@ -72,7 +72,7 @@ def test_labels_that_few_carry_are_suggested_where_several_may_be_given(crowd: C
     assert (chances[np.arange(600), places] > 0.5).mean() > 0.9
 
 
-def test_a_kept_graph_and_the_same_seed_give_the_same_head(crowd: Crowd) -> None:
+def test_a_cached_graph_and_the_same_seed_give_the_same_head(crowd: Crowd) -> None:
     examples = crowd.examples(some_rows(30))
 
     first = tune(crowd.vectors, examples, QUICK, ignore_progress)

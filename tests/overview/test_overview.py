@@ -300,9 +300,7 @@ def test_raw_and_tuned_stand_side_by_side_with_k_n_and_interval(
     ]
 
 
-def test_the_figures_are_those_of_the_database(
-    client: TestClient, project: Project, ada: User
-) -> None:
+def test_metrics_equal_the_database(client: TestClient, project: Project, ada: User) -> None:
     ids = add_records(project, 6)
     embed(project, ids[:5])
     label(project, ada, ids[:3], "refund", "delivery")
@@ -317,7 +315,7 @@ def test_the_figures_are_those_of_the_database(
     assert "<strong>6</strong>" in client.get("/").text
 
 
-def test_a_worker_that_is_missing_is_said_to_be(client: TestClient, project: Project) -> None:
+def test_a_missing_worker_is_shown(client: TestClient, project: Project) -> None:
     assert "No worker has run here yet" in client.get("/projects/letters").text
 
 

@@ -90,7 +90,7 @@ def test_records_are_counted_label_by_label(worked: Desk) -> None:
     assert {row["n_suggested"] for row in found["labels"]} == {None}
 
 
-def test_every_person_has_ways_pace_and_agreement(worked: Desk) -> None:
+def test_every_person_has_methods_speed_and_agreement(worked: Desk) -> None:
     people = client_of(worked.ada).get(f"{API}/progress").json()["people"]
 
     ada, ben = people
@@ -220,14 +220,14 @@ def test_tables_come_as_csv_that_no_spreadsheet_runs(worked: Desk) -> None:
     assert client.get(f"{PAGE}/secrets.csv").status_code == 404
 
 
-def test_an_empty_project_says_where_to_begin(desk: Desk) -> None:
+def test_an_empty_project_shows_where_to_begin(desk: Desk) -> None:
     page = client_of(desk.ben).get(PAGE).text
 
     assert "Nothing labeled yet" in page
     assert '<svg class="course"' not in page
 
 
-def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: Desk) -> None:
+def test_an_action_stores_the_time_since_the_last_one_without_pauses(desk: Desk) -> None:
     first = desk.label(desk.ada, (0, 0), key="a")
     with write_session() as db:
         earlier = first.performed_at - timedelta(seconds=45)
@@ -245,7 +245,7 @@ def test_an_act_remembers_the_time_since_the_one_before_but_not_a_pause(desk: De
     assert 45 <= second.active_seconds < 120
 
 
-def test_acts_from_before_are_given_their_times(desk: Desk) -> None:
+def test_earlier_actions_get_their_active_times(desk: Desk) -> None:
     actions = [desk.label(desk.ada, (n, 0), key=str(n)) for n in range(3)]
     with write_session() as db:
         for action, ago in zip(actions, (500, 90, 60), strict=True):

@@ -66,7 +66,7 @@ def test_retired_and_merged_labels_are_no_longer_offered_but_stay(database: str)
             add_label(db, project.id, name, None)
 
 
-def test_who_added_a_label_is_kept(database: str) -> None:
+def test_the_author_of_a_label_is_stored(database: str) -> None:
     project, ada = make_project(), make_user()
 
     with write_session() as db:

@@ -69,7 +69,7 @@ def test_both_fuses_by_reciprocal_rank(library: Library, admin: TestClient) -> N
     assert scores == sorted(scores, reverse=True)
 
 
-def test_what_holds_the_words_more_often_and_is_shorter_fits_better(annotator: TestClient) -> None:
+def test_shorter_texts_with_more_matches_rank_higher(annotator: TestClient) -> None:
     project = make_project()
     make_records(project.id, ["parcel " + "and much more " * 20, "parcel", "parcel parcel"])
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_refused(annotator: TestClient, body: dict[str, A
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
 
 
-def test_slices_over_the_api(annotator: TestClient, admin: TestClient) -> None:
+def test_saved_searches_over_the_api(annotator: TestClient, admin: TestClient) -> None:
     imported(make_project(), as_csv(ROWS))
 
     made = annotator.post(

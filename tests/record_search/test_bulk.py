@@ -90,7 +90,7 @@ def plain(page: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", "", page).split())
 
 
-def test_a_preview_tells_what_all_that_match_would_become(desk: Desk) -> None:
+def test_a_preview_describes_the_bulk_action(desk: Desk) -> None:
     page = desk.preview(do=f"label:{desk.world.id}", scope="all", query="q=text")
 
     assert "This labels 5 records as World." in plain(page)
@@ -98,7 +98,7 @@ def test_a_preview_tells_what_all_that_match_would_become(desk: Desk) -> None:
     assert "1 carries it already." in plain(page)
 
 
-def test_one_act_labels_all_and_one_undo_takes_it_back(desk: Desk) -> None:
+def test_one_action_labels_all_and_one_undo_reverts_it(desk: Desk) -> None:
     before = desk.consensus()
     page = desk.preview(do=f"label:{desk.world.id}", scope="all", query="q=text")
 
@@ -178,7 +178,7 @@ def test_without_suggestions_there_is_nothing_to_accept(desk: Desk) -> None:
     assert "nothing to accept" in plain(desk.preview(do="accept", scope="all"))
 
 
-def test_only_sure_suggestions_are_accepted_and_the_page_says_how_sure(desk: Desk) -> None:
+def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
     chances = np.array([[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.7, 0.3], [0.04, 0.96]])
     publish_suggestions(desk.project, desk.records, [desk.world.id, desk.sport.id], chances)
 
@@ -215,7 +215,7 @@ def test_what_was_found_opens_as_a_session_in_its_order(desk: Desk) -> None:
     assert like.headers["location"] == f"{PAGE}?record={desk.records[2]}"
 
 
-def test_an_act_that_was_killed_half_way_goes_on_with_the_same_key(
+def test_an_interrupted_action_resumes_with_the_same_key(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acting, "PART", 2)
@@ -303,7 +303,7 @@ def test_deeds_that_nobody_offers_are_refused(desk: Desk, do: str) -> None:
     assert desk.client.get(f"{PAGE}/bulk?scope=all&do={do}").status_code in (409, 422)
 
 
-def test_others_records_and_acts_are_out_of_reach(desk: Desk) -> None:
+def test_records_and_actions_of_other_projects_are_not_found(desk: Desk) -> None:
     [foreign] = make_records(make_project("other").id, ["secret"])
     with read_session() as db:
         bens = db.scalars(select(UserAction.id).where(UserAction.user_id == desk.ben.id)).one()

@@ -17,7 +17,7 @@ def found(desk: Desk, **query: str) -> list[int]:
     return [desk.records.index(int(each)) for each in ids]
 
 
-def test_who_said_what_and_when(database: str) -> None:
+def test_the_history_has_voter_vote_and_time(database: str) -> None:
     desk = Desk()  # Ada labeled 0 World, Ben labeled 1 Sport.
     desk.say(desk.ben, desk.records[:1], desk.sport, "3")
     desk.say(desk.ada, desk.records[2:3], desk.world, "4")

@@ -138,7 +138,7 @@ def test_what_was_found_opens_as_a_session_in_the_same_order(
     assert [TEXTS[library.records.index(each)] for each in items] == texts_in(page)
 
 
-def test_the_first_search_by_meaning_says_that_it_takes_a_moment(
+def test_the_first_search_by_meaning_announces_that_the_model_loads(
     library: Library, admin: TestClient
 ) -> None:
     base_models._loaded.clear()
@@ -193,7 +193,7 @@ def test_addresses_of_the_search_that_was_lead_here(
     assert answer.headers["location"] == (f"{PAGE}?{new}" if new else PAGE)
 
 
-def test_what_is_wrong_is_said_in_the_page(
+def test_errors_are_shown_in_the_page(
     library: Library, admin: TestClient, new_project: Callable[[str], Project]
 ) -> None:
     [foreign] = add_records(new_project("other"), ["a secret of others"])
@@ -214,7 +214,7 @@ def test_only_users_look(library: Library, nobody: TestClient) -> None:
     assert (answer.status_code, answer.headers["location"][:6]) == (303, "/login")
 
 
-def test_slices_are_named_searches(annotator: TestClient) -> None:
+def test_saved_searches_have_names(annotator: TestClient) -> None:
     imported(make_project(), as_csv(ROWS))
 
     kept = annotator.post(

@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-def test_a_record_shows_what_was_said_about_it(annotator: TestClient) -> None:
+def test_a_record_shows_its_history(annotator: TestClient) -> None:
     project, carol = make_project(), make_user("carol", "annotator")
     imported(project, as_csv(ROWS))
     with write_session() as db:
@@ -47,7 +47,7 @@ def test_a_record_shows_what_was_said_about_it(annotator: TestClient) -> None:
     assert (read["labels"], read["fields"], read["is_labeled"]) == (["Card"], {"split": "x"}, True)
 
 
-def test_a_record_is_labeled_flagged_and_commented_where_it_stands(annotator: TestClient) -> None:
+def test_a_record_is_labeled_flagged_and_commented_on_its_page(annotator: TestClient) -> None:
     project = make_project()
     imported(project, as_csv(ROWS))
     with read_session() as db:

@@ -30,7 +30,7 @@ def active_number(library: Library) -> int:
     return encoder.number
 
 
-def test_the_three_ways_to_ask_give_the_same(library: Library, admin: TestClient) -> None:
+def test_the_three_request_forms_give_the_same(library: Library, admin: TestClient) -> None:
     record_id = library.records[3]
 
     by_record = admin.get(f"{API}/records/{record_id}/similar?k=7").json()

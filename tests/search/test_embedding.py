@@ -79,7 +79,7 @@ def test_embedding_goes_on_where_it_was_left(
     np.testing.assert_allclose(stored(project)[1], encoder.encoder.encode(TEXTS), atol=1e-5)
 
 
-def test_slices_hold_texts_of_like_length(
+def test_embedding_batches_group_texts_of_similar_length(
     new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 2)
@@ -174,7 +174,7 @@ def test_the_report_counts_up_and_may_stop_it(
     assert missing(project) == 40 - seen[1][0]
 
 
-def test_progress_says_how_fast_and_how_long(
+def test_progress_has_speed_and_time_left(
     new_project: NewProject, encoder: CountingEncoder
 ) -> None:
     project = new_project("letters")
@@ -277,7 +277,7 @@ def statements() -> Iterator[list[tuple[str, str]]]:
         event.remove(engine(), "after_cursor_execute", note)
 
 
-def test_all_records_are_counted_before_the_first_slice_and_at_the_end(
+def test_records_are_counted_before_the_first_batch_and_at_the_end(
     new_project: NewProject, encoder: CountingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "SLICE", 4)

@@ -137,7 +137,7 @@ def test_vectors_that_nobody_settled_were_made_with_torch(
     )
 
 
-def test_what_fails_its_trial_stays_on_torch_and_says_by_how_much(
+def test_a_runtime_that_fails_its_trial_is_replaced_by_torch_with_the_reason(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_runtime(monkeypatch, "openvino-int8")
@@ -163,7 +163,7 @@ def test_int8_gives_way_to_floating_point(
     assert active(project).runtime == "openvino"
 
 
-def test_without_the_packages_torch_is_used_and_the_reason_kept(
+def test_without_openvino_torch_is_used_and_the_reason_stored(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtimes, "list_missing_packages", lambda name: ["openvino", "onnx"])
@@ -176,7 +176,7 @@ def test_without_the_packages_torch_is_used_and_the_reason_kept(
     )
 
 
-def test_a_process_without_openvino_says_what_it_lacks(
+def test_a_process_without_openvino_names_the_missing_package(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embed_all(project)

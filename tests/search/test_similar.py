@@ -73,14 +73,14 @@ def test_several_records_stand_for_their_mean(library: Library) -> None:
     assert len({hit.record_id for hit in found} & set(seed.record_ids)) == 0
 
 
-def test_the_seed_may_be_among_them_when_asked_for(library: Library) -> None:
+def test_the_seed_is_included_on_request(library: Library) -> None:
     found = hits(library, of_record(library, "my lamp is late"), with_seed=True)
 
     assert found[0].record_id == library.id_of("my lamp is late")
     assert found[0].similarity == pytest.approx(1, abs=2e-3)
 
 
-def test_a_label_stands_for_the_mean_of_its_records(library: Library) -> None:
+def test_a_label_is_searched_by_the_mean_of_its_records(library: Library) -> None:
     texts = ("my lamp is late", "my lamp was lost")
     label = label_records(library.project, "Lamps", [library.id_of(text) for text in texts])
 
@@ -100,7 +100,7 @@ def test_a_text_is_encoded_like_a_record(library: Library, encoder: CountingEnco
     assert encoder.asked[-1] == ["my kettle never came"]
 
 
-def test_filters_hold_inside_the_search_so_that_k_come_back(library: Library) -> None:
+def test_filters_apply_inside_the_search_so_that_k_results_come_back(library: Library) -> None:
     unfiltered = hits(library, of_record(library, "my lamp is late"), 5)
 
     found = hits(
@@ -151,7 +151,7 @@ def test_a_record_embedded_after_the_index_was_written_can_be_the_seed(library: 
     assert late not in {hit.record_id for hit in found}
 
 
-def test_what_cannot_be_searched_is_said_in_one_sentence(
+def test_unsearchable_requests_have_a_message(
     library: Library, new_project: Callable[[str], Project]
 ) -> None:
     [unembedded] = add_records(library.project, ["not embedded"])

@@ -119,7 +119,7 @@ def test_a_job_that_fails_lets_go() -> None:
     assert not is_held(1)
 
 
-def test_who_waits_may_give_up_and_who_holds_does_not_notice() -> None:
+def test_waiting_for_a_lock_can_be_cancelled() -> None:
     asked: list[int] = []
 
     def give_up_at_the_third_look() -> None:

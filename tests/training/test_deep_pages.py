@@ -39,7 +39,7 @@ def recipe_of_newest() -> dict[str, object]:
         return db.scalars(select(TrainingRun)).one().recipe
 
 
-def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
+def test_the_form_estimates_a_deep_run_before_it_starts(
     browser: TestClient, project: Project
 ) -> None:
     record_speed(project.id, 1_000, 100.0, has_gpu=False)
@@ -51,7 +51,7 @@ def test_the_form_says_what_a_deep_run_takes_before_anybody_starts_one(
     assert '<option value="multiple_negatives">multiple negatives</option>' in page
 
 
-def test_a_deep_run_is_asked_for_with_its_own_numbers(browser: TestClient) -> None:
+def test_a_deep_run_is_requested_with_its_own_settings(browser: TestClient) -> None:
     sent = {
         "method": "deep",
         "seed": "7",
@@ -80,7 +80,7 @@ def test_a_number_out_of_range_is_named(browser: TestClient) -> None:
     assert "A recipe's epochs is a whole number from 1 to 100, not 0." in refused.text
 
 
-def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClient) -> None:
+def test_the_api_returns_estimate_run_and_losses(browser: TestClient) -> None:
     foretold = browser.get(f"{API}/deep-estimate").json()
     asked = browser.post(f"{API}/runs", json={"method": "deep", "recipe": {"subset": 100}})
     with write_session() as db:
@@ -102,7 +102,7 @@ def test_programs_ask_for_the_estimate_the_run_and_its_losses(browser: TestClien
     assert "Deep recipe, asked for by ada" in page
 
 
-def test_the_estimate_follows_the_pace_the_subset_and_the_passes(project: Project) -> None:
+def test_the_estimate_follows_speed_subset_and_epochs(project: Project) -> None:
     record_speed(project.id, 640, 64.0, has_gpu=True)
     with read_session() as db:
         whole = estimate_duration(db, project)
@@ -116,7 +116,7 @@ def test_the_estimate_follows_the_pace_the_subset_and_the_passes(project: Projec
     assert "on the GPU" in whole.sentence
 
 
-def test_too_few_texts_say_nothing_about_the_pace(project: Project) -> None:
+def test_too_few_texts_give_no_speed(project: Project) -> None:
     record_speed(project.id, 10, 1.0, has_gpu=False)
 
     assert read_speed(project.id).per_second == 60.0

@@ -109,7 +109,7 @@ def count(table: type, *conditions: object) -> int:
         return db.scalar(counted) or 0
 
 
-def test_a_deep_run_brings_records_of_one_label_together_and_the_loop_goes_on_from_there(
+def test_a_deep_run_groups_records_by_label_and_later_runs_build_on_it(
     project: Project, ada: User, tiny_model: Path
 ) -> None:
     run_id = queue(project)
@@ -254,7 +254,7 @@ def test_cancelling_a_deep_run_ends_it_within_a_batch_and_leaves_nothing(
     assert count(Version) == 1
 
 
-def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project) -> None:
+def test_a_run_that_fails_after_training_removes_its_model(project: Project) -> None:
     run_id = queue(project)
     loop.collect(run_id)
     loop.tune(run_id)
@@ -270,7 +270,7 @@ def test_a_run_that_fails_after_learning_takes_its_encoder_away(project: Project
     assert list((settings().data_dir / "artifacts").glob("*-model")) == []
 
 
-def test_an_encoder_whose_file_was_touched_is_not_loaded(project: Project) -> None:
+def test_a_modified_model_file_is_not_loaded(project: Project) -> None:
     run_id = queue(project)
     take_steps(run_id)
     with read_session() as db:

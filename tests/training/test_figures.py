@@ -47,7 +47,7 @@ def client(ada: User) -> TestClient:
     return made
 
 
-def test_the_page_of_a_run_tells_its_story_and_every_plot_is_had_as_numbers_and_files(
+def test_a_run_page_has_a_summary_and_every_plot_as_csv_and_svg(
     client: TestClient,
 ) -> None:
     page, story = client.get(RUN).text, client.get(f"{API}/summary").json()
@@ -175,7 +175,7 @@ def test_changes_show_old_and_new_neighbours_and_who_entered(client: TestClient)
     assert all(each["tuned"] < each["raw"] for each in told["worsened"])
 
 
-def test_slices_are_of_fields_with_few_values_that_say_more_than_the_label(
+def test_segments_come_from_informative_fields_with_few_values(
     client: TestClient,
 ) -> None:
     gains = client.get(f"{API}/gains").json()
@@ -226,7 +226,7 @@ def test_the_report_names_what_does_not_teach_and_why(ada: User) -> None:
     assert rules["Praise"].startswith("no labeled record")
 
 
-def test_a_run_that_measured_nothing_says_so(ada: User) -> None:
+def test_a_run_without_measurements_shows_the_reason(ada: User) -> None:
     project = embedded_project()
     label(project, ada, range(6))
     made = client_of(ada)
@@ -241,7 +241,7 @@ def test_a_run_that_measured_nothing_says_so(ada: User) -> None:
     assert made.get(f"{API}/gains").json() == made.get(f"{API}/confusion").json() == []
 
 
-def test_a_damaged_file_of_figures_leaves_the_rest_of_the_page(client: TestClient) -> None:
+def test_a_damaged_results_file_leaves_the_rest_of_the_page(client: TestClient) -> None:
     with read_session() as db:
         file = db.scalars(select(Artifact).where(Artifact.kind == "figures")).one()
         path = verified_path(file.file, file.sha256)
@@ -254,7 +254,7 @@ def test_a_damaged_file_of_figures_leaves_the_rest_of_the_page(client: TestClien
     assert 'id="plot-top_k"' not in page.text
 
 
-def test_the_dashboard_says_what_the_worker_computes_on(client: TestClient) -> None:
+def test_the_dashboard_shows_the_workers_device(client: TestClient) -> None:
     before = client.get("/projects/letters/training").text
     write_device()
 

@@ -41,7 +41,7 @@ def move(**values: object) -> None:
         db.execute(update(TrainingRun).values(**values))
 
 
-def test_a_stream_tells_each_move_and_ends_with_the_run(
+def test_the_event_stream_sends_each_change_and_ends_with_the_run(
     browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What moves is moved between two looks, by the clock of the looks themselves."""
@@ -75,7 +75,7 @@ def test_a_stream_tells_each_move_and_ends_with_the_run(
     assert len({first["mark"], second["mark"], last["mark"]}) == 3
 
 
-def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClient) -> None:
+def test_progress_keeps_the_mark_and_shows_time_left(browser: TestClient) -> None:
     with write_session() as db:
         run = db.scalars(select(TrainingRun)).one()
         run.status, run.stage, run.progress = "running", "tune", 0.25
@@ -93,7 +93,7 @@ def test_progress_alone_leaves_the_mark_and_time_left_is_told(browser: TestClien
     assert after["words"] == "50 %, 5 min 00 s left"
 
 
-def test_a_stage_that_counts_tells_how_many_a_minute(
+def test_a_counting_stage_shows_its_rate(
     browser: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move(status="running", stage="tune", started_at=utc_now())

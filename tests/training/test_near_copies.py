@@ -82,9 +82,7 @@ def test_copies_are_one_group_and_other_texts_are_groups_of_their_own(
     assert len(set(groups)) == 3
 
 
-def test_a_held_out_record_whose_copy_was_learned_from_is_not_asked_about(
-    project: Project, ada: User
-) -> None:
+def test_a_held_out_record_with_a_trained_copy_is_not_measured(project: Project, ada: User) -> None:
     """Record 0 and a stranger are in the random sample; a copy of record 0 was learned from."""
     ids = record_ids(project)
     with write_session() as db:

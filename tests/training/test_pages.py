@@ -51,7 +51,7 @@ def test_an_admin_starts_a_run_and_sees_its_figures(project: Project, ada: User)
     assert "Yes, this run helped." in done
 
 
-def test_what_is_missing_is_said_in_words(ada: User) -> None:
+def test_missing_requirements_are_listed(ada: User) -> None:
     project = embedded_project()
     client = client_of(ada)
 
@@ -125,7 +125,7 @@ def test_versions_are_activated_and_rolled_back_with_one_click(project: Project,
         )
 
 
-def test_the_api_tells_a_run_with_raw_and_tuned_figures(project: Project, ada: User) -> None:
+def test_the_api_returns_raw_and_tuned_metrics_of_a_run(project: Project, ada: User) -> None:
     client = client_of(ada)
     run_once(client)
 
@@ -176,7 +176,7 @@ def test_annotators_look_and_do_not_start(project: Project) -> None:
     assert client.get("/api/v1/projects/other/runs").status_code == 404
 
 
-def test_settings_say_when_runs_start_by_themselves(project: Project, ada: User) -> None:
+def test_settings_control_automatic_runs(project: Project, ada: User) -> None:
     client = client_of(ada)
 
     saved = client.post("/projects/letters/training/settings", data={"min_labels": "40"})
@@ -203,7 +203,7 @@ def test_the_dashboard_polls_while_a_run_moves_and_then_loads_anew(
     assert ended.headers["HX-Refresh"] == "true"
 
 
-def test_every_number_of_a_run_is_told(project: Project, ada: User) -> None:
+def test_every_number_of_a_run_is_shown(project: Project, ada: User) -> None:
     client = client_of(ada)
     run_once(client)
 
@@ -252,9 +252,7 @@ def test_advice_names_starved_labels_and_what_more_labels_would_bring(ada: User)
         assert sentence in page
 
 
-def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
-    project: Project, ada: User
-) -> None:
+def test_the_holdout_sample_measures_every_version(project: Project, ada: User) -> None:
     """The stream takes in the 32 records that are labeled, and 60 more: none teaches the run."""
     client = client_of(ada)
     with write_session() as db:
@@ -288,7 +286,7 @@ def test_the_audit_tells_of_every_version_what_no_label_of_it_taught(
     assert "In the audit of 92 records" in run["verdict"]
 
 
-def test_what_a_version_had_seen_before_it_joined_is_no_audit_of_that_version(
+def test_records_a_version_trained_on_are_not_in_its_holdout_sample(
     project: Project, ada: User
 ) -> None:
     client = client_of(ada)

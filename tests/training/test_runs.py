@@ -85,7 +85,7 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
         assert db.scalars(select(TrainingRun.number)).all() == [1]
 
 
-def test_the_audit_stream_counts_for_no_run_and_teaches_none(project: Project) -> None:
+def test_the_holdout_sample_is_never_trained_on(project: Project) -> None:
     with write_session() as db:
         db.get_one(Project, project.id).holdout_until = f"{9:064x}"  # The first ten records.
 

@@ -47,7 +47,7 @@ def test_words_are_those_of_the_records_in_their_order(project: Project) -> None
     assert np.flatnonzero(weights).tolist() == [3, 4]
 
 
-def test_words_are_heard_of_heads_where_each_record_has_one_label(project: Project) -> None:
+def test_words_are_used_by_single_label_heads_only(project: Project) -> None:
     several = Project(is_multi_label=True)
 
     assert uses_words(Recipe(), project)

@@ -26,7 +26,9 @@ def bundle(project: Project, ada: User) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(answer.content))
 
 
-def test_it_holds_card_head_labels_and_figures_and_no_record(bundle: zipfile.ZipFile) -> None:
+def test_the_bundle_has_card_head_labels_and_metrics_and_no_records(
+    bundle: zipfile.ZipFile,
+) -> None:
     facts = json.loads(bundle.read("version.json"))
     figures = json.loads(bundle.read("figures.json"))
 
@@ -78,7 +80,7 @@ def test_a_damaged_file_is_refused_and_not_given_away(project: Project, ada: Use
     assert "damaged or missing" in answer.json()["title"]
 
 
-def test_the_raw_version_says_how_its_base_model_is_loaded(project: Project, ada: User) -> None:
+def test_the_raw_version_shows_how_to_load_its_base_model(project: Project, ada: User) -> None:
     answer = client_of(ada).get("/projects/letters/versions/1/bundle")
     raw = zipfile.ZipFile(io.BytesIO(answer.content))
 

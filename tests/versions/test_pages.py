@@ -13,7 +13,7 @@ from tests.versions.conftest import train
 API = "/api/v1/projects/letters/versions"
 
 
-def test_each_version_is_followed_by_what_stands_on_it(project: Project, ada: User) -> None:
+def test_each_version_is_followed_by_versions_built_on_it(project: Project, ada: User) -> None:
     train(project)
 
     kin = client_of(ada).get(f"{API}/lineage").json()
@@ -45,7 +45,7 @@ def test_a_version_beside_itself_has_not_changed(project: Project, ada: User) ->
     assert same["n_suggested"] == 80
 
 
-def test_raw_beside_tuned_tells_how_many_neighbours_stayed(project: Project, ada: User) -> None:
+def test_comparing_raw_and_tuned_counts_retained_neighbours(project: Project, ada: User) -> None:
     with read_session() as db:
         ids = {each.number: each.id for each in db.query(Version)}
         raw, tuned = open_version(db, ids[1]), open_version(db, ids[2])
@@ -96,7 +96,7 @@ def test_the_pages_show_a_family_and_offer_admins_alone_to_change_it(
     assert annotator.post("/projects/letters/versions/2/delete").status_code == 403
 
 
-def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
+def test_a_note_and_a_pin_are_stored(project: Project, ada: User) -> None:
     browser = client_of(ada)
     sent = {"note": "  Before the <summer>. ", "is_pinned": "true"}
 
@@ -110,7 +110,7 @@ def test_a_note_and_a_pin_are_kept(project: Project, ada: User) -> None:
     assert (long.status_code, long.json()["title"]) == (422, "A note has at most 2,000 characters.")
 
 
-def test_a_project_without_versions_says_so(ada: User) -> None:
+def test_a_project_without_versions_shows_a_message(ada: User) -> None:
     with write_session() as db:
         db.add(Project(slug="new", name="New", base_model="x", min_labels=25))
     browser = client_of(ada)

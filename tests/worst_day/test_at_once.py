@@ -66,7 +66,9 @@ def test_projects_of_one_name_each_get_an_address_of_their_own(post: Post) -> No
         (f"{IN_PROJECT}/saved-searches", {"name": "Late ones", "request": {"q": "late"}}),
     ],
 )
-def test_one_is_made_and_the_others_are_told(post: Post, path: str, body: dict[str, Any]) -> None:
+def test_one_request_creates_and_the_others_get_a_conflict(
+    post: Post, path: str, body: dict[str, Any]
+) -> None:
     make_project()
 
     answers = post(path, body)
@@ -77,7 +79,7 @@ def test_one_is_made_and_the_others_are_told(post: Post, path: str, body: dict[s
             assert told(answer, 409).endswith(".")
 
 
-def test_what_the_database_alone_notices_is_told_by_its_name(ada: User) -> None:
+def test_a_database_conflict_is_reported_with_its_noun(ada: User) -> None:
     """Between a verb's look and its write; whatever the table."""
     project = make_project()
     app = create_app()

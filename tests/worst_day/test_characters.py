@@ -41,7 +41,7 @@ def send(client: TestClient, path: str, body: str) -> Any:
         ("/api/v1/tokens", '{"name": "%s"}', "name"),
     ],
 )
-def test_a_program_is_told_which_value(
+def test_a_program_gets_the_invalid_field(
     day: Day, path: str, body: str, name: str, text: str, sentence: str
 ) -> None:
     assert told(send(day.program, path, body % text), 422) == f"{name}: {sentence}"
@@ -61,7 +61,7 @@ def test_a_program_is_told_which_value(
         (f"{PAGES}/records/1/comments", "body"),
     ],
 )
-def test_a_form_is_told_which_value(day: Day, path: str, field: str) -> None:
+def test_a_form_shows_the_invalid_field(day: Day, path: str, field: str) -> None:
     one = day.browser.post(path, data={field: "a\0b"})
     parts = day.browser.post(path, files={field: (None, "a\0b")})
 

@@ -78,7 +78,7 @@ def test_a_broken_row_costs_itself_alone(day: Day) -> None:
     assert day.now.startswith(day.before)
 
 
-def test_a_broken_row_is_told_in_a_shell(database: str, tmp_path: Path) -> None:
+def test_a_broken_row_is_reported_in_a_shell(database: str, tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(BROKEN_ROWS)
 
@@ -89,7 +89,7 @@ def test_a_broken_row_is_told_in_a_shell(database: str, tmp_path: Path) -> None:
     assert "First rejected: line 3, a quote opens here and is never closed" in done.stdout
 
 
-def test_a_file_in_another_encoding_is_imported_as_it_is_said(day: Day, tmp_path: Path) -> None:
+def test_a_file_is_imported_in_the_given_encoding(day: Day, tmp_path: Path) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes("Nr,Größe,text\n1,Ä,schön\n".encode("cp1252"))
 

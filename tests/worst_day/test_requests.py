@@ -21,7 +21,7 @@ from tests.worst_day.conftest import Day, exported
 from tests.worst_day.sentences import API, PAGES, in_shell, saying, shown, told
 
 
-def test_training_that_is_asked_for_too_early(day: Day) -> None:
+def test_training_requested_too_early(day: Day) -> None:
     page = shown(day.browser.post(f"{PAGES}/training/runs", data={"method": "head"}), 409)
     program = told(day.program.post(f"{API}/runs", json={}), 409)
     shell = in_shell("train", "letters")
@@ -112,7 +112,7 @@ def test_a_body_that_is_too_large(day: Day, is_declared: bool) -> None:
     assert day.now == day.before
 
 
-def test_uploads_alone_may_be_as_large_as_the_setting_says(database: str) -> None:
+def test_only_uploads_may_be_as_large_as_the_setting(database: str) -> None:
     uploads: set[str] = set()
     others: set[str] = set()
     for route in (route for room in ROUTER_MODULES for route in room.router.routes):

@@ -120,7 +120,7 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
         assert (annotation.session_id, annotation.version_id) == (session["id"], tuned.id)
 
 
-def test_a_page_says_since_when_no_worker_is_there(project: Project, ada: User) -> None:
+def test_a_page_shows_since_when_the_worker_is_offline(project: Project, ada: User) -> None:
     engine = engine_for(jobs_database_url(settings().database_url, settings().data_dir))
     create_lease_table(engine)
     ended = datetime.now(UTC) - timedelta(hours=3, minutes=5)
@@ -146,9 +146,7 @@ def test_a_page_says_since_when_no_worker_is_there(project: Project, ada: User) 
     assert "one was last seen 3 hours ago" in browser.get(PAGE).text
 
 
-def test_two_admins_press_train_and_the_second_is_told_in_a_sentence(
-    project: Project, ada: User
-) -> None:
+def test_a_second_training_request_is_refused_with_a_message(project: Project, ada: User) -> None:
     bea = client_of(make_user("bea", "admin"))
     first = client_of(ada).post(f"{PAGE}/runs", data={"method": "head"})
 

@@ -97,7 +97,7 @@ def line(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Forwarder]:
     engine_for(name).dispose()
 
 
-def test_pages_and_programs_are_told_and_all_works_again_afterwards(
+def test_an_outage_is_reported_and_ends_cleanly(
     line: Forwarder, caplog: pytest.LogCaptureFixture
 ) -> None:
     ada = make_user()
@@ -159,7 +159,7 @@ def test_no_door_breaks(line: Forwarder) -> None:
     }
 
 
-def test_a_connection_that_breaks_within_a_request_is_told_alike(line: Forwarder) -> None:
+def test_a_connection_lost_within_a_request_is_reported_too(line: Forwarder) -> None:
     app = create_app()
 
     @app.get("/broken/{how}")

@@ -78,7 +78,7 @@ def test_rare_classes_get_more_than_their_share() -> None:
     assert (drawn % 4 == 3).mean() > 0.3
 
 
-def test_losses_of_whole_labels_read_the_records_that_are_sure() -> None:
+def test_losses_on_hard_labels_use_confident_records() -> None:
     soft = soft_of()
     soft[:100] = 0.5
     made = build_dataset(TEXTS, soft, np.arange(N), DeepRecipe(loss="batch_all"), is_binary=False)
@@ -129,7 +129,7 @@ def test_sets_of_labels_are_classes_of_their_own_and_agree_in_part() -> None:
     assert sorted(graded["label"]) == [0.5, 0.5, 1.0, 1.0]
 
 
-def test_batches_hold_texts_of_like_length_and_each_once() -> None:
+def test_batches_group_texts_of_similar_length() -> None:
     lengths = np.random.default_rng(0).integers(5, 500, 1000)
     sampler = LengthBatches(lengths, 32, seed=0)
 
@@ -145,7 +145,7 @@ def test_batches_hold_texts_of_like_length_and_each_once() -> None:
     assert list(EvenBatches(lengths, 32)) == list(EvenBatches(lengths, 32))
 
 
-def test_the_curve_says_whether_it_overfitted() -> None:
+def test_the_loss_curve_detects_overfitting() -> None:
     def said(*losses: float) -> str:
         return describe_overfitting(
             [LossPoint(i, i / 4, None, loss) for i, loss in enumerate(losses)]
@@ -177,7 +177,7 @@ def test_a_recipe_survives_json_with_its_head() -> None:
     assert recipe_from_json({"method": "head"}) == Recipe()
 
 
-def test_a_head_on_top_adds_less_evidence_unless_it_is_told_how_much() -> None:
+def test_a_head_on_a_deep_version_adds_less_evidence_by_default() -> None:
     assert DeepRecipe().head == DeepRecipe.from_json({}).head == Recipe(strength=HEAD_STRENGTH)
     assert DeepRecipe.from_json({"head": {"seed": 4}}).head.strength == HEAD_STRENGTH < 0.25
     assert DeepRecipe.from_json({"head": {"strength": 0.5}}).head.strength == 0.5
@@ -209,7 +209,7 @@ def test_how_many_records_are_learned_from_depends_on_the_machine() -> None:
     assert n_learned(DeepRecipe(subset=9_000), 500, has_gpu=True) == 500
 
 
-def test_every_loss_says_when_it_serves() -> None:
+def test_every_loss_has_a_description() -> None:
     assert set(LOSSES) == set(get_args(Loss))
     assert all(words.endswith(".") for words in LOSSES.values())
 

@@ -64,7 +64,7 @@ def test_a_masked_pair_gets_no_gradient_from_the_mask() -> None:
     assert torch.equal(asking.grad, torch.zeros_like(asking))
 
 
-def test_the_contrast_of_two_pairs_is_what_the_formula_says() -> None:
+def test_contrastive_loss_matches_the_formula() -> None:
     vectors = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     classes = torch.tensor([0, 0, 1, 1])
     alike = (classes[:, None] == classes[None]).float()
@@ -99,7 +99,7 @@ def test_likeness_is_the_chance_of_carrying_the_same_label() -> None:
 
 
 @pytest.mark.parametrize("is_binary", [False, True])
-def test_distillation_starts_near_the_class_means_and_learns_both_encoder_and_classes(
+def test_distillation_starts_near_class_means_and_trains_encoder_and_classes(
     is_binary: bool,
 ) -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]], requires_grad=True)

@@ -73,7 +73,7 @@ def test_texts_of_one_kind_come_closer(base: Path, tmp_path: Path, loss: str) ->
     assert outcome.points[0].validation_loss is not None
 
 
-def test_the_folder_holds_numbers_alone_and_reads_as_far_as_the_base_did(
+def test_the_model_folder_has_safetensors_only_and_keeps_the_sequence_length(
     base: Path, tmp_path: Path
 ) -> None:
     outcome = learned(base, tmp_path, epochs=1)
@@ -124,7 +124,7 @@ def test_it_stops_when_validation_loss_no_longer_falls(base: Path, tmp_path: Pat
     assert "No overfitting: validation loss fell to the end" not in outcome.sentence
 
 
-def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Path) -> None:
+def test_a_diverging_learning_rate_has_a_message(base: Path, tmp_path: Path) -> None:
     broken = np.full_like(SOFT, np.nan)
     lesson = DeepTrainingData(TEXTS, encoded(base), broken, np.arange(12), np.arange(N))
 
@@ -139,7 +139,7 @@ def test_a_learning_rate_beyond_reason_is_said_in_words(base: Path, tmp_path: Pa
         )
 
 
-def test_too_little_to_learn_from_is_said_in_words(base: Path, tmp_path: Path) -> None:
+def test_too_few_examples_have_a_message(base: Path, tmp_path: Path) -> None:
     lesson = DeepTrainingData(TEXTS, encoded(base), SOFT, np.arange(4), np.arange(6))
 
     with pytest.raises(ValueError, match=r"at least 8 records .* there are"):

@@ -185,7 +185,7 @@ def test_without_the_packages_it_is_one_clear_sentence(
     assert list_missing_packages("torch") == []
 
 
-def test_batches_hold_texts_of_like_length_and_each_once() -> None:
+def test_batches_group_texts_of_similar_length() -> None:
     lengths = [int(each) for each in np.random.default_rng(0).integers(2, 60, 100)]
 
     formed = list(iterate_batches(lengths))

@@ -78,7 +78,7 @@ def test_calibration_error_by_hand() -> None:
     assert n_judged.sum(axis=0).tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 0, 4]
 
 
-def test_chances_that_come_true_as_often_as_they_say_have_no_error() -> None:
+def test_calibrated_probabilities_have_no_calibration_error() -> None:
     rng = np.random.default_rng(3)
     chances = rng.random((20_000, 2)).astype(np.float32)
     true = rng.random((20_000, 2)) < chances

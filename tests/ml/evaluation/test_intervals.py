@@ -34,7 +34,7 @@ def test_duplicates_of_one_group_do_not_make_an_interval_narrower() -> None:
     )
 
 
-def test_what_was_not_asked_is_left_out_of_each_draw() -> None:
+def test_unmeasured_queries_are_left_out_of_each_bootstrap_draw() -> None:
     values = np.array([[1.0, np.nan], [0.0, np.nan], [np.nan, np.nan]])
 
     drawn = BootstrapSamples(np.arange(3)).means(values)
