@@ -86,9 +86,18 @@ bench: $(VENV)/.installed-dev  ## The figures, measured on this machine; one par
 	@for name in $(or $(PART),$(PARTS)); do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
 
+.PHONY: docs
+docs: $(VENV)/.installed  ## The documentation as a site, in site/
+	@$(PIP) -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .PHONY: pictures
-pictures: $(VENV)/.installed-dev  ## Pictures of every page anew, for docs/gallery.md
+pictures: $(VENV)/.installed-dev  ## Take the pictures of docs/gallery.md again
 	$(BIN)/python benchmarks/gallery.py
+
+.PHONY: words
+words: $(VENV)/.installed  ## Every text that a person can read, with its place
+	@$(BIN)/python tests/visible_text.py
 
 .PHONY: help
 help:  ## This list

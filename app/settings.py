@@ -12,7 +12,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
 class Settings(BaseSettings):
-    """Every setting, with its default; the README's table says the same."""
+    """Every setting, with its default; docs/settings.md says the same."""
 
     model_config = SettingsConfigDict(env_prefix="LIKEWISE_", env_file=None, extra="ignore")
 

@@ -1,9 +1,9 @@
-"""Pictures of every page, wide and narrow, light and dark: docs/gallery.md, docs/pictures/gallery.
+"""Pictures of the main pages for docs/gallery.md, in docs/pictures/gallery.
 
 usage: gallery.py [--data FOLDER]
 
 Loads the sample project into a data folder (a new one, unless one is named), lets three people
-label in it, waits for the worker to tune and to draw the maps, and takes a picture of each page.
+label in it, waits for the worker to tune and to draw the maps, and takes the pictures in GALLERY.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -37,8 +37,21 @@ TABLE = b"ticket,subject,body,kind\n81,Parcel,It never came,delivery\n82,Thanks,
 QUALITY = 72
 # Milliseconds: a text that is tried waits for its encoder.
 PATIENCE = 300_000
-# As wide as they stand in docs/gallery.md: two wide and two of a phone in a row.
-WIDTHS = {"wide": 320, "phone": 100}
+# As wide as they stand in docs/gallery.md.
+WIDTHS = {"wide": 640, "phone": 200}
+# Title, size and scheme of each picture that is kept.
+GALLERY: tuple[tuple[str, str, Scheme], ...] = (
+    ("Overview", "wide", "light"),
+    ("A session", "wide", "light"),
+    ("A session", "phone", "dark"),
+    ("A record", "wide", "light"),
+    ("Records", "wide", "dark"),
+    ("The map", "wide", "light"),
+    ("Progress", "wide", "light"),
+    ("A run", "wide", "light"),
+    ("Raw against tuned", "wide", "dark"),
+    ("Labels", "phone", "light"),
+)
 
 
 def pages(project: str, session: int, record: int, mapping: str) -> dict[str, str]:
@@ -77,8 +90,8 @@ def pages(project: str, session: int, record: int, mapping: str) -> dict[str, st
     }
 
 
-def take_pictures(port: int) -> list[str]:
-    """Every page in every look; the titles."""
+def take_pictures(port: int) -> None:
+    """Take every picture of the gallery."""
     # Loaded here: it reads the settings, which main() points at the data folder first.
     from stage import set_stage
 
@@ -102,15 +115,12 @@ def take_pictures(port: int) -> list[str]:
                 reduced_motion="reduce",
             )
             page = context.new_page()
-            page.goto(f"{address}/login")
-            keep(page, "Log in", size, scheme)
             context.add_cookies([{"name": "likewise", "value": login, "url": address}])
-            for title, path in shown.items():
-                show(page, address + path)
+            for title in [t for t, *look in GALLERY if look == [size, scheme]]:
+                show(page, address + shown[title])
                 keep(page, title, size, scheme)
             context.close()
         browser.close()
-    return ["Log in", *shown]
 
 
 def logged_in(user_id: int) -> str:
@@ -161,20 +171,20 @@ def name_of(title: str, size: str, scheme: str) -> str:
     return f"{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}-{size}-{scheme}.webp"
 
 
-def write_page(titles: Sequence[str]) -> None:
-    """docs/gallery.md: a row a page."""
+def write_page() -> None:
+    """Write docs/gallery.md."""
     lines = [
-        "# Every page",
+        "# Gallery",
         "",
         "The sample project after some days of three people's work, at 1280 and 390 pixels, in "
-        "light and in dark. `make pictures` takes them anew.",
+        "light and in dark. `make pictures` takes the pictures again.",
     ]
-    for title in titles:
+    for title in dict.fromkeys(title for title, *_ in GALLERY):
         cells = (
             f'<img src="pictures/gallery/{name_of(title, size, scheme)}" '
             f'width="{WIDTHS[size]}" alt="{title}, {size}, {scheme}">'
-            for size in SIZES
-            for scheme in SCHEMES
+            for named, size, scheme in GALLERY
+            if named == title
         )
         lines += ["", f"## {title}", "", *cells]
     (ROOT / "docs" / "gallery.md").write_text("\n".join(lines) + "\n")
@@ -211,10 +221,10 @@ def main() -> None:
     for old in PICTURES.glob("*.webp"):
         old.unlink()
     with served(folder) as port:
-        titles = take_pictures(port)
-    write_page(titles)
+        take_pictures(port)
+    write_page()
     n_bytes = sum(path.stat().st_size for path in PICTURES.iterdir())
-    print(f"{len(titles)} pages, {n_bytes / 1e6:.1f} MB in {PICTURES.relative_to(ROOT)}.")
+    print(f"{len(GALLERY)} pictures, {n_bytes / 1e6:.1f} MB in {PICTURES.relative_to(ROOT)}.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Every table: what one row asserts, and who writes it. The words are the README's glossary."""
+"""Every table: what one row asserts, and who writes it. The words are in docs/glossary.md."""
 
 from app.models.base import Base, Json, UtcDateTime, utc_now
 from app.models.installation import Installation
