@@ -32,12 +32,12 @@ def run_worker(stop: threading.Event, listens_to: Sequence[str] = QUEUES) -> Non
     the next start, repeats it.
     """
     _lower_priority()
-    write_device()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
     dispatcher = Dispatcher(stop, listens_to, draws_maps=True)
     dispatcher.launch()
+    write_device()
     log.info("worker.ready", queues=list(listens_to))
     try:
         dispatcher.dispatch_until(lambda: False)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from app.jobs import engine as engines
+from app.jobs import recovery
 from app.jobs.steps import Step
 
 
@@ -23,6 +24,7 @@ def work_on(database_url: str, folder: str, *wanted: str) -> None:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     engines.POLL_SECONDS = 0.1
+    recovery.MAX_RESTARTS = 2
     engine = engines.JobEngine(database_url, data_dir, listens_to=("light", "train"))
 
     def note(line: str) -> None:

@@ -9,19 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from sqlalchemy import select
 
 from app.db.session import read_session
-from app.errors import StorageFull, Unreachable, translate_disk_error
+from app.errors import Unreachable
 from app.exchange.imports import imports as importing
 from app.exchange.imports.uploads import delete_old_uploads
 from app.installation import WrongFolder, check_folder, confirm_folder
 from app.jobs.engine import JobEngine
 from app.jobs.scheduler import Scheduler
-from app.jobs.steps import JobCancelled, Step
+from app.jobs.steps import JobCancelled
 from app.maps import drawing
 from app.models import Import, TrainingRun
 from app.notifications import delivery as delivering
@@ -68,7 +67,6 @@ class Dispatcher:
         """draws_maps: for a worker that stays; nobody waits for a map."""
         self.troubles: dict[int, str] = {}
         self._stop = stop
-        self._full_disk: str | None = None
         self._draws_maps = draws_maps
         self._look_at = self._tidy_at = 0.0
         config = settings()
@@ -87,8 +85,7 @@ class Dispatcher:
             ("deliver", delivering.STEPS, "light", delivering.note_crashed_attempt),
             ("map", maps, "map", drawing.note_failure),
         ):
-            watched = tuple((step, partial(self._run_action, action)) for step, action in steps)
-            self._engine.register_job(name, watched, queue=queue, on_failure=on_failure)
+            self._engine.register_job(name, steps, queue=queue, on_failure=on_failure)
 
     def launch(self) -> None:
         """Serve the queues, and look which files a crash or a bad disk has damaged.
@@ -129,8 +126,8 @@ class Dispatcher:
 
         A full disk is trouble for all: even the failure of a job cannot be written down then.
         """
-        if self._full_disk is not None:
-            return self._full_disk
+        if self._engine.full_disk is not None:
+            return self._engine.full_disk
         if project_id is not None:
             return self.troubles.get(project_id)
         return next(iter(self.troubles.values()), None)
@@ -174,15 +171,6 @@ class Dispatcher:
         if (row_id, attempt) in _list_unfinished(kind):
             log.error("worker.job_lost", kind=kind.name, id=row_id, attempt=attempt)
             kind.fail(row_id, f"The {kind.name} ended unexpectedly; it can be tried again.")
-
-    def _run_action(self, action: Step, subject_id: int) -> None:
-        try:
-            action(subject_id)
-        except (StorageFull, OSError) as error:
-            translated = translate_disk_error(error) if isinstance(error, OSError) else error
-            if isinstance(translated, StorageFull):
-                self._full_disk = translated.sentence
-            raise translated from error
 
     def _embed(self, project_id: int) -> None:
         upkeep.embed_some(project_id, self._check_stopped)

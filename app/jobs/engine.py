@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from app.db.session import engine_for, set_pragmas, sqlite_module
-from app.errors import AppError, translate_disk_error
+from app.errors import AppError, StorageFull, translate_disk_error
 from app.jobs.leases import (
     Lease,
     PeerMonitor,
@@ -37,8 +37,9 @@ from app.jobs.leases import (
     forget_leases,
     startup_lock,
 )
+from app.jobs.recovery import create_restart_table, forget_restarts, recover_jobs
 from app.jobs.status import set_executor
-from app.jobs.steps import JobCancelled, Step, failpoint
+from app.jobs.steps import JobCancelled, JobFinished, Step, failpoint
 from app.jobs.workers import jobs_database_url
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,6 @@ APPLICATION_VERSION = "1"
 POLL_SECONDS = 0.5
 REAP_SECONDS = 3.0
 DRAIN_SECONDS = 10
-# A job that kills its worker again and again (out of memory) is given up after so many starts.
-MAX_RESTARTS = 20
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
@@ -80,6 +79,8 @@ class JobEngine:
         self._listens_to = listens_to
         self._kinds: dict[str, _JobKind] = {}
         self._workflows: dict[str, Step] = {}
+        # Why the last step that found the disk full failed; a full disk is trouble for all jobs.
+        self.full_disk: str | None = None
         self._running: set[str] = set()
         self._stopping = threading.Event()
 
@@ -105,6 +106,7 @@ class JobEngine:
         with startup_lock(self._data_dir):
             self._leases = engine_for(self._url)
             create_lease_table(self._leases)
+            create_restart_table(self._leases)
             self._lease = Lease(self._leases, self._data_dir, self._listens_to)
             self._lease.acquire()
             set_executor(self._lease.executor_id)
@@ -162,7 +164,9 @@ class JobEngine:
             load_input=False,
             load_output=False,
         ):
-            DBOS.delete_workflows([workflow.workflow_id for workflow in ended])
+            job_ids = [workflow.workflow_id for workflow in ended]
+            DBOS.delete_workflows(job_ids)
+            forget_restarts(self._leases, job_ids)
             n_forgotten += len(ended)
         forget_leases(self._leases, cutoff)
         return n_forgotten
@@ -174,7 +178,7 @@ class JobEngine:
         logger.addFilter(_is_unlogged)
         DBOS(config=self._config())
         for kind in self._kinds.values():
-            workflow = DBOS.workflow(name=kind.name, max_recovery_attempts=MAX_RESTARTS)
+            workflow = DBOS.workflow(name=kind.name, max_recovery_attempts=None)
             self._workflows[kind.name] = workflow(self._make_workflow(kind))
         DBOS.listen_queues(list(self._listens_to))
         DBOS.launch()
@@ -194,16 +198,57 @@ class JobEngine:
         }
 
     def _make_workflow(self, kind: _JobKind) -> Step:
-        def run_workflow(subject_id: int) -> None:
+        def run_job(subject_id: int) -> None:
+            """DBOS replays it after a crash and skips every step that it has on record."""
             running = f"{kind.name}-{subject_id}"
             self._running.add(running)
             try:
                 with bound_contextvars(job=kind.name, subject_id=subject_id):
-                    _run_workflow(kind, subject_id)
+                    for name, action in kind.steps:
+                        ending = DBOS.run_step(
+                            {"name": name}, self._run_step, kind.name, name, action, subject_id
+                        )
+                        if ending is not None:
+                            return _end_job(kind, subject_id, ending)
             finally:
                 self._running.discard(running)
 
-        return run_workflow
+        return run_job
+
+    def _run_step(
+        self, kind: str, name: str, action: Step, subject_id: int
+    ) -> dict[str, str] | None:
+        """None, or how the step ended: as JSON, which a restart brings back, unlike exceptions."""
+        failpoint(f"{kind}.{name}.before")
+        try:
+            action(subject_id)
+        except JobCancelled:
+            return {"cancelled": name}
+        except JobFinished:
+            return {"finished": name}
+        except AppError as error:
+            log.warning("Step %s of %s %d failed: %s", name, kind, subject_id, error)
+            return {"failed": self._note_full_disk(error).sentence}
+        except Exception as error:  # The worker's edge: whatever went wrong is written on the row.
+            log.exception("Step %s of %s %d failed", name, kind, subject_id)
+            return {"failed": self._describe_failure(name, error)}
+        failpoint(f"{kind}.{name}.after")
+        return None
+
+    def _describe_failure(self, name: str, error: Exception) -> str:
+        translated = translate_disk_error(error) if isinstance(error, OSError) else error
+        if isinstance(translated, AppError):
+            return self._note_full_disk(translated).sentence
+        if isinstance(translated, MemoryError):
+            return (
+                f"The step {name} needs more memory than this machine has to give. {error}".strip()
+            )
+        return f"The step {name} failed: {type(error).__name__}: {error}"
+
+    def _note_full_disk(self, error: AppError) -> AppError:
+        if isinstance(error, StorageFull):
+            self.full_disk = error.sentence
+        return error
 
     def _reap_until_stopped(self) -> None:
         """For ever: a worker may die at any time, and a database may restart under the reaper."""
@@ -219,57 +264,25 @@ class JobEngine:
         dead = self._watch.find_dead({run.executor_id for run in running if run.executor_id})
         if not dead:
             return
-        # No lock: each row is put back in its queue only while it still names the dead worker,
-        # so two reapers at once do what one would do. Public resume_workflow has no such check.
-        DBOS._recover_pending_workflows(dead)
+        recover_jobs(self._leases, self._data_dir, dead)
         end_leases(self._leases, dead, self._data_dir)
 
 
-def _run_workflow(kind: _JobKind, subject_id: int) -> None:
-    """The workflow: DBOS replays it after a crash and skips every step that it has on record."""
-    for name, action in kind.steps:
-        ending = DBOS.run_step({"name": name}, _run_step, kind.name, name, action, subject_id)
-        if ending is None:
-            continue
-        if "failed" in ending:
-            DBOS.run_step(
-                {"name": "on_failure", "retries_allowed": True, "max_attempts": 5},
-                kind.on_failure,
-                subject_id,
-                ending["failed"],
-            )
-            raise JobFailed(ending["failed"])
+def _end_job(kind: _JobKind, subject_id: int, ending: dict[str, str]) -> None:
+    """End the job after a step that was its last. Raises JobFailed if that step failed."""
+    if "failed" not in ending:
         return
-
-
-def _run_step(kind: str, name: str, action: Step, subject_id: int) -> dict[str, str] | None:
-    """None, or how the step ended: as JSON, which a restart brings back and an exception not."""
-    failpoint(f"{kind}.{name}.before")
-    try:
-        action(subject_id)
-    except JobCancelled:
-        return {"cancelled": name}
-    except AppError as error:
-        log.warning("Step %s of %s %d failed: %s", name, kind, subject_id, error)
-        return {"failed": error.sentence}
-    except Exception as error:  # The worker's edge: whatever went wrong is written on the row.
-        log.exception("Step %s of %s %d failed", name, kind, subject_id)
-        return {"failed": _failure_message(name, error)}
-    failpoint(f"{kind}.{name}.after")
-    return None
-
-
-def _failure_message(name: str, error: Exception) -> str:
-    translated = translate_disk_error(error) if isinstance(error, OSError) else error
-    if isinstance(translated, AppError):
-        return translated.sentence
-    if isinstance(translated, MemoryError):
-        return f"The step {name} needs more memory than this machine has to give. {error}".strip()
-    return f"The step {name} failed: {type(error).__name__}: {error}"
+    DBOS.run_step(
+        {"name": "on_failure", "retries_allowed": True, "max_attempts": 5},
+        kind.on_failure,
+        subject_id,
+        ending["failed"],
+    )
+    raise JobFailed(ending["failed"])
 
 
 def _is_unlogged(record: logging.LogRecord) -> bool:
-    """False for a failure that _take_step has logged already, with its cause."""
+    """False for a failure that _run_step has logged already, with its cause."""
     return not (record.exc_info and record.exc_info[0] is JobFailed)
 
 

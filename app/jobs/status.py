@@ -1,7 +1,7 @@
 """What workers report about their work, for pages to show: one row for each thing, replaced whole.
 
-Nothing depends on it, so a report that finds the database busy is dropped. Reports about one thing
-are stored at most once a second, unless they are the last.
+Reports of progress about one thing are stored at most once a second, and dropped where the database
+is busy. What a report loses is a retry that comes too early, or a number on a page.
 """
 
 import time
@@ -68,10 +68,6 @@ def write_status(
     key, now = (kind, subject_id), time.monotonic()
     if is_progress and now - _stored_at.get(key, float("-inf")) < SECONDS_BETWEEN:
         return
-    if is_progress:
-        _stored_at[key] = now
-    else:
-        _stored_at.pop(key, None)
     values = {
         "payload": payload,
         "executor_id": _executor_ids[0] if _executor_ids else None,
@@ -84,6 +80,10 @@ def write_status(
                 db.execute(insert(WorkerStatus).values(kind=kind, subject_id=subject_id, **values))
     except (Busy, IntegrityError):
         return  # Another worker was quicker, or the next report will do.
+    if is_progress:
+        _stored_at[key] = now
+    else:
+        _stored_at.pop(key, None)
 
 
 def read_status(

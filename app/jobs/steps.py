@@ -21,6 +21,10 @@ class JobCancelled(Exception):
     """
 
 
+class JobFinished(Exception):
+    """Raised by a step that finds the job's work done already: no further step is needed."""
+
+
 def failpoint(name: str) -> None:
     """Kill this process here if LIKEWISE_FAILPOINT says "name:kill:n" and this is the nth pass.
 

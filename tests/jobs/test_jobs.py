@@ -319,6 +319,22 @@ def test_nothing_is_pickled(shop: Shop, job_tables: Database) -> None:
     assert not [value for value in texts if value.startswith(("gAM", "gAS", "gAV"))]
 
 
+def test_a_job_that_kills_its_workers_again_and_again_is_given_up(
+    start_worker: Callable[..., BaseProcess], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        killed = start_worker("three:7", failpoint="three.second.before:kill:1")
+        assert status_of(killed) == -signal.SIGKILL
+
+    last = start_worker("three:7", "three:8")
+    wait_until(lambda: "third 8" in journal(tmp_path))
+
+    assert "third 7" not in journal(tmp_path)
+    assert journal(tmp_path).count("first 7") == 1
+    last.terminate()
+    assert status_of(last) == 0
+
+
 def test_old_jobs_are_forgotten(shop: Shop) -> None:
     shop.carry_out("plain", 30)
     assert not shop.engine.start("plain", 30)

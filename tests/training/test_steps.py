@@ -3,6 +3,7 @@
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.db.session import read_session, write_session
 from app.errors import AppError
-from app.jobs.steps import JobCancelled
+from app.jobs.steps import JobCancelled, JobFinished
 from app.ml.recipe import Recipe
 from app.models import (
     Activation,
@@ -58,7 +59,8 @@ def take_steps(run_id: int, *, again: bool = False) -> None:
     for _, step in loop.STEPS:
         step(run_id)
         if again:
-            step(run_id)
+            with suppress(JobFinished):
+                step(run_id)
 
 
 def row(run_id: int) -> TrainingRun:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from app.db.session import engine_for, read_session, write_session
 from app.errors import StorageFull
-from app.jobs.engine import _run_step
+from app.jobs.engine import JobEngine
 from app.jobs.leases import create_lease_table, lease_table
 from app.jobs.workers import jobs_database_url
 from app.models import Annotation, Project, TrainingRun, User, Version
@@ -77,7 +77,9 @@ def test_a_run_without_memory_fails_in_words_and_can_be_tried_again(
     steps["collect"](run_id)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "learn", too_much)
-        ending = _run_step("run", "tune", steps["tune"], run_id)
+        engine = JobEngine(settings().database_url, settings().data_dir, listens_to=())
+        ending = engine._run_step("run", "tune", steps["tune"], run_id)
+    assert ending is not None
     assert ending == {
         "failed": "The step tune needs more memory than this machine has to give. "
         "Unable to allocate 3.00 GiB."

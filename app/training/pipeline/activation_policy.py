@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.ml.evaluation.comparison import Comparison, Difference, Score
-from app.training.pipeline.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,12 @@ class ActivationDecision:
 
 
 def decide_activation(
-    comparison: Comparison, snapshot: Snapshot, *, is_forced: bool, is_deep: bool = False
+    comparison: Comparison, objection: str | None, *, is_forced: bool
 ) -> ActivationDecision:
-    """Activate it or not, and why."""
+    """Activate it or not, and why.
+
+    objection  why it should not be activated if it could not be measured
+    """
     summary = comparison.sentence
     if comparison.raw and comparison.is_better:
         return ActivationDecision(True, f"{summary} It was activated.")
@@ -40,7 +42,6 @@ def decide_activation(
         return ActivationDecision(
             False, f"{summary} The version in use stays; this one can still be activated."
         )
-    objection = _find_objection(snapshot, is_deep=is_deep)
     if objection:
         return ActivationDecision(False, f"{summary} Not activated: {objection}")
     return ActivationDecision(
@@ -48,22 +49,6 @@ def decide_activation(
         f"{summary} It was activated, because every label has at least two records and none "
         "contradict each other; roll back if sessions got worse.",
     )
-
-
-def _find_objection(snapshot: Snapshot, *, is_deep: bool) -> str | None:
-    """Why a version that could not be measured is not put to use; None if it may be."""
-    if is_deep:
-        return (
-            "a deep version replaces every vector, so it is not put to use unmeasured. Label more "
-            "or review an audit sample, or activate it yourself."
-        )
-    if snapshot.fewest < 2:
-        return "a label has only one record to learn from."
-    if snapshot.n_contradictions:
-        n = snapshot.n_contradictions
-        texts = "one text carries" if n == 1 else f"{n} texts carry"
-        return f"{texts} different labels."
-    return None
 
 
 def save_comparison(comparison: Comparison, path: Path) -> None:

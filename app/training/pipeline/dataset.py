@@ -1,7 +1,7 @@
 """What a run's examples were made of: counted when they are frozen, and kept with the run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
 from app.labeling.team.holdout import is_in_holdout
-from app.ml.deep.evaluate import split_held_out
-from app.ml.deep.recipe import DeepRecipe
-from app.ml.evaluation.splits import draw_partitions
+from app.ml.evaluation.splits import Partition
+from app.ml.examples import Examples
 from app.models import Consensus, Embedding, Project, Record, Version
 from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
 from app.search.vectors import Ids
 from app.training.pipeline.snapshot import WEIGHTS, Snapshot
+
+SplitExamples = Callable[[Examples], Partition]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class LabelShare:
 
 
 def summarize_dataset(
-    db: Session, project: Project, raw: Version, snapshot: Snapshot, recipe: Mapping[str, Any]
+    db: Session, project: Project, raw: Version, snapshot: Snapshot, split: SplitExamples
 ) -> dict[str, Any]:
     """The report, as plain values.
 
@@ -57,7 +58,7 @@ def summarize_dataset(
         "left_out": _list_left_out(db, project, raw, names),
         "labels": [asdict(each) for each in _compute_label_shares(snapshot, names)],
         "dropped": _list_dropped(snapshot, names),
-        "splits": _count_splits(snapshot, project, recipe),
+        "splits": _count_splits(snapshot, project, split),
     }
 
 
@@ -106,7 +107,7 @@ def _list_left_out(
     flags = (
         select(
             Consensus.label_id,
-            is_in_holdout(project.id).label("is_audited"),
+            is_in_holdout(project.id).label("is_held_out"),
             has_vector.label("is_embedded"),
         )
         .join(Record, Record.id == Consensus.record_id)
@@ -123,10 +124,10 @@ def _list_left_out(
 
 
 def _find_exclusion_rule(
-    project: Project, label_id: int | None, names: Mapping[int, str], audited: bool, embedded: bool
+    project: Project, label_id: int | None, names: Mapping[int, str], held_out: bool, embedded: bool
 ) -> str | None:
-    if audited:
-        return "in the audit, which is only ever asked"
+    if held_out:
+        return "in the hold-out sample, which is never trained on"
     if label_id is None and not project.is_multi_label:
         return "“none of these”: it says what a record is not"
     if label_id is not None and label_id not in names:
@@ -135,15 +136,10 @@ def _find_exclusion_rule(
 
 
 def _count_splits(
-    snapshot: Snapshot, project: Project, recipe: Mapping[str, Any]
+    snapshot: Snapshot, project: Project, split: SplitExamples
 ) -> list[dict[str, Any]]:
     examples = snapshot.examples(snapshot.pool, is_multi_label=project.is_multi_label)
-    if recipe.get("method") == "deep":
-        deep = DeepRecipe.from_json(dict(recipe))
-        partition = [split_held_out(examples, deep.held_out, deep.seed)]
-    else:
-        partition = next(iter(draw_partitions(examples, int(recipe.get("seed", 0)))), [])
     return [
         {"part": number, "n_shown": len(train), "n_hidden": len(held_out)}
-        for number, (train, held_out) in enumerate(partition, 1)
+        for number, (train, held_out) in enumerate(split(examples), 1)
     ]

@@ -7,10 +7,12 @@ Decision: a part of the labeled records is held out of it altogether, with every
 of it, and asked about afterwards; of the head on top, all labels are the teachers.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
 from app.errors import Busy, Conflict
@@ -19,23 +21,23 @@ from app.ml.deep.evaluate import compare_deep, concatenate_vectors, split_held_o
 from app.ml.deep.loss_curve import LossPoint as Point
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.encoding.encoder import ModelNotAvailable, resolve_model
-from app.ml.evaluation.comparison import Comparison
 from app.ml.evaluation.near_copies import compute_near_copy_key
-from app.ml.examples import Count
+from app.ml.evaluation.splits import Partition
+from app.ml.examples import Count, Examples
 from app.ml.heads.storage import load_head
 from app.ml.label_inference.infer import infer_soft_targets
 from app.ml.label_inference.naive_bayes import build_word_features
-from app.models import LossPoint, Project, TrainingRun
+from app.models import LossPoint, Project, TrainingRun, Version
 from app.search.deep_versions import find_prepared, prepare_deep
 from app.search.embedding import embed_with
-from app.search.versions import find_active_version
+from app.search.versions import find_raw_version
 from app.settings import settings
 from app.training.pipeline import workspace
-from app.training.pipeline.baseline import find_baseline, find_run_of_version
-from app.training.pipeline.evaluate import add_holdout_scores
-from app.training.pipeline.holdout import evaluate_on_holdout, load_holdout_records
-from app.training.pipeline.inputs import TrainingInputs
-from app.training.pipeline.snapshot import iterate_texts, load_snapshot
+from app.training.pipeline.evaluate import add_holdout_scores, load_references
+from app.training.pipeline.holdout import evaluate_on_holdout
+from app.training.pipeline.inputs import TrainingInputs, load_inputs
+from app.training.pipeline.snapshot import Snapshot, iterate_texts
+from app.training.pipeline.strategies import Measured
 from app.training.runs.progress import RunReport
 
 if TYPE_CHECKING:
@@ -45,19 +47,78 @@ LEARNING_SHARE = 0.75
 """The part of the stage's progress that learning takes; embedding takes the rest."""
 
 
-def learn_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> None:
-    """Learn the encoder, and give every record its embedding. Killed, it goes on where it was.
+@dataclass(frozen=True)
+class DeepStrategy:
+    """Learns the whole encoder from raw vectors, and then a head on the new embeddings."""
 
-    raw  the material of the raw vectors
-    """
-    with read_session() as db:
-        prepared = find_prepared(db, run.id)
-    if prepared is None:
-        prepare_deep(run.project_id, run.id, _tune_model(run, raw, report))
-    with read_session() as db:
-        prepared = find_prepared(db, run.id)
-        assert prepared is not None  # It was just prepared.
-    embed_with(prepared, lambda n_done, n_total: _report_embedding(report, n_done, n_total))
+    recipe: DeepRecipe
+
+    @classmethod
+    def from_json(cls, recipe: dict[str, Any]) -> Self:
+        """The strategy of a recipe as it is stored."""
+        return cls(DeepRecipe.from_json(recipe))
+
+    def find_source(self, db: Session, project: Project) -> Version | None:
+        """The raw version: tuned vectors would carry labels to the records held out."""
+        return find_raw_version(db, project)
+
+    def find_vector_source(self, db: Session, run_id: int) -> Version:
+        """The run's own encoder, once it has learned one."""
+        prepared = find_prepared(db, run_id)
+        return prepared or db.get_one(Version, workspace.read_source_id(run_id))
+
+    def learn_model(self, run: TrainingRun, report: RunReport) -> None:
+        """Learn the encoder, and embed every record. Killed, it goes on where it was."""
+        raw = load_inputs(run, self, report, of_raw=True)
+        with read_session() as db:
+            prepared = find_prepared(db, run.id)
+        if prepared is None:
+            prepare_deep(run.project_id, run.id, _tune_model(run, self.recipe, raw, report))
+        with read_session() as db:
+            prepared = find_prepared(db, run.id)
+            assert prepared is not None  # It was just prepared.
+        embed_with(prepared, lambda n_done, n_total: _report_embedding(report, n_done, n_total))
+
+    def compare(self, run: TrainingRun, report: RunReport) -> Measured:
+        """On labeled records that were held out of all learning, and on the hold-out sample."""
+        deep = load_inputs(run, self, report)
+        raw = load_inputs(run, self, report, of_raw=True)
+        if not np.isin(raw.ids, deep.ids, assume_unique=True).all():
+            raise Conflict("Records were deleted while the run learned; try it again.")
+        references = load_references(run, raw)
+        fold = split_held_out(raw.examples, self.recipe.held_out, self.recipe.seed)
+        comparison = compare_deep(
+            raw.vectors,
+            deep.vectors,
+            raw.examples,
+            fold,
+            self.recipe.head,
+            report,
+            references.baseline,
+            deep.words,
+        )
+        head = load_head(workspace.file_path(run.id, workspace.HEAD))
+        rows, base, tuned = concatenate_vectors(raw.vectors, deep.vectors, head)
+        holdout = evaluate_on_holdout(
+            tuned,
+            (raw.ids, rows, raw.examples),
+            references.baseline,
+            references.own_holdout,
+            references.shared_holdout,
+            base,
+        )
+        return Measured(add_holdout_scores(comparison, holdout), raw, deep)
+
+    def split(self, examples: Examples) -> Partition:
+        """The one split: what is held out is held out altogether."""
+        return [split_held_out(examples, self.recipe.held_out, self.recipe.seed)]
+
+    def find_objection(self, _snapshot: Snapshot) -> str | None:
+        """A deep version is never activated unmeasured."""
+        return (
+            "a deep version replaces every vector, so it must be measured first. Label more, "
+            "label a hold-out sample, or activate it yourself."
+        )
 
 
 def _report_embedding(report: RunReport, n_done: int, n_total: int) -> None:
@@ -66,7 +127,9 @@ def _report_embedding(report: RunReport, n_done: int, n_total: int) -> None:
     failpoint("run.tune.embedding")
 
 
-def _tune_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Path:
+def _tune_model(
+    run: TrainingRun, recipe: DeepRecipe, raw: TrainingInputs, report: RunReport
+) -> Path:
     """The folder of the tuned encoder, in the run's own folder."""
     # Loaded here: it loads torch, and pages import what imports this.
     from app.ml.deep.tuning import MODEL, tune_deep
@@ -74,7 +137,7 @@ def _tune_model(run: TrainingRun, raw: TrainingInputs, report: RunReport) -> Pat
     place = workspace.file_path(run.id, workspace.DEEP)
     if (place / MODEL).is_dir():
         return place / MODEL
-    recipe, config = DeepRecipe.from_json(run.recipe), settings()
+    config = settings()
     with read_session() as db:
         base_model = db.get_one(Project, run.project_id).base_model
     try:
@@ -132,36 +195,3 @@ def _store_loss_point(run_id: int, point: Point) -> None:
         # One point of the picture is no reason to lose an hour's learning.
         return
     failpoint("run.tune.loss")
-
-
-def evaluate_deep(
-    run: TrainingRun, raw: TrainingInputs, deep: TrainingInputs, report: RunReport
-) -> Comparison:
-    """The deep version against raw and the version in use, on labels that were held out."""
-    snapshot = load_snapshot(workspace.file_path(run.id, workspace.SNAPSHOT))
-    recipe = DeepRecipe.from_json(run.recipe)
-    is_present = np.isin(raw.ids, deep.ids, assume_unique=True)
-    if not is_present.all():
-        raise Conflict("Records were deleted while the run learned; try it again.")
-    with read_session() as db:
-        project = db.get_one(Project, run.project_id)
-        baseline = find_baseline(db, project, snapshot, raw.ids, (raw.raw_id, raw.vectors))
-        active = find_active_version(db, project.id)
-        baseline_run = None if active is None else find_run_of_version(db, active)
-        own_holdout = load_holdout_records(db, project, [run])
-        shared_holdout = (
-            own_holdout
-            if baseline_run is None
-            else load_holdout_records(db, project, [run, baseline_run])
-        )
-    fold = split_held_out(raw.examples, recipe.held_out, recipe.seed)
-    comparison = compare_deep(
-        raw.vectors, deep.vectors, raw.examples, fold, recipe.head, report, baseline, deep.words
-    )
-    head = load_head(workspace.file_path(run.id, workspace.HEAD))
-    rows, base, tuned = concatenate_vectors(raw.vectors, deep.vectors, head)
-    holdout_inputs = (raw.ids, rows, raw.examples)
-    return add_holdout_scores(
-        comparison,
-        evaluate_on_holdout(tuned, holdout_inputs, baseline, own_holdout, shared_holdout, base),
-    )

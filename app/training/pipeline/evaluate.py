@@ -1,6 +1,6 @@
-"""The evaluate stage of a head run: raw and the version in use, by hidden examples and by audit."""
+"""What every evaluation shares: references, the hold-out sample, retention, single queries."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -8,56 +8,56 @@ import numpy as np
 from app.db.session import read_session
 from app.ml.evaluation.activation_gate import decide
 from app.ml.evaluation.comparison import Comparison
-from app.ml.evaluation.cross_validation import cross_validate
 from app.ml.evaluation.intervals import BootstrapSamples
 from app.ml.evaluation.neighbour_retention import measure_retention, pick_probes
+from app.ml.evaluation.predict import Baseline
 from app.ml.heads.storage import load_head
 from app.ml.vectors import unit_rows
 from app.models import Project, TrainingRun
 from app.search.versions import find_active_version
 from app.training.pipeline import workspace
 from app.training.pipeline.baseline import find_baseline, find_run_of_version
-from app.training.pipeline.holdout import HoldoutScores, evaluate_on_holdout, load_holdout_records
+from app.training.pipeline.holdout import HoldoutScores, load_holdout_records
+from app.training.pipeline.holdout_examples import HoldoutRecords
 from app.training.pipeline.inputs import TrainingInputs
 from app.training.pipeline.query_results import save_query_results
 from app.training.pipeline.snapshot import load_snapshot
 from app.training.reports.segments import compute_segment_gains, load_fields
-from app.training.runs.progress import RunReport
 
 
-def evaluate_head(run: TrainingRun, inputs: TrainingInputs, report: RunReport) -> Comparison:
-    """The run's head against raw and against the version in use, on what none of them has seen."""
+@dataclass(frozen=True)
+class References:
+    """What a new version is measured against and by.
+
+    baseline        the active version, where it can be compared
+    own_holdout     hold-out records that the run cannot have learned from
+    shared_holdout  those of them that the active version's run cannot have learned from either
+    """
+
+    baseline: Baseline | None
+    own_holdout: HoldoutRecords
+    shared_holdout: HoldoutRecords
+
+
+def load_references(run: TrainingRun, inputs: TrainingInputs) -> References:
+    """Load the baseline and the hold-out records of a run that was learned from these inputs."""
     snapshot = load_snapshot(workspace.file_path(run.id, workspace.SNAPSHOT))
-    head = load_head(workspace.file_path(run.id, workspace.HEAD))
-    own = (inputs.raw_id, inputs.vectors)
     with read_session() as db:
         project = db.get_one(Project, run.project_id)
+        own = (inputs.raw_id, inputs.vectors)
         baseline = find_baseline(db, project, snapshot, inputs.ids, own)
         active = find_active_version(db, project.id)
-        baseline_run = None if active is None else find_run_of_version(db, active)
+        active_run = None if active is None else find_run_of_version(db, active)
         own_holdout = load_holdout_records(db, project, [run])
-        shared_holdout = (
-            own_holdout
-            if baseline_run is None
-            else load_holdout_records(db, project, [run, baseline_run])
+        if active_run is None:
+            return References(baseline, own_holdout, own_holdout)
+        return References(
+            baseline, own_holdout, load_holdout_records(db, project, [run, active_run])
         )
-    comparison = cross_validate(
-        inputs.vectors,
-        inputs.examples,
-        inputs.recipe,
-        report,
-        graph=inputs.graph,
-        baseline=baseline,
-        words=inputs.words,
-    )
-    measured = (inputs.ids, inputs.vectors, inputs.examples)
-    return add_holdout_scores(
-        comparison, evaluate_on_holdout(head, measured, baseline, own_holdout, shared_holdout)
-    )
 
 
 def add_holdout_scores(comparison: Comparison, holdout: HoldoutScores) -> Comparison:
-    """The comparison with what the audit stream says, and decided anew by all of it."""
+    """The comparison with the scores on the hold-out sample, and decided anew by all of it."""
     if not holdout.tuned:
         return comparison
     measured = replace(

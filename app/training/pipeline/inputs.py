@@ -7,9 +7,9 @@ would have built the same one.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -19,7 +19,6 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import read_session, write_session
-from app.errors import Conflict
 from app.ml.deep.recipe import head_recipe_from_json
 from app.ml.examples import Examples
 from app.ml.graph import build_neighbour_graph
@@ -27,11 +26,8 @@ from app.ml.label_inference.naive_bayes import MOST_CHARACTERS, WordFeatures, bu
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors
 from app.models import Artifact, Project, TrainingRun, Version, utc_now
-from app.search.base_versions import find_active_base_version
-from app.search.deep_versions import find_prepared
 from app.search.embedding import load_all_vectors
 from app.search.vectors import Ids
-from app.search.versions import find_raw_version
 from app.settings import settings
 from app.storage import CorruptFile, store_file, verified_path
 from app.training.pipeline import workspace
@@ -59,10 +55,19 @@ class TrainingInputs:
     words: WordFeatures | None
 
 
-def load_inputs(run: TrainingRun, report: RunReport, *, of_raw: bool = False) -> TrainingInputs:
+class VectorSource(Protocol):
+    """Knows which version's embeddings the head of a run reads."""
+
+    def find_vector_source(self, db: Session, run_id: int) -> Version:
+        """That version."""
+
+
+def load_inputs(
+    run: TrainingRun, strategy: VectorSource, report: RunReport, *, of_raw: bool = False
+) -> TrainingInputs:
     """Load the same inputs for every try: what has arrived since collect stays out.
 
-    of_raw  in a deep run: the vectors that the encoder learns from, not those that it makes
+    of_raw  the vectors that the model below the head learns from, not those that it makes
     """
     report(0.0, "Reading vectors")
     snapshot = load_snapshot(workspace.file_path(run.id, workspace.SNAPSHOT))
@@ -70,39 +75,18 @@ def load_inputs(run: TrainingRun, report: RunReport, *, of_raw: bool = False) ->
     with read_session() as db:
         project = db.get_one(Project, run.project_id)
         source_id = workspace.read_source_id(run.id)
-        raw = db.get_one(Version, source_id) if of_raw else find_vector_source(db, run)
-        ids, vectors = load_all_vectors(db, raw.id, among=snapshot.pool)
+        raw_id = source_id if of_raw else strategy.find_vector_source(db, run.id).id
+        ids, vectors = load_all_vectors(db, raw_id, among=snapshot.pool)
     graph = words = None
     if recipe.method == "head":
         report(0.0, "Finding each record's neighbours")
-        graph = load_or_build_graph(raw.id, ids, vectors, recipe.neighbours)
+        graph = load_or_build_graph(raw_id, ids, vectors, recipe.neighbours)
     if uses_words(recipe, project) and not of_raw:
         report(0.0, "Reading the words of the records")
         with read_session() as db:
             words = load_word_features(db, ids)
     examples = snapshot.examples(ids, is_multi_label=project.is_multi_label)
-    return TrainingInputs(raw.id, ids, vectors, examples, recipe, graph, words)
-
-
-def is_deep(recipe: Mapping[str, object]) -> bool:
-    """Whether a run's recipe, as it is kept, is a deep one."""
-    return recipe.get("method") == "deep"
-
-
-def find_source(db: Session, project: Project, run: TrainingRun) -> Version:
-    """Find the version to learn from: the one in use for a head, the raw one for a deep encoder."""
-    find = find_raw_version if is_deep(run.recipe) else find_active_base_version
-    source = find(db, project)
-    if source is None:
-        raise Conflict("No record has been embedded yet, so there is nothing to learn from.")
-    return source
-
-
-def find_vector_source(db: Session, run: TrainingRun) -> Version:
-    """The version whose embeddings the run's head reads: its own encoder, once it has learned one,
-    or the one that was in use when it began."""
-    prepared = find_prepared(db, run.id) if is_deep(run.recipe) else None
-    return prepared or db.get_one(Version, workspace.read_source_id(run.id))
+    return TrainingInputs(raw_id, ids, vectors, examples, recipe, graph, words)
 
 
 def uses_words(recipe: Recipe, project: Project) -> bool:

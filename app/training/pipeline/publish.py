@@ -22,8 +22,8 @@ from app.search.versions import activate, find_active_version, publish, publish_
 from app.storage import StoredFile, store_file
 from app.training.pipeline import workspace
 from app.training.pipeline.activation_policy import ActivationDecision
-from app.training.pipeline.inputs import find_vector_source
 from app.training.pipeline.query_results import KIND as MEASURED
+from app.training.pipeline.strategies import choose_strategy
 from app.training.runs.progress import RunReport
 
 
@@ -136,7 +136,7 @@ def build_index_files(run: TrainingRun, report: RunReport) -> None:
     head = load_head(workspace.file_path(run.id, workspace.HEAD))
     read_at = utc_now()
     with read_session() as db:
-        source_id = find_vector_source(db, run).id
+        source_id = choose_strategy(run.recipe).find_vector_source(db, run.id).id
         ids = embedded_ids(db, source_id)
     index, suggestions = index_vectors(head, read_blocks(source_id, ids), len(ids))
     writers = build_version_files(index, suggestions) | {"head": lambda path: save_head(head, path)}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts import audit_log as audit
 from app.db.session import write_session
 from app.errors import Conflict, NotFound
-from app.jobs.steps import JobCancelled
+from app.jobs.steps import JobCancelled, JobFinished
 from app.jobs.workers import find_workers
 from app.ml.deep.recipe import DeepRecipe
 from app.ml.recipe import Recipe
@@ -123,10 +123,11 @@ def load_losses(db: Session, run_id: int) -> Sequence[LossPoint]:
     return db.scalars(measured.order_by(LossPoint.step)).all()
 
 
-def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
-    """The run, now at this stage; None if it has succeeded already, so that nothing is left to do.
+def begin_stage(run_id: int, stage: str) -> TrainingRun:
+    """The run, now at this stage.
 
-    Raises JobCancelled if it has ended otherwise, or was asked to.
+    Raises JobFinished if it has succeeded already, JobCancelled if it ended otherwise or is to be
+    cancelled.
     """
     with write_session() as db:
         db.execute(
@@ -145,7 +146,8 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun | None:
         )
         run = db.get_one(TrainingRun, run_id)
     if run.status == RunStatus.SUCCEEDED:
-        return None
+        workspace.clear(run_id)
+        raise JobFinished
     if run.status != RunStatus.RUNNING or run.cancel_requested_at is not None:
         raise JobCancelled
     return run
