@@ -109,9 +109,9 @@ class HeadStrategy:
 
 def choose_strategy(recipe: Mapping[str, Any]) -> TrainingStrategy:
     """The strategy of a run's recipe, as it is stored."""
-    # Here, because deep runs are measured with what stands above.
-    from app.training.pipeline.deep import DeepStrategy
-
     if recipe.get("method") == "deep":
+        # Here, because deep runs are measured with what stands above.
+        from app.training.pipeline.deep import DeepStrategy
+
         return DeepStrategy.from_json(dict(recipe))
     return HeadStrategy(int(recipe.get("seed", 0)))
