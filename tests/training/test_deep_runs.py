@@ -301,7 +301,7 @@ def test_a_deep_version_that_could_not_be_measured_waits_for_a_person(
 
     verdict = row(run_id).verdict or ""
     assert verdict.startswith("Not measured: so few records are labeled")
-    assert ("not put to use unmeasured" in verdict) is not is_forced
+    assert ("must be measured first" in verdict) is not is_forced
     with read_session() as db:
         active = find_active_version(db, project.id)
         assert active is not None
