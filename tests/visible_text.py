@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,7 @@ class _TemplateParser(HTMLParser):
             self.found.append((self.getpos()[0], data))
 
 
+@lru_cache(maxsize=1)
 def collect_visible_text() -> list[VisibleText]:
     """Every text of templates, scripts and modules that a person may be shown, in file order."""
     readers = (
