@@ -54,14 +54,14 @@ GALLERY: tuple[tuple[str, str, Scheme], ...] = (
 )
 CAPTIONS = {
     "Overview": "A project's status: records, labels, active version, and what to do next.",
-    "A session": "Records in order of similarity with their suggestions. One key labels a record, and open "
-    "rows are re-ranked as you label.",
-    "A record": "Its votes, fields and comments, and its nearest neighbours before and after tuning.",
-    "Records": "Search by words, by meaning or both, with filters, saved searches and bulk actions.",
+    "A session": "Similar records with their suggestions. One key labels a record, and open rows are "
+    "re-ranked as you label.",
+    "A record": "Votes, fields and comments, and the nearest neighbours before and after tuning.",
+    "Records": "Search by words, by meaning or both, with filters and bulk actions.",
     "The map": "All records on a plane: nearby records are similar, colours are labels.",
     "Progress": "Labeled records over time, and the speed of each kind of session.",
     "A run": "Whether the run helped, by how much, for which labels, and how certain that is.",
-    "Raw against tuned": "The plots of a run: precision@k, R-precision, calibration and confusion matrix.",
+    "Raw against tuned": "The plots of a run, such as precision@k and R-precision.",
     "Labels": "The label set: rename, merge, retire and restore.",
 }
 
