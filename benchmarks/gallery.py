@@ -54,8 +54,8 @@ GALLERY: tuple[tuple[str, str, Scheme], ...] = (
 )
 CAPTIONS = {
     "Overview": "A project's status: records, labels, active version, and what to do next.",
-    "A session": "Similar records with their suggestions. One key labels a record, and open rows are "
-    "re-ranked as you label.",
+    "A session": "Similar records with their suggestions. One key labels a record, and open rows "
+    "are re-ranked as you label.",
     "A record": "Votes, fields and comments, and the nearest neighbours before and after tuning.",
     "Records": "Search by words, by meaning or both, with filters and bulk actions.",
     "The map": "All records on a plane: nearby records are similar, colours are labels.",
