@@ -52,6 +52,18 @@ GALLERY: tuple[tuple[str, str, Scheme], ...] = (
     ("Raw against tuned", "wide", "dark"),
     ("Labels", "phone", "light"),
 )
+CAPTIONS = {
+    "Overview": "A project's status: records, labels, active version, and what to do next.",
+    "A session": "Similar records with their suggestions. One key labels a record, and open rows "
+    "are re-ranked as you label.",
+    "A record": "Votes, fields and comments, and the nearest neighbours before and after tuning.",
+    "Records": "Search by words, by meaning or both, with filters and bulk actions.",
+    "The map": "All records on a plane: nearby records are similar, colours are labels.",
+    "Progress": "Labeled records over time, and the speed of each kind of session.",
+    "A run": "Whether the run helped, by how much, for which labels, and how certain that is.",
+    "Raw against tuned": "The plots of a run, such as precision@k and R-precision.",
+    "Labels": "The label set: rename, merge, retire and restore.",
+}
 
 
 def pages(project: str, session: int, record: int, mapping: str) -> dict[str, str]:
@@ -176,8 +188,8 @@ def write_page() -> None:
     lines = [
         "# Gallery",
         "",
-        "The sample project after some days of three people's work, at 1280 and 390 pixels, in "
-        "light and in dark. `make pictures` takes the pictures again.",
+        "The main pages with the sample project, labeled by three people, at 1280 and 390 pixels, "
+        "in light and dark. `make pictures` takes the pictures again.",
     ]
     for title in dict.fromkeys(title for title, *_ in GALLERY):
         cells = (
@@ -186,7 +198,7 @@ def write_page() -> None:
             for named, size, scheme in GALLERY
             if named == title
         )
-        lines += ["", f"## {title}", "", *cells]
+        lines += ["", f"## {title}", "", CAPTIONS[title], "", *cells]
     (ROOT / "docs" / "gallery.md").write_text("\n".join(lines) + "\n")
 
 

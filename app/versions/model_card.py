@@ -84,7 +84,7 @@ def _describe(facts: VersionSummary, source: Version) -> str:
 
 def _loading_code(project: Project, facts: VersionSummary, source: Version) -> str:
     if facts.made_by is None:
-        return RAW_LOADING_CODE.format(version=facts.version.base_model)
+        return RAW_LOADING_CODE.format(encoder=facts.version.base_model)
     return LOADING_CODE.replace("{chances}", PROBABILITY_CODE[project.is_multi_label])
 
 

@@ -86,3 +86,15 @@ def test_the_raw_version_shows_how_to_load_its_base_model(project: Project, ada:
 
     assert sorted(raw.namelist()) == ["README.md", "version.json"]
     assert "SentenceTransformer(" in raw.read("README.md").decode()
+
+
+def test_the_bundle_of_the_base_model_has_a_card_whose_lines_give_its_vectors(
+    project: Project, ada: User
+) -> None:
+    answer = client_of(ada).get("/api/v1/projects/letters/versions/1/bundle")
+
+    assert answer.status_code == 200
+    bundle = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert sorted(bundle.namelist()) == ["README.md", "version.json"]
+    code = re.findall(r"```python\n(.*?)```", bundle.read("README.md").decode(), re.DOTALL)[0]
+    assert f'SentenceTransformer("{project.base_model}")' in code
