@@ -104,10 +104,10 @@ test("a key that something else has, or that is reserved, is refused with the re
   assert.match(keys.trouble("none", "Escape"), /is reserved/);
   assert.match(keys.trouble("none", "1"), /is reserved/);
   assert.match(keys.trouble("none", "f"), /already used for: Flag/);
-  assert.match(keys.trouble("none", "b"), /is taken.*billing/);
+  assert.match(keys.trouble("none", "b"), /is already used.*billing/);
   assert.equal(keys.trouble("none", "q"), null);
   assert.match(keys.labelTrouble(12, "f"), /already used for: Flag/);
-  assert.match(keys.labelTrouble(12, "b"), /is taken.*billing/);
+  assert.match(keys.labelTrouble(12, "b"), /is already used.*billing/);
   assert.match(keys.labelTrouble(12, "Enter"), /digit, a letter/);
   assert.equal(keys.labelTrouble(11, "b"), null);
   assert.equal(keys.labelTrouble(12, "3"), null);
