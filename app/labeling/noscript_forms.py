@@ -52,7 +52,7 @@ def annotate_by_form(
     session = find_session(db, project.id, session_id)
     found = load_items(db, project, session, user.id, rank, 1)
     if not found:
-        raise Conflict("This record was deleted meanwhile.")
+        raise Conflict("This record has been deleted.")
     # Whoever accepts a suggestion agrees; nobody changes a decision that way.
     if not (value.startswith("accept:") and found[0].state.own_verdict):
         annotation = _parse_annotation(found[0], session, value, label_ids or [])
@@ -86,7 +86,7 @@ def _parse_annotation(
     for verdict in (Verdict.NONE, Verdict.SKIP, Verdict.NOT_SIMILAR):
         if value == verdict:
             return _build_annotation(item, session, verdict)
-    raise Invalid("That is nothing that can be said about a record.")
+    raise Invalid("Unknown annotation value.")
 
 
 def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...]) -> AnnotationInput:
@@ -95,7 +95,7 @@ def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...])
     Raises Conflict when it showed nothing.
     """
     if not shown:
-        raise Conflict("There is no suggestion for this record to accept.")
+        raise Conflict("This record has no suggestion to accept.")
     annotation = _build_annotation(item, session, Verdict.LABEL, shown)
     score = next((each.score for each in item.suggestions if each.label_id == shown[0]), None)
     return replace(annotation, suggestion_id=shown[0], suggestion_score=score)
@@ -152,7 +152,7 @@ def accept_page(
     page = load_items(db, project, session, user.id, start)
     still_open = [item for item in page if suggested.get(item.rank) and not item.state.own_verdict]
     if not still_open:
-        raise Conflict("There is no open suggestion on this page to accept.")
+        raise Conflict("This page has no open suggestions to accept.")
     annotations = [build_accepted(item, session, suggested[item.rank]) for item in still_open]
     annotations = [a for a in annotations if is_sure_enough(a.suggestion_score, min_score)]
     if not annotations:
@@ -223,7 +223,7 @@ def comment_by_form(
     session = find_session(db, project.id, session_id)
     found = load_items(db, project, session, user.id, rank, 1)
     if not found:
-        raise Conflict("This record was deleted meanwhile.")
+        raise Conflict("This record has been deleted.")
     store_comment(
         db,
         project,

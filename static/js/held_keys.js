@@ -134,7 +134,7 @@
     }
   };
 
-  const reportLostKeys = () => window.likewise.showNotice("Keys pressed before this page was shown were not acted on. Press them again.", "info");
+  const reportLostKeys = () => window.likewise.showNotice("Keys pressed before this page had loaded were ignored. Press them again.", "info");
 
   // This page is left for one with these commands ("": for one that must be seen first).
   const carry = (to, ...keys) => {

@@ -192,7 +192,7 @@ def test_one_session_is_started_and_seen_before_a_key_labels_in_it(
             page.keyboard.press(key)
 
     expect(page).to_have_url(re.compile("/sessions/1$"))
-    expect(page.locator("#notice")).to_contain_text("Keys pressed before this page was shown")
+    expect(page.locator("#notice")).to_contain_text("Keys pressed before this page had loaded")
     expect(page.locator("[data-progress=decided]")).to_have_text("0")
     page.keyboard.press("1")
     expect(page.locator("[data-progress=decided]")).to_have_text("1")

@@ -308,7 +308,7 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     # The tiny model is sure of nothing: what it suggests stays open.
     day.press("Shift+A")
     dialog = page.get_by_role("dialog", name="Accept suggestions")
-    dialog.get_by_label("Score at least").select_option("95 %")
+    dialog.get_by_label("Minimum probability").select_option("95 %")
     expect(dialog.get_by_role("status")).to_contain_text("No open suggestion has a score")
     day.press("Escape")
     assert day.said() == said

@@ -128,7 +128,7 @@ def test_a_row_shows_agreement_at_once(labeling: Labeling) -> None:
     expect(tie).to_be_hidden()
 
     labeling.press("2")
-    expect(tie).to_have_text("no agreement yet")
+    expect(tie).to_have_text("no consensus yet")
     expect(tie).to_be_visible()
     labeling.press("z")
     expect(tie).to_be_hidden()
@@ -216,20 +216,20 @@ def test_the_rest_of_the_page_is_accepted_as_one_action(suggesting: Labeling) ->
     suggesting.press("n", "Shift+A")
     dialog = suggesting.page.get_by_role("dialog", name="Accept suggestions")
     expect(dialog.get_by_role("status")).to_have_text(
-        "Takes 11 of 11 open suggestions: those with a score of at least 80 %, 90 % on average. "
-        "One undo takes it back."
+        "Accepts 11 of 11 open suggestions: those with a probability of at least 80 %, 90 % on "
+        "average. One undo reverts this."
     )
     expect(dialog.get_by_role("button", name="Accept 11")).to_be_focused()
-    dialog.get_by_label("Score at least").select_option("95 %")
+    dialog.get_by_label("Minimum probability").select_option("95 %")
     expect(dialog.get_by_role("status")).to_have_text(
-        "No open suggestion has a score of at least 95 %."
+        "No open suggestion has a probability of at least 95 %."
     )
     expect(dialog.get_by_role("button", name="Accept 0")).to_be_disabled()
     suggesting.press("Escape")
     assert set(suggesting.verdicts()) == {0}
 
     suggesting.press("Shift+A")
-    dialog.get_by_label("Score at least").select_option("80 %")
+    dialog.get_by_label("Minimum probability").select_option("80 %")
     dialog.get_by_role("button", name="Accept 11").click()
     suggesting.saved(11)
     expect(suggesting.page.locator("#toast")).to_contain_text("Accepted 11 suggestions")
@@ -274,7 +274,7 @@ def test_only_open_rows_above_the_threshold_are_accepted(
 ) -> None:
     suggesting.press("3", "k", "v", "j", "j", "Enter")
     dialog = suggesting.page.get_by_role("dialog", name="Accept suggestions")
-    expect(dialog.get_by_role("status")).to_contain_text("Takes 2 of 2 open suggestions")
+    expect(dialog.get_by_role("status")).to_contain_text("Accepts 2 of 2 open suggestions")
     suggesting.press("Enter")
 
     suggesting.saved(2)
@@ -435,14 +435,14 @@ def test_leaving_with_unsaved_work_is_warned_of(labeling: Labeling) -> None:
 
 def test_a_refused_label_is_removed_and_explained(labeling: Labeling) -> None:
     def refuse(route: Route) -> None:
-        route.fulfill(status=409, json={"title": "The label “billing” was retired."})
+        route.fulfill(status=409, json={"title": "The label “billing” is retired."})
 
     labeling.page.route("**/annotations", refuse)
     labeling.press("1")
 
     expect(labeling.row(0)).to_have_attribute("data-state", "refused")
     expect(labeling.row(0).locator(".own")).to_have_text("")
-    expect(labeling.page.locator("#notice")).to_contain_text("The label “billing” was retired.")
+    expect(labeling.page.locator("#notice")).to_contain_text("The label “billing” is retired.")
 
 
 def test_a_session_is_gone_on_with_where_one_stopped(labeling: Labeling) -> None:
@@ -467,7 +467,9 @@ def test_keys_can_be_chosen_and_collisions_are_refused(labeling: Labeling) -> No
     line = labeling.page.locator('#key-list [data-command="none"]')
     line.get_by_role("button").click()
     labeling.press("x")
-    expect(labeling.page.locator("#key-trouble")).to_contain_text("x already means: Not similar")
+    expect(labeling.page.locator("#key-trouble")).to_contain_text(
+        "x is already used for: Not similar"
+    )
 
     line.get_by_role("button").click()
     with labeling.page.expect_response("**/me/preferences"):
@@ -507,13 +509,15 @@ def test_a_label_is_given_a_letter_which_no_other_key_may_have(labeling: Labelin
     labeling.press("?")
     line.get_by_role("button").click()
     labeling.press("s")
-    expect(page.locator("#key-trouble")).to_contain_text("s already means: Start a session from")
+    expect(page.locator("#key-trouble")).to_contain_text(
+        "s is already used for: Start a session from"
+    )
     line.get_by_role("button").click()
     labeling.press("p")
     expect(line.locator("kbd")).to_have_text(["p", "2"])
     first.get_by_role("button").click()
     labeling.press("p")
-    expect(page.locator("#key-trouble")).to_contain_text(f"It gives the label “{name}”.")
+    expect(page.locator("#key-trouble")).to_contain_text(f"It applies the label “{name}”.")
     labeling.press("Escape")
     expect(button.locator("kbd")).to_have_text("p")
     labeling.press("p")
@@ -577,7 +581,7 @@ def test_several_labels_are_switched_and_saved_together(
     labeling = open_session(context, page, served, is_multi=True)
 
     labeling.press("1", "2", "1", "3")
-    expect(labeling.row(0).locator(".state")).to_have_text("Enter saves")
+    expect(labeling.row(0).locator(".state")).to_have_text("Enter to save")
     labeling.press("Enter")
 
     expect(labeling.row(1)).to_be_focused()
@@ -590,7 +594,7 @@ def test_several_labels_are_switched_and_saved_together(
     expect(labeling.row(1).locator(".state")).to_have_text("")
     expect(labeling.row(1)).to_be_focused()
     labeling.press("k", "2", "3")
-    expect(labeling.row(0).locator(".state")).to_have_text("Enter saves")
+    expect(labeling.row(0).locator(".state")).to_have_text("Enter to save")
     labeling.press("Enter")
     labeling.saved(0)
     assert labeling.verdicts() == {0: "none"}

@@ -275,10 +275,10 @@ def test_suggestions_in_a_lasso_are_accepted_after_a_spot_check(
     for n in range(N_SAMPLED):
         page.keyboard.press("Enter")
         expect(done).to_have_text(str(n + 1))
-    page.locator("#accept-all").get_by_label("Score at least").select_option("50 %")
+    page.locator("#accept-all").get_by_label("Minimum probability").select_option("50 %")
     acceptance = page.locator("#acceptance")
-    expect(acceptance).to_contain_text("a score of at least 50 %")
-    told = re.match(rf"Takes (\d+) of {N_AUDITED - N_SAMPLED} ", acceptance.text_content() or "")
+    expect(acceptance).to_contain_text("a probability of at least 50 %")
+    told = re.match(rf"Accepts (\d+) of {N_AUDITED - N_SAMPLED} ", acceptance.text_content() or "")
     assert told is not None
     n_accepted = N_SAMPLED + int(told[1])
     assert n_accepted >= N_AUDITED - 2

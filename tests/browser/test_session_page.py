@@ -166,20 +166,20 @@ def test_rows_above_a_threshold_are_labeled_as_one_action(
 
     labeling.press("2", "t")
     labeling.saved(0)
-    similarity = panel.get_by_label("Similarity at least")
+    similarity = panel.get_by_label("Minimum similarity")
     expect(similarity).to_be_focused()
     similarity.fill("0.75")
     expect(words).to_have_text("254 of 259 undecided rows selected.")
     expect(page.locator("#chosen")).to_contain_text("254 rows selected")
-    panel.get_by_label("Suggestion at least").fill("0.8")
+    panel.get_by_label("Minimum probability").fill("0.8")
     expect(words).to_have_text("63 of 259 undecided rows selected.")
     labeling.press("1")
     expect(page.locator("#toast")).to_contain_text("63 records: billing.")
     expect(page.locator("#progress")).to_have_attribute("value", "64")
     assert actions() == [("single", 1), ("page", 63)]
 
-    expect(words).to_have_text("196 undecided rows are left.")
-    panel.get_by_label("Suggestion at least").fill("0.5")
+    expect(words).to_have_text("Undecided rows left: 196.")
+    panel.get_by_label("Minimum probability").fill("0.5")
     similarity.fill("0.99")
     expect(words).to_have_text("11 of 196 undecided rows selected.")
     page.keyboard.press("Escape")
@@ -193,18 +193,18 @@ def test_rows_above_a_threshold_are_labeled_as_one_action(
     labeling.press("Shift+A")
     rest = page.get_by_role("dialog", name="Accept suggestions")
     expect(rest.get_by_role("status")).to_contain_text(
-        "Takes 65 of 259 open suggestions: those with a score of at least 80 %, 90 % on average. "
-        "The other 194 stay open."
+        "Accepts 65 of 259 open suggestions: those with a probability of at least 80 %, 90 % on "
+        "average. The other 194 stay open."
     )
-    rest.get_by_label("Score at least").select_option("50 %")
-    expect(rest.get_by_role("status")).to_contain_text("Takes 259 of 259 open suggestions")
+    rest.get_by_label("Minimum probability").select_option("50 %")
+    expect(rest.get_by_role("status")).to_contain_text("Accepts 259 of 259 open suggestions")
     rest.get_by_role("button", name="Accept 259").click()
     expect(page.locator("#toast")).to_contain_text("Accepted 259 suggestions.")
     expect(page.locator("#progress")).to_have_attribute("value", "260")
     labeling.press("z")
     expect(page.locator("#progress")).to_have_attribute("value", "1")
     labeling.press("Shift+A")
-    rest.get_by_role("button", name="Only the 99 around this row").click()
+    rest.get_by_role("button", name="Only 99 near this row").click()
     expect(page.locator("#progress")).to_have_attribute("value", "100")
 
 
@@ -234,7 +234,7 @@ def test_one_of_many_labels_is_found_by_typing_and_digits_stay_where_they_were_p
     labeling.press("Enter", "l")
     expect(options.nth(1)).to_contain_text("Refund request")
     page.keyboard.type("nothing like this")
-    expect(page.locator("#palette [role=status]")).to_have_text("No label has such a name.")
+    expect(page.locator("#palette [role=status]")).to_have_text("No matching label.")
     labeling.press("Enter", "Escape")
     expect(field).to_be_hidden()
     labeling.saved(1)
@@ -267,7 +267,7 @@ def test_a_label_more_than_there_are_digits_is_found_by_typing_as_soon_as_it_is_
     expect(every).to_have_text(re.compile("All 11 labels"))
     assert labeling.verdicts() == {0: "Praise", 1: MANY_LABELS[9]}
     every.click()
-    expect(page.get_by_role("button", name="Digits for the most used")).to_be_visible()
+    expect(page.get_by_role("button", name="Assign digits to the most used")).to_be_visible()
 
 
 def test_texts_in_every_script_and_of_any_length_are_read_and_folded(
@@ -298,7 +298,7 @@ def test_texts_in_every_script_and_of_any_length_are_read_and_folded(
     assert len(labeling.row(4).inner_text()) < 1_500
     labeling.press("e")
     whole = labeling.row(4).locator(".whole-text")
-    expect(whole).to_have_attribute("aria-label", "The whole text")
+    expect(whole).to_have_attribute("aria-label", "Full text")
     assert whole.evaluate("e => e.textContent.length") == 1_000_000
     labeling.press("e")
     expect(whole).to_have_count(0)
@@ -362,7 +362,7 @@ def test_what_is_below_moves_as_labels_arrive_and_never_the_focus_or_what_is_abo
     labeling.row(1).click()
     with page.expect_response("**/order"):
         labeling.press(str(truth[1] + 1))
-    expect(marker).to_have_text("re-ranked by 5 labels")
+    expect(marker).to_have_text("re-ranked after 5 labels")
 
     now = page.locator(".record-row").evaluate_all(order)
     expect(labeling.row(2)).to_be_focused()
@@ -396,18 +396,18 @@ def test_the_proposed_end_is_a_line_and_what_is_above_is_selected_by_a_button(
                 "suggestions": {"4": [[1, 0.875]]},
                 "cut": 3,
                 "cut_label_id": 1,
-                "cut_sentence": "Below here fewer than half are likely billing.",
+                "cut_sentence": "Below this line, fewer than half are probably billing.",
             }
         ),
     )
     labeling = open_rows(context, page, served, [f"message number {i}" for i in range(6)])
     line = page.locator(".divider")
 
-    expect(line).to_contain_text("Below here fewer than half are likely billing.")
+    expect(line).to_contain_text("Below this line, fewer than half are probably billing.")
     expect(labeling.row(4).locator(".suggested")).to_contain_text("88 %")
     ranks = "rows => rows.map(row => row.dataset.rank ?? '-').join('')"
     assert page.locator("#rows [role=row]").evaluate_all(ranks) == "041-235"
-    line.get_by_role("button", name="Select the 3 above").click()
+    line.get_by_role("button", name="Select the 3 rows above").click()
     expect(page.locator("#chosen")).to_contain_text("3 rows selected")
     labeling.press("1")
     labeling.saved(4)

@@ -40,8 +40,8 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     # What each way holds is told without a click, and what cannot be had is said in place.
     uncertain = page.locator("form.way", has_text="Uncertain")
     expect(uncertain.locator(".forecast")).to_contain_text("11 records. About")
-    suspects = page.locator("form.way", has_text="Suspects")
-    expect(suspects.locator(".forecast")).to_have_text("No label disagrees with its neighbours.")
+    suspects = page.locator("form.way", has_text="Likely mislabeled")
+    expect(suspects.locator(".forecast")).to_have_text("No likely mislabeled records found.")
     expect(suspects.locator("button")).to_be_hidden()
     expect(uncertain.locator("button")).to_be_visible()
 
@@ -68,8 +68,8 @@ def test_sessions_are_foretold_started_handed_out_and_put_away(
     # More like a label: the forecast follows the choice, and its likely part is one click.
     page.get_by_label("More like the label").select_option(label="billing")
     seed = page.locator("form.seed", has=page.locator("select"))
-    expect(seed.locator(".forecast")).to_contain_text("3 of these 11 look like billing")
-    seed.get_by_role("button", name="Start with these 3").click()
+    expect(seed.locator(".forecast")).to_contain_text("3 of these 11 are probably billing")
+    seed.get_by_role("button", name="Start with only these 3").click()
     expect(page).to_have_url(re.compile(r"/sessions/\d+$"))
     expect(page.locator(".record-row")).to_have_count(3)
 
@@ -132,15 +132,15 @@ def test_a_checked_session_is_accepted_and_undone_as_a_whole(
     accept = page.get_by_role("button", name="Accept the rest of the session")
 
     # Before anything is known, it is refused where one stands.
-    page.get_by_text("Accept the whole session after an audit").click()
+    page.get_by_text("Accept the whole session after a spot check").click()
     accept.click()
-    expect(page.get_by_role("alert")).to_contain_text("First label the 40 rows drawn")
-    page.get_by_role("button", name="Show the drawn rows").click()
+    expect(page.get_by_role("alert")).to_contain_text("Label the 40 rows of the spot check first")
+    page.get_by_role("button", name="Show the sampled rows").click()
     expect(page.locator(".record-row")).to_have_count(40)
     # Refused again, it is nothing that an undo would take back: the label before it is.
     page.keyboard.press("Enter")
     accept.click()
-    expect(page.get_by_role("alert")).to_contain_text("1 are labeled")
+    expect(page.get_by_role("alert")).to_contain_text("1 labeled so far")
     page.keyboard.press("z")
     expect(done).to_have_text("0")
     for n in range(40):
@@ -148,14 +148,15 @@ def test_a_checked_session_is_accepted_and_undone_as_a_whole(
         expect(done).to_have_text(str(n + 1))
     expect(page.locator("#n-sampled")).to_have_text("40")
     expect(page.locator("#acceptance")).to_have_text(
-        "Takes 60 of 60 open suggestions: those with a score of at least 80 %, 90 % on average."
+        "Accepts 60 of 60 open suggestions: those with a probability of at least 80 %, 90 % on "
+        "average."
     )
-    page.locator("#accept-all").get_by_label("Score at least").select_option("95 %")
+    page.locator("#accept-all").get_by_label("Minimum probability").select_option("95 %")
     expect(page.locator("#acceptance")).to_have_text(
-        "No open suggestion has a score of at least 95 %."
+        "No open suggestion has a probability of at least 95 %."
     )
-    page.locator("#accept-all").get_by_label("Score at least").select_option("80 %")
-    expect(page.locator("#acceptance")).to_contain_text("Takes 60 of 60")
+    page.locator("#accept-all").get_by_label("Minimum probability").select_option("80 %")
+    expect(page.locator("#acceptance")).to_contain_text("Accepts 60 of 60")
 
     # What is pressed while it is being accepted follows it, in its order.
     with requests_held(page, "**/accept"):
@@ -177,7 +178,7 @@ def test_a_checked_session_is_accepted_and_undone_as_a_whole(
 
     # The rows that are shown say at once what was accepted for them, and that it was taken back.
     page.get_by_role("button", name="Show all rows").click()
-    page.get_by_text("Accept the whole session after an audit").click()
+    page.get_by_text("Accept the whole session after a spot check").click()
     accept.click()
     expect(done).to_have_text("100")
     expect(page.locator('.record-row[data-verdict="label"]')).to_have_count(100)

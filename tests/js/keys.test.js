@@ -101,13 +101,13 @@ test("a letter that the user gave a label goes before a command's key", () => {
 test("a key that something else has, or that is reserved, is refused with the reason", () => {
   const { keys } = setUp({}, { b: 11 });
 
-  assert.match(keys.trouble("none", "Escape"), /kept for something else/);
-  assert.match(keys.trouble("none", "1"), /kept for something else/);
-  assert.match(keys.trouble("none", "f"), /already means: Flag/);
-  assert.match(keys.trouble("none", "b"), /is taken.*billing/);
+  assert.match(keys.trouble("none", "Escape"), /is reserved/);
+  assert.match(keys.trouble("none", "1"), /is reserved/);
+  assert.match(keys.trouble("none", "f"), /already used for: Flag/);
+  assert.match(keys.trouble("none", "b"), /is already used.*billing/);
   assert.equal(keys.trouble("none", "q"), null);
-  assert.match(keys.labelTrouble(12, "f"), /already means: Flag/);
-  assert.match(keys.labelTrouble(12, "b"), /is taken.*billing/);
+  assert.match(keys.labelTrouble(12, "f"), /already used for: Flag/);
+  assert.match(keys.labelTrouble(12, "b"), /is already used.*billing/);
   assert.match(keys.labelTrouble(12, "Enter"), /digit, a letter/);
   assert.equal(keys.labelTrouble(11, "b"), null);
   assert.equal(keys.labelTrouble(12, "3"), null);

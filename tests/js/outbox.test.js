@@ -144,7 +144,7 @@ test("an ended login keeps the change and says what to do", async () => {
   outbox.add(entry("a"));
   await settle();
 
-  assert.match(log[0][1], /log in in another tab/);
+  assert.match(log[0][1], /Log in in another tab/);
   assert.equal(outbox.isEmpty, false);
   outbox.sendNow();
   await settle();
@@ -174,7 +174,7 @@ test("a refusal without a body names the status", async () => {
   outbox.add(entry("a"));
   await settle();
 
-  assert.deepEqual(log, [["refused", "a", "The server answered 404."]]);
+  assert.deepEqual(log, [["refused", "a", "Server error 404."]]);
 });
 
 test("after a reload, unsaved changes are sent in their order with their keys", async () => {

@@ -52,13 +52,14 @@ def test_accepting_a_page_takes_suggestions_above_the_threshold_only(desk: Desk)
     session, client = start_mixed_session(desk), client_of(desk.ada)
     page = client.get(address(session)).text
     mean = round(100 * sum(s for s in SCORES if s >= 0.8) / N_SURE)
-    assert f"Takes {N_SURE} of 12 open suggestions" in page
+    assert f"Accepts {N_SURE} of 12 open suggestions" in page
     assert f"at least 80 %, {mean} % on average. The other 5 stay open." in page
 
     assert accept_page(client, desk, session) == 303
 
     assert labeled(desk) == [desk.records[i] for i in range(12) if SCORES[i] >= 0.8]
-    assert "No open suggestion has a score of at least 80 %." in client.get(address(session)).text
+    none_left = "No open suggestion has a probability of at least 80 %."
+    assert none_left in client.get(address(session)).text
     assert accept_page(client, desk, session, key="again") == 409
     assert accept_page(client, desk, session, key="low", min_score="0.5") == 303
     assert len(labeled(desk)) == 12
@@ -87,7 +88,7 @@ def test_a_program_sets_the_threshold_for_accepting(desk: Desk) -> None:
     )
 
     assert (refused.status_code, other.status_code, labeled(desk)) == (422, 422, [])
-    assert "1 of the 2 rows are not suggested" in refused.json()["title"]
+    assert "(1 of 2 do not)" in refused.json()["title"]
     assert client.post(url, json=body | {"min_score": 0.75}).status_code == 200
     assert len(labeled(desk)) == 2
 
@@ -139,7 +140,7 @@ def test_a_whole_session_is_accepted_above_the_threshold_only(database: str) -> 
     assert told["mean_score"] == pytest.approx(0.9, abs=1e-3)
     assert told["sentence"] in client.get(address(session)).text
     strict = client.get(f"{address(session)}/acceptance?min_score=0.95").text
-    assert strict == "No open suggestion has a score of at least 95 %."
+    assert strict == "No open suggestion has a probability of at least 95 %."
 
     refused = client.post(api, json={"key": "a", "min_score": 0.95})
     assert (refused.status_code, len(labeled(desk))) == (409, 40)
@@ -166,4 +167,4 @@ def test_what_reads_eighty_percent_is_eighty_percent() -> None:
 
     assert half < 0.8
     assert sum_up([half, 0.7949, 0.8], 0.8).n_taken == 2
-    assert sum_up([], 0.8).sentence == "No open suggestion has a score of at least 80 %."
+    assert sum_up([], 0.8).sentence == "No open suggestion has a probability of at least 80 %."

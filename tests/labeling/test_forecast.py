@@ -8,6 +8,6 @@ def test_without_suggestions_what_is_labeled_is_no_forecast_of_the_rest() -> Non
     known = Forecast(25, 1, 10, 3, "Refund", 0.44, 0.3, 0.6)
     done = Forecast(25, 25, 0, 3, "Refund", 0.2, 0.1, 0.3)
 
-    assert begun.sentence == "Nothing is suggested yet; 1 already labeled."
-    assert known.sentence == "About 44 % Refund, 30 to 60 %; 1 already labeled."
+    assert begun.sentence == "No suggestions yet; 1 already labeled."
+    assert known.sentence == "About 44 % Refund (95 % interval 30 to 60 %); 1 already labeled."
     assert done.sentence == "25 already labeled."

@@ -64,9 +64,9 @@ def test_what_one_judged_is_offered_to_others_alone(desk: Desk) -> None:
     theirs = start_session(desk.project, desk.ben, "random", k=12)
 
     assert set(order(theirs)) == set(desk.records)
-    with pytest.raises(Conflict, match="nothing left"):
+    with pytest.raises(Conflict, match="Nothing left"):
         start_session(desk.project, desk.ada, "random", k=12)
-    with read_session() as db, pytest.raises(Conflict, match="nothing left"):
+    with read_session() as db, pytest.raises(Conflict, match="Nothing left"):
         find_next_best(db, desk.project, desk.ada.id)
 
 

@@ -136,7 +136,8 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     assert chosen(desk) == NextBest(
         SessionKind.COLD_START,
         2,
-        "2 records from the middle of groups of similar ones: suggestions grow from them.",
+        "2 representative records, one for each group of similar ones: suggestions are learned "
+        "from them.",
     )
     desk.label(desk.ada, (10, 1), (9, 1), key="more")
     assert chosen(desk).kind == "coverage", "no suggestions yet"
@@ -145,18 +146,18 @@ def test_the_next_best_session_follows_the_project_from_its_first_record_to_its_
     assert chosen(desk) == NextBest(
         SessionKind.UNCERTAIN,
         9,
-        "No label that is suggested has 5 labeled records yet. These 9 teach most.",
+        "No suggested label has 5 labeled records yet. Labeling these 9 improves suggestions most.",
     )
 
     teach(desk, 0)
     session = start_next(desk.project, desk.ada)
     assert order(session) == [desk.records[i] for i in (0, 1, 2, 3, 4)]
     assert session.seed["why"] == (
-        "About 96 % of these 5 are billing, 50 to 100 %: label the wrong ones, then accept the "
-        "rest."
+        "About 96 % of these 5 are billing (95 % interval 50 to 100 %): correct the wrong ones, "
+        "then accept the rest."
     )
     label_all_but(desk)
-    with pytest.raises(Conflict, match="nothing left to label"):
+    with pytest.raises(Conflict, match="Nothing left to label"):
         start_next(desk.project, desk.ada)
 
 
@@ -181,9 +182,12 @@ def test_the_api_starts_the_next_best_session_with_its_reason(desk: Desk) -> Non
     desk.label(desk.ada, (11, 1), key="first")
     client = client_of(desk.ben)
     early = client.post("/api/v1/projects/letters/sessions/next").json()
-    assert (early["seed_kind"], "Or the surest of" in offered_page(client)) == ("uncertain", False)
+    assert (early["seed_kind"], "Or the most probable suggestions for" in offered_page(client)) == (
+        "uncertain",
+        False,
+    )
     teach(desk, 0, 4)
-    assert "Or the surest of" not in offered_page(client)
+    assert "Or the most probable suggestions for" not in offered_page(client)
     teach(desk, 0, 1)
 
     started = client.post("/api/v1/projects/letters/sessions/next")
@@ -217,7 +221,7 @@ def test_a_forecast_counts_what_is_labeled_and_forecasts_the_rest(desk: Desk) ->
     assert (told.label, told.n_labeled, told.n_unknown) == ("billing", 2, 0)
     assert told.share == pytest.approx(expected / 7, abs=1e-3)
     assert told.low == pytest.approx(expected / 7 - spread, abs=2e-3)
-    assert told.sentence == "About 77 % billing, 39 to 100 %; 2 already labeled."
+    assert told.sentence == "About 77 % billing (95 % interval 39 to 100 %); 2 already labeled."
 
 
 def test_a_forecast_learns_from_suggestions_that_were_wrong(desk: Desk) -> None:
@@ -266,7 +270,7 @@ def test_an_empty_session_kind_shows_the_reason_in_place_of_its_button(desk: Des
     none = client.get(address + "contradictions").text
     some = client.get(address + "uncertain").text
 
-    assert 'class="forecast-words is-none">No two records that read alike' in none
+    assert 'class="forecast-words is-none">No nearly identical records' in none
     assert "is-none" not in some
 
 
@@ -357,7 +361,7 @@ def test_a_session_with_too_many_wrong_suggestions_is_not_accepted(
     with write_session() as db, pytest.raises(AgreementTooLow, match="38 of the 40") as refused:
         accept_session(db, desk.project, session, desk.ada.id, key="all")
 
-    assert "at least 83 % of the session do; 90 % were asked for" in refused.value.sentence
+    assert "at least 83 % of the session do; 90 % are required" in refused.value.sentence
     assert n_labeled(desk) == 40
     with write_session() as db:
         accept_session(db, desk.project, session, desk.ada.id, key="all", target=0.8)
@@ -374,7 +378,7 @@ def test_the_page_shows_the_drawn_rows_alone(long: tuple[Desk, LabelingSession])
 
     shown = [rank for rank in range(100) if f'id="row-{rank}"' in page]
     assert shown == draw_sample_ranks(session)
-    assert 'Label 40 rows drawn by chance: <b id="n-sampled">3</b> are done' in page
+    assert 'Label 40 random rows: <b id="n-sampled">3</b> done' in page
     refused = client.post(f"{url}/accept-rest", data={"key": "form-1"})
     assert (refused.status_code, n_labeled(desk)) == (409, 3)
 
@@ -480,7 +484,7 @@ def test_suspects_are_labels_that_their_neighbours_disagree_with(desk: Desk) -> 
     session = start_session(desk.project, desk.ada, "likely_mislabeled")
 
     assert order(session)[0] == desk.records[9]
-    assert session.title == "Labels that disagree with their neighbours"
+    assert session.title == "Likely mislabeled records"
 
 
 def test_a_label_is_suspect_when_fewer_than_half_of_its_neighbours_agree(database: str) -> None:
@@ -506,7 +510,7 @@ def test_contradictions_stand_beside_each_other(desk: Desk) -> None:
 
     assert set(order(session)) == {desk.records[1], desk.records[4]}
     desk.label(desk.ada, (4, 0), key="mended")
-    with pytest.raises(Conflict, match="No two records that read alike"):
+    with pytest.raises(Conflict, match="No nearly identical records"):
         start_session(desk.project, desk.ada, "conflicts")
 
 

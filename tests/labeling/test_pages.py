@@ -30,7 +30,7 @@ def test_invalid_forms_are_refused_with_a_message(desk: Desk) -> None:
             422,
             "The record must be a whole number, not “1;DROP”",
         ),
-        ({"seed_kind": "cold_start"}, 409, "Records are still being embedded: 0 of 12"),
+        ({"seed_kind": "cold_start"}, 409, "Records are still being embedded (0 of 12)"),
         ({"seed_kind": "random", "q": "no such words"}, 409, "No record matches"),
     ):
         answer = client.post("/projects/letters/sessions", data=data)
@@ -89,7 +89,7 @@ def test_the_label_page_edits_and_undoes(desk: Desk) -> None:
     client.post(f"{root}/{billing}/merge", data={"into_id": str(delivery)})
     page = client.get(root).text
     assert "ada renamed “billing” to “invoices”" in page
-    assert "counts for delivery" in page
+    assert "merged into delivery" in page
     assert desk.consensus(0) == [1]
 
     change = re.search(rf"{root}/changes/(\d+)/undo", page)
@@ -99,10 +99,10 @@ def test_the_label_page_edits_and_undoes(desk: Desk) -> None:
     client.post(f"{root}/{delivery}/move", data={"steps": "-1"})
     client.post(f"{root}/{billing}/retire")
     page = client.get(root).text
-    assert "No longer offered" in page
+    assert "Not in use" in page
     assert page.index("delivery") < page.index("returns")
     client.post(f"{root}/{billing}/restore")
-    assert "No longer offered" not in client.get(root).text
+    assert "Not in use" not in client.get(root).text
 
 
 def test_annotators_add_labels_and_change_none(desk: Desk) -> None:
@@ -145,11 +145,11 @@ def test_a_newer_version_is_announced_and_one_click_away(desk: Desk) -> None:
     client = client_of(desk.ada)
     url = f"/projects/letters/sessions/{session.id}"
 
-    assert f"Version {encoder.number} is active now" in client.get(url).text
+    assert f"Version {encoder.number} is now active" in client.get(url).text
     again = client.post(f"{url}/restart")
 
     page = client.get(again.headers["location"]).text
     assert again.headers["location"] != url
-    assert "is active now" not in page
+    assert "is now active" not in page
     assert "version 1, raw" in page
-    assert f'href="{url}">Back to the session before' in page
+    assert f'href="{url}">Back to the previous session' in page

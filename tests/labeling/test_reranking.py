@@ -71,7 +71,7 @@ def test_the_end_is_proposed_where_the_seeds_label_is_no_longer_likely(desk: Des
     found = ordered(desk, session)
 
     assert (found.cut, found.is_reranked, found.n_learned) == (4, False, 0)
-    assert found.cut_sentence == "Below here fewer than half are likely billing."
+    assert found.cut_sentence == "Below this line, fewer than half are probably billing."
     assert directions(desk, session, found)[:4] == [BILLING] * 4
     decide(desk, session, *range(4))
     assert ordered(desk, session).cut is None, "nothing more of the session is likely billing"

@@ -91,7 +91,7 @@ def test_similar_sessions_wait_for_embedding_with_one_clear_sentence(desk: Desk)
     seed = build_seed("record", [desk.records[0]])
 
     for kind, given in (("record", seed), ("cold_start", None), ("uncertain", None)):
-        with pytest.raises(Conflict, match="still being embedded: 0 of 12"):
+        with pytest.raises(Conflict, match=r"still being embedded \(0 of 12\)"):
             start_session(desk.project, desk.ada, kind, seed=given)
 
 
@@ -285,5 +285,5 @@ def test_a_session_that_cannot_start_shows_the_reason(desk: Desk) -> None:
 def test_when_everything_is_labeled_there_is_nothing_to_start(desk: Desk) -> None:
     desk.label(desk.ada, *[(i, 0) for i in range(12)], key="all", source="page")
 
-    with pytest.raises(Conflict, match="nothing left to label"):
+    with pytest.raises(Conflict, match="Nothing left to label"):
         start_session(desk.project, desk.ada, "random")

@@ -39,7 +39,7 @@ def test_a_forecast_is_one_sentence_and_offers_the_likely_part(desk: Desk, ada: 
     words = forecast(ada, **seed)
 
     assert words.startswith("12 records. About 3")
-    assert "4 of these 12 look like billing. Start with these 4" in words
+    assert "4 of these 12 are probably billing. Start with only these 4" in words
     fragment = ada.get(f"{PAGE}/forecast", params=seed).text
     assert 'name="k" value="3"' in fragment, "the record itself is the fourth"
     shorter = ada.post(PAGE, data=seed | {"k": "3"}).headers["location"]
@@ -55,8 +55,10 @@ def test_a_forecast_is_about_the_label_that_is_looked_for(desk: Desk, ada: TestC
         {"seed_kind": "label", "label_id": str(desk.labels[0])},
         {"seed_kind": "record", "record_ids": str(desk.records[0])},
     ):
-        assert " % billing, " in forecast(ada, **asked)
-    assert " % delivery, " in forecast(ada, seed_kind="label", label_id=str(desk.labels[1]))
+        assert " % billing (95 % interval " in forecast(ada, **asked)
+    assert " % delivery (95 % interval " in forecast(
+        ada, seed_kind="label", label_id=str(desk.labels[1])
+    )
 
 
 def test_a_forecast_counts_labeled_records_or_shows_why_there_is_none(
@@ -67,9 +69,10 @@ def test_a_forecast_counts_labeled_records_or_shows_why_there_is_none(
     given = ",".join(map(str, desk.records[:3]))
 
     assert forecast(ada, seed_kind="given", record_ids=given) == (
-        "3 records. Nothing is suggested yet; 1 already labeled."
+        "3 records. No suggestions yet; 1 already labeled."
     )
-    assert forecast(ada, seed_kind="likely_mislabeled") == "No label disagrees with its neighbours."
+    mislabeled = forecast(ada, seed_kind="likely_mislabeled")
+    assert mislabeled == "No likely mislabeled records found."
     assert forecast(ada, seed_kind="random", k="5") == "5 records."
     assert "must be a whole number, not “many”" in forecast(ada, seed_kind="random", k="many")
     assert forecast(ada, seed_kind="random", q="number 7") == "1 record."
@@ -87,7 +90,7 @@ def test_the_page_lists_what_is_assigned_and_what_is_under_way(desk: Desk) -> No
     page = ben.get(PAGE).text
 
     assert (given.status_code, refused.status_code) == (303, 403)
-    assigned, others = page.split('id="assigned"')[1].split("Go on where you were")
+    assigned, others = page.split('id="assigned"')[1].split("Continue where you left off")
     assert "For Ben" in assigned
     assert "you 0 of 3" in assigned
     assert "Of Ben" in others
@@ -103,7 +106,7 @@ def test_a_session_is_hidden_and_found_again(desk: Desk, ada: TestClient) -> Non
     without = ada.get(PAGE).text
     with_hidden = ada.get(f"{PAGE}?hidden=yes").text
 
-    assert ("Random records" in without, "Show 1 hidden" in without) == (False, True)
+    assert ("Random records" in without, "Show 1 hidden session</a>" in without) == (False, True)
     assert "Random records" in with_hidden
     ada.post(f"{PAGE}/1/hide", data={"is_hidden": "no"})
     assert "Random records" in ada.get(PAGE).text
@@ -118,7 +121,7 @@ def test_an_admin_turns_on_multi_annotation(desk: Desk, ada: TestClient) -> None
     assert 'value="25"' in ada.get(PAGE).text
     ben = client_of(desk.ben)
     assert ben.post("/projects/letters/multi-annotation", data={"percent": "0"}).status_code == 403
-    assert "Independent opinions" not in ben.get(PAGE).text
+    assert "Multiple annotators" not in ben.get(PAGE).text
     assert (
         ada.post("/projects/letters/multi-annotation", data={"percent": "101"}).status_code == 422
     )

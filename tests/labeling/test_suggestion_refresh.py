@@ -56,7 +56,7 @@ def test_a_session_forecasts_its_open_rows(tuned_project: Project, ada: User) ->
     n_other = len(still_open - rows_of(browser, session_of(browser, **asked)))
     assert at_first == ""
     assert 0 < n_other < len(still_open)
-    assert told == f"{n_other} of its {len(still_open)} open rows would be others."
+    assert told == f"{n_other} of the {len(still_open)} open rows would be replaced."
 
 
 def test_what_chance_or_a_person_chose_does_not_depend_on_versions(
@@ -71,5 +71,5 @@ def test_what_chance_or_a_person_chose_does_not_depend_on_versions(
 
 
 def test_the_sentence_counts() -> None:
-    assert SessionChange(80, 12).sentence == "12 of its 80 open rows would be others."
-    assert SessionChange(80, 0).sentence == "Its open rows would stay the same."
+    assert SessionChange(80, 12).sentence == "12 of the 80 open rows would be replaced."
+    assert SessionChange(80, 0).sentence == "The open rows would stay the same."

@@ -120,7 +120,7 @@ def begin_action(
 
 def _check_key(key: str) -> None:
     if not 0 < len(key) <= KEY_LENGTH or not key.isprintable():
-        raise Invalid(f"A key has 1 to {KEY_LENGTH} characters that can be seen.")
+        raise Invalid(f"An idempotency key must have 1 to {KEY_LENGTH} printable characters.")
 
 
 def _compute_timing(db: Session, project_id: int, user_id: int) -> tuple[datetime, float]:
@@ -146,5 +146,5 @@ def require_action(
     """What came first with this key, where begin_act() found so. Raises Conflict, KeyReused."""
     action = find_replay(db, project_id, user_id, key, request_hash)
     if action is None:
-        raise Conflict("Another request with the same key is still under way. Try again.")
+        raise Conflict("Another request with the same key is still in progress. Try again.")
     return action

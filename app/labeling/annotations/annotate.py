@@ -117,9 +117,11 @@ def _check(
     db: Session, project: Project, annotations: Sequence[AnnotationInput], session_id: int | None
 ) -> None:
     if not 0 < len(annotations) <= MAX_PER_ACT:
-        raise Invalid(f"One act is about 1 to {MAX_PER_ACT:,} records, not {len(annotations):,}.")
+        raise Invalid(
+            f"You can label 1 to {MAX_PER_ACT:,} records at once ({len(annotations):,} given)."
+        )
     if len({annotation.record_id for annotation in annotations}) != len(annotations):
-        raise Invalid("A record is named twice.")
+        raise Invalid("The same record is listed twice.")
     for annotation in annotations:
         _check_one(annotation, project.is_multi_label)
     check_records(db, project.id, [annotation.record_id for annotation in annotations])
@@ -129,14 +131,14 @@ def _check(
 
 def _check_one(annotation: AnnotationInput, is_multi: bool) -> None:
     if annotation.verdict not in tuple(Verdict):
-        raise Invalid(f"A verdict is one of {', '.join(Verdict)}.")
+        raise Invalid(f"Unknown verdict. Use one of: {', '.join(Verdict)}.")
     if annotation.verdict != Verdict.LABEL:
         if annotation.label_ids:
-            raise Invalid("Only the verdict “label” carries labels.")
+            raise Invalid("Only the verdict “label” can have labels.")
     elif not annotation.label_ids:
-        raise Invalid("The verdict “label” needs a label.")
+        raise Invalid("The verdict “label” needs at least one label.")
     elif len(annotation.label_ids) > 1 and not is_multi:
-        raise Invalid("A record of this project carries one label.")
+        raise Invalid("Records of this project can have only one label.")
 
 
 def check_records(db: Session, project_id: int, record_ids: Sequence[int]) -> None:
@@ -164,7 +166,7 @@ def _check_labels(db: Session, project_id: int, annotations: Sequence[Annotation
         raise NotFound("label")
     for label_id in sorted(given):
         if labels[label_id].retired_at is not None:
-            raise Conflict(f"The label “{labels[label_id].name}” was retired. Choose another.")
+            raise Conflict(f"The label “{labels[label_id].name}” is retired. Choose another.")
 
 
 def _check_provenance(

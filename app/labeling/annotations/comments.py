@@ -35,7 +35,7 @@ def store_comment(
     check_records(db, project.id, [record_id])
     words = body.strip().replace("\0", "")
     if kind == "comment" and not 0 < len(words) <= LONGEST_COMMENT:
-        raise Invalid(f"A comment has 1 to {LONGEST_COMMENT:,} characters.")
+        raise Invalid(f"A comment must have 1 to {LONGEST_COMMENT:,} characters.")
     flagged = _find_own_flag(db, user_id, record_id) if kind == "flag" else None
     action = begin_action(
         db,

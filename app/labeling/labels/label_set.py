@@ -29,7 +29,7 @@ def may_edit(user: User) -> bool:
 def require_editor(user: User) -> None:
     """Raises NotAllowed for those who may only add labels."""
     if not may_edit(user):
-        raise NotAllowed("Only an admin or a reviewer may change labels that are in use.")
+        raise NotAllowed("Only an admin or a reviewer can change labels in use.")
 
 
 def find_label(db: Session, project_id: int, label_id: int) -> Label:
@@ -57,13 +57,13 @@ def _check_name(db: Session, label: Label, name: str) -> None:
         Label.id != label.id,
     )
     if db.scalar(same) is not None:
-        raise Conflict(f"There is a label “{name}” already. Merge the two instead.")
+        raise Conflict(f"A label “{name}” already exists. Merge the two instead.")
 
 
 def recolour(db: Session, project_id: int, label_id: int, colour: int, by: User | None) -> Label:
     """Give the label another of the 20 colours."""
     if not 0 <= colour < N_COLOURS:
-        raise Invalid(f"A colour is a number from 0 to {N_COLOURS - 1}.")
+        raise Invalid(f"The colour must be a number from 0 to {N_COLOURS - 1}.")
     label = find_label(db, project_id, label_id)
     _change(db, label, by, "recolour", {"colour": colour})
     return label
@@ -104,7 +104,7 @@ def merge(db: Session, project_id: int, label_id: int, into_id: int, by: User | 
     if target.merged_into_id is not None or target.retired_at is not None:
         raise Conflict(f"The label “{target.name}” is not in use. Choose another to merge into.")
     if label.merged_into_id is not None:
-        raise Conflict(f"The label “{label.name}” is merged already.")
+        raise Conflict(f"The label “{label.name}” is already merged.")
     _change(db, label, by, "merge", {"merged_into_id": target.id})
     return label
 
@@ -145,7 +145,7 @@ def _revert(db: Session, label: Label, change: LabelChange) -> None:
     if change.kind in ("add", "move"):
         return
     if any(_as_json(getattr(label, name)) != value for name, value in change.after.items()):
-        raise Conflict(f"The label “{label.name}” was changed again since. Undo that first.")
+        raise Conflict(f"The label “{label.name}” was changed again later. Undo that change first.")
     _set(db, label, change.before)
 
 

@@ -73,7 +73,7 @@ def _describe_change(change: LabelChange, names: dict[int, str]) -> str:
     return {
         "add": f"added “{name}”",
         "rename": f"renamed “{change.before.get('name')}” to “{change.after.get('name')}”",
-        "recolour": f"gave “{name}” another colour",
+        "recolour": f"changed the colour of “{name}”",
         "move": f"moved “{name}”",
         "retire": f"retired “{name}”",
         "merge": f"merged “{name}” into “{into}”",

@@ -13,6 +13,7 @@ from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.models import LabelingSession
 from app.models.enums import Verdict
+from app.web.wording import format_count
 
 MIN_SCORE = 0.8
 """Suggestions below this score are not accepted together unless a person lowers it."""
@@ -35,16 +36,16 @@ class Acceptance:
 
     @property
     def sentence(self) -> str:
-        """Such as "Takes 12 of 20 open suggestions: those of at least 80 %, 93 % on average."."""
+        """What pages show: how many suggestions are accepted, how probable, how many stay open."""
         least = f"{100 * self.min_score:.0f} %"
         if self.mean_score is None:
-            return f"No open suggestion has a score of at least {least}."
+            return f"No open suggestion has a probability of at least {least}."
         total = self.n_taken + self.n_left
-        words = f"Takes {self.n_taken:,} of {total:,} open suggestions"
+        words = f"Accepts {self.n_taken:,} of {format_count(total, 'open suggestion')}"
         mean = f"{100 * self.mean_score:.0f} % on average"
         left = f" The other {self.n_left:,} stay open." if self.n_left > 1 else ""
         left = " The other one stays open." if self.n_left == 1 else left
-        return f"{words}: those with a score of at least {least}, {mean}.{left}"
+        return f"{words}: those with a probability of at least {least}, {mean}.{left}"
 
 
 def is_sure_enough(score: float | None, min_score: float) -> bool:
@@ -65,8 +66,8 @@ def find_obstacle(db: Session, session: LabelingSession) -> str:
         return obstacle
     if len(load_session_suggestions(db, session.version_id).ids) == 0:
         return (
-            "Suggestions here come only from the labels of this session: label row by row. "
-            "Sessions that start once a version has learned from labels can be accepted."
+            "Label this session row by row: its suggestions come only from its own labels. "
+            "Several can be accepted at once in sessions started after the first training."
         )
     return ""
 
@@ -87,6 +88,6 @@ def check_suggestion_scores(annotations: Sequence[AnnotationInput], min_score: f
     )
     if n_unsure:
         raise Invalid(
-            f"{n_unsure:,} of the {len(annotations):,} rows are not suggested what they are given "
-            f"with a score of at least {100 * min_score:.0f} %. Nothing was accepted."
+            "Nothing was accepted. Each row must accept a suggestion with a probability of at "
+            f"least {100 * min_score:.0f} % ({n_unsure:,} of {len(annotations):,} do not)."
         )

@@ -40,9 +40,9 @@ class AgreementTooLow(Conflict):
     def __init__(self, n_right: int, n: int, target: float) -> None:
         low, _ = wilson_interval(n_right, n)
         super().__init__(
-            f"{n_right} of the {n} drawn rows agree with their suggestion, so at least "
-            f"{100 * low:.0f} % of the session do; {100 * target:.0f} % were asked "
-            "for. Nothing was accepted."
+            f"Nothing was accepted: {n_right} of the {n} sampled rows match their suggestion. With "
+            f"95 % confidence, at least {100 * low:.0f} % of the session do; "
+            f"{100 * target:.0f} % are required."
         )
 
 
@@ -86,7 +86,7 @@ def accept_session(
     if (done := find_replay(db, project.id, user_id, key, request_hash)) is not None:
         return done
     if project.is_multi_label:
-        raise Conflict("Only where a record carries one label can a whole session be accepted.")
+        raise Conflict("Only single-label projects can accept a whole session.")
     check_session(db, session)
     _check_agreement(db, session, user_id, target)
     rows = load_items(db, project, session, user_id, limit=session.n_records)
@@ -135,7 +135,7 @@ def _check_agreement(db: Session, session: LabelingSession, user_id: int, target
     agreed = _compare_sample(db, session, user_id, ranks)
     if len(agreed) < len(ranks):
         raise Conflict(
-            f"First label the {len(ranks)} rows drawn for the audit: {len(agreed)} are labeled."
+            f"Label the {len(ranks)} rows of the spot check first ({len(agreed)} labeled so far)."
         )
     n_right = sum(agreed)
     if wilson_interval(n_right, len(agreed))[0] < target:

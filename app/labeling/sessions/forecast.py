@@ -49,14 +49,14 @@ class Forecast:
 
     @property
     def sentence(self) -> str:
-        """Such as "About 92 % World, 86 to 96 %; 14 already labeled."."""
+        """Such as "About 92 % World (95 % interval 86 to 96 %); 14 already labeled."."""
         labeled = f"{self.n_labeled:,} already labeled." if self.n_labeled else ""
         if self.n_labeled == self.n_records:
             return labeled
         if self.label_id is None or 0 < self.n_unknown == self.n_records - self.n_labeled:
-            return labeled and f"Nothing is suggested yet; {labeled}"
+            return labeled and f"No suggestions yet; {labeled}"
         share, low, high = (f"{100 * each:.0f}" for each in (self.share, self.low, self.high))
-        words = f"About {share} % {self.label}, {low} to {high} %"
+        words = f"About {share} % {self.label} (95 % interval {low} to {high} %)"
         return f"{words}; {labeled}" if labeled else f"{words}."
 
 

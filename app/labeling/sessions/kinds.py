@@ -24,8 +24,8 @@ MOST_GIVEN = 10_000
 LONGEST_TITLE = 80
 UNLABELED = Filters(state="unlabeled")
 TOO_FEW_LABELED = (
-    "No label that is suggested has 5 labeled records yet: label some representative or uncertain "
-    "records first, or choose a label."
+    "No suggested label has 5 labeled records yet. Label some representative or uncertain records "
+    "first, or choose a label."
 )
 
 TitleBuilder = Callable[[Session, Project, Seed | None], str]
@@ -60,8 +60,8 @@ class Requirement(StrEnum):
     """What must be there before a session of a kind can start; the value tells people."""
 
     NOTHING = ""
-    LABELS = "Comes with the first label, once all records are embedded."
-    SUGGESTIONS = "Comes with the first suggestions."
+    LABELS = "Available after the first label, once all records are embedded."
+    SUGGESTIONS = "Available once there are suggestions."
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class KindDefinition:
         if self.empty:
             return self.empty
         if filters == UNLABELED:
-            return "There is nothing left to label: every record of this project has its label."
+            return "Nothing left to label: every record of this project is labeled."
         return "No record matches these filters."
 
 
@@ -167,7 +167,8 @@ def find_kind(name: str) -> KindDefinition:
         return SESSION_KINDS[SessionKind(name)]
     others = [each.kind for each in SESSION_KINDS.values() if not each.is_similarity]
     raise Invalid(
-        f"A session starts from records, a label, words, or as one of these: {', '.join(others)}."
+        "Unknown session kind. Start a session from records, a label or a text, or as one of "
+        f"these: {', '.join(others)}."
     )
 
 
@@ -181,7 +182,9 @@ def clean_title(words: str) -> str:
     """What somebody called a session, in one line. Raises Invalid for more than a line holds."""
     title = " ".join(words.split())
     if len(title) > LONGEST_TITLE:
-        raise Invalid(f"A title has at most {LONGEST_TITLE} characters, not {len(title):,}.")
+        raise Invalid(
+            f"A title can have at most {LONGEST_TITLE} characters ({len(title):,} given)."
+        )
     return title
 
 
@@ -196,7 +199,7 @@ def find_label_name(db: Session, project: Project, label_id: int | None) -> str:
 def _build_given_title(db: Session, project: Project, seed: Seed | None) -> str:
     n = len(seed.record_ids) if seed else 0
     if not 1 <= n <= MOST_GIVEN:
-        raise Invalid(f"Choose 1 to {MOST_GIVEN:,} records, not {n:,}.")
+        raise Invalid(f"Choose 1 to {MOST_GIVEN:,} records ({n:,} chosen).")
     return format_count(n, "chosen record")
 
 
@@ -204,7 +207,7 @@ def _build_record_title(db: Session, project: Project, seed: Seed | None) -> str
     if seed is None or not seed.record_ids:
         raise Invalid("Choose at least one record to start from.")
     if len(seed.record_ids) > MOST_RECORDS:
-        raise Invalid(f"A session starts from at most {MOST_RECORDS:,} records.")
+        raise Invalid(f"A session can start from at most {MOST_RECORDS:,} records.")
     known = load_excerpts(db, seed.record_ids, 2 * LONGEST_TITLE)
     if any(i not in known or known[i].project_id != project.id for i in seed.record_ids):
         raise NotFound("record")
@@ -226,8 +229,8 @@ def _build_suggested_title(db: Session, project: Project, seed: Seed | None) -> 
 
 def _build_text_title(db: Session, project: Project, seed: Seed | None) -> str:
     if seed is None or not seed.text:
-        raise Invalid("Say what the records should be similar to.")
-    return f"Similar to the words “{_shorten(seed.text)}”"
+        raise Invalid("Enter a text that the records should be similar to.")
+    return f"Similar to the text “{_shorten(seed.text)}”"
 
 
 def _shorten(text: str) -> str:
@@ -271,7 +274,7 @@ _DEFINITIONS = (
     ),
     KindDefinition(
         SessionKind.TEXT,
-        "Similar to words",
+        "Similar to a text",
         title=_build_text_title,
         seed="text",
         is_reranked=True,
@@ -282,10 +285,8 @@ _DEFINITIONS = (
         SessionKind.COLD_START,
         "Representative",
         title="Representative records",
-        description="One record from the middle of each group of similar ones: the best way to "
-        "begin.",
-        obstacle="These are the first labels: label them row by row, so that suggestions can "
-        "learn.",
+        description="One typical record from each group of similar records: the best way to start.",
+        obstacle="Label this session row by row: suggestions are learned from these first labels.",
     ),
     KindDefinition(
         SessionKind.SUGGESTED,
@@ -293,7 +294,7 @@ _DEFINITIONS = (
         title=_build_suggested_title,
         seed="label",
         is_seed_optional=True,
-        empty="Nothing more is suggested: label some representative or uncertain records first.",
+        empty="No suggestions left. Label some representative or uncertain records first.",
         default_size=USUAL_LENGTH,
         is_folded=True,
         is_reranked=True,
@@ -304,7 +305,8 @@ _DEFINITIONS = (
         SessionKind.UNCERTAIN,
         "Uncertain",
         title="Most uncertain records",
-        description="What the suggestions are least sure about: each of these labels teaches most.",
+        description="Records with the least certain suggestions: labeling them improves "
+        "suggestions most.",
         requires=Requirement.SUGGESTIONS,
         is_folded=True,
         is_version_dependent=True,
@@ -314,7 +316,7 @@ _DEFINITIONS = (
         SessionKind.COVERAGE,
         "Far from any label",
         title="Records far from any label",
-        description="Records that nothing labeled is like: new kinds hide there.",
+        description="Records unlike anything labeled so far; may contain new classes.",
         requires=Requirement.LABELS,
         is_folded=True,
         is_version_dependent=True,
@@ -322,30 +324,30 @@ _DEFINITIONS = (
     ),
     KindDefinition(
         SessionKind.RECENT,
-        "New",
+        "Last import",
         title="Records of the last import",
-        description="What the last import brought, as it stood in the file.",
+        description="Records of the last import, in the order of the file.",
         empty="Everything from the last import is labeled.",
         is_folded=True,
         has_forecast=True,
     ),
     KindDefinition(
         SessionKind.LIKELY_MISLABELED,
-        "Suspects",
-        title="Labels that disagree with their neighbours",
-        description="Labels that most of their nearest labeled neighbours disagree with.",
+        "Likely mislabeled",
+        title="Likely mislabeled records",
+        description="Records whose label differs from most of their nearest labeled neighbours.",
         requires=Requirement.LABELS,
-        empty="No label disagrees with its neighbours.",
+        empty="No likely mislabeled records found.",
         is_labeled=True,
         has_forecast=True,
     ),
     KindDefinition(
         SessionKind.CONFLICTS,
-        "Contradictions",
-        title="Alike, but labeled differently",
-        description="Records that read nearly the same and are labeled differently.",
+        "Conflicting labels",
+        title="Similar records, different labels",
+        description="Nearly identical records with different labels.",
         requires=Requirement.LABELS,
-        empty="No two records that read alike are labeled differently.",
+        empty="No nearly identical records have different labels.",
         is_labeled=True,
         has_forecast=True,
         is_pairwise=True,
@@ -354,16 +356,16 @@ _DEFINITIONS = (
         SessionKind.RANDOM,
         "Random",
         title="Random records",
-        description="Unlabeled records by chance: there while records are still being embedded.",
+        description="Random unlabeled records; available while records are still being embedded.",
     ),
-    # An audit asks what people say without their having read what the version would say.
+    # People label a hold-out sample without seeing suggestions.
     KindDefinition(
         SessionKind.HOLDOUT,
-        "Audit",
-        title="Audit: records drawn by chance",
-        description="Drawn by chance, shown without suggestions and never learned from: they "
-        "measure how often suggestions are right.",
-        empty="Every record of the project belongs to the audit already, and is labeled.",
+        "Hold-out sample",
+        title="Hold-out sample: random records",
+        description="Records drawn at random, shown without suggestions and never used for "
+        "training: they measure how often suggestions are correct.",
+        empty="Every record of the project is in the hold-out sample and labeled.",
         default_size=N_PER_SESSION,
         is_drawn_at_start=True,
         has_suggestions=False,

@@ -84,7 +84,7 @@ def choose_next_best(db: Session, project: Project, options: LabelingOptions) ->
     if len(options.open_ids) == 0:
         raise Conflict(SESSION_KINDS[SessionKind.RANDOM].explain_empty(UNLABELED))
     if loaded is None:
-        why = "Records are still being embedded: random ones can be labeled meanwhile."
+        why = "Records are still being embedded. You can label random records meanwhile."
         return NextBest(SessionKind.RANDOM, project.min_labels, why)
     if (missing := project.min_labels - count_labeled(db, project.id)) > 0:
         return NextBest(SessionKind.COLD_START, missing, _explain_cold_start(missing))
@@ -109,15 +109,15 @@ def find_searchable_version(db: Session, project: Project) -> LoadedVersion | No
 
 
 def _explain_cold_start(n: int) -> str:
-    records = format_count(n, "record")
-    return f"{records} from the middle of groups of similar ones: suggestions grow from them."
+    records = format_count(n, "representative record")
+    return f"{records}, one for each group of similar ones: suggestions are learned from them."
 
 
 def _propose_without_suggestions(project: Project, loaded: LoadedVersion) -> NextBest:
     if len(loaded.suggestions.ids):
-        why = "Nothing more is suggested: these are far from any label."
+        why = "No suggestions left: these records are far from any label."
         return NextBest(SessionKind.COVERAGE, project.min_labels, why)
-    why = "The first suggestions are on their way: meanwhile, records far from any label."
+    why = "The first suggestions are being computed. Meanwhile: records far from any label."
     return NextBest(SessionKind.COVERAGE, N_TEACHING, why)
 
 
@@ -128,14 +128,18 @@ def _is_worth_asking(certainty: SuggestionScores) -> bool:
 
 def _explain_uncertain(page: SuggestionBatch) -> str:
     return (
-        f"No page of suggestions is sure enough to be accepted: the best is about "
-        f"{100 * page.expected / len(page.ids):.0f} % right. These {N_TEACHING} teach most."
+        "No batch of suggestions is reliable enough to accept: the best is about "
+        f"{100 * page.expected / len(page.ids):.0f} % correct. Labeling these {N_TEACHING} "
+        "improves suggestions most."
     )
 
 
 def _teaches_untaught(n: int) -> str:
-    these = "This one teaches" if n == 1 else f"These {n} teach"
-    return f"No label that is suggested has {LEAST_LABELED} labeled records yet. {these} most."
+    these = "this one" if n == 1 else f"these {n}"
+    return (
+        f"No suggested label has {LEAST_LABELED} labeled records yet. Labeling {these} improves "
+        "suggestions most."
+    )
 
 
 def _propose_batch(
@@ -144,15 +148,15 @@ def _propose_batch(
     expected = forecast_records(db, project, loaded.suggestions, np.sort(page.ids))
     n = len(page.ids)
     if n == 1:
-        why = f"This one is probably {expected.label}: accept it after a look."
+        why = f"This record is probably {expected.label}: check it, then accept."
         return NextBest(SessionKind.SUGGESTED, 1, why, page.label_id)
     share, low, high = (
         f"{100 * each:.0f}" for each in (expected.share, expected.low, expected.high)
     )
-    words = f"About {share} % of these {n} are {expected.label}, {low} to {high} %"
+    words = f"About {share} % of these {n} are {expected.label} (95 % interval {low} to {high} %)"
     if share == "100":
         words = f"Nearly all of these {n} are {expected.label}, at least {low} %"
-    why = f"{words}: label the wrong ones, then accept the rest."
+    why = f"{words}: correct the wrong ones, then accept the rest."
     return NextBest(SessionKind.SUGGESTED, n, why, page.label_id)
 
 

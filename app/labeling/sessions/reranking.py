@@ -47,7 +47,7 @@ class RowOrder:
         """What the proposed end means."""
         if self.cut_label is None:
             return ""
-        return f"Below here fewer than half are likely {self.cut_label.name}."
+        return f"Below this line, fewer than half are probably {self.cut_label.name}."
 
 
 @dataclass(frozen=True)

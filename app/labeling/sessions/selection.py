@@ -209,7 +209,7 @@ def _build_issue_strategy(
 
 def _require_seed(request: SelectionRequest) -> Seed:
     if request.seed is None:
-        raise Invalid("Say which records, label or words the session starts from.")
+        raise Invalid("Choose the records, label or text that the session starts from.")
     return request.seed
 
 

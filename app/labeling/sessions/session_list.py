@@ -93,7 +93,7 @@ def set_hidden(db: Session, session: LabelingSession, by: User, *, is_hidden: bo
     Raises NotAllowed for a session that somebody else began, unless an admin asks.
     """
     if session.user_id != by.id and by.role != Role.ADMIN:
-        raise NotAllowed("Only whoever began a session hides it.")
+        raise NotAllowed("Only the person who started this session, or an admin, can hide it.")
     ours = db.get_one(LabelingSession, session.id)
     ours.hidden_at = utc_now() if is_hidden else None
 

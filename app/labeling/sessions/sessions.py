@@ -97,7 +97,7 @@ def resolve_size(kind: KindDefinition, k: int | None) -> int:
     """How many records a session of this kind holds. Raises Invalid for too many or none."""
     size = (kind.default_size or settings().session_size) if k is None else k
     if not 1 <= size <= MOST_RECORDS:
-        raise Invalid(f"A session holds 1 to {MOST_RECORDS:,} records, not {size:,}.")
+        raise Invalid(f"A session can have 1 to {MOST_RECORDS:,} records ({size:,} requested).")
     return size
 
 
@@ -132,7 +132,7 @@ def preview_record_ids(
     kind = find_kind(seed_kind)
     if kind.is_drawn_at_start:
         raise Invalid(
-            f"An {kind.name.lower()} cannot be forecast: its records are drawn when it starts."
+            f"A {kind.name.lower()} cannot be forecast: its records are drawn when it starts."
         )
     open_filters = exclude_already_judged(db, project, user_id, filters)
     selection = select_records(db, project, kind, seed, resolve_size(kind, k), open_filters)
@@ -228,9 +228,9 @@ class SessionChange:
     def sentence(self) -> str:
         """As the page says it."""
         if self.n_other == 0:
-            return "Its open rows would stay the same."
+            return "The open rows would stay the same."
         rows = "row" if self.n_open == 1 else "rows"
-        return f"{self.n_other:,} of its {self.n_open:,} open {rows} would be others."
+        return f"{self.n_other:,} of the {self.n_open:,} open {rows} would be replaced."
 
 
 def preview_change(

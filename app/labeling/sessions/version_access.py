@@ -42,8 +42,8 @@ def require_suggestions(db: Session, project: Project, version: Version) -> Sugg
     suggestions = require_open_version(db, project, version.id).suggestions
     if len(suggestions.ids) == 0:
         raise Conflict(
-            "There are no suggestions yet: they come with the first "
-            f"{project.min_labels} labels. Begin with representative or random records."
+            f"No suggestions yet: they appear after the first {project.min_labels} labels. "
+            "Start with representative or random records."
         )
     return suggestions
 
@@ -61,8 +61,8 @@ def build_embedding_error(db: Session, project: Project) -> AppError:
     """Why similarity is not to be had yet, and what can be done meanwhile."""
     so_far = load_embedding_progress(db, project)
     if so_far.n_total == 0:
-        return Conflict("This project has no records yet: import some first.")
+        return Conflict("This project has no records yet. Import some first.")
     return Conflict(
-        f"Records are still being embedded: {so_far.n_done:,} of {so_far.n_total:,}. Random "
-        "records can be labeled at once; the similar ones follow when that is done."
+        f"Records are still being embedded ({so_far.n_done:,} of {so_far.n_total:,}). You can "
+        "label random records meanwhile; similarity is available when this is done."
     )

@@ -43,10 +43,10 @@ def assign(
     project, Invalid for too many.
     """
     if not can_assign(by):
-        raise NotAllowed("Only an admin or a reviewer assigns sessions.")
+        raise NotAllowed("Only an admin or a reviewer can assign sessions.")
     wanted = set(user_ids)
     if len(wanted) > MOST_ASSIGNED:
-        raise Invalid(f"A session is assigned to at most {MOST_ASSIGNED} people.")
+        raise Invalid(f"A session can be assigned to at most {MOST_ASSIGNED} people.")
     if wanted - {user.id for user in list_assignable_users(db, project)}:
         raise NotFound("user")
     ours = Assignment.session_id == session.id

@@ -55,9 +55,9 @@ def set_multi_annotation(
     Settles what was said about them anew. Raises Invalid for shares and numbers out of range.
     """
     if not 0 <= share <= 1:
-        raise Invalid("The share is given in percent, from 0 to 100.")
+        raise Invalid("The share of records must be 0 to 100 %.")
     if not 2 <= n_people <= MOST_PEOPLE:
-        raise Invalid(f"A record is judged by 2 to {MOST_PEOPLE} people.")
+        raise Invalid(f"The number of annotators per record must be 2 to {MOST_PEOPLE}.")
     lock_merge_targets(db, project.id)
     locked = db.get_one(Project, project.id)
     before = locked.multi_annotation_from or "g"  # Sorts after every hash.

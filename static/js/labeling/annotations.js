@@ -7,7 +7,7 @@ export const createAnnotations = (root, rowCache, rows, rowView, progress, annou
   const api = `/api/v1/projects/${project}`;
   const sessionId = Number(session);
   const next = { undo: Number(root.dataset.undo) || null, redo: Number(root.dataset.redo) || null };
-  const SAVED = { label: "Saved", comment: "Saved", accept: "Accepted", undo: "Undone", redo: "Done again" };
+  const SAVED = { label: "Saved", comment: "Saved", accept: "Accepted", undo: "Undone", redo: "Redone" };
   const done = [];
   const undone = [];
   const newKey = () =>

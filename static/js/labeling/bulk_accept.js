@@ -16,12 +16,12 @@ export const createBulkAccept = (root, { rows, rowView, annotations, threshold, 
   const sentenceOf = (open, nLeftOut) => {
     const taken = sure(open);
     const least = percent(Number(choice.value));
-    if (taken.length === 0) return `No open suggestion has a score of at least ${least}.`;
+    if (taken.length === 0) return `No open suggestion has a probability of at least ${least}.`;
     const mean = taken.reduce((sum, row) => sum + scoreOf(row), 0) / taken.length;
     const nLeft = open.length - taken.length;
     const left = nLeft > 1 ? ` The other ${counted(nLeft)} stay open.` : nLeft === 1 ? " The other one stays open." : "";
-    const rest = nLeftOut > 0 ? ` ${counted(nLeftOut)} rows further down are left for another time.` : "";
-    return `Takes ${counted(taken.length)} of ${counted(open.length)} open suggestions: those with a score of at least ${least}, ${percent(mean)} on average.${left}${rest} One undo takes it back.`;
+    const rest = nLeftOut > 0 ? ` ${counted(nLeftOut)} more further down ${nLeftOut === 1 ? "is" : "are"} not included.` : "";
+    return `Accepts ${counted(taken.length)} of ${counted(open.length)} open ${open.length === 1 ? "suggestion" : "suggestions"}: those with a probability of at least ${least}, ${percent(mean)} on average.${left}${rest} One undo reverts this.`;
   };
 
   const show = (open, around, nLeftOut) => {
@@ -29,7 +29,7 @@ export const createBulkAccept = (root, { rows, rowView, annotations, threshold, 
     const [n, nHere] = [sure(open).length, sure(around).length];
     all.textContent = `Accept ${counted(n)}`;
     all.disabled = n === 0;
-    here.textContent = `Only the ${counted(nHere)} around this row`;
+    here.textContent = `Only ${counted(nHere)} near this row`;
     here.hidden = nHere === 0 || nHere === n;
   };
 
@@ -73,7 +73,7 @@ export const createBulkAccept = (root, { rows, rowView, annotations, threshold, 
     const chosen = rows.selected();
     const [open, around, nLeftOut] = chosen.length > 0 ? [chosen.filter(isOpen), [], 0] : await openRows();
     if (open.length === 0) {
-      announcer.toast("There is no open suggestion to accept.", false);
+      announcer.toast("There are no open suggestions to accept.", false);
       return;
     }
     const taken = await ask(open, around, nLeftOut);

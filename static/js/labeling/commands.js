@@ -76,9 +76,9 @@ export const createCommands = (root, parts) => {
 
   const acceptOne = (row) => {
     if (rowView.isDecided(row)) {
-      announcer.toast("Nothing was saved: this row is decided. Press a label’s key to change it.", false);
+      announcer.toast("This row is already decided. Press a label’s key to change it.", false);
       rows.step(1);
-    } else if (acceptedLabels(row).length === 0) announcer.toast("There is no suggestion to accept.", false);
+    } else if (acceptedLabels(row).length === 0) announcer.toast("This row has no suggestion to accept.", false);
     else annotate([acceptedAnnotation(row)]);
   };
 

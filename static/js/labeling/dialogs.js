@@ -38,7 +38,7 @@ export const createDialogs = (root, keys, labelKeys) => {
       render();
       buttonOf(of).focus();
     });
-    change.setAttribute("aria-label", changing === of ? "Press a key" : `Change the key: ${words}`);
+    change.setAttribute("aria-label", changing === of ? "Press a key" : `Change the shortcut: ${words}`);
     const last = document.createElement("td");
     last.append(change);
     const made = document.createElement("tr");
@@ -80,7 +80,7 @@ export const createDialogs = (root, keys, labelKeys) => {
       headers: { "Content-Type": "application/json", Accept: "application/json" },
       body: JSON.stringify({ keys: keys.own, ...choices }),
     }).catch(() => null);
-    showTrouble(response?.ok ? "" : "Your keys could not be stored; they hold until this page is left.");
+    showTrouble(response?.ok ? "" : "Your shortcuts could not be saved. They apply until you leave this page.");
   };
 
   let kept = Promise.resolve();

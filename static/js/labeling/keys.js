@@ -26,37 +26,37 @@ const OURS = {
   help: ["?"],
 };
 const WORDS = {
-  accept: "Accept the suggestion, or save the labels switched on (on a decided row: only move on)",
+  accept: "Accept the suggestion, or save the labels switched on (on a decided row: next row)",
   none: "None of these",
-  skip: "Skip (on a decided row: only move on)",
-  not_similar: "Not similar to what the session started from",
-  undo: "Undo, as often as you like",
+  skip: "Skip (on a decided row: next row)",
+  not_similar: "Not similar to the session’s starting point",
+  undo: "Undo, repeatedly",
   redo: "Redo",
   next: "Next row",
-  previous: "Row before",
+  previous: "Previous row",
   first: "First row",
   last: "Last row",
-  select: "Select rows: press here, move, press a label",
+  select: "Start a selection: move to extend it, then press a label’s key",
   invert: "Invert the selection among undecided rows",
-  threshold: "Select by similarity or by the chance of the suggestion",
-  accept_page: "Accept the sure ones of the other suggestions, or of the selection",
-  palette: "Find a label by typing",
-  similar: "Start a session from this row, or from the selection",
+  threshold: "Select by minimum similarity or probability",
+  accept_page: "Accept suggestions above a probability, in the session or the selection",
+  palette: "Find a label by name",
+  similar: "Start a session of records similar to this row or the selection",
   flag: "Flag",
   comment: "Comment",
-  whole: "Show the whole of a long text, or fold it again",
-  fields: "Show the record's fields, or hide them",
-  differences: "Underline what is unlike the start",
+  whole: "Show the full text of a long record, or shorten it",
+  fields: "Show or hide the record’s fields",
+  differences: "Underline differences from the starting record",
   map: "Show this record on the map",
   search: "Search",
-  help: "These keys",
+  help: "Keyboard shortcuts",
 };
 const CAPS = { " ": "Space", ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc" };
 const GROUPS = {
   "Labeling": ["accept", "palette", "none", "skip", "not_similar", "undo", "redo", "flag", "comment"],
-  "Many at once": ["select", "threshold", "invert", "accept_page"],
-  "Moving and looking": ["next", "previous", "first", "last", "whole", "fields", "differences"],
-  "Elsewhere": ["similar", "map", "search", "help"],
+  "Several rows": ["select", "threshold", "invert", "accept_page"],
+  "Navigation": ["next", "previous", "first", "last", "whole", "fields", "differences"],
+  "Other": ["similar", "map", "search", "help"],
 };
 // Escape always ends what is open, and nothing destructive lies on a key pressed by mistake.
 const RESERVED = new Set(["Escape", "Tab", "Backspace", "Delete"]);
@@ -107,23 +107,23 @@ export const createKeys = (own, labelKeys) => {
   const isDigit = (key) => /^[0-9]$/.test(key);
   const heldBy = (key, command) => {
     const other = Object.keys(OURS).find((each) => each !== command && keysOf(each).includes(key));
-    return other ? `${capOf(key)} already means: ${WORDS[other]}.` : null;
+    return other ? `${capOf(key)} is already used for: ${WORDS[other]}.` : null;
   };
   const heldByLabel = (key, id) => {
     const why = labelKeys.trouble(id, key);
-    return why && `${capOf(key)} is taken. ${why}`;
+    return why && `${capOf(key)} is already used. ${why}`;
   };
   // Why a command cannot have this key, or null.
   const trouble = (command, key) => {
-    if (RESERVED.has(key) || isDigit(key)) return `${capOf(key)} is kept for something else.`;
+    if (RESERVED.has(key) || isDigit(key)) return `${capOf(key)} is reserved.`;
     return heldBy(key, command) ?? heldByLabel(key, null);
   };
   // The same of a label.
   const labelTrouble = (id, key) => {
     if (isDigit(key)) return null;
-    if (RESERVED.has(key) || key.length !== 1) return "A label takes a digit, a letter or another sign.";
+    if (RESERVED.has(key) || key.length !== 1) return "A label’s key must be a digit, a letter or a symbol.";
     const held = heldBy(key, null);
-    return held ? `${held} Change that key first, or choose another.` : heldByLabel(key, id);
+    return held ? `${held} Change that shortcut first, or choose another key.` : heldByLabel(key, id);
   };
   const paintCaps = (root) => {
     for (const cap of root.querySelectorAll("kbd[data-cap]")) {

@@ -46,7 +46,7 @@ export const createLabelKeys = (root) => {
     const response = await fetch(location.href).catch(() => null);
     const text = response?.ok ? await response.text().catch(() => null) : null;
     if (wish !== newest) return;
-    if (text === null) showNotice("The labels could not be shown anew: the server cannot be reached. Reload the page.", "bad");
+    if (text === null) showNotice("The labels could not be refreshed: the server cannot be reached. Reload the page.", "bad");
     else show(new DOMParser().parseFromString(text, "text/html"));
   };
 
@@ -74,7 +74,7 @@ export const createLabelKeys = (root) => {
     // Why no label can have this letter, as far as labels know; or null.
     trouble(id, key) {
       const other = letters.get(key);
-      return other && other !== id ? `It gives the label “${nameOf(other)}”.` : null;
+      return other && other !== id ? `It applies the label “${nameOf(other)}”.` : null;
     },
     give(id, key) {
       change();

@@ -79,7 +79,7 @@ export const createLabelPalette = (root, parts, choose) => {
     shown = matching();
     active = Math.min(active, Math.max(shown.length - 1, 0));
     list.replaceChildren(...shown.map(option));
-    status.textContent = shown.length === 0 ? "No label has such a name." : `${shown.length} of ${labels.length} labels`;
+    status.textContent = shown.length === 0 ? "No matching label." : `${shown.length} of ${labels.length} labels`;
     point();
   };
 

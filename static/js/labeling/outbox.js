@@ -56,7 +56,7 @@ export const createOutbox = (user, events) => {
 
   const sentenceOf = async (response) => {
     const body = await response.json().catch(() => null);
-    return body?.title ?? `The server answered ${response.status}.`;
+    return body?.title ?? `Server error ${response.status}.`;
   };
 
   const send = async (entry) => {
@@ -71,7 +71,7 @@ export const createOutbox = (user, events) => {
       finish(entry);
       events.saved(entry, answer);
     } else if (response.status === 401) {
-      later("Your login has ended: log in in another tab, then save now.", 5);
+      later("Your login has expired. Log in in another tab, then choose “Save now”.", 5);
     } else if ([408, 425, 429].includes(response.status) || response.status >= 500) {
       later(await sentenceOf(response), Number(response.headers.get("Retry-After")) || 0);
     } else {

@@ -34,7 +34,7 @@ const onSelect = (n, nLeftOut) => {
   const words = n === 0 ? "" : `${n.toLocaleString("en")} ${n === 1 ? "row" : "rows"} selected`;
   find("#chosen").hidden = n === 0;
   find("#chosen span").textContent = words;
-  announcer.announce(nLeftOut > 0 ? `${words}. One action takes no more.` : words || "Nothing is selected.");
+  announcer.announce(nLeftOut > 0 ? `${words}. The limit for one action is reached.` : words || "No rows selected.");
   if (n === 0) order.released();
 };
 

@@ -8,7 +8,7 @@ export const createRecordTexts = (root, announcer) => {
   const read = async (url) => {
     const response = await fetch(url).catch(() => null);
     if (response?.ok) return response.text();
-    showNotice("This could not be loaded: the server cannot be reached.", "bad");
+    showNotice("Loading failed: the server cannot be reached.", "bad");
     return null;
   };
 
@@ -26,7 +26,7 @@ export const createRecordTexts = (root, announcer) => {
       return;
     }
     if (!row?.querySelector(".whole")) {
-      announcer.toast("This text is shown whole.", false);
+      announcer.toast("The full text is already shown.", false);
       return;
     }
     const text = await read(`${base}/texts/${row.dataset.rank}`);
@@ -36,7 +36,7 @@ export const createRecordTexts = (root, announcer) => {
     box.dir = "auto";
     box.tabIndex = 0;
     box.setAttribute("role", "region");
-    box.setAttribute("aria-label", "The whole text");
+    box.setAttribute("aria-label", "Full text");
     box.textContent = text;
     const start = row.querySelector(".record-text");
     start.hidden = true;

@@ -67,7 +67,7 @@ export const createReranking = (root, tools) => {
   const showMarker = () => {
     const n = latest.n_learned;
     marker.hidden = !(latest.is_reranked && viewSettings.isReranked);
-    marker.textContent = n > 0 ? `re-ranked by ${n} ${n === 1 ? "label" : "labels"}` : "re-ranked";
+    marker.textContent = n > 0 ? `re-ranked after ${n} ${n === 1 ? "label" : "labels"}` : "re-ranked";
   };
 
   // The line stands before the first of the rows to come that falls below the proposed end.
@@ -82,7 +82,7 @@ export const createReranking = (root, tools) => {
       return;
     }
     divider.querySelector("span").textContent = latest.cut_sentence;
-    divider.querySelector("button").textContent = `Select the ${above().length} above`;
+    divider.querySelector("button").textContent = `Select the ${above().length} rows above`;
     virtualRows.setDivider(place - 1, divider);
   };
 
@@ -96,7 +96,7 @@ export const createReranking = (root, tools) => {
   rowCache.dress(suggest);
   viewSettings.onRerank(async () => {
     await apply();
-    announcer.announce(viewSettings.isReranked ? "Rows below are re-ranked as you label." : "The order of the session is kept.");
+    announcer.announce(viewSettings.isReranked ? "Rows below are re-ranked as you label." : "Re-ranking is off.");
   });
 
   return {

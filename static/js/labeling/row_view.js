@@ -1,5 +1,5 @@
 // What is painted on a row: its annotation, whether it is saved, what is suggested.
-const STATES = { saving: "saving…", saved: "saved", unsaved: "not saved", refused: "refused", pending: "Enter saves" };
+const STATES = { saving: "saving…", saved: "saved", unsaved: "not saved", refused: "refused", pending: "Enter to save" };
 
 export const createRowView = (root) => {
   const chips = () => root.querySelector("#chips").content;
@@ -61,7 +61,7 @@ export const createRowView = (root) => {
 
   const suggestion = ([id, score]) => {
     const made = words("", "suggestion");
-    made.title = "What is suggested by the labels so far, and the chance that it is right";
+    made.title = "Suggested label and the probability that it is correct";
     const marked = chip(id);
     marked.classList?.add("is-suggested");
     made.append(marked, words(`${Math.round(100 * score)} %`, "score-words"));

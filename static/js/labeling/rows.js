@@ -62,7 +62,7 @@ export const createRows = (root, rowCache, virtualRows, rowView, events) => {
   };
   const goBack = (row) => {
     if (row) focus(row);
-    else showNotice("Took back an action outside of this session.", "info");
+    else showNotice("Undid an action from outside this session.", "info");
     return row !== null;
   };
 

@@ -59,7 +59,7 @@ export const createThreshold = (root, rowCache, rows, rowView) => {
   };
 
   const count = (n, nLeftOut) => {
-    const rest = nLeftOut > 0 ? ` One action takes at most ${(n - nLeftOut).toLocaleString("en")}: the rest afterwards.` : "";
+    const rest = nLeftOut > 0 ? ` One action can include at most ${(n - nLeftOut).toLocaleString("en")} of them.` : "";
     words.textContent = `${n.toLocaleString("en")} of ${present().length.toLocaleString("en")} undecided rows selected.${rest}`;
   };
 
@@ -88,7 +88,7 @@ export const createThreshold = (root, rowCache, rows, rowView) => {
     panel.querySelector("span.soft").hidden = isEmpty;
     if (isEmpty) words.textContent = "These rows have neither a similarity nor a suggestion.";
     else {
-      words.textContent = "Move a slider to the left.";
+      words.textContent = "Move a slider to the left to select rows.";
       sliders[lead].focus();
     }
   };
@@ -113,7 +113,7 @@ export const createThreshold = (root, rowCache, rows, rowView) => {
     refresh() {
       if (panel.hidden) return;
       Object.keys(sliders).forEach(caption);
-      words.textContent = `${present().length.toLocaleString("en")} undecided rows are left.`;
+      words.textContent = `Undecided rows left: ${present().length.toLocaleString("en")}.`;
     },
   };
 };

@@ -9,7 +9,7 @@ export const createViewSettings = (root, rows, announcer) => {
       headers: { "Content-Type": "application/json", Accept: "application/json" },
       body: JSON.stringify(changes),
     }).catch(() => null);
-    if (!response?.ok) announcer.toast("Your choice could not be stored; it holds until this page is left.", false);
+    if (!response?.ok) announcer.toast("Your choice could not be saved. It applies until you leave this page.", false);
   };
 
   const paint = () => {
