@@ -43,7 +43,7 @@ def find_default_model_folder() -> Path:
     with weights.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != DEFAULT_MODEL_SHA256:
             raise ModelNotAvailable(
-                f"The weights of {DEFAULT_MODEL} are not those that were published."
+                f"The weights of {DEFAULT_MODEL} differ from the published ones."
             )
     check_folder(folder)
     return folder
