@@ -147,8 +147,8 @@ def _compute_centres(data: DeepTrainingData, parts: DataSplit) -> torch.Tensor:
 def _check_enough(n: int) -> None:
     if n < LEAST_LEARNED:
         raise ValueError(
-            f"A deep run needs at least {LEAST_LEARNED} records that are sure enough of their "
-            f"label to learn from, and there are {n}."
+            f"A deep run needs at least {LEAST_LEARNED} records with a sufficiently certain label, "
+            f"and there are {n}."
         )
 
 

@@ -71,7 +71,7 @@ def _check_config(path: Path) -> None:
     values = _read_json(path)
     found = CODE_KEYS & set(values) if isinstance(values, dict) else set()
     if found:
-        raise ModelNotAvailable(f"The model's {path.name} asks for code to be run: {min(found)}.")
+        raise ModelNotAvailable(f"The model's {path.name} would run code: {min(found)}.")
 
 
 def _check_modules(path: Path) -> None:
