@@ -140,7 +140,7 @@ def test_train_queues_a_run_and_refuses_a_second(project: Project) -> None:
 
     assert isinstance(first, dict)
     assert (first["number"], first["status"], first["is_forced"]) == (1, "queued", False)
-    assert (second.exit_code, second.stderr.strip()) == (1, "Run 1 is already going.")
+    assert (second.exit_code, second.stderr.strip()) == (1, "Run 1 is already queued or running.")
     assert (unknown.exit_code, len(unknown.stderr.strip().splitlines())) == (1, 1)
 
 

@@ -25,7 +25,7 @@ class Report(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Examples:
-    """Records whose labels are known: what tuning learns from and what evaluation asks about.
+    """Labeled records: for training and for evaluation.
 
     rows       (m,) int64, row of each example in the vectors
     classes    (m,) int64, index into label_ids; for multi-label examples not read, and may be empty
@@ -34,7 +34,7 @@ class Examples:
                split
     weights    (m,) float32, how much each counts
     targets    (m, K) bool, which labels each carries: for multi-label projects, else None
-    apart      (p, 2) int64, pairs of rows, labeled or not, that somebody said are not alike
+    apart      (p, 2) int64, pairs of rows, labeled or not, marked as not similar
 
     Raises ValueError if the lengths disagree or a class is outside the labels.
     """

@@ -70,7 +70,7 @@ def _scan(index: Any, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Ve
 def write_index(index: Any, path: Path) -> None:
     """Write to path and wait until it is on the disk."""
     with path.open("wb") as written:
-        # FAISS' own writer says nothing when the last bytes meet a full disk.
+        # The writer of FAISS reports no error when the disk fills at the last bytes.
         faiss.write_index(index, faiss.PyCallbackIOWriter(written.write))  # type: ignore[attr-defined]
         written.flush()
         os.fsync(written.fileno())
@@ -81,7 +81,7 @@ def read_index(path: Path) -> Any:
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
-        raise ValueError(f"{Path(path).name} is not a whole index.") from error
+        raise ValueError(f"{Path(path).name} is not a complete index.") from error
     if not isinstance(index, faiss.IndexIDMap2):
         raise ValueError(f"{Path(path).name} is not an index of records.")
     return index

@@ -1,4 +1,4 @@
-"""Folds: hide some examples from training, so that they can be asked about afterwards."""
+"""Folds: hold out some examples from training for evaluation."""
 
 import numpy as np
 from numpy.typing import NDArray

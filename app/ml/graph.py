@@ -19,7 +19,7 @@ def build_neighbour_graph(vectors: Vectors, k: int = 15) -> sp.csr_matrix:
     Source: Zhou et al. 2003, Learning with Local and Global Consistency.
     """
     if k < 1:
-        raise ValueError(f"A graph needs at least 1 neighbour, not {k}.")
+        raise ValueError(f"A graph needs at least 1 neighbour per record, not {k}.")
     rows = unit_rows(vectors)
     n = len(rows)
     k = min(k, n - 1)

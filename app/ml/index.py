@@ -46,7 +46,7 @@ class VectorIndex:
     def build_from(
         cls, blocks: Iterable[tuple[Ids, Vectors]], dimension: int, n_expected: int
     ) -> Self:
-        """The same of blocks of (ids, vectors), so that nobody has to hold all vectors at once.
+        """Build from blocks of (ids, vectors), so that not all vectors are in memory at once.
 
         n_expected  room is made for so many records; there may be more or fewer
 
@@ -92,7 +92,7 @@ class VectorIndex:
                 f"A query has {requested.shape[1]} dimensions, the index {self.dimension}."
             )
         if k < 1:
-            raise ValueError(f"At least 1 neighbour can be asked for, not {k}.")
+            raise ValueError(f"k must be at least 1, not {k}.")
         allowed = filter_ids(self.ids, among, without)
         n_left = self.n_records if allowed is None else len(allowed)
         k = min(k, n_left)

@@ -32,7 +32,7 @@ BLOCK_ROWS = 20_000
 
 
 def ignore_progress(_share: float) -> None:
-    """A report that nobody reads."""
+    """A report that does nothing."""
 
 
 def compute_layout(
@@ -48,7 +48,7 @@ def compute_layout(
     before   (n, 2) float32: where these records lay, NaN for those that did not. The map begins
              there, and is turned, mirrored, moved and scaled as a whole to lie on it, so that what
              still moves has moved for a reason.
-    report   is told the share done in [0, 1], and may raise to stop
+    report   called with the share done in [0, 1]; may raise to stop
 
     Distances across the map mean little: near is alike, far is only not near. Fewer than 50 records
     or vectors in one line are their two principal components. Above 50,000, see place().
@@ -95,7 +95,7 @@ def place_missing(vectors: Vectors, points: Points) -> Points:
     distance, so that a twin lies on its twin. Raises ValueError when nobody has a place.
     """
     if not _is_known(points).any():
-        raise ValueError("Nobody has a place on this map yet.")
+        raise ValueError("This map has no records yet.")
     if _is_known(points).all():
         return points
     return _place_by_neighbours(compute_principal_components(vectors, COMPONENTS), points)

@@ -1,4 +1,4 @@
-"""What to label next: records that stand for many others, and records the head is unsure about."""
+"""Query strategies: representative records, and records the head is uncertain about."""
 
 import faiss
 import numpy as np
@@ -19,7 +19,7 @@ def select_representatives(vectors: Vectors, k: int, seed: int = 0) -> NDArray[n
     Raises ValueError for k < 1, NaN or zero rows.
     """
     if k < 1:
-        raise ValueError(f"At least 1 representative can be asked for, not {k}.")
+        raise ValueError(f"The number of representatives must be at least 1, not {k}.")
     rows = unit_rows(vectors)
     if len(rows) <= k:
         return np.arange(len(rows), dtype=np.int64)

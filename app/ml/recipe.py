@@ -1,4 +1,4 @@
-"""Recipe: every number that shapes training, kept with the run that used it."""
+"""Recipe: the hyperparameters of training, stored with the run that used them."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
@@ -35,16 +35,17 @@ class Recipe:
     """How a head is tuned; two runs of one recipe on the same labels and vectors give the same
     head.
 
-    head          labels travel through the neighbour graph (neighbours .. second_look), other
-                  opinions are pooled with what they say, the words of the records are heard beside
-                  (words: what they usually weigh, 0 for not at all), and a small network learns the
-                  chances (hidden .. weight_decay); strength is the part that evidence has of the
-                  tuned vector of the surest record
+    head          labels are propagated through the neighbour graph (neighbours .. second_look),
+                  combined with other classifiers and word features (words: their weight, 0 to
+                  disable), and a small network learns the probabilities (hidden ..
+                  weight_decay); strength is the weight of the evidence in the tuned vector of
+                  the most certain record
     skip_triplet  the baseline: a skip connection learned from labeled records alone, by
                   batch-hard triplet loss (margin .. patience)
 
-    prior_power None: hidden examples decide, see `app.ml.label_inference.ensemble`. softness: soft
-    labels that are not pooled (several labels for a record) are sharpened to p^(1/softness).
+    prior_power None: held-out examples decide, see `app.ml.label_inference.ensemble`. softness:
+    multi-label soft labels, which are not combined with other classifiers, are sharpened to
+    p^(1/softness).
     """
 
     method: Method = "head"

@@ -1,8 +1,8 @@
-"""What a session's open rows are, learned from the rows decided so far: in milliseconds.
+"""Predict the labels of a session's open rows from the rows labeled so far, in milliseconds.
 
-Decision: the suggestions are the mean that is expected, and what people said departs from it; how
-far a departure reaches is settled within the session, whose records lie close together, so that
-differences count which are small in the whole project.
+Decision: the suggestions are the prior mean, and annotations are deviations from it; the length
+scale is set within the session, whose records lie close together, so that differences count that
+are small in the whole project.
 
 Measured (`benchmarks/reranking.py`): sessions of 200 records, the 30 most similar decided, share of
 the seed's label among the next 20 rows, in the frozen order and learned anew: AG News .71 → .90
@@ -18,23 +18,21 @@ from app.ml.vectors import SHORTEST_ROW, Vectors
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-# More decided rows change little but the time it takes: those are learned from that were decided
-# last.
+# More labeled rows cost time and change little: only the most recent ones are used.
 MOST_LEARNED = 500
 NOISE = 1.0
 THRESHOLD = 0.5
 
 
 def compute_posterior(vectors: Vectors, expected: Floats, rows: Rows, observed: Floats) -> Floats:
-    """The chance of each class on each record of a session, (n, K) float32 in [0, 1].
+    """Compute the probability of each class for each record of a session, (n, K) float32 in [0, 1].
 
     vectors   (n, d) float32, raw, of the session's records
-    expected  (n, K) float32, what is suggested for them before anything was said
+    expected  (n, K) float32, their suggested probabilities before any annotation
     rows      (m,) int64, the decided records, the newest last
-    said      (m, K) float32: 1 for what each was said to be, 0 for everything else; a row of zeros
-              is "none of these"
+    observed  (m, K) float32: 1 for the labels given, else 0; a row of zeros is "none of these"
 
-    The chances of a record add up to at most 1, unless those expected did not.
+    The probabilities of a record add up to at most 1, unless the expected ones did not.
 
     Source: Gaussian process regression with a prior mean, Rasmussen and Williams 2006, section 2.7:
     a kernel exp(-|x - y|² / 2) on rows scaled to a mean square of 1.
@@ -54,20 +52,20 @@ def compute_posterior(vectors: Vectors, expected: Floats, rows: Rows, observed: 
 
 
 def compute_prior_shares(observed: Floats, n: int) -> Floats:
-    """What to expect of n records, (n, K) float32, where nothing is suggested: what the decided
-    ones were so far, (m, K), and one more that was every class at once."""
+    """Compute expected probabilities of n records, (n, K) float32, without suggestions: the label
+    shares of the decided rows, (m, K), smoothed by one row of all classes."""
     shares = (observed.sum(axis=0) + 1 / observed.shape[1]) / (len(observed) + 1)
     return np.tile(np.asarray(shares, np.float32), (n, 1))
 
 
 def propose_cutoff(probabilities: NDArray[np.floating], threshold: float = THRESHOLD) -> int:
-    """How many rows, in this order, come before the chance falls below the threshold for good.
+    """Return how many rows come before the probability stays below the threshold.
 
-    chances  (n,), of the label that a session is about, in the session's order
+    probabilities  (n,), of the label of the session, in the session's order
 
-    Where they go up and down, what counts is the falling line that fits them best.
+    Where they go up and down, the best-fitting decreasing line counts.
     Source: isotonic regression, Barlow et al. 1972: its last row at or above the threshold is where
-    the sum of what the chances have above it is largest.
+    the sum of the probabilities above it is largest.
     """
     gains = np.cumsum(np.asarray(probabilities, np.float64) - threshold)
     if len(gains) == 0 or gains.max() < 0:

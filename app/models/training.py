@@ -1,4 +1,4 @@
-"""Training runs, what they reported, and what was measured."""
+"""Training runs, their events, and their scores."""
 
 from datetime import datetime
 from typing import Any
@@ -19,14 +19,14 @@ from app.models.enums import RunStage, RunStatus
 
 
 class TrainingRun(Base):
-    """One way from labels to a version, durable: killed, it goes on at its last step.
+    """A run from labels to a version. Durable: after a crash it continues at its last step.
 
     status: a RunStatus; stage: a RunStage. At most one run of a project is queued or running (a
     unique partial index holds it).
-    `version_id` is the version it published. `last_action_id` bounds what the run saw: labels of
-    later actions count as changed since. `holdout_until` is the hold-out sample that it left out.
-    `snapshot_hash` is the sha256 of the frozen examples; `dataset` is what they were made of, as
-    app.training.pipeline.dataset counts it; `verdict` says why it was (not) activated.
+    `version_id` is the version it published. `last_action_id` is the newest action in its snapshot:
+    labels of later actions count as changed since. `holdout_until` is the hold-out sample left out.
+    `snapshot_hash` is the sha256 of the frozen examples; `dataset` describes them as
+    counted by app.training.pipeline.dataset; `verdict` is the reason for (not) activating it.
     `progress` of the stage in [0, 1]; `n_done` of `n_total` units (step, pass, part, epoch or
     record) of its work, and `per_minute` of them: null where the stage does not count.
     """
@@ -88,9 +88,9 @@ class RunEvent(Base):
 
 
 class LossPoint(Base):
-    """The losses of a deep run after so many steps; one that was not measured then is null.
+    """The losses of a deep run at a step; null where not measured.
 
-    `epoch` is passes over what is learned from, a fraction.
+    `epoch` is the number of passes over the training records, a fraction.
     """
 
     __tablename__ = "loss_points"
@@ -105,12 +105,12 @@ class LossPoint(Base):
 
 
 class Evaluation(Base):
-    """One number: this encoder, measured by this run, with its k, its n and its 95 % interval.
+    """One score of a version in this run, with its k, its n and its 95 % interval.
 
-    `role`: raw; tuned; active, the version in use then; over_raw and over_active, tuned minus that
-    one, query by query. `label_id`: of that label alone. `suggested_id`: of a confusion, what was
-    suggested instead. `chance`: what random neighbours would score. docs/evaluation.md says what
-    each metric means.
+    `role`: raw; tuned; active, the version active then; over_raw and over_active, tuned minus that
+    one, query by query. `label_id`: of that label only. `suggested_id`: for a confusion, the label
+    suggested instead. `chance`: the score of random neighbours. docs/evaluation.md explains each
+    metric.
     """
 
     __tablename__ = "evaluations"

@@ -1,1 +1,1 @@
-"""From labels to a better encoder."""
+"""Training: from labels to a new version."""

@@ -1,4 +1,4 @@
-"""The training dashboard: how near the next run is, the one button, versions and runs."""
+"""The training page: readiness, start button, versions and runs."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -30,7 +30,7 @@ router.include_router(live_router)
 
 @router.get(PREFIX, name="show_training")
 def show_training(request: Request, project: CurrentProject, db: ReadDb) -> Response:
-    """What is labeled since the last version, the one button, runs and versions."""
+    """Show readiness, the start button, versions and runs."""
     shown = load_status(db, project)
     if wants_fragment(request):
         answer = render(request, "training/_state.html", **shown)
@@ -65,13 +65,13 @@ def request_training(
 
 @router.post(PREFIX + "/versions/{number}/activate", name="activate_version")
 def activate_version(request: Request, project: AdminProject, user: Admin, number: int) -> Response:
-    """From now on search uses this version."""
+    """Use this version for search from now on."""
     versions.activate_version(project, number, by=user, reason=f"Chosen by {user.name}")
     return redirect_to(request, "show_training", slug=project.slug)
 
 
 @router.post(PREFIX + "/rollback", name="roll_back_version")
 def roll_back_version(request: Request, project: AdminProject, user: Admin) -> Response:
-    """Back to the version that was active before."""
+    """Activate the previously active version again."""
     versions.roll_back_version(project, by=user)
     return redirect_to(request, "show_training", slug=project.slug)

@@ -1,4 +1,4 @@
-"""What training takes from programs and tells them."""
+"""Request and response models of the training API."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from app.web.schemas import StrictModel
 
 
 class ScoreResponse(BaseModel):
-    """A figure with its 95 % interval, its k and its n, and what chance alone would score."""
+    """A score with its 95 % interval, its k and n, and the score of chance."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -24,8 +24,8 @@ class ScoreResponse(BaseModel):
 
 
 class EvaluationResponse(ScoreResponse):
-    """One number of a run. role: raw, tuned, active (the version in use then), or over_raw and
-    over_active, tuned minus that one; label and suggested are names, of figures of one label."""
+    """One score of a run. role: raw, tuned, active (the version active then), or over_raw and
+    over_active (tuned minus that one). label and suggested: names, for scores of one label."""
 
     role: str
     label: str | None
@@ -33,7 +33,7 @@ class EvaluationResponse(ScoreResponse):
 
 
 class StarvedResponse(BaseModel):
-    """A label that needs records of its own, and the next step."""
+    """A label that needs more records, and the next step."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -46,7 +46,7 @@ class StarvedResponse(BaseModel):
 
 
 class HoldoutResponse(BaseModel):
-    """The audit stream: its size, and what it says of a version today; no scores below 10."""
+    """The hold-out sample: its size and a version's current scores on it; none below 10 records."""
 
     n_records: int
     n_labeled: int
@@ -55,8 +55,8 @@ class HoldoutResponse(BaseModel):
 
 
 class AdviceResponse(BaseModel):
-    """What to do next. gain: what k more labels would likely add to the share of right
-    suggestions; curve: that share with k labels; both by the run of that number."""
+    """What to do next. gain: expected gain in accuracy from k more labels; curve: accuracy with k
+    labels; both from the given run."""
 
     sentences: list[str]
     missing: list[str]
@@ -68,8 +68,8 @@ class AdviceResponse(BaseModel):
 
 
 class RunResponse(BaseModel):
-    """A run; raw and tuned hold the same metrics in the same order, or nothing; active what the
-    version in use then scored on labels that it had not learned from."""
+    """A run. raw and tuned: the same metrics in the same order, or empty; active: scores of the
+    version active then, on labels it was not trained on."""
 
     number: int
     status: str
@@ -97,7 +97,7 @@ class RunResponse(BaseModel):
 
 
 class RunBody(StrictModel):
-    """recipe: numbers that differ from the defaults. is_forced: activate even what is worse."""
+    """recipe: values that differ from the defaults. is_forced: activate even a worse version."""
 
     method: AnyMethod = "head"
     recipe: dict[str, Any] = Field(default={})
@@ -105,7 +105,7 @@ class RunBody(StrictModel):
 
 
 class ReadinessResponse(BaseModel):
-    """Whether a run can start, whether one would by itself, and what is missing."""
+    """Whether a run can start, whether an automatic run is due, and what is missing."""
 
     is_ready: bool
     is_due: bool
@@ -117,7 +117,7 @@ class ReadinessResponse(BaseModel):
 
 
 class LossResponse(BaseModel):
-    """The losses after so many steps; null where one was not measured then."""
+    """The losses at a step; null where not measured."""
 
     step: int
     epoch: float
@@ -126,7 +126,7 @@ class LossResponse(BaseModel):
 
 
 class EstimateResponse(BaseModel):
-    """What a deep run of the usual recipe would take."""
+    """The expected duration of a deep run with the default recipe."""
 
     n_learned: int
     n_records: int

@@ -1,10 +1,10 @@
-"""Suggestions that keep up with the labels: renewed by the worker between two runs, in a second.
+"""Refresh the suggestions of the active version between two runs, in about a second.
 
-Decision: no version is made. What the active version suggests gets its next revision, made of all
-labels that are known by now; its vectors, its index and its figures stay what they are. So the
-order of search rests while people label, and the rows that they have not reached yet get better.
-Decision: it is state that is looked at, not an event: suggestions that know fewer labels than
-there are become due again, whatever was killed meanwhile.
+Decision: no version is created. The suggestions of the active version get a new revision based on
+all current labels; vectors, index and metrics stay as they are. So the search order is stable while
+people label, and suggestions for the remaining rows improve.
+Decision: a refresh is due by state, not by event: suggestions based on fewer labels than exist
+become due again, whatever process was killed meanwhile.
 """
 
 import structlog
@@ -32,17 +32,17 @@ from app.training.runs.readiness import MOVING, find_moving_run
 
 log = structlog.get_logger()
 
-# So many labels must have changed before a second of the worker's time is well spent.
+# Minimum of changed labels that is worth a second of the worker's time.
 MIN_CHANGED_LABELS = 10
 
 
 def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
-    """(project id, number of the try) where the active version's suggestions lag behind.
+    """List (project id, attempt number) where the active version's suggestions are outdated.
 
-    The number is another one after each act and after each run that ended: what failed is not tried
-    again on the same labels, and what made way for a run is.
+    The number changes with each user action and each run that ends: a failed refresh is not
+    repeated on the same labels, one that gave way to a run is.
 
-    Cheap: asked several times a second.
+    Cheap: called several times a second.
     """
     projects = db.scalars(select(Project).order_by(Project.id)).all()
     return [
@@ -53,10 +53,10 @@ def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
 
 
 def is_refresh_due(db: Session, project: Project) -> bool:
-    """Whether renewing would bring something: labels that the suggestions do not know.
+    """Whether there are labels that the suggestions do not include.
 
-    The first `min_labels` labels are the first run's affair. While a run is queued or running none
-    is due: both would hold all vectors and build their graph, and the run brings suggestions.
+    The first `min_labels` labels are left to the first run. No refresh is due while a run is queued
+    or running: both would load all vectors and build their graph, and the run makes suggestions.
     """
     if find_moving_run(db, project.id) is not None:
         return False
@@ -74,16 +74,16 @@ def is_refresh_due(db: Session, project: Project) -> bool:
 
 
 def refresh_suggestions(project_id: int) -> None:
-    """Make and store what all labels known by now suggest, for the version that is active now.
+    """Compute and store suggestions from all current labels for the active version.
 
-    Raises JobCancelled if it is no longer due while it waits for another job of the project.
+    Raises JobCancelled if no longer due after waiting for another job of the project.
     """
     with hold_vectors(project_id, lambda: _check_due(project_id)):
         _refresh(project_id)
 
 
 def _check_due(project_id: int) -> None:
-    """It waits in a queue that imports want as well, so it does not wait in vain."""
+    """Raise JobCancelled if no longer due: imports wait in the same queue."""
     with read_session() as db:
         project = db.get(Project, project_id)
         if project is None or not is_refresh_due(db, project):
@@ -97,7 +97,7 @@ def _refresh(project_id: int) -> None:
         if not is_refresh_due(db, project):
             return
         version = find_active_version(db, project_id)
-        assert version is not None  # Else nothing were due.
+        assert version is not None  # Otherwise no refresh is due.
         raw = db.get_one(Version, find_base_version_id(version))
         snapshot = freeze(db, project, raw)
         ids, vectors = load_all_vectors(db, raw.id)
@@ -119,7 +119,7 @@ def _refresh(project_id: int) -> None:
 
 
 def log_failure(project_id: int, sentence: str) -> None:
-    """Note why it could not be done; the next labels bring the next try, and runs go on as ever."""
+    """Log why the refresh failed; it is retried after the next labels."""
     log.warning("suggestions.not_renewed", project_id=project_id, why=sentence)
 
 
@@ -127,7 +127,7 @@ STEPS: tuple[tuple[str, Step], ...] = (("renew", refresh_suggestions),)
 
 
 def _find_known_action_id(db: Session, version: Version, newest: Artifact | None) -> int:
-    """The newest act whose labels the suggestions know: a renewal's own, or the version's run's."""
+    """Return the newest action whose labels the suggestions include: of the refresh or the run."""
     if newest is None:
         return 0
     if newest.last_action_id is not None:
@@ -144,7 +144,7 @@ def _count_labeled(db: Session, project_id: int, after: int) -> int:
 
 
 def _count_ended_runs(db: Session, project_id: int) -> int:
-    """How often a run of the project has ended, each try of it counted."""
+    """Count the ended runs of the project, every attempt included."""
     ended = select(func.sum(TrainingRun.attempt)).where(
         TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
     )

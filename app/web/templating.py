@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from app.resources import resource_folder
 from app.web.static_files import module_url, static_url
+from app.web.wording import format_count
 
 
 def format_share(value: float | None) -> str:
@@ -60,6 +61,7 @@ def _build_environment() -> Environment:
         "ago": format_age,
         "duration": format_duration,
         "thousands": format_thousands,
+        "format_count": format_count,
     }
     environment.globals |= {"static_url": static_url, "module_url": module_url}
     return environment

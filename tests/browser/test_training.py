@@ -54,14 +54,14 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
 
     page.route(f"**{RUN}/live", collect_first)
 
-    # One button; then the run's page, which follows it by itself.
+    # One button; then the run's page, which follows it automatically.
     page.goto(f"{served.url}/projects/letters/training")
     page.get_by_role("button", name="Start a run").click()
     expect(page.locator(".training-log")).to_contain_text("Learning from 60 labeled records")
-    expect(page.locator("#dataset")).to_contain_text("320, 320 with a vector")
+    expect(page.locator("#dataset")).to_contain_text("320, 320 of them embedded")
     run_id = queued_run()
     STEPS["tune"](run_id)
-    expect(page.locator(".training-stages li.is-next")).to_contain_text("Tune")
+    expect(page.locator(".training-stages li.is-next")).to_contain_text("Train")
     expect(page.locator("[data-live-progress]")).to_be_visible()
     for stage in ("evaluate", "reindex", "activate"):
         STEPS[stage](run_id)
@@ -71,11 +71,11 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
     assert asked.count(RUN) < 30  # Not every second: once for the page, once for each thing new.
 
     # Every plot, one of them saved as PNG.
-    page.get_by_role("link", name="Raw against tuned").click()
+    page.get_by_role("link", name="Raw versus tuned").click()
     for name in ("top_k", "top_1k", "top_1k_by_label", "labels", "calibration", "confusion"):
         expect(page.locator(f"#plot-{name}")).to_be_visible()
     summary = page.locator("#plot-top_k > svg").get_attribute("aria-label") or ""
-    assert summary.startswith("Like neighbours by depth. Like neighbours: at k = 5 raw ")
+    assert summary.startswith("Precision@k by depth. Precision@k: at k = 5 raw ")
     with page.expect_download() as saved:
         page.locator("#plot-top_k").get_by_role("button", name="PNG").click()
     assert saved.value.suggested_filename == "run-1-top_k.png"
@@ -102,7 +102,7 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
         page.locator("#before-after").get_by_role("button", name="PNG").click()
     assert saved.value.path().read_bytes().startswith(b"\x89PNG")
 
-    # A cell of what is taken for what is a session of those records.
+    # A cell of the confusion matrix opens a session of those records.
     cell = page.locator(".confusion .is-right form").first
     ids = (cell.locator("[name=record_ids]").get_attribute("value") or "").split(",")
     cell.get_by_role("button").click()
@@ -126,7 +126,7 @@ def test_without_events_the_page_polls_and_without_scripts_all_is_there(
     expect(page.get_by_role("heading", name="Run 1 queued")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("heading", name="Run 1 cancelled")).to_be_visible()
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("button", name="Retry").click()
     expect(page.get_by_role("heading", name="Run 1 queued")).to_be_visible()
     run_id = queued_run()
     for step in STEPS.values():

@@ -91,14 +91,14 @@ def walk(
     page.goto(f"{address}/projects/flights/training/runs/1")
     expect(page.locator("h1 .badge", has_text="succeeded")).to_be_visible(timeout=AGES)
     expect(page.locator("h1 .is-good", has_text="active")).to_be_visible()
-    expect(page.locator("#dataset")).to_contain_text("Labeled, and teaching")
+    expect(page.locator("#dataset")).to_contain_text("Labeled records used")
     expect(page.locator("#run svg").first).to_be_visible()
 
     # The notice leads to the run; from there to the plots, the map and the versions.
     page.goto(f"{address}/projects/flights")
     page.get_by_role("link", name=re.compile("Notices 1 new")).click()
     page.get_by_role("link", name=re.compile("^Run 1:")).click()
-    page.get_by_role("link", name="Raw against tuned").click()
+    page.get_by_role("link", name="Raw versus tuned").click()
     expect(page.locator("figure svg").first).to_be_visible()
     while not {1, 2} <= drawn(page, address):
         page.wait_for_timeout(500)

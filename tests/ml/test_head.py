@@ -109,7 +109,7 @@ def test_a_file_that_is_no_head_is_refused(content: bytes, tmp_path: Path) -> No
     path = tmp_path / "head.safetensors"
     path.write_bytes(content)
 
-    with pytest.raises(ValueError, match="not a whole head"):
+    with pytest.raises(ValueError, match="not a complete head"):
         load_head(path)
 
 
@@ -118,7 +118,7 @@ def test_a_cut_head_is_refused(tmp_path: Path) -> None:
     save_head(EVIDENCE, path)
     path.write_bytes(path.read_bytes()[:-1])
 
-    with pytest.raises(ValueError, match="not a whole head"):
+    with pytest.raises(ValueError, match="not a complete head"):
         load_head(path)
 
 

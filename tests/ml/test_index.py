@@ -133,5 +133,5 @@ def test_impossible_queries_are_refused(index: VectorIndex) -> None:
         index.search(np.ones((1, 3), np.float32), 5)
     with pytest.raises(ValueError, match="NaN"):
         index.search(np.full((1, 24), np.nan, np.float32), 5)
-    with pytest.raises(ValueError, match="At least 1"):
+    with pytest.raises(ValueError, match="k must be at least 1"):
         index.search(np.ones((1, 24), np.float32), 0)

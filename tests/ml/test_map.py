@@ -149,7 +149,7 @@ def test_many_twins_among_others_have_a_place() -> None:
 
 
 def test_without_anybody_in_place_nobody_can_be_placed() -> None:
-    with pytest.raises(ValueError, match="Nobody"):
+    with pytest.raises(ValueError, match="This map has no records"):
         place_missing(clusters(5)[0], np.full((5, 2), np.nan, np.float32))
 
 

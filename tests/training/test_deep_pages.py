@@ -46,8 +46,8 @@ def test_the_form_estimates_a_deep_run_before_it_starts(
 
     page = browser.get(PAGE).text
 
-    assert "A deep run would take about 3 minutes on the processor" in page
-    assert "to learn from 320 of 320 records" in page
+    assert "A deep run would take about 3 minutes on the CPU" in page
+    assert "to train on 320 of 320 records" in page
     assert '<option value="multiple_negatives">multiple negatives</option>' in page
 
 
@@ -99,7 +99,7 @@ def test_the_api_returns_estimate_run_and_losses(browser: TestClient) -> None:
     ]
     assert 'class="plot-tuned-line" points="44,14 286,196"' in page
     assert "No overfitting: validation loss fell to the end, from 2.500 to 1.500" in page
-    assert "Deep recipe, asked for by ada" in page
+    assert "Deep recipe, requested by ada" in page
 
 
 def test_the_estimate_follows_speed_subset_and_epochs(project: Project) -> None:
@@ -153,7 +153,7 @@ def test_the_command_foretells_a_deep_run_and_takes_its_numbers(project: Project
     )
 
     assert asked.exit_code == 0, asked.output
-    assert "to learn from 100 of 320 records" in asked.stderr
+    assert "to train on 100 of 320 records" in asked.stderr
     assert json.loads(asked.stdout)["recipe"]["loss"] == "cosine"
     assert recipe_of_newest() == DeepRecipe(subset=100, loss="cosine").as_json()
 

@@ -65,7 +65,7 @@ def test_a_run_page_has_a_summary_and_every_plot_as_csv_and_svg(
     assert f"{100 * gain['value']:+.1f} points" in story["how_much"][0]
     assert "n = 120" in story["how_much"][0]
     assert story["for_which"][0].startswith("Clearly better: ")
-    assert "redraws of the 120 labeled records" in story["how_sure"][0]
+    assert "samples of the 120 held-out labeled records" in story["how_sure"][0]
     assert set(plots) == {
         "headline",
         "balance",
@@ -81,7 +81,7 @@ def test_a_run_page_has_a_summary_and_every_plot_as_csv_and_svg(
     }
     assert all(f'id="plot-{name}"' in page + figures for name in plots)
     assert "probe_overlap" in figures
-    assert "Little was forgotten" in figures
+    assert "High neighbour retention" in figures
     for name, plot in plots.items():
         saved = client.get(f"{RUN}/plots/{name}.csv")
         rows = list(csv.reader(io.StringIO(saved.text)))
@@ -137,7 +137,7 @@ def test_what_is_taken_for_what_opens_as_a_session(client: TestClient) -> None:
     form = re.search(
         rf'<form method="post" action="([^"]+)">\s*'
         rf'<input type="hidden" name="seed_kind" value="given">\s*'
-        rf'<input type="hidden" name="title" value="({wrong["true"]} taken for '
+        rf'<input type="hidden" name="title" value="({wrong["true"]} suggested as '
         rf'{wrong["suggested"]})">\s*<input type="hidden" name="record_ids" value="([\d,]+)">',
         figures,
     )
@@ -197,7 +197,7 @@ def test_a_run_keeps_what_it_learned_from(client: TestClient) -> None:
     assert {each["name"]: each["n"] for each in told["labels"]} == dict.fromkeys(NAMES, 30)
     assert sum(each["log_share"] for each in told["labels"]) == pytest.approx(1)
     assert [(each["n_shown"], each["n_hidden"]) for each in told["splits"]] == [(60, 60)] * 2
-    assert "What it learned from" in page
+    assert "Training data" in page
     assert log[0]["stage"] == "collect"
     assert "Learning from 120 labeled records" in "".join(each["message"] for each in log)
 
@@ -234,8 +234,8 @@ def test_a_run_without_measurements_shows_the_reason(ada: User) -> None:
     carry_out(made)
 
     page, figures = made.get(RUN).text, made.get(f"{RUN}/figures").text
-    assert "It could not be measured whether this run helped." in page
-    assert "Nothing was measured" in figures
+    assert "This run could not be evaluated." in page
+    assert "Not evaluated" in figures
     assert {plot["name"] for plot in made.get(f"{API}/plots").json()} == {"balance"}
     assert made.get(f"{API}/changes").json() == {"improved": [], "worsened": []}
     assert made.get(f"{API}/gains").json() == made.get(f"{API}/confusion").json() == []
@@ -262,7 +262,7 @@ def test_the_dashboard_shows_the_workers_device(client: TestClient) -> None:
 
     device = read_device()
     assert device is not None
-    assert "not known before the first worker starts" in before
-    assert f"{device.name}, {device.memory_gb:.0f} GB of memory" in after
+    assert "unknown until a worker has started" in before
+    assert f"{device.name}, {device.memory_gb:.0f} GB memory" in after
     assert "offline</span> never started" in after
     assert after.count("<button form=") == 1

@@ -45,8 +45,8 @@ def test_an_admin_starts_a_run_and_sees_its_figures(project: Project, ada: User)
     assert "load delay" not in done
     assert "It was activated." in done
     assert done.count("n = 32") >= 6
-    assert "Every number of the recipe, 1 not as usual" in done
-    assert "usual: 8" in done
+    assert "All hyperparameters, 1 changed" in done
+    assert "default: 8" in done
     assert dashboard.count("Roll back") == 1
     assert "Yes, this run helped." in done
 
@@ -65,8 +65,8 @@ def test_missing_requirements_are_listed(ada: User) -> None:
     assert nothing["missing"] == ["two labels with at least 2 records each"]
     assert one_label["missing"] == ["a second label with at least 2 records"]
     assert (ready["is_ready"], ready["is_due"]) == (True, False)
-    assert ready["missing"] == ["19 more labeled records"]
-    assert "19 more labeled records" in refused
+    assert ready["missing"] == ["19 more new or changed labels"]
+    assert "19 more new or changed labels" in refused
 
 
 def test_too_early_a_request_is_refused_with_one_sentence(ada: User) -> None:
@@ -87,7 +87,10 @@ def test_a_second_run_waits_for_the_first(project: Project, ada: User) -> None:
     second = client.post(f"{API}/runs", json={})
 
     assert first.json()["status"] == "queued"
-    assert (second.status_code, second.json()["title"]) == (409, "Run 1 is already going.")
+    assert (second.status_code, second.json()["title"]) == (
+        409,
+        "Run 1 is already queued or running.",
+    )
 
 
 def test_a_recipe_out_of_range_is_named(project: Project, ada: User) -> None:
@@ -243,11 +246,11 @@ def test_advice_names_starved_labels_and_what_more_labels_would_bring(ada: User)
         ("Praise", 0, 5),
         ("Account", 3, 2),
     ]
-    assert told["starved"][0]["next_step"] == "Search for words of “Praise”, and label 5 records."
-    assert told["starved"][1]["next_step"].startswith("Start a session from “Account”, and label 2")
+    assert told["starved"][0]["next_step"] == "Search for “Praise” and label 5 records."
+    assert told["starved"][1]["next_step"].startswith("Start a session from “Account” and label 2")
     assert (told["run"], told["gain"]["k"], told["is_enough"]) == (1, 25, False)
     assert [point["k"] for point in told["curve"]] == sorted(p["k"] for p in told["curve"])
-    assert "25 more labels would likely bring about +" in told["sentences"][-1]
+    assert "25 more labels would likely raise accuracy by about " in told["sentences"][-1]
     for sentence in told["sentences"][bool(told["missing"]) :]:
         assert sentence in page
 
@@ -283,7 +286,7 @@ def test_the_holdout_sample_measures_every_version(project: Project, ada: User) 
     assert raw["scores"][0]["value"] == pytest.approx(
         stored["raw", "holdout_r_precision"]["value"], abs=0.02
     )
-    assert "In the audit of 92 records" in run["verdict"]
+    assert "In the hold-out sample of 92 records" in run["verdict"]
 
 
 def test_records_a_version_trained_on_are_not_in_its_holdout_sample(
@@ -314,4 +317,4 @@ def test_a_second_version_is_measured_against_the_first(project: Project, ada: U
     assert active["n"] == 60  # Those labeled since the first version alone.
     over = next(e for e in numbers if (e["role"], e["metric"]) == ("over_active", "evidence"))
     assert over["n"] == 60
-    assert " v2, asked about 60 labels new to both." in told["verdict"]
+    assert " v2 on 60 labels new to both." in told["verdict"]

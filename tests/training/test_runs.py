@@ -62,7 +62,7 @@ def test_a_run_waits_until_nine_of_ten_records_are_embedded(project: Project) ->
         state = readiness(db, project)
 
     assert due() == []
-    assert state.missing == ("vectors: 280 of 320 records are embedded",)
+    assert state.missing == ("more embedded records (280 of 320 so far)",)
 
 
 def test_two_admins_at_once_start_one_run(project: Project) -> None:
@@ -80,7 +80,7 @@ def test_two_admins_at_once_start_one_run(project: Project) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = sorted(pool.map(ask, range(4)))
 
-    assert answers == ["Run 1 is already going."] * 3 + ["started"]
+    assert answers == ["Run 1 is already queued or running."] * 3 + ["started"]
     with read_session() as db:
         assert db.scalars(select(TrainingRun.number)).all() == [1]
 

@@ -369,5 +369,5 @@ def test_a_run_without_vectors_fails_with_a_sentence(project: Project) -> None:
     with write_session() as db:
         db.execute(delete(Embedding))
 
-    with pytest.raises(AppError, match="No labeled record has a vector yet"):
+    with pytest.raises(AppError, match="No labeled record is embedded yet"):
         loop.collect(run_id)

@@ -36,20 +36,20 @@ def test_an_uncertain_gain_is_called_uncertain() -> None:
         [GainRow("Delivery", 20, 0.6, 0.2, 0.1, 0.3), GainRow("Praise", 20, 0.6, 0.02, -0.1, 0.1)],
     )
 
-    assert (told.answer, told.kind) == ("Not sure yet whether this run helped.", "info")
+    assert (told.answer, told.kind) == ("No clear difference yet.", "info")
     assert told.how_much == (
-        "Like neighbours, those with the record's own label: 70.8 % tuned, 60.0 % raw, "
-        "+10.8 points, but between \u22122.0 and +23.0: not sure yet, n = 40.",
+        "R-precision (share of the R nearest with the record's label): 70.8 % tuned, 60.0 % raw, "
+        "+10.8 points (95 % interval \u22122.0 to +23.0, unclear), n = 40.",
     )
     assert told.for_which == (
         "Clearly better: Delivery (+20.0).",
         "No clear change: Praise (+2.0).",
     )
     assert told.how_sure[0] == (
-        "Like neighbours and right suggestions together: +5.4 points over raw, ahead in 88.0 % of "
-        "1,000 redraws of the 40 labeled records that were hidden from training."
+        "R-precision and accuracy combined: +5.4 points over raw, ahead in 88.0 % of 1,000 "
+        "bootstrap samples of the 40 held-out labeled records."
     )
-    assert "95 % of the redraws or more count as sure." in told.how_sure
+    assert "A difference is clear from 95 % of the bootstrap samples." in told.how_sure
 
 
 def test_the_holdout_sample_is_shown_first_with_its_n() -> None:
@@ -62,11 +62,11 @@ def test_the_holdout_sample_is_shown_first_with_its_n() -> None:
 
     assert told.kind == "good"
     assert told.how_much[1] == (
-        "Right suggestions among records drawn by chance (audit): 90.0 % tuned, 70.0 % raw, "
+        "Accuracy in the hold-out sample: 90.0 % tuned, 70.0 % raw, "
         "+20.0 points (95 % interval +10.0 to +30.0), n = 60."
     )
     assert told.how_sure[0] == (
-        "The audit, which is asked first: +20.0 points over raw, ahead in all of 1,000 redraws of "
-        "the 60 records drawn by chance."
+        "Hold-out sample (decides first): +20.0 points over raw, ahead in all of 1,000 bootstrap "
+        "samples of the 60 randomly drawn records."
     )
-    assert not any("audit session" in sentence for sentence in told.how_sure)
+    assert not any("hold-out session" in sentence for sentence in told.how_sure)

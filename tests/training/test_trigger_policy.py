@@ -49,7 +49,11 @@ def test_a_run_after_a_large_one_waits_for_more_labels(project: Project, ada: Us
     nearly = state(project)
     label(project, ada, range(71, 72))
 
-    assert (nearly.needed, nearly.missing) == (40, ("1 more labeled record",))
+    assert (nearly.needed, nearly.missing) == (40, ("1 more new or changed label",))
+    assert nearly.threshold == (
+        "Automatic training needs 40 new or changed labels: 25 % of the 160 labels used in run 1, "
+        "and at least 25."
+    )
     assert state(project).is_due
 
 
@@ -105,7 +109,11 @@ def test_a_minimum_per_label_can_be_required(ada: User) -> None:
     missing = state(project).missing
     label(project, ada, range(25, 28))
 
-    assert missing == ("1 more of “Praise”", "1 more of “Payment”", "1 more of “Account”")
+    assert missing == (
+        "1 more record of “Praise”",
+        "1 more record of “Payment”",
+        "1 more record of “Account”",
+    )
     assert state(project).is_due
 
 
@@ -138,11 +146,11 @@ def test_the_form_keeps_what_was_chosen(project: Project, ada: User) -> None:
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"zone": "Mars/Olympus"}, "“Mars/Olympus” is no time zone"),
+        ({"zone": "Mars/Olympus"}, "Unknown time zone “Mars/Olympus”"),
         ({"quiet_from": "22:00"}, "fill in both, or neither"),
         ({"growth": "101"}, "between 0 and 100 %"),
-        ({"pause_minutes": "20000"}, "which is a week"),
-        ({"per_label": "-1"}, "0 to 1,000 records"),
+        ({"pause_minutes": "20000"}, "10,080 minutes (one week)"),
+        ({"per_label": "-1"}, "between 0 and 1,000"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_words(

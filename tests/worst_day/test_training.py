@@ -155,6 +155,6 @@ def test_a_second_training_request_is_refused_with_a_message(project: Project, a
     second = bea.post(f"{PAGE}/runs", data={"method": "head"})
 
     assert (first.status_code, second.status_code) == (303, 409)
-    assert "Run 1 is already going." in second.text
+    assert "Run 1 is already queued or running." in second.text
     with read_session() as db:
         assert db.scalars(select(TrainingRun.number)).all() == [1]

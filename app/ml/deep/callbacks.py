@@ -24,7 +24,7 @@ WHOLE = "whole"
 
 
 class TrainingWatcher(TrainerCallback):
-    """Reports before and after each batch, tells each loss, and completes each checkpoint."""
+    """Reports before and after each batch, passes on each loss, and completes each checkpoint."""
 
     def __init__(self, loss: nn.Module, report: Report, on_loss: LossCallback) -> None:
         self._loss = loss
@@ -47,7 +47,7 @@ class TrainingWatcher(TrainerCallback):
         """Tell what was just measured. Raises ValueError for a loss that is no number."""
         newest = state.log_history[-1]
         if not math.isfinite(newest.get("loss", 0.0)):
-            raise ValueError("The loss is no number any more: try a lower learning rate.")
+            raise ValueError("The loss is not a number (NaN). Try a lower learning rate.")
         of_step = [line for line in state.log_history if line["step"] == newest["step"]]
         for point in parse_loss_points(of_step):
             self._on_loss(point)

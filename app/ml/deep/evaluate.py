@@ -18,7 +18,7 @@ from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors, unit_rows
 
 FEWEST_HELD_OUT = 4
-"""With fewer labels held out than this, nothing could be measured: then all of them teach."""
+"""With fewer held-out labels nothing can be evaluated, so all are used for training."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def compare_deep(
     reason = (
         explain_unmeasurable(examples, [[fold]])
         if len(fold[1])
-        else "so few records are labeled that all of them were needed to learn from."
+        else "too few records are labeled to hold any out."
     )
     if reason:
         return Comparison((), (), False, f"Not measured: {reason}")

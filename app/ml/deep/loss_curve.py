@@ -1,4 +1,4 @@
-"""The losses of a deep run, and what they say about it in words."""
+"""The losses of a deep run, and a sentence about overfitting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ OVERFITTED = 0.05
 
 @dataclass(frozen=True)
 class LossPoint:
-    """Losses after so many steps; None where one was not measured then.
+    """Losses at a step; None where not measured.
 
     epoch  passes over what is learned from, a fraction
     """
@@ -42,17 +42,17 @@ def describe_overfitting(points: Sequence[LossPoint]) -> str:
     """Whether the encoder began to learn its examples by heart, in one sentence."""
     measured = [(p.step, p.validation_loss) for p in points if p.validation_loss is not None]
     if len(measured) < 2:
-        return "Validation loss was measured too seldom to tell whether it overfitted."
+        return "Validation loss was measured too rarely to detect overfitting."
     best_step, best = min(measured, key=lambda each: each[1])
     last_step, last = measured[-1]
     if best_step == last_step:
         return (
             f"No overfitting: validation loss fell to the end, from {measured[0][1]:.3f} to "
-            f"{last:.3f}, so more passes may bring more."
+            f"{last:.3f}, so more epochs may help."
         )
     if best_step == measured[0][0]:
         return (
-            f"It did not learn: validation loss was lowest at the start, {best:.3f}. Try a lower "
+            f"No learning: validation loss was lowest at the start, {best:.3f}. Try a lower "
             "learning rate, or label more."
         )
     if last > best * (1 + OVERFITTED):
@@ -61,6 +61,6 @@ def describe_overfitting(points: Sequence[LossPoint]) -> str:
             f"{last:.3f}. The encoder of step {best_step} was kept."
         )
     return (
-        f"No overfitting to speak of: validation loss levelled off at {best:.3f} after step "
+        f"No notable overfitting: validation loss levelled off at {best:.3f} after step "
         f"{best_step}, whose encoder was kept."
     )

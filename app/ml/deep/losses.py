@@ -1,4 +1,4 @@
-"""What the encoder is asked to become better at. Loads torch.
+"""Loss functions of deep tuning. Loads torch.
 
 Each loss is a module as sentence-transformers' trainer takes them: forward(features, labels), where
 features holds one dictionary of token tensors for each text column.

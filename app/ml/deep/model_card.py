@@ -12,8 +12,8 @@ tags:
 ---
 # An encoder tuned with Likewise
 
-It turns a text into {dimension} numbers; the cosine of two such rows says how alike the texts are,
-as the people meant it who labeled the records that it learned from.
+It turns a text into a vector of {dimension} numbers. The cosine similarity of two vectors reflects
+the labels of the training records.
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -22,21 +22,21 @@ encoder = SentenceTransformer("this folder")
 vectors = encoder.encode(["a text", "another"])
 ```
 
-## How it came about
+## Training
 
 - Tuned from `{base}`, {weights}.
 - Loss: `{loss}`. {words}
-- {n_learned:,} records to learn from, {n_validated:,} others to validate by.
+- {n_learned:,} training records, {n_validated:,} validation records.
 - {overfitting}
 
-| number | value |
+| metric | value |
 |---|---|
 {numbers}
 """
 
 WEIGHTS = {
     "full": "all weights",
-    "lora": "through low-rank adapters that are merged into its weights",
+    "lora": "low-rank adapters, merged into the weights",
 }
 
 

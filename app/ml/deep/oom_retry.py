@@ -21,7 +21,7 @@ HALVED = "halved"
 """A mark in the run's folder: the whole batch was too large for this machine."""
 
 OUT_OF_MEMORY_MESSAGES = ("out of memory", "not enough memory")
-"""What torch says: a GPU the first, a processor the second, both as a RuntimeError."""
+"""Messages of torch: GPU first, CPU second, both as a RuntimeError."""
 
 
 def learn_within_memory(
@@ -49,19 +49,19 @@ def learn_within_memory(
             place.mkdir(parents=True, exist_ok=True)
             mark.touch()
         recipe = halve_batch(recipe)
-        report(0.0, f"Memory ran out: learning again, {recipe.batch_size} records at a time")
+        report(0.0, f"Out of memory: training again with batch size {recipe.batch_size}")
     outcome = _try_learning(learn, recipe)
     if outcome is None:
         raise ValueError(
-            f"Memory ran out while learning {recipe.batch_size} records at a time, of up to "
-            f"{recipe.max_tokens} tokens each: try a smaller batch, fewer tokens, or weights=lora."
+            f"Out of memory with batch size {recipe.batch_size} and up to {recipe.max_tokens} "
+            "tokens per text. Try a smaller batch, fewer tokens, or weights=lora."
         )
     mark.unlink(missing_ok=True)
     return outcome
 
 
 def halve_batch(recipe: DeepRecipe) -> DeepRecipe:
-    """Half as many records at a time, and as many in a step as before."""
+    """Halve the batch size and keep the number of records per step."""
     return replace(recipe, batch_size=recipe.batch_size // 2, accumulation=2 * recipe.accumulation)
 
 
@@ -80,7 +80,7 @@ def _try_learning(learn: Callable[[DeepRecipe], T], recipe: DeepRecipe) -> T | N
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether this error says that there is no memory left."""
+    """Whether this error means out of memory."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return any(words in str(error).lower() for words in OUT_OF_MEMORY_MESSAGES)

@@ -19,24 +19,24 @@ Loss = Literal[
 Weights = Literal["full", "lora"]
 
 LOSSES: dict[Loss, str] = {
-    "distil": "Every record learns the shares of the labels that reached it, and draws close to "
-    "records of its label. The usual choice: it uses unlabeled records and says how sure it is.",
-    "supervised_contrastive": "Records of one label draw together, all others apart. For labels "
-    "you trust, with many records each.",
-    "multiple_negatives": "Each record finds its partner among the batch, pairs of one label never "
-    "count as wrong, and shortened vectors keep their worth. For many labels, few records each.",
+    "distil": "Trains on the propagated label probabilities and pulls records of one label "
+    "together. The default: uses unlabeled records and gives calibrated probabilities.",
+    "supervised_contrastive": "Pulls records of one label together and pushes others apart. For "
+    "reliable labels with many records each.",
+    "multiple_negatives": "Each record must find its partner in the batch; pairs of one label are "
+    "never negatives, and shortened vectors stay usable. For many labels with few records each.",
     "batch_hard": "The farthest record of a label must be nearer than the nearest of another. "
-    "Strong, but misled by wrong labels.",
-    "batch_semi_hard": "As batch_hard, with less extreme cases. For labels with some mistakes.",
-    "batch_all": "As batch_hard, over every case that is still wrong. Slow and steady.",
+    "Strong, but sensitive to wrong labels.",
+    "batch_semi_hard": "Like batch_hard, with less extreme triplets. For labels with some errors.",
+    "batch_all": "Like batch_hard, with every triplet that is still wrong. Slow and stable.",
     "contrastive": "Pairs of one label within a margin, others beyond it. Simple; for two or three "
     "labels.",
-    "online_contrastive": "As contrastive, from the batch's hardest pairs alone. Quicker, where "
-    "most pairs are easy.",
-    "cosine": "The similarity of a pair learns to be the share of labels they agree on. For graded "
-    "labels, or several labels on each record.",
+    "online_contrastive": "Like contrastive, with only the hardest pairs of the batch. Faster "
+    "where most pairs are easy.",
+    "cosine": "Trains the similarity of a pair to equal the share of labels they have in common. "
+    "For graded labels or several labels per record.",
 }
-"""What each loss does and when it serves, in plain words."""
+"""What each loss does and when to choose it."""
 
 PAIRED: frozenset[Loss] = frozenset(
     {"multiple_negatives", "contrastive", "online_contrastive", "cosine"}
@@ -136,7 +136,7 @@ class DeepRecipe:
 
     def __post_init__(self) -> None:
         if self.method != "deep":
-            raise ValueError(f"A deep recipe's method is deep, not {self.method!r}.")
+            raise ValueError(f"The method of a deep recipe must be deep, not {self.method!r}.")
         if self.loss not in LOSSES:
             raise ValueError(f"A loss is one of {', '.join(LOSSES)}, not {self.loss!r}.")
         if self.weights not in get_args(Weights):
@@ -180,17 +180,17 @@ def head_recipe_from_json(values: dict[str, Any]) -> Recipe:
 
 
 CPU_SUBSET = 5_000
-"""Records to learn from where there is no GPU and nobody said how many: some ten minutes' work."""
+"""Default number of training records without a GPU: about ten minutes of work."""
 
 
 def n_learned(recipe: DeepRecipe, n_records: int, *, has_gpu: bool) -> int:
-    """How many of so many records the run learns from, validation included."""
+    """Return the number of training records, validation included."""
     usual = n_records if has_gpu else CPU_SUBSET
     return min(n_records, usual if recipe.subset is None else recipe.subset)
 
 
 def estimate_seconds(recipe: DeepRecipe, n_learned: int, per_second: float) -> float:
-    """Seconds of learning from so many records, validation included.
+    """Estimate the seconds of training on n records, validation included.
 
     per_second  texts that the same machine embeds in a second
     """

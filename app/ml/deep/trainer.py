@@ -116,7 +116,7 @@ def _build_arguments(
 
 
 def computes_bf16(device: str) -> bool:
-    """Whether this device multiplies bfloat16 by itself: learning is then about twice as fast.
+    """Whether this device supports bfloat16 natively: training is then about twice as fast.
 
     On a CPU without it, it would be slower than float32.
     """
@@ -127,7 +127,7 @@ def computes_bf16(device: str) -> bool:
 
 
 def count_steps(recipe: DeepRecipe, n: int) -> int:
-    """Steps that learning from so many rows takes, if nothing stops it early."""
+    """Return the number of training steps for this many rows, without early stopping."""
     n_batches = -(-n // recipe.batch_size)
     return max(1, -(-n_batches // recipe.accumulation) * recipe.epochs)
 

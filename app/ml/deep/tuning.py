@@ -1,6 +1,6 @@
-"""Deep tuning: the whole encoder learns what labels say about every record. Loads torch.
+"""Deep tuning: fine-tune the whole encoder on labels and propagated labels. Loads torch.
 
-The soft labels that teach a head teach all layers here, with sentence-transformers' own trainer.
+The soft labels that train a head train all layers here, with sentence-transformers' own trainer.
 What comes out is a folder that plain `SentenceTransformer(folder)` loads: safetensors weights, a
 model card, no code.
 
@@ -57,7 +57,7 @@ class DeepTrainingData:
 
 @dataclass(frozen=True)
 class TunedEncoder:
-    """A tuned encoder: its folder, the losses on the way, and what they say about overfitting."""
+    """A tuned encoder: its folder, its losses, and a sentence about overfitting."""
 
     folder: Path
     points: tuple[LossPoint, ...]
@@ -81,7 +81,7 @@ def tune_deep(
 
     place   where checkpoints are kept as well; called again with the same arguments after a kill,
             it goes on from the last one
-    report  is told before each batch, and may raise to stop within it
+    report  called before each batch; may raise to stop
     device  auto, cpu, cuda or mps
     name    of the base model, for the model card
 
@@ -147,8 +147,8 @@ def _compute_centres(data: DeepTrainingData, parts: DataSplit) -> torch.Tensor:
 def _check_enough(n: int) -> None:
     if n < LEAST_LEARNED:
         raise ValueError(
-            f"A deep run needs at least {LEAST_LEARNED} records that are sure enough of their "
-            f"label to learn from, and there are {n}."
+            f"A deep run needs at least {LEAST_LEARNED} records with a sufficiently certain label, "
+            f"and there are {n}."
         )
 
 

@@ -118,7 +118,7 @@ def resolve_model(base_model: str, allow_downloads: bool) -> str:
         return base_model
     if not allow_downloads:
         raise ModelNotAvailable(
-            f"The model {base_model} is no folder on this machine, and downloads are not allowed."
+            f"The model {base_model} was not found on this machine, and downloads are not allowed."
         )
     return str(_download_model(base_model))
 

@@ -43,7 +43,7 @@ def find_default_model_folder() -> Path:
     with weights.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != DEFAULT_MODEL_SHA256:
             raise ModelNotAvailable(
-                f"The weights of {DEFAULT_MODEL} are not those that were published."
+                f"The weights of {DEFAULT_MODEL} differ from the published ones."
             )
     check_folder(folder)
     return folder
@@ -71,7 +71,7 @@ def _check_config(path: Path) -> None:
     values = _read_json(path)
     found = CODE_KEYS & set(values) if isinstance(values, dict) else set()
     if found:
-        raise ModelNotAvailable(f"The model's {path.name} asks for code to be run: {min(found)}.")
+        raise ModelNotAvailable(f"The model's {path.name} would run code: {min(found)}.")
 
 
 def _check_modules(path: Path) -> None:

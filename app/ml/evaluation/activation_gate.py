@@ -1,12 +1,12 @@
-"""The gate: does anything speak clearly against a new head?
+"""The gate: rejects a new head that is clearly worse.
 
-Decision: clearly worse is refused, not whatever happened to come out lower. With 25 labels, half of
-them hidden, figures swing by .05 either way, and the folds' heads, which learned from half of the
-labels, do worse than the version that learned from all: whoever refuses every negative difference
-refuses most versions that are better. Measured in docs/evaluation.md.
-Decision: neighbours and suggestions are heard together, record by record, since the head changes
-both and the mean of two noisy figures is less noisy. The audit stream, which alone is without bias,
-overrules them where it is clear by itself.
+Decision: only clearly worse heads are rejected, not every lower score. With 25 labels, half of them
+held out, metrics vary by .05 either way, and the heads of the folds, trained on half of the labels,
+do worse than a version trained on all: rejecting every negative difference would reject most
+versions that are better. Measured in docs/evaluation.md.
+Decision: R-precision and accuracy are combined record by record, since the head changes both and
+the mean of two noisy metrics is less noisy. The hold-out sample, which alone is unbiased, overrules
+them where it is clear on its own.
 Source: one-sided paired bootstrap test, Efron and Tibshirani 1993; comparing two systems on the
 same queries, Sakai 2006.
 """
@@ -20,16 +20,16 @@ RAW = "raw"
 EVIDENCE = "evidence"
 HOLDOUT_ACCURACY = "holdout_accuracy"
 
-METRIC_WORDS = {"r_precision": "like neighbours", "accuracy": "right suggestions"}
-"""The figures that a verdict names, as pages name them."""
+METRIC_WORDS = {"r_precision": "R-precision", "accuracy": "accuracy"}
+"""The metrics that a verdict names, as pages name them."""
 
 CONFIDENCE_LEVEL = 0.95
-"""A contender is clearly worse if it is below the other in so many of the resampled draws."""
+"""A version is clearly worse if it is below the other in this share of the bootstrap samples."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether nothing speaks clearly against the head, and the sentence that says why."""
+    """Whether the head may be activated, and the reason in words."""
 
     is_good: bool
     sentence: str
@@ -38,26 +38,24 @@ class Decision:
 def decide(
     raw: Sequence[Score], tuned: Sequence[Score], differences: Sequence[Difference]
 ) -> Decision:
-    """Tuned against raw, and against the version in use where there is such a difference.
+    """Compare tuned with raw, and with the active version where differences include it.
 
-    raw, tuned   scores on the same queries, r_precision and accuracy among them; of the audit
-                 alone where too few examples could be hidden
-    differences  those called EVIDENCE, one for each rival, and AUDIT ones
+    raw, tuned   scores on the same queries, including r_precision and accuracy; of the hold-out
+                 sample only where too few examples could be held out
+    differences  of EVIDENCE, one for each reference, and of HOLDOUT_ACCURACY
     """
     references = list(dict.fromkeys(each.against for each in differences))
     words = {reference: _describe_standing(differences, reference) for reference in references}
     sentences = [f"Tuned is {words[RAW]} raw{_format_scores(raw, tuned)}."]
     for reference in references[1:]:
         n = _find_evidence(differences, reference).n
-        sentences.append(
-            f"It is {words[reference]} {reference}, asked about {n} labels new to both."
-        )
+        sentences.append(f"It is {words[reference]} {reference} on {n:,} labels new to both.")
     sentences += _format_holdout(raw, tuned)
     return Decision("worse than" not in words.values(), " ".join(sentences))
 
 
 def _describe_standing(differences: Sequence[Difference], reference: str) -> str:
-    """How tuned compares to a rival, in words; the audit is asked first."""
+    """Compare tuned with a reference, in words; the hold-out sample decides first."""
     for each in (
         _find_difference(differences, reference, HOLDOUT_ACCURACY),
         _find_difference(differences, reference, EVIDENCE),
@@ -80,13 +78,13 @@ def _find_difference(
 
 
 def _format_scores(raw: Sequence[Score], tuned: Sequence[Score]) -> str:
-    """The figures on hidden examples; nothing where only the audit could tell."""
+    """Write the scores on held-out examples; nothing where only the hold-out sample has scores."""
     before, after = _index_by_metric(raw), _index_by_metric(tuned)
     if "accuracy" not in after:
         return ""
-    pairs = [f"{_format_pair(after, before, name)} {words}" for name, words in METRIC_WORDS.items()]
+    pairs = [f"{words} {_format_pair(after, before, name)}" for name, words in METRIC_WORDS.items()]
     n = after["accuracy"].n
-    return f": {' and '.join(pairs)}, on {n:,} labeled records that were hidden from training"
+    return f": {' and '.join(pairs)}, on {n:,} held-out labeled records"
 
 
 def _format_holdout(raw: Sequence[Score], tuned: Sequence[Score]) -> list[str]:
@@ -95,8 +93,8 @@ def _format_holdout(raw: Sequence[Score], tuned: Sequence[Score]) -> list[str]:
         return []
     n = after[HOLDOUT_ACCURACY].n
     return [
-        f"In the audit of {n:,} records: {_format_pair(after, before, HOLDOUT_ACCURACY)} right "
-        "suggestions."
+        f"In the hold-out sample of {n:,} records: accuracy "
+        f"{_format_pair(after, before, HOLDOUT_ACCURACY)}."
     ]
 
 

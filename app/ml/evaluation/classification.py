@@ -1,4 +1,4 @@
-"""Classification: suggested labels against true ones, and chances against what came true.
+"""Classification: suggested labels against true ones, and calibration of the probabilities.
 
 Answers are (q, K) bool, which of K labels each query carries: one each, or any number.
 """
@@ -14,7 +14,7 @@ LabelMatrix = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 MIN_PROBABILITY = 1e-3
-"""A chance of 0 for what is true would have an infinite loss, so none is held to be impossible."""
+"""Minimum probability: 0 for a true label would give an infinite loss."""
 
 N_BINS = 10
 
@@ -80,7 +80,7 @@ def count_matches(suggested: LabelMatrix, true: LabelMatrix) -> MatchCounts:
 def log_loss_each(
     probabilities: NDArray[np.float32], true: LabelMatrix, *, is_multi_label: bool
 ) -> Floats:
-    """Cross-entropy of each query's chances (q, K), in nats; of many labels, the mean over them."""
+    """Cross-entropy of each query's probabilities (q, K), in nats; with many labels, their mean."""
     clipped = np.clip(probabilities.astype(np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     if is_multi_label:
         return np.asarray(-np.where(true, np.log(clipped), np.log(1 - clipped)).mean(axis=1))
@@ -90,9 +90,9 @@ def log_loss_each(
 def bin_calibration_gaps(
     probabilities: NDArray[np.float32], true: LabelMatrix, *, is_multi_label: bool
 ) -> tuple[Floats, Floats]:
-    """How much each query adds to each bin of chances: right minus chance, and how many; (q, 10).
+    """Contribution of each query to each bin: correct minus probability, and counts; (q, 10).
 
-    The chance of the best label, or, of many labels each, the chance of every one.
+    Uses the probability of the best label or, with many labels, of every label.
     """
     confidence, is_right = _select_confidences(probabilities, true, is_multi_label)
     return _sum_by_bin(confidence, is_right - confidence), _sum_by_bin(
@@ -103,7 +103,7 @@ def bin_calibration_gaps(
 def bin_confidences(
     probabilities: NDArray[np.float32], true: LabelMatrix, *, is_multi_label: bool
 ) -> Floats:
-    """The sum of the chances that each query adds to each bin, (q, 10); as for `misjudged`."""
+    """Sum of the probabilities that each query adds to each bin, (q, 10); see `misjudged`."""
     confidence, _ = _select_confidences(probabilities, true, is_multi_label)
     return _sum_by_bin(confidence, confidence)
 
@@ -111,7 +111,7 @@ def bin_confidences(
 def _select_confidences(
     probabilities: NDArray[np.float32], true: LabelMatrix, is_multi_label: bool
 ) -> tuple[Floats, LabelMatrix]:
-    """The chances that are judged, (q, 1) or (q, K), and whether they came true."""
+    """The evaluated probabilities, (q, 1) or (q, K), and whether they were correct."""
     if is_multi_label:
         return probabilities.astype(np.float64), true
     best = probabilities.argmax(axis=1)[:, None]
@@ -127,10 +127,10 @@ def _sum_by_bin(confidence: Floats, values: Floats) -> Floats:
 
 
 def expected_calibration_error(calibration_gaps: Floats, n_judged: Floats) -> Floats:
-    """How far chances are from how often they come true, on average, in [0, 1]: the ECE.
+    """Expected calibration error (ECE) in [0, 1].
 
     missed, n_judged  (..., 10): sums over queries of what `misjudged` gives
-    Small samples have a larger error than large ones, by chance alone.
+    Small samples have a larger error than large ones at random.
     Source: Naeini et al. 2015; Guo et al. 2017: ten bins of equal width.
     """
     return divide_or_nan(np.abs(calibration_gaps).sum(axis=-1), n_judged.sum(axis=-1))

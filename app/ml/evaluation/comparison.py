@@ -1,9 +1,9 @@
-"""What a comparison says. Each metric is written once, in the modules named below, and nothing
-else in the house computes one; docs/evaluation.md says what they mean, with sources.
+"""The result of a comparison. Each metric is implemented once, in the modules named below;
+docs/evaluation.md explains them, with sources.
 
     ranking         what one query's neighbours are worth
     overlap         two rankings against each other
-    classification  suggested labels against true ones, chances against what came true
+    classification  suggested labels against true ones, and calibration
     intervals       how far a figure is to be trusted
 """
 
@@ -18,7 +18,7 @@ class Score:
 
     label_id      of that label alone
     suggested_id  of a confusion: the label that was suggested for records of label_id
-    chance        what random neighbours would score
+    chance        the score of random neighbours
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""Forgetting: how many neighbours tuning leaves as they were, where nobody labeled anything.
+"""Neighbour retention: the share of neighbours of unlabeled records that tuning keeps.
 
 A head that knows its labels by heart and little else would replace nearly all of them.
 """
@@ -23,7 +23,7 @@ heads of 25 to 8,140 labels keep .73 to .82 of them."""
 
 
 def pick_probes(ids: Rows, labeled: Rows) -> tuple[Rows, Rows]:
-    """Rows that ask, and rows that are their candidates: the same records each time.
+    """Draw query rows and candidate rows: the same records each time.
 
     ids      (n,) int64, ascending: all records; labeled: rows of those that anybody labeled
     returns  at most 200 and 20,000 rows: those whose ids come first in an order of chance that is

@@ -18,7 +18,7 @@ KS = (5, 10, 25, 50, 100, 250, 500, 1000)
 """The depths at which rankings are looked at."""
 
 MAX_DEPTH_QUERIES = 1_000
-"""Queries that the curve over k asks: among all hidden examples, however many those are."""
+"""Queries of the curve over k, ranked among all held-out examples."""
 
 N_NEIGHBOURS = 10
 
@@ -28,10 +28,10 @@ class PurityByDepth:
     """How pure the neighbours of c queries are down to each depth, all hidden examples of their
     fold being candidates.
 
-    at      (c,) int64, positions of the examples that ask; the same ones at each depth
+    at      (c,) int64, positions of the queries; the same ones at each depth
     ks      the depths
     raw, tuned  (c, len(ks)), share of the k nearest that are like the query
-    chance  (c,), what random neighbours would have
+    chance  (c,), precision of random neighbours
     best    (c, len(ks)), what a perfect ranking would have: less than 1 where k is more than there
             are
     """
@@ -82,13 +82,13 @@ class CalibrationBin:
 
 @dataclass(frozen=True)
 class QueryResults:
-    """All of it, over the m examples of a comparison; what was not asked is NaN, -1 or missing.
+    """Results over the m examples of a comparison; NaN, -1 or missing where not evaluated.
 
     values      role/metric, or role/metric@k → (m,)
     suggested   role → (s, 2) int64: the position of an example, and the column of a label that was
                 suggested for it
     neighbours  role → (m, 10) int64, positions of the nearest examples that were hidden with it
-    bins        tuned's chances; empty where it tells none
+    bins        calibration bins of tuned; empty without probabilities
     """
 
     values: Mapping[str, Floats]
@@ -107,10 +107,10 @@ def compute_gains(
     tuned: Floats,
     bootstrap: BootstrapSamples,
 ) -> tuple[SegmentGain, ...]:
-    """What tuning brought to each part of the queries; parts where nothing was asked are missing.
+    """Compute the gain of each part of the queries; parts without queries are missing.
 
     masks       (m, g) bool, which queries are in each part, in the order of keys
-    raw, tuned  (m,), the metric of each query, NaN where it was not asked
+    raw, tuned  (m,), the metric of each query, NaN where not evaluated
     """
     each: Floats = np.where(masks, (tuned - raw)[:, None], np.nan)
     n = (~np.isnan(each)).sum(axis=0)
@@ -135,7 +135,7 @@ def compute_gains(
 def compute_calibration_bins(
     calibration_gaps: Floats, n_judged: Floats, confidence_sums: Floats, bootstrap: BootstrapSamples
 ) -> tuple[CalibrationBin, ...]:
-    """The tenths in which a chance was told, lowest first; each (m, 10), see `misjudged`."""
+    """Non-empty bins of probability, lowest first; each (m, 10), see `misjudged`."""
     n = n_judged.sum(axis=0)
     if not n.any():
         return ()
@@ -191,7 +191,7 @@ class DepthRecorder:
         )
 
     def depths(self) -> PurityByDepth | None:
-        """All folds together, down to what each of them reaches; None if none was asked."""
+        """Join all folds, to the depth that each reaches; None without queries."""
         if not self._parts:
             return None
         ks = min((part.ks for part in self._parts), key=len)

@@ -1,4 +1,4 @@
-"""Asking: what a head says of examples that were hidden from it.
+"""Predictions of a head for held-out examples.
 
 Decision: a hidden example is ranked among hidden examples alone, and never its own group. Ranked
 among those that training saw, a tuned vector would look better than the next session will be, for
@@ -27,7 +27,7 @@ class Baseline:
     name      as people know it, such as "v3"
     head      what it learned
     vectors   (n, d) float32: the vectors that its head reads, of the same records
-    is_fresh  (m,) bool: the examples that it has not learned from; only those are asked
+    is_fresh  (m,) bool: the examples it was not trained on; only those are evaluated
     """
 
     name: str
@@ -37,7 +37,7 @@ class Baseline:
 
 
 def predict_fold(head: Head, rows: Vectors, examples: Examples, fold: Fold) -> FoldPredictions:
-    """What a head that learned from the shown part of the fold says of the hidden part."""
+    """Predict the held-out part of a fold with a head trained on the other part."""
     train, held_out = fold
     known = examples.take(held_out)
     vectors = head.tune(rows[known.rows])
@@ -52,7 +52,7 @@ def predict_fold(head: Head, rows: Vectors, examples: Examples, fold: Fold) -> F
 def align_predictions(
     probabilities: Probabilities, classes: tuple[int, ...], examples: Examples
 ) -> tuple[NDArray[np.bool_], Probabilities]:
-    """Suggested labels and chances in the examples' columns; a label they lack is never right."""
+    """Map suggestions and probabilities to the examples' columns; missing labels are wrong."""
     if examples.is_multi_label:
         suggested = probabilities > 0.5
     else:

@@ -43,11 +43,11 @@ MetricKey = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What a contender says of q hidden examples.
+    """Predictions of one version for q held-out examples.
 
     ranked     (q, q - 1) int32, each one's neighbours among them, nearest first
     suggested  (q, K) bool
-    chances    (q, K) float32, the chance of each label; None if it knows none
+    chances    (q, K) float32, the probability of each label; None if unavailable
     """
 
     ranked: NDArray[np.int32]
@@ -56,7 +56,7 @@ class FoldPredictions:
 
 
 class ExampleScores:
-    """Replies, example by example: each metric (m,), NaN where an example was not asked.
+    """Replies, example by example: each metric (m,), NaN where an example was not evaluated.
 
     Read by `app.ml.evaluation.scores`.
     """
@@ -86,7 +86,7 @@ class ExampleScores:
             self._record_probabilities(held_out, predictions.probabilities, true)
 
     def record(self, key: MetricKey, held_out: Rows, values: Floats) -> None:
-        """Take down one metric of these examples; NaN values say nothing."""
+        """Add one metric of these examples; NaN values are ignored."""
         is_known = ~np.isnan(values)
         self._of(self._sums, key)[held_out[is_known]] += values[is_known]
         self._of(self._counts, key)[held_out[is_known]] += 1
@@ -96,7 +96,7 @@ class ExampleScores:
         return [key for key, n in self._counts.items() if n.any()]
 
     def values(self, key: MetricKey) -> Floats:
-        """(m,) the mean of what each example got, NaN where it was not asked."""
+        """(m,) the mean value of each example, NaN where not evaluated."""
         n = self._counts[key]
         return np.where(n > 0, self._sums[key] / np.maximum(n, 1), np.nan)
 
@@ -138,7 +138,7 @@ class ExampleScores:
 def score_rankings(hits: Hits, ks: tuple[int, ...]) -> dict[MetricKey, Floats]:
     """Every metric of rankings, for each query (q,).
 
-    A query without a like neighbour says nothing about an encoder, so it is asked no question.
+    A query without a same-label candidate cannot rank an encoder, so it is left out.
     """
     has_no_match = ~hits.any(axis=1)
     scores: dict[MetricKey, Floats] = {("r_precision", None): r_precision_each(hits)}

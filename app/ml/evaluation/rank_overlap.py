@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 PERSISTENCE = 0.98
-"""The chance of reading on: at .98 the first 50 places have 86 % of the weight (Webber et al.)."""
+"""Persistence p: at .98 the first 50 places have 86 % of the weight (Webber et al.)."""
 
 
 def rank_biased_overlap(
     first: NDArray[np.int64], second: NDArray[np.int64], p: float = 0.9
 ) -> float:
-    """How alike two rankings are, in [0, 1]; the top counts most. p is the chance of reading on.
+    """Rank-biased overlap of two rankings in [0, 1]; the top counts most. p: persistence.
 
     Extrapolated to unseen ranks from the overlap at the common depth, so that equal lists have 1.0.
 

@@ -1,8 +1,8 @@
 """Rankings: for each record, which of its neighbours are like it, nearest first.
 
 Labels are (n,) int64, one class per record, or (n, K) bool, which labels each record carries. Two
-records are alike if they have the same class; or, with many labels each, if they share one or
-neither has any. How alike two are with many labels is graded: what they share of all they carry.
+two records match if they have the same class or, with many labels each, share one or both have
+none. With many labels the match is graded: shared labels over all labels of the two.
 
 A function whose name ends in _each answers for each query, (q,) float64, from hits (q, c) bool:
 column by column the query's c candidates, nearest first. NaN where nothing is like the query.
@@ -65,7 +65,7 @@ def rank_nearest_hits(
 
 
 def rank_rows(vectors: Vectors, *, groups: Rows | None = None) -> NDArray[np.int32]:
-    """(n, n - 1) int32: which row stands at this rank; groups and errors as for `ranked_hits`."""
+    """(n, n - 1) int32: the row at this rank; groups and errors as for `ranked_hits`."""
     ranked = np.empty((len(vectors), len(vectors) - 1), np.int32)
     for rows, order, _ in _rank_blocks(vectors, groups):
         ranked[rows] = order
@@ -83,9 +83,9 @@ def mark_hits(ranked: NDArray[np.int32], labels: Labels, *, groups: Rows | None 
 def grade_hits(
     ranked: NDArray[np.int32], labels: NDArray[np.bool_], *, groups: Rows | None = None
 ) -> NDArray[np.float32]:
-    """(n, n - 1) float32 in [0, 1]: how alike each ranked neighbour is, by what it shares.
+    """(n, n - 1) float32 in [0, 1]: graded match of each ranked neighbour.
 
-    Source: the Jaccard index of the two sets of labels; two empty sets are alike.
+    Source: the Jaccard index of the two sets of labels; two empty sets match.
     """
     return _take_ranked(
         ranked,
@@ -114,7 +114,7 @@ def top_k_each(hits: Hits, k: int) -> Floats:
 
     A class of no more than k records cannot reach 1 (capped_top_k can): compare encoders at the
     same k, on the same records.
-    Source: get_top1k in quaterion.ipynb, which samples 250 queries; here every record asks.
+    Source: get_top1k in quaterion.ipynb, which samples 250 queries; here every record is a query.
     """
     return np.asarray(hits[:, :k].mean(axis=1), dtype=np.float64)
 

@@ -15,11 +15,11 @@ from app.ml.evaluation.predictions import ExampleScores, MetricKey
 Floats = NDArray[np.float64]
 
 NEIGHBOUR_METRICS = {"r_precision", "top_k", "capped_top_k"}
-"""Metrics for which random neighbours score the share of records that are alike."""
+"""Metrics for which random neighbours score the share of same-label records."""
 
 BY_LABEL = ("r_precision", "map", "mrr", "capped_top_k")
 MIN_CONFUSION_SHARE = 0.01
-"""A confusion is told from this share on of the records of a label."""
+"""Minimum share of a label's records for a confusion to be reported."""
 
 
 def compute_scores(example_scores: ExampleScores, bootstrap: BootstrapSamples) -> tuple[Score, ...]:
@@ -43,20 +43,20 @@ def compare_scores(
     against: str,
     bootstrap: BootstrapSamples,
 ) -> Difference | None:
-    """Tuned minus the other, query by query; None where no query was asked of both."""
+    """Tuned minus the other, query by query; None without common queries."""
     return summarize_difference(tuned.values(key) - other.values(key), key[0], against, bootstrap)
 
 
 def summarize_difference(
     each: Floats, metric: str, against: str, bootstrap: BootstrapSamples
 ) -> Difference | None:
-    """The mean of these differences (m,), NaN where not both were asked; None if all are."""
+    """The mean of these differences (m,), NaN where not common; None if all are NaN."""
     n = int((~np.isnan(each)).sum())
     if n == 0:
         return None
     samples = bootstrap.means(each[:, None])
     low, high = percentile_interval(samples)
-    # Half of the ties: two contenders that answer alike are worse in half of the draws.
+    # Half of the ties: two equal versions are each worse in half of the samples.
     below = (samples[1:, 0] < 0).mean() + 0.5 * (samples[1:, 0] == 0).mean()
     value = float(samples[0, 0])
     return Difference(metric, against, n, value, float(low[0]), float(high[0]), float(below))
@@ -76,7 +76,7 @@ def _micro_scores(example_scores: ExampleScores, bootstrap: BootstrapSamples) ->
     samples = bootstrap.means(values)
     low, high = percentile_interval(samples)
     n = (~np.isnan(values)).sum(axis=0)
-    # Examples of one group have no neighbours to ask about: then suggestions alone are measured.
+    # Examples of one group have no neighbours to rank: only suggestions are evaluated.
     of_chance = ("chance", None)
     chance = float(samples[0, keys.index(of_chance)]) if of_chance in keys else None
     for i, (metric, k) in enumerate(keys):
@@ -120,7 +120,7 @@ def _suggestion_scores(
 
 
 def _label_scores(name: str, each: Floats, example_scores: ExampleScores) -> Iterator[Score]:
-    """One score for each label that occurs; n is how many asked examples carry it."""
+    """One score for each label that occurs; n is the number of evaluated examples with it."""
     support = example_scores.examples.label_matrix()[example_scores.n_predictions > 0].sum(axis=0)
     low, high = percentile_interval(each)
     for i, label_id in enumerate(example_scores.examples.label_ids):
@@ -155,7 +155,7 @@ def _confusion_scores(
 
 
 def _macro_scores(example_scores: ExampleScores, bootstrap: BootstrapSamples) -> Iterator[Score]:
-    """Each label counting the same, and, of r_precision, each label by itself."""
+    """Macro averages and, for r_precision, the score of each label."""
     carried = example_scores.examples.label_matrix()
     for metric, k in example_scores.list_metrics():
         if metric not in BY_LABEL:

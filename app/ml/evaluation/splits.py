@@ -10,10 +10,10 @@ from app.ml.folds import Fold, make_folds
 
 LEAST_QUERIES = 10
 MAX_HELD_OUT = 2_000
-"""Hidden examples that one fold asks: ranking takes their square in memory."""
+"""Maximum queries of one fold: ranking needs their square in memory."""
 
 MAX_TO_REPEAT = 200
-"""Up to so many examples, halves are drawn twice: one draw says too little."""
+"""Up to this many examples, halves are drawn twice: one draw is too noisy."""
 
 Partition = list[Fold]
 
@@ -42,9 +42,8 @@ def explain_unmeasurable(examples: Examples, partitions: list[Partition]) -> str
     }
     if len(queries) < LEAST_QUERIES:
         return (
-            f"of the labeled records, {len(queries) or 'none'} would have another of their label "
-            "to "
-            f"find when part of them is hidden, and {LEAST_QUERIES} are needed."
+            f"at least {LEAST_QUERIES} labeled records need another one of their label in the "
+            f"held-out part, and {len(queries) or 'none'} would have one."
         )
     return None
 

@@ -28,11 +28,11 @@ from app.ml.heads.head import Head
 from app.ml.vectors import Vectors
 
 LEAST_FRESH = 10
-"""With fewer labels that are new to the version in use, it is not asked."""
+"""With fewer labels new to the active version, it is not evaluated."""
 
 
 QUERY_METRICS = {"r_precision", "accuracy", "top_k", "rbo"}
-"""The metrics that are told of each query by itself."""
+"""The metrics reported for each query."""
 
 
 class HeadTrial:
@@ -50,12 +50,12 @@ class HeadTrial:
         self._base = base or RawHead(rows.shape[1])
         self.curve = LearningCurve(len(examples))
         self._raw, self._tuned = ExampleScores(examples, ks), ExampleScores(examples, ks)
-        # The champion is asked about fresh examples alone, and so is tuned, beside it.
+        # The champion is evaluated on fresh examples only, and tuned on the same ones.
         self._active, self._tuned_on_fresh = (
             ExampleScores(examples, ks),
             ExampleScores(examples, ks),
         )
-        # Of single queries, the first draw alone is told: it asks each of them once.
+        # Per query, only the first draw is reported: it has each query once.
         self._n_draws, self._depths = 0, DepthRecorder(examples)
         none = np.full((len(examples), N_NEIGHBOURS), -1, np.int64)
         self._neighbours = {"raw": none, "tuned": none.copy()}
@@ -161,7 +161,7 @@ def _list_suggested(example_scores: ExampleScores) -> Rows:
 def _compute_differences(
     pairs: list[tuple[ExampleScores, ExampleScores, str]], bootstrap: BootstrapSamples
 ) -> Iterator[Difference]:
-    """Of each pair: what the gate hears first, then what that is made of."""
+    """For each pair: the evidence for the gate, then its components."""
     for tuned, other, against in pairs:
         each = {
             metric: tuned.values((metric, None)) - other.values((metric, None))

@@ -31,7 +31,7 @@ def learn_evidence_head(
 def calibrate(
     head: EvidenceHead, rows: Vectors, probabilities: NDArray[np.float32]
 ) -> EvidenceHead:
-    """The same head, whose suggestions are on average as sure as these chances, (n, K)."""
+    """Return the head with suggestions as confident on average as these probabilities, (n, K)."""
     sampled = np.linspace(0, len(rows) - 1, min(len(rows), 5000)).astype(np.int64)
     logits = head.logits(rows[sampled])
     temperature = fit_temperature(logits, probabilities[sampled], is_binary=head.is_multi_label)

@@ -20,7 +20,7 @@ from app.ml.vectors import Vectors
 
 LEAST_STEPS = 200
 MOST_PASSES = 8
-"""Few records are passed more often, up to so many times as often: each pass is a few steps."""
+"""Maximum factor by which small data sets get more epochs: each epoch is a few steps."""
 
 MAX_SAMPLE_ROWS = 5_000
 """Rows that show well enough what evidence is usual."""

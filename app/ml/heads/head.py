@@ -18,11 +18,11 @@ pace."""
 
 
 class Head(Protocol):
-    """What tuning learned: how raw vectors become tuned ones, and what each record probably is."""
+    """A trained head: maps raw vectors to tuned ones, and predicts the label of each record."""
 
     @property
     def kind(self) -> str:
-        """What a saved head is read back as."""
+        """The kind of head in a saved file."""
 
     @property
     def dimension(self) -> int:
@@ -36,27 +36,28 @@ class Head(Protocol):
         """Tuned vectors, (n, dimension) float32, rows of length 1, of raw ones, (n, d)."""
 
     def suggest(self, raw: Vectors) -> Floats | None:
-        """The chance of each class for each record, (n, K) float32; None for a head without
+        """The probability of each class for each record, (n, K) float32; None for a head without
         classes."""
 
 
 @dataclass(frozen=True)
 class EvidenceHead:
-    """A small network says what class a record shows evidence of; the evidence is appended to its
-    vector, and the surer it is, the less of the raw vector is left.
+    """A small network predicts the class of a record; this evidence is appended to the vector and,
+    the more certain it is, the less weight the raw vector keeps.
 
-    Evidence e is how far the chances are from their mean: e = p - centre. With m = |e|^2 / reach,
-    at most 1, the tuned vector is (sqrt(1 - strength * m) x, sqrt(strength / reach) e), of length
-    1. So the cosine of two records grows with the chance that they are of one class; a record
-    without evidence keeps its raw cosine, and does not pass for one that is sure.
+    Evidence e is the deviation of the probabilities from their mean: e = p - centre. With
+    m = |e|^2 / reach, at most 1, the tuned vector is
+    (sqrt(1 - strength * m) x, sqrt(strength / reach) e), of length 1. So the cosine of two
+    records grows with the probability that they are of one class; a record without evidence keeps
+    its raw cosine.
 
     hidden_weight (d, h), hidden_bias (h,), output_weight (h, K), output_bias (K,), centre (K,),
     all float32
-    reach         |e|^2 of the surest records
-    strength      in [0, 1], the part that evidence has of the vector of the surest record
-    temperature   divides the logits, so that the chances are chances of being right
+    reach         |e|^2 of the most certain records
+    strength      in [0, 1], the weight of the evidence in the vector of the most certain record
+    temperature   divides the logits, so that the probabilities are calibrated
     limits        (K,) float32, the highest probability that `suggest` gives each class; None in
-                  heads of old
+                  heads of older releases
     """
 
     hidden_weight: Floats
@@ -104,7 +105,7 @@ class EvidenceHead:
         return limit_confidence(probabilities, self.limits, is_binary=self.is_multi_label)
 
     def logits(self, rows: Vectors) -> Floats:
-        """What the network says before it is turned into chances, (n, K); rows of length 1."""
+        """The logits of the network, (n, K); rows of length 1."""
         scaled = rows * np.float32(INPUT_SCALE)
         hidden = gelu(np.asarray(scaled @ self.hidden_weight + self.hidden_bias, dtype=np.float32))
         return np.asarray(hidden @ self.output_weight + self.output_bias, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The functions between a network's layers, and from its logits to chances: in NumPy."""
+"""Activation functions and softmax in NumPy."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -30,7 +30,7 @@ def save_head(head: Head, path: Path) -> None:
 
 
 def load_head(path: Path) -> Head:
-    """Read what `save_head` wrote. Raises ValueError for a file that is not a whole head.
+    """Read what `save_head` wrote. Raises ValueError for a file that is not a complete head.
 
     A flipped bit goes unnoticed here: compare the file's hash before.
     """
@@ -41,4 +41,4 @@ def load_head(path: Path) -> Head:
         values["classes"] = tuple(values["classes"])
         return KINDS[values["kind"]](**values)
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{Path(path).name} is not a whole head.") from error
+        raise ValueError(f"{Path(path).name} is not a complete head.") from error

@@ -21,7 +21,7 @@ def tune(
     graph: sp.csr_matrix | None = None,
     words: WordFeatures | None = None,
 ) -> Head:
-    """The head that these examples teach.
+    """Train a head on these examples.
 
     vectors  (n, d) float32, raw, of all records, labeled or not: those without a label teach as
              well
@@ -43,7 +43,7 @@ def tune(
     if graph is None:
         report(0.0, "Finding each record's neighbours")
         graph = build_neighbour_graph(rows, recipe.neighbours)
-    report(0.2, "Carrying labels to their neighbours")
+    report(0.2, "Propagating labels to neighbours")
     probabilities = infer_probabilities(graph, rows, examples, recipe, words)
     return calibrate(
         learn_evidence_head(rows, probabilities, examples, recipe, report), rows, probabilities

@@ -1,4 +1,4 @@
-"""Calibration: how far to trust what labels say about records that nobody has labeled."""
+"""Calibration of label probabilities for unlabeled records."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,7 +12,7 @@ from app.ml.recipe import Recipe
 
 TEMPERATURES = np.geomspace(0.25, 32.0, 57).astype(np.float32)
 USUAL_TEMPERATURE = 4.0
-"""Where few examples leave it open: soft labels are sharpened to be learned, and surer than they
+"""Default with few examples: soft labels are sharpened to be learned, and more confident than they
 are right."""
 
 N_FOLDS = 5
@@ -26,11 +26,11 @@ def calibrate_soft_labels(
     targets: Targets,
     recipe: Recipe,
 ) -> NDArray[np.float32]:
-    """Soft labels of examples that may carry several, only as sure as they are right: (n, K).
+    """Compute calibrated soft labels from multi-label examples, (n, K).
 
-    Each fold of the examples is hidden in turn, and asked what the others say about it. The
-    temperature that fits their true labels best divides the logits. With too few groups to hide
-    any, it is the usual one.
+    Each fold of the examples is held out in turn and predicted from the others. The logits are
+    divided by the temperature that fits the true labels best, or by the default with too few
+    groups.
     """
     logits, answers = _predict_held_out(graph, examples, targets, recipe)
     temperature = fit_temperature(logits, answers, is_binary=True, usual=USUAL_TEMPERATURE)
@@ -44,7 +44,7 @@ def fit_temperature(
     is_binary: bool,
     usual: float | None = None,
 ) -> float:
-    """The temperature at which softmax(logits / t), or sigmoid, fits the targets best, by
+    """Return the temperature at which softmax(logits / t), or sigmoid, fits the targets best, by
     cross-entropy.
 
     logits, targets  (n, K) float32
@@ -63,7 +63,7 @@ def fit_temperature(
 
 def _loss(logits: NDArray[np.float32], targets: NDArray[np.float32], is_binary: bool) -> float:
     probabilities = sigmoid(logits) if is_binary else softmax(logits)
-    # A chance of 0 for what is true would count for everything, so nothing is held to be
+    # A probability of 0 for a true label would dominate the loss, so nothing is held to be
     # impossible.
     probabilities = np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     loss = -(targets * np.log(probabilities)).sum()
@@ -75,8 +75,8 @@ def _loss(logits: NDArray[np.float32], targets: NDArray[np.float32], is_binary: 
 def _predict_held_out(
     graph: sp.csr_matrix, examples: Examples, targets: Targets, recipe: Recipe
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What the other folds say about each hidden example, as logits, and what it is: both (m',
-    K)."""
+    """Return the logits of each held-out example from the other folds, and its true labels: both
+    (m', K)."""
     n_labels = len(examples.label_ids)
     logits, answers = [np.empty((0, n_labels), np.float32)], [np.empty((0, n_labels), np.float32)]
     for train, held_out in make_folds(examples, N_FOLDS, recipe.seed):

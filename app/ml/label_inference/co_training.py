@@ -1,11 +1,11 @@
-"""Two views of every record made one: vectors and words.
+"""Combine two views of every record: vectors and words.
 
-The first is what the vectors say (app.ml.label_inference.ensemble), the second what the words say
-that learned from it (app.ml.label_inference.naive_bayes).
+The first is the prediction from vectors (app.ml.label_inference.ensemble), the second that from
+words, trained on the first (app.ml.label_inference.naive_bayes).
 
-Their log-odds are added up. How much the words count, and how sure both together may be, is what
-hidden examples prefer, asked as they are for the weights of the first view; the usual weight stands
-unless another is clearly better, for few examples say little about it.
+Their log-odds are added. The weight of the words and the calibration are chosen on held-out
+examples, as for the weights of the first view; the default weight is kept unless another is clearly
+better, since few examples carry little information.
 
 Source: as in the two files named above.
 """
@@ -57,11 +57,11 @@ def co_train(
     recipe: Recipe,
     words: WordFeatures | None,
 ) -> Floats:
-    """The chance of each class on each record, (n, K) float32, summing to 1 by row. For examples of
-    one class each.
+    """Compute the probability of each class for each record, (n, K) float32, summing to 1 by row.
+    For single-class examples.
 
     graph  neighbour_graph of rows, (n, d) float32 of length 1
-    words  of the same n records; without them, what the vectors say stands alone
+    words  of the same n records; without them, only the vectors are used
     """
     first = run_ensemble(graph, rows, examples, recipe)
     if words is None or recipe.words == 0:
@@ -78,7 +78,7 @@ def _combine_views(first: Floats, second: Floats, weight: float, sharpness: floa
 
 
 def _predict_by_words(words: WordFeatures, first: Floats, examples: Examples) -> Floats:
-    """Logarithms of the classes' chances by the words, (n, K); NEVER for one without examples."""
+    """Log-probabilities of the classes by words, (n, K); NEVER for one without examples."""
     named = np.unique(examples.classes)
     answers = examples.label_matrix()[:, named].astype(np.float32)
     log_odds = np.full(first.shape, NEVER, np.float32)
@@ -88,7 +88,7 @@ def _predict_by_words(words: WordFeatures, first: Floats, examples: Examples) ->
 
 @dataclass(frozen=True)
 class _HeldOutViews:
-    """What both views say of hidden examples, (q, K) each, and these examples."""
+    """The predictions of both views for held-out examples, (q, K) each, and these examples."""
 
     first: Floats
     second: Floats
@@ -103,7 +103,7 @@ def _predict_held_out(
     words: WordFeatures,
     weights: ViewWeights,
 ) -> _HeldOutViews:
-    """Some of the folds that the first view's weights were settled by: each takes a while."""
+    """Select some of the folds that the first view's weights were chosen on: each takes a while."""
     plain = replace(recipe, second_look=0.0)
     none = np.empty((0, len(examples.label_ids)), np.float32)
     first, second, queries = [none], [none], [np.empty(0, np.int64)]
@@ -123,7 +123,7 @@ def _predict_held_out(
 
 
 def _choose_weight(held_out: _HeldOutViews, recipe: Recipe) -> tuple[float, float]:
-    """The weight of the words, and how sure both together may be."""
+    """Choose the weight of the words and the calibration."""
     if len(held_out.queries) == 0:
         return recipe.words, USUAL_SHARPNESS
     tried = list(product(WORD_WEIGHTS, SHARPNESS))

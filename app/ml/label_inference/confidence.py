@@ -1,7 +1,7 @@
-"""How sure a suggestion may be, by the number of records that carry its label.
+"""Limit the probability of a suggestion by the number of records with its label.
 
-Calibration by hidden examples says little where examples are few, and nothing about a label with
-one of them; until more is known, no probability exceeds what counting alone allows.
+Calibration on held-out examples is unreliable with few examples and impossible for a label with one
+of them; until there are more, no probability exceeds what counting alone allows.
 """
 
 import numpy as np
@@ -18,8 +18,9 @@ MIN_PROBABILITY = 1e-6
 def compute_confidence_limits(examples: Examples) -> NDArray[np.float32]:
     """Return the highest probability that may be shown for each label, (K,) float32.
 
-    With n labeled records it is (n + 1) / (n + 2), Laplace's rule of succession: what n records
-    that all carry a label say about the next one. One labeled record never carries "99 %".
+    With n labeled records it is (n + 1) / (n + 2), Laplace's rule of succession: the
+    probability that the next record has the label if n records in a row had it. So one labeled
+    record never leads to "99 %".
     """
     n = (examples.label_matrix() * examples.weights[:, None]).sum(axis=0)
     return np.asarray((n + 1) / (n + 2), dtype=np.float32)

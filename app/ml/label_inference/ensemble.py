@@ -1,16 +1,16 @@
-"""Three opinions on every record, pooled: what hidden examples prefer is what counts.
+"""Combine three classifiers with weights chosen on held-out examples.
 
-    wide    labels that travelled far through the neighbour graph: best where labels are few
-    near    the same, but only a few steps: what the labeled neighbours are
-    linear  a linear model of the labels: best where neighbours carry mixed labels
+    wide    labels propagated far through the neighbour graph: best with few labels
+    near    the same with only a few steps: the labels of the nearest neighbours
+    linear  a linear model of the labels: best where neighbours have mixed labels
 
 Their log-odds are added up, with a weight for each and one for how common the classes are. The
-weights are those that predict hidden examples best; but the wide opinion alone stands, with all
-classes equally common, until hidden examples clearly speak for more. For a sample is seldom drawn
-by chance: among 25 records picked to be different from each other, or labeled by somebody hunting
-for one class, how often a class was labeled tells nothing.
+weights are those that predict held-out examples best; but only the wide classifier is used, with
+all classes equally common, until held-out examples clearly prefer more. Labeled records are rarely
+a random sample: among 25 records chosen to be diverse, or found by searching for one class, class
+frequencies carry no information.
 
-Source: log-linear opinion pools, Genest and Zidek 1986; weights by hidden examples, stacking,
+Source: log-linear opinion pools, Genest and Zidek 1986; weights by held-out examples, stacking,
 Wolpert 1992; the least change within one standard error of the best, Breiman et al. 1984.
 """
 
@@ -50,13 +50,13 @@ LINEAR_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0)
 PRIOR_POWERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 PULL = 2.0
-"""Few hidden examples say little about how sure to be: the usual counts as much as ten of them."""
+"""Prior for the sharpness: counts as much as ten held-out examples."""
 
 
 @dataclass(frozen=True)
 class ViewWeights:
-    """How much each opinion counts beside the wide one, and how common the classes seem; then all
-    of it is multiplied by sharpness, so that it is as sure as it is right."""
+    """Weights of the other classifiers relative to wide, and of the class frequencies; the sum is
+    finally scaled by sharpness (an inverse temperature) for calibration."""
 
     near: float = 0.0
     linear: float = 0.0
@@ -65,14 +65,14 @@ class ViewWeights:
 
     @property
     def boldness(self) -> float:
-        """How far this goes beyond the wide opinion alone."""
+        """Distance of these weights from wide alone."""
         return 4 * self.commonness + float(np.log2(1 + self.linear)) + self.near
 
 
 @dataclass(frozen=True)
 class Views:
-    """What each source says about q records, (q, K) float32 each; log_counts (K,): how common
-    classes were among the examples."""
+    """The prediction of each source for q records, (q, K) float32 each; log_counts (K,): class
+    frequencies among the examples."""
 
     wide: Floats
     near: Floats
@@ -80,7 +80,7 @@ class Views:
     log_counts: NDArray[np.float64]
 
     def combine(self, weights: ViewWeights) -> Floats:
-        """Log-odds up to a constant by row, (q, K), before they are made as sure as right."""
+        """Log-odds up to a constant by row, (q, K), before calibration."""
         log_odds = self.wide + weights.near * self.near + weights.linear * self.linear
         return np.asarray(log_odds + self._prior(weights), dtype=np.float32)
 
@@ -96,7 +96,7 @@ def compute_views(
     recipe: Recipe,
     queries: NDArray[np.int64] | slice,
 ) -> Views:
-    """Compute what each source says about these rows, by examples of one class each."""
+    """Compute the prediction of each source for these rows from single-class examples."""
     near = replace(recipe, alpha=NEAR_ALPHA, steps=NEAR_STEPS, second_look=0.0)
     linear = score_linearly(
         rows[examples.rows],
@@ -127,10 +127,10 @@ def log_counts(examples: Examples) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """What all opinions together say.
+    """The combined prediction of all sources.
 
-    log_odds  (n, K) float32, up to a constant by row, as sure as they are right
-    weights   the weights they were pooled with
+    log_odds  (n, K) float32, up to a constant by row, calibrated
+    weights   the weights of the sources
     """
 
     log_odds: Floats
@@ -138,7 +138,7 @@ class EnsembleResult:
 
     @property
     def probabilities(self) -> Floats:
-        """The chance of each class, (n, K) float32, summing to 1 by row."""
+        """The probability of each class, (n, K) float32, summing to 1 by row."""
         return softmax(self.log_odds)
 
 
@@ -148,7 +148,7 @@ def run_ensemble(
     examples: Examples,
     recipe: Recipe,
 ) -> EnsembleResult:
-    """The opinions on every record, pooled. For examples of one class each.
+    """Predict every record from all sources. For single-class examples.
 
     graph  neighbour_graph of rows, (n, d) float32 of length 1
     """
@@ -162,10 +162,9 @@ def run_ensemble(
 def choose_weights(
     graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
 ) -> ViewWeights:
-    """The weights that predict hidden examples: the least bold ones within one standard error of
-    the best.
+    """Choose the weights on held-out examples: the simplest within one standard error of the best.
 
-    With fewer than two groups nothing can be hidden, and the wide opinion stands alone.
+    With fewer than two groups nothing can be held out, and only wide is used.
     """
     views, queries = _predict_held_out(graph, rows, examples, recipe)
     if views is None or len(queries) == 0:
@@ -201,7 +200,7 @@ def pick_least_bold(
 
 
 def _list_candidates(recipe: Recipe, *, is_dense: bool) -> list[ViewWeights]:
-    """Near is asked only where records have a labeled neighbour, on average: else it is noise."""
+    """Use near only if records have a labeled neighbour on average: otherwise it is noise."""
     near = NEAR_WEIGHTS if is_dense else NEAR_WEIGHTS[:1]
     powers = PRIOR_POWERS if recipe.prior_power is None else (recipe.prior_power,)
     return [ViewWeights(*each) for each in product(near, LINEAR_WEIGHTS, powers, SHARPNESS)]
@@ -216,7 +215,7 @@ def _loss_each(
 
 
 def compute_log_losses(probabilities: Floats, classes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """-ln of the chance that each of q records was given for its class, (q,)."""
+    """Negative log-likelihood of the class of each of q records, (q,)."""
     true = probabilities[np.arange(len(classes)), classes]
     return np.asarray(-np.log(np.maximum(true, MIN_PROBABILITY)), dtype=np.float64)
 
@@ -224,7 +223,7 @@ def compute_log_losses(probabilities: Floats, classes: NDArray[np.int64]) -> NDA
 def _predict_held_out(
     graph: sp.csr_matrix, rows: Vectors, examples: Examples, recipe: Recipe
 ) -> tuple[Views | None, Examples]:
-    """What is said about examples while they are hidden, and those examples."""
+    """Predictions for held-out examples, and these examples."""
     plain = replace(recipe, second_look=0.0)
     views, queries = [], [np.empty(0, np.int64)]
     for train, held_out in make_folds(examples, N_FOLDS, recipe.seed):

@@ -1,5 +1,5 @@
-"""What every record probably is, from all labels that are known: what heads are taught, and what
-is suggested between two versions, in a second, for no network learns."""
+"""Label probabilities of every record from all current labels: the training targets of heads, and
+the suggestions between two versions, in about a second, since no network is trained."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,8 +17,8 @@ from app.ml.vectors import Vectors, unit_rows
 
 MIN_PROBABILITY = 1e-12
 CANNOT_LINK_RELIABILITY = 0.8
-"""How often two records that somebody found unlike are indeed of different classes, where nothing
-else is known of them: "not similar" is also said of another shade of the same."""
+"""The probability that two records marked as not similar are of different classes, without other
+evidence: people also mark variants of one class as "not similar"."""
 
 
 def infer_from_raw_vectors(
@@ -28,8 +28,8 @@ def infer_from_raw_vectors(
     recipe: Recipe,
     words: WordFeatures | None = None,
 ) -> NDArray[np.float32]:
-    """Suggestions renewed as labels arrive, without a new version: as chances_of_all, no surer than
-    the number of labels allows.
+    """Compute suggestions from current labels without a new version: like chances_of_all, limited
+    by the number of labels.
 
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
@@ -45,8 +45,8 @@ def infer_probabilities(
     recipe: Recipe,
     words: WordFeatures | None = None,
 ) -> NDArray[np.float32]:
-    """The chance of each class, or of each label, on each record, (n, K) float32: as sure as they
-    are right about hidden examples.
+    """Compute the probability of each class or label for each record, (n, K) float32, calibrated on
+    held-out examples.
 
     graph  `neighbour_graph(rows, recipe.neighbours)`
     rows   (n, d) float32 of length 1, of all records, labeled or not
@@ -71,15 +71,15 @@ def infer_soft_targets(
     recipe: Recipe,
     words: WordFeatures | None = None,
 ) -> NDArray[np.float32]:
-    """What a deep run teaches: the examples' own labels, and elsewhere chances_of_all; (n, K)."""
+    """Return the targets of a deep run: labels where known, else chances_of_all; (n, K)."""
     soft_targets = infer_probabilities(graph, rows, examples, recipe, words).copy()
     soft_targets[examples.rows] = examples.label_matrix()
     return soft_targets
 
 
 def remove_cannot_link_edges(graph: sp.csr_matrix, apart: NDArray[np.int64]) -> sp.csr_matrix:
-    """The graph without the edges between these rows, (p, 2) int64: somebody said that they are
-    not alike. What the other edges carry stays as it is.
+    """Remove the edges between these rows, (p, 2) int64, marked as not similar. The weights of the
+    other edges stay as they are.
     """
     if len(apart) == 0:
         return graph
@@ -93,9 +93,9 @@ def remove_cannot_link_edges(graph: sp.csr_matrix, apart: NDArray[np.int64]) -> 
 def _apply_cannot_links(
     probabilities: NDArray[np.float32], examples: Examples
 ) -> NDArray[np.float32]:
-    """The chances, knowing who was said to be unlike whom: hardly ever are they of one class.
+    """Adjust the probabilities of pairs marked as not similar: they are rarely of one class.
 
-    A labeled record is of its class for sure here, and stays as it is.
+    Labeled records keep their class.
     """
     if len(examples.apart) == 0:
         return probabilities

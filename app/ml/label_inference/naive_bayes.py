@@ -1,11 +1,11 @@
-"""What a record's words say: another view of the same records than their vectors.
+"""Word features: a second view of the records beside their vectors.
 
-A Naive Bayes model of the words learns from what was said of one half of the records, and speaks
-about the other half, so that no record hears itself. It learns anew from what both views say
-together.
+A Naive Bayes model of the words is trained on one half of the records and predicts the other half,
+so that no record influences its own prediction. It is trained again on the combined prediction of
+both views.
 
 Decision: words are cut by a plain expression, not by an encoder's tokenizer: that takes a tenth of
-the time, is there with every provider of vectors, and told classes apart as well. Scripts without
+the time, works with every provider of vectors, and separated classes as well. Scripts without
 blanks between words give pairs of characters instead.
 
 Source: co-training of two views, Blum and Mitchell 1998; Naive Bayes of texts, McCallum and Nigam
@@ -43,7 +43,7 @@ SMOOTHING = 0.02
 
 FEWEST_RECORDS = 2
 MOST_RECORDS = 0.5
-"""Words in fewer records than two, or in more than this share of them, tell classes not apart."""
+"""Words in fewer than two records, or in more than this share, do not separate classes."""
 
 MOST_WORDS = 50_000
 """The commonest of those: what is rarer adds memory by the class, and little else."""
@@ -66,7 +66,7 @@ class WordFeatures:
     def predict_log_odds(self, beliefs: Floats) -> Floats:
         """Log-odds of the classes by the words of each record, (n, K), up to a constant by row.
 
-        heard  (n, K) float32, what is held of each record: the other half learns from it
+        heard  (n, K) float32, current prediction of each record, for training the other half
         """
         log_odds = np.empty(beliefs.shape, np.float32)
         for own, other in ((0, 1), (1, 0)):
@@ -77,7 +77,7 @@ class WordFeatures:
 
 
 def build_word_features(texts: Iterable[str]) -> WordFeatures | None:
-    """The words of these texts, read one by one; None where none tells anything apart."""
+    """Read the words of these texts, one by one; None if no word separates classes."""
     numbers: dict[str, int] = {}
     columns, ends = array("i"), array("q", [0])
     for text in texts:
@@ -105,7 +105,7 @@ def tokenize(text: str) -> list[str]:
 
 def compute_tf_idf(columns: NDArray[np.int32], ends: Rows) -> sp.csr_matrix:
     """(n, words) float32, rows of length 1 or 0: how often each text has each word, on a
-    logarithmic scale, times how rare the word is; words that tell no classes apart are left out.
+    logarithmic scale, times how rare the word is; words that separate no classes are left out.
 
     columns  the numbers of all words, text after text; ends (n + 1,) where each text begins
     """
@@ -129,8 +129,8 @@ def compute_tf_idf(columns: NDArray[np.int32], ends: Rows) -> sp.csr_matrix:
 def predict_from_words(
     words: WordFeatures, first: Floats, examples: Rows, answers: Floats
 ) -> Floats:
-    """What the words say of every record, as logarithms of chances, (n, K) float32: about as sure
-    as they agree with the first opinion.
+    """Predict every record from its words, as log-probabilities, (n, K) float32, with a confidence
+    that matches the agreement with the first view.
 
     first     (n, K) float32, shares of the classes by row
     examples  (m,) int64, rows that people labeled; answers (m, K) float32, what they carry
@@ -148,15 +148,15 @@ def predict_from_words(
 
 
 def log_probabilities(probabilities: Floats) -> Floats:
-    """Their logarithms; nothing is held to be impossible."""
+    """Return the logarithms, with a minimum probability."""
     return np.log(np.maximum(probabilities, np.float32(MIN_PROBABILITY)))
 
 
 def _log_likelihoods(words: sp.csr_matrix, beliefs: Floats) -> Floats:
-    """How common each word is in each class, (words, K), as logarithms.
+    """Return the log-frequency of each word in each class, (words, K).
 
-    Each record speaks for its likeliest class alone, as much as that is likely: a rare class would
-    otherwise be told by the many records that are slightly likely to be of it.
+    Each record counts only for its most probable class, weighted by that probability: a rare class
+    would otherwise be dominated by many records with a slight probability of it.
     """
     likeliest_only = np.zeros_like(beliefs)
     likeliest = beliefs.argmax(axis=1)

@@ -1,4 +1,4 @@
-"""Labels that travel along the neighbour graph: few labels become many soft ones, in a second."""
+"""Label propagation along the neighbour graph: many soft labels from few labels, in a second."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,13 +18,13 @@ def propagate(
     alpha: float = 0.99,
     steps: int = 60,
 ) -> NDArray[np.float32]:
-    """Soft labels, (n, n_classes) float32: each row the shares of the classes, summing to 1.
+    """Compute soft labels, (n, n_classes) float32: class shares, summing to 1 by row.
 
-    rows, classes  (m,) int64: example i says that record rows[i] is of class classes[i]; a record
-                   may be named twice, with different classes too
+    rows, classes  (m,) int64: record rows[i] is of class classes[i] in example i; a record may
+                   occur twice, with different classes too
     weights        (m,) float32, how much each example counts; 1 if not given
 
-    All classes named are held to be equally common, and a record that no label reaches gets a like
+    All classes are treated as equally common, and a record that no label reaches gets an equal
     share of each; a class without examples gets 0 everywhere.
 
     Raises ValueError if there are no examples, or one lies outside the graph or the classes.
@@ -49,7 +49,7 @@ def propagate_binary(
     alpha: float = 0.99,
     steps: int = 60,
 ) -> NDArray[np.float32]:
-    """The chance of each label on each record, labels independent of each other, (n, K) float32 in
+    """Compute the probability of each label for each record, labels independent, (n, K) float32 in
     [0, 1].
 
     targets  (m, K) bool: which labels example i carries; a row without any is an example of "none"
@@ -59,12 +59,12 @@ def propagate_binary(
     `propagate` does.
     """
     if len(rows) != len(targets):
-        raise ValueError("Labels travel from at least one example, each a row with its answers.")
+        raise ValueError("Propagation needs at least one example with a row and its labels.")
     nobody = np.zeros(len(rows), np.int64)
     every = _place_labels(graph, rows, nobody, 1, weights)
     yes = np.zeros((graph.shape[0], targets.shape[1]), np.float32)
     np.add.at(yes, rows, targets * (1.0 if weights is None else weights[:, None]))
-    # What is not yes is no, and flows add up: so one more column stands for all of the noes.
+    # What is not yes is no, and flows add up: so one more column holds all noes.
     flow = _spread_labels(graph, np.concatenate([yes, every], axis=1), alpha, steps)
     no_flow = np.maximum(flow[:, -1:] - flow[:, :-1], 0)
     return _normalise_flows(flow[:, :-1], no_flow, yes.sum(axis=0) / every.sum())
@@ -73,7 +73,7 @@ def propagate_binary(
 def _normalise_flows(
     yes_flow: NDArray[np.float32], no_flow: NDArray[np.float32], common: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Yes against no, by label, each as heavy as it is common; a label nobody carries gets 0."""
+    """Return yes against no by label, weighted by frequency; a label without examples gets 0."""
     yes = yes_flow / np.maximum(yes_flow.sum(axis=0), LEAST_FLOW) * common
     no = no_flow / np.maximum(no_flow.sum(axis=0), LEAST_FLOW) * (1 - common)
     total = yes + no
@@ -91,7 +91,7 @@ def _place_labels(
     weights: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
     if len(rows) == 0 or len(rows) != len(classes):
-        raise ValueError("Labels travel from at least one example, each a row with its class.")
+        raise ValueError("Propagation needs at least one example with a row and its class.")
     if rows.min() < 0 or rows.max() >= graph.shape[0]:
         raise ValueError("An example names a row outside the graph.")
     if classes.min() < 0 or classes.max() >= n_classes:

@@ -1,4 +1,4 @@
-"""A linear model of the labels: what words in common say, where neighbours are far."""
+"""Ridge regression of the labels, for records without near neighbours."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Soft labels: what a few examples say about every record."""
+"""Soft labels: label probabilities of every record from a few examples."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,8 +23,8 @@ MIN_EXCESS = 1e-3
 def infer_soft_labels(
     graph: sp.csr_matrix, examples: Examples, targets: Targets, recipe: Recipe
 ) -> NDArray[np.float32]:
-    """The chance of each label on every record, (n, K) float32, sharpened: of examples that may
-    carry several.
+    """Compute the probability of each label for every record, (n, K) float32, sharpened, from
+    multi-label examples.
 
     targets  (m, K) bool, the examples' own
     """
@@ -42,7 +42,7 @@ def infer_soft_labels(
 def propagate_labels(
     graph: sp.csr_matrix, examples: Examples, recipe: Recipe
 ) -> NDArray[np.float32]:
-    """Shares of the classes for every record, (n, K) float32, all classes equally common."""
+    """Compute class shares for every record, (n, K) float32, all classes equally common."""
     shares = _propagate_once(graph, examples, recipe)
     if recipe.second_look > 0:
         shares = _propagate_once(
@@ -52,8 +52,8 @@ def propagate_labels(
 
 
 def add_most_certain(examples: Examples, shares: NDArray[np.float32], part: float) -> Examples:
-    """Add to the examples, of each class in use, the records surest to be of it: in all at most
-    this part of the records.
+    """Add to the examples the most probable records of each class in use: in all at most this share
+    of the records.
 
     Only records that labels reach, and whose likeliest class it is, are added: a class whose labels
     reach few gets few. They weigh as much together as the class's own examples do, each by its
@@ -81,7 +81,7 @@ def add_most_certain(examples: Examples, shares: NDArray[np.float32], part: floa
 def _find_most_certain(
     shares: NDArray[np.float32], column: int, equal_share: float, most: int
 ) -> NDArray[np.int64]:
-    """Rows likeliest to be of this class, the surest first. A row that no label reaches has an
+    """Return the rows most probably of this class, in order. A row that no label reaches has an
     equal share of every class, so it is none of them."""
     own = shares[:, column]
     likeliest = (own > equal_share * (1 + MIN_EXCESS)) & (own >= shares.max(axis=1))
@@ -106,7 +106,7 @@ def _propagate_once(
 def _sharpen_binary(
     probabilities: NDArray[np.float32], prior: NDArray[np.float32], softness: float
 ) -> NDArray[np.float32]:
-    """The same for independent chances, yes against no.
+    """Sharpen independent probabilities, yes against no.
 
     What speaks for a label is sharpened, and how common it is left alone: else a label that fewer
     than half of the records carry would hardly ever be suggested. Among few records labels blend

@@ -1,6 +1,6 @@
-"""Who a new version is measured against, besides raw: the version in use, as it is.
+"""The active version as the second baseline of a new version, besides raw.
 
-It is asked only about labels that it has not learned from, nor from a near-copy or the same page.
+It is evaluated only on labels that it was not trained on, near-copies and page mates included.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from app.training.pipeline.snapshot import Snapshot
 def find_baseline(
     db: Session, project: Project, snapshot: Snapshot, ids: Ids, own: tuple[int, Vectors]
 ) -> Baseline | None:
-    """The project's active version, if it is a tuned one whose files are whole.
+    """Load the project's active version if it is tuned and its files are intact.
 
     ids  (n,) int64, ascending: the records whose vectors the run reads
     own  the raw version that they are of, and those vectors (n, d)
@@ -38,29 +38,29 @@ def find_baseline(
     if find_base_version_id(version) != own[0]:
         others, vectors = load_all_vectors(db, find_base_version_id(version), among=ids)
         if len(others) < len(ids):
-            return None  # It has not seen every record yet, so it cannot be asked in pairs.
+            return None  # Some records are not embedded yet, so pairs cannot be compared.
     is_fresh = _mark_fresh(db, run, snapshot, ids)
     return Baseline(f"v{version.number}", head, vectors, is_fresh)
 
 
 def load_version_head(db: Session, version: Version) -> Head | None:
-    """What the version learned; None for a raw one, or where its file is damaged."""
+    """Load the head of the version; None for a raw one or a damaged file."""
     file = db.scalar(
         select(Artifact).where(Artifact.version_id == version.id, Artifact.kind == "head")
     )
     try:
         return None if file is None else load_head(verified_path(file.file, file.sha256))
     except CorruptFile:
-        return None  # Search says so; the run is measured against raw alone.
+        return None  # Search reports it; the run is compared with raw only.
 
 
 def find_run_of_version(db: Session, version: Version) -> TrainingRun | None:
-    """The run that made this version; None for a raw one."""
+    """Return the run that made this version; None for a raw one."""
     return db.scalar(select(TrainingRun).where(TrainingRun.version_id == version.id))
 
 
 def load_seen_record_ids(db: Session, run: TrainingRun) -> set[int]:
-    """The records about which anything had been said when this run froze its examples."""
+    """Return the records that had annotations when this run took its snapshot."""
     annotated = select(Annotation.record_id).where(
         Annotation.project_id == run.project_id, Annotation.action_id <= (run.last_action_id or 0)
     )
@@ -68,7 +68,7 @@ def load_seen_record_ids(db: Session, run: TrainingRun) -> set[int]:
 
 
 def _mark_fresh(db: Session, run: TrainingRun, snapshot: Snapshot, ids: Ids) -> NDArray[np.bool_]:
-    """Of the snapshot's examples that have a vector: is nobody of their group seen by the run?"""
+    """Mark embedded examples of the snapshot whose whole group is new to the run."""
     seen = np.isin(snapshot.record_ids, np.array(sorted(load_seen_record_ids(db, run)), np.int64))
     touched = np.isin(snapshot.groups, snapshot.groups[seen])
     return np.asarray(~touched[np.isin(snapshot.record_ids, ids)])

@@ -1,14 +1,14 @@
-"""What the audit stream says of versions: the figure without bias.
+"""Evaluation of versions on the hold-out sample, without bias.
 
-Sessions choose what is labeled, so figures from those labels tell how a version does on what was
-chosen. The stream was drawn by chance alone (app.labeling.team.holdout), so its figures hold for
-every record of the project.
+Sessions choose which records are labeled, so metrics on those labels hold for the chosen records.
+The hold-out sample was drawn at random (app.labeling.team.holdout), so its metrics hold for every
+record of the project.
 
 Decision: a record counts for a version only if that version cannot have learned from it: it was in
-the stream when the version's run froze its examples, or nothing had been said by then about it or
-about a near-copy of it.
-Decision: "none of these" and labels that are no longer offered count as what a suggestion cannot
-get right, for so they are when somebody works with it.
+the hold-out sample when the version's run took its snapshot, or neither it nor a near-copy had an
+annotation by then.
+Decision: "none of these" and deleted labels count as wrong suggestions, as they do for the people
+who work with them.
 """
 
 from collections import defaultdict
@@ -52,8 +52,8 @@ from app.training.pipeline.snapshot import load_near_copy_keys
 
 @dataclass(frozen=True)
 class HoldoutScores:
-    """What the stream says of raw, of tuned and of the version in use; empty where too little is
-    known."""
+    """Evaluate raw, tuned and the active version on the hold-out sample; empty with too few
+    labels."""
 
     raw: tuple[Score, ...] = ()
     tuned: tuple[Score, ...] = ()
@@ -64,8 +64,8 @@ class HoldoutScores:
 def load_holdout_records(
     db: Session, project: Project, runs: Sequence[TrainingRun]
 ) -> HoldoutRecords:
-    """The stream's labeled records that none of these runs can have learned from, neither the
-    record itself nor a near-copy of it."""
+    """Return the labeled hold-out records that none of these runs can have learned from, neither
+    from the record nor from a near-copy."""
     carried: dict[int, set[int]] = defaultdict(set)
     rows = db.execute(
         select(Record.id, Consensus.label_id)
@@ -78,7 +78,7 @@ def load_holdout_records(
     keys = load_near_copy_keys(db, ids)
     learned = set[bytes]().union(*(_load_learned_keys(db, run) for run in runs if keys))
     kept = [row for row, key in enumerate(keys) if key not in learned]
-    # Digests of equal length, so that NumPy compares them whole.
+    # Digests of equal length, so that NumPy can compare them.
     _, groups = np.unique([keys[row].hex() for row in kept], return_inverse=True)
     labels = tuple(frozenset(carried[int(ids[row])]) for row in kept)
     return HoldoutRecords(ids[kept], labels, groups.astype(np.int64))
@@ -86,7 +86,7 @@ def load_holdout_records(
 
 def _load_learned_keys(db: Session, run: TrainingRun) -> set[bytes]:
     """Return the near-copy keys of what a run may have learned from: records that had been judged
-    when it froze its examples and were not held out then."""
+    when it took its snapshot and were not held out then."""
     judged = load_seen_record_ids(db, run)
     ids = [
         record_id
@@ -106,7 +106,7 @@ def evaluate_on_holdout(
     shared_records: HoldoutRecords,
     base: Head | None = None,
 ) -> HoldoutScores:
-    """Raw against the run's own head, and that against the champion, each pair on one sample.
+    """Compare raw with the run's head, and the head with the champion, each pair on one sample.
 
     material  the run's record ids, their raw vectors, and the examples that it learned from
     ours      what the run cannot have learned from; both: nor the champion's run
@@ -145,10 +145,10 @@ def evaluate_on_holdout(
 
 
 def score_version_now(db: Session, project: Project, version: Version) -> tuple[Score, ...]:
-    """What the stream says of a version today, by what it suggests and finds now; cheap.
+    """Evaluate a version on the hold-out sample by its stored suggestions and vectors; cheap.
 
-    A raw version suggests nothing, so it has audit_r_precision alone. Empty below LEAST_AUDITED,
-    and where the version's files cannot be opened: search says so.
+    A raw version has no suggestions, so only holdout_r_precision. Empty below LEAST_AUDITED and
+    where the version's files cannot be opened, which search reports.
     """
     run = find_run_of_version(db, version)
     found = load_holdout_records(db, project, [] if run is None else [run])
@@ -173,7 +173,7 @@ def score_version_now(db: Session, project: Project, version: Version) -> tuple[
 
 
 def _predict_now(loaded: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
-    """What the version finds and suggests for these records, the examples, in their order."""
+    """Return the neighbours and suggestions of these records, in their order."""
     ranked = rank_rows(loaded.index.vectors(ids), groups=examples.groups)
     known = loaded.suggestions.label_ids
     if not known:
@@ -192,7 +192,7 @@ def _compare_pair(
 
 
 def holdout_as_json(db: Session, project: Project, number: int | None = None) -> dict[str, Any]:
-    """The stream and what it says of the version of that number, or of the active one."""
+    """Return the hold-out sample and the scores of that version, or of the active one."""
     if number is None:
         version = find_active_version(db, project.id)
     else:

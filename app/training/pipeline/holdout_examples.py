@@ -1,4 +1,4 @@
-"""Audited records as examples: what is asked about, beside what may be shown."""
+"""Hold-out records as examples for evaluation, beside the training examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,15 +17,15 @@ from app.projects.label_resolver import NONE_OF_THESE
 from app.search.vectors import Ids
 
 MIN_HOLDOUT_RECORDS = 10
-"""Below this many audited records, nothing is told: the interval would span half of all shares."""
+"""Minimum of labeled hold-out records: with fewer, the interval would span half of [0, 1]."""
 
 HOLDOUT_METRICS = ("accuracy", "macro_f1", "r_precision", "calibration_error", "loss")
 
 
 @dataclass(frozen=True)
 class HoldoutRecords:
-    """Labeled records of the stream: ids (q,) int64, ascending, the labels that each carries, and
-    groups (q,) int64 of equal texts."""
+    """Labeled hold-out records: ids (q,) int64, ascending, their labels, and groups (q,) int64 of
+    equal texts."""
 
     record_ids: Ids
     labels: tuple[frozenset[int], ...]
@@ -33,7 +33,7 @@ class HoldoutRecords:
 
 
 class HoldoutSample:
-    """Training examples, to be shown, and audited ones, to be asked about, as one."""
+    """Training examples and hold-out examples in one set."""
 
     def __init__(self, inputs: tuple[Ids, Vectors, Examples], records: HoldoutRecords) -> None:
         ids, _, training = inputs
@@ -44,7 +44,7 @@ class HoldoutSample:
         self.examples = join_examples(training, rows, labels, records.groups[is_there])
 
     def predict(self, head: Head, vectors: Vectors) -> ExampleScores | None:
-        """What this head says of the audited ones; None if they are too few."""
+        """Evaluate this head on the hold-out examples; None if too few."""
         if self.n_held_out < MIN_HOLDOUT_RECORDS:
             return None
         held_out = np.arange(self.n_train, self.n_train + self.n_held_out)
@@ -59,7 +59,7 @@ class HoldoutSample:
 def compute_holdout_scores(
     example_scores: ExampleScores, bootstrap: BootstrapSamples
 ) -> tuple[Score, ...]:
-    """Of all scores those that a sample by chance can tell, named audit_...; shares by Wilson."""
+    """Select the scores that a random sample can estimate, as holdout_...; Wilson intervals."""
     found = [
         s
         for s in compute_scores(example_scores, bootstrap)
@@ -69,7 +69,7 @@ def compute_holdout_scores(
 
 
 def build_empty_examples(label_ids: tuple[int, ...], *, is_multi_label: bool) -> Examples:
-    """No examples at all, of these labels."""
+    """Build an empty set of examples for these labels."""
     none = np.empty(0, np.int64)
     return Examples(
         rows=none,
@@ -84,8 +84,8 @@ def build_empty_examples(label_ids: tuple[int, ...], *, is_multi_label: bool) ->
 def join_examples(
     training: Examples, rows: Ids, labels: Sequence[frozenset[int]], groups: Ids
 ) -> Examples:
-    """The training examples, then the audited ones, with more columns: of labels that training
-    lacks, and NOBODY's."""
+    """Join training and hold-out examples, with columns for labels missing in training and for
+    NOBODY."""
     known = set(training.label_ids)
     columns = (*training.label_ids, *sorted(frozenset[int]().union(*labels) - known), NONE_OF_THESE)
     carried = np.array([[c in each for c in columns] for each in labels], dtype=bool)

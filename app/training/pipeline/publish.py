@@ -1,4 +1,4 @@
-"""A run's results become a version: files, figures, verdict and activation, all or nothing."""
+"""Publish a run as a version: files, metrics, verdict and activation in one transaction."""
 
 from dataclasses import asdict
 from functools import partial
@@ -30,7 +30,7 @@ from app.training.runs.progress import RunReport
 def publish_version(run_id: int, comparison: Comparison, verdict: ActivationDecision) -> None:
     """End the run as succeeded, with its version, in one transaction.
 
-    Raises JobCancelled if the run has ended already or was asked to; then nothing is published.
+    Raises JobCancelled if the run has ended or is to be cancelled; then nothing is published.
     """
     indexed = workspace.read_indexed(run_id)
     with write_session() as db:
@@ -105,7 +105,7 @@ def _publish(
 def build_evaluations(
     run_id: int, comparison: Comparison, *, raw: Version, tuned: Version, active: Version | None
 ) -> list[Evaluation]:
-    """The comparison as rows: every score, and every difference between two of its contenders."""
+    """Build the rows of the comparison: every score and every difference between versions."""
     parts = [("raw", raw, comparison.raw), ("tuned", tuned, comparison.tuned)]
     if active is not None:
         parts.append(("active", active, comparison.active))
@@ -132,7 +132,7 @@ def build_evaluations(
 
 
 def build_index_files(run: TrainingRun, report: RunReport) -> None:
-    """Build and store the index and the suggestions of all records that have a vector by now."""
+    """Build and store the index and the suggestions of all embedded records."""
     head = load_head(workspace.file_path(run.id, workspace.HEAD))
     read_at = utc_now()
     with read_session() as db:

@@ -1,8 +1,8 @@
-"""What a run measured, query by query, kept as a file of its version: plots are drawn from it.
+"""The evaluation of a run, query by query, stored as a file of its version for plots.
 
-One safetensors file, an artifact of kind "figures". Arrays hold the queries; what comes with
-intervals (the curve over k, labels, slices, calibration) was computed by the worker and stands in
-the file's own facts, so that a page only draws.
+One safetensors file, an artifact of kind "figures". Arrays hold the queries; values with intervals
+(the curve over k, labels, segments, calibration) are computed by the worker and stored in the
+file's metadata, so that a page only draws.
 """
 
 import json
@@ -34,13 +34,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StoredResults:
-    """q queries, labeled records that were hidden from training, and what they got.
+    """The results of q queries, labeled records held out from training.
 
     record_ids  (q,); targets (q, K) bool: which of label_ids each carries
-    values      role/metric, or role/metric@k → (q,) float32, NaN where it was not asked
-    suggested   role → (s, 2): a query's place, and the column of a label suggested for it
+    values      role/metric, or role/metric@k → (q,) float32, NaN where not evaluated
+    suggested   role → (s, 2): a query's position, and the column of a label suggested for it
     neighbours  role → (q, 10) record ids, nearest first, -1 for none
-    ks          depths; at (c,): places of the queries that were asked at all of them; purity, role
+    ks          depths; at (c,): positions of the queries evaluated at all of them; purity, role
                 → (c, len(ks)); chance (c,) and best (c, len(ks)), what random and perfect rankings
                 would have
     facts       curve, labels, segments, bins, differences: lists of plain values, with intervals
@@ -62,7 +62,7 @@ class StoredResults:
 
     @property
     def n(self) -> int:
-        """How many queries."""
+        """The number of queries."""
         return len(self.record_ids)
 
 
@@ -73,7 +73,7 @@ def save_query_results(
     more: Mapping[str, list[dict[str, Any]]],
     path: Path,
 ) -> None:
-    """Write the file. record_ids (m,) are those of the examples; more: segments and differences."""
+    """Write the file. record_ids (m,): those of the examples; more: segments and differences."""
     measured = np.flatnonzero(_mark_measured(queries, len(examples)))
     place = np.full(len(examples), -1, np.int64)
     place[measured] = np.arange(len(measured))
@@ -94,7 +94,7 @@ def save_query_results(
 
 
 def _build_facts(queries: QueryResults, examples: Examples) -> dict[str, Any]:
-    """What is no array, as JSON."""
+    """Return everything but the arrays as JSON."""
     return {
         "label_ids": list(examples.label_ids),
         "values": list(queries.values),
@@ -107,7 +107,7 @@ def _build_facts(queries: QueryResults, examples: Examples) -> dict[str, Any]:
 
 
 def find_query_results(db: Session, run: TrainingRun) -> StoredResults | None:
-    """What the run measured; None where it measured nothing, or its file is damaged."""
+    """Load the results of the run; None without an evaluation or with a damaged file."""
     if run.version_id is None:
         return None
     wanted = select(Artifact).where(Artifact.version_id == run.version_id, Artifact.kind == KIND)
@@ -117,17 +117,17 @@ def find_query_results(db: Session, run: TrainingRun) -> StoredResults | None:
     try:
         return _read_results(file.file, file.sha256)
     except CorruptFile:
-        return None  # `likewise verify` names it; the figures in the database still stand.
+        return None  # `likewise verify` reports it; the metrics in the database remain valid.
 
 
 @lru_cache(maxsize=8)
 def _read_results(file: str, sha256: str) -> StoredResults:
-    """The file never changes, so it is checked and read once."""
+    """Check and read the file once: it never changes."""
     path = verified_path(file, sha256)
     try:
         with safe_open(path, framework="numpy") as opened:
             facts = json.loads((opened.metadata() or {})["facts"])
-            # `slices`: their name in files of release 0.1.
+            # `slices`: the key in files of release 0.1.
             facts.setdefault("segments", facts.get("slices", []))
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
@@ -174,7 +174,7 @@ def _build_depth_arrays(depths: PurityByDepth | None, place: Ids) -> dict[str, N
 
 
 def _build_curve(depths: PurityByDepth | None, examples: Examples) -> list[dict[str, Any]]:
-    """top_k at each depth, raw beside tuned, on the same queries, each with its 95 % interval."""
+    """Compute top_k at each depth for raw and tuned on the same queries, with 95 % intervals."""
     if depths is None:
         return []
     bootstrap = BootstrapSamples(examples.groups[depths.at])

@@ -1,4 +1,4 @@
-"""What a run learns from, frozen: which records, which labels, and what must not be split."""
+"""The frozen training data of a run: records, labels, and groups that must not be split."""
 
 import hashlib
 import json
@@ -34,8 +34,8 @@ from app.models.enums import AnnotationSource, Verdict
 from app.projects.labels import label_set
 from app.search.vectors import embedded_ids
 
-# How far a say is trusted by the way it was given: whoever accepts a page looks at each row less
-# closely than whoever presses a key for it, and a rule looks at nothing.
+# Weight of an annotation by its source: accepting a page means less attention to each row than
+# labeling it by key, and a rule does not look at the record at all.
 WEIGHTS: dict[str, float] = {
     AnnotationSource.SINGLE: 1.0,
     AnnotationSource.IMPORT: 1.0,
@@ -53,14 +53,14 @@ MOST_COMPARED = 10_000
 class Snapshot:
     """Labeled records with a vector, and the pool of all records with one, at one moment.
 
-    pool        (n,) int64, record ids, sorted: those without a label teach as well
+    pool        (n,) int64, record ids, sorted: unlabeled ones are used for training as well
     record_ids  (m,) int64, the examples, sorted; targets (m, K) bool, which labels each carries
     label_ids   (K,) int64, labels in use, in the order of the columns
-    groups      (m,) int64: near-copies, and records accepted as one page, are of one group
+    groups      (m,) int64: near-copies and records accepted as one page share a group
     weights     (m,) float32, by provenance
-    apart       (p, 2) int64, pairs of record ids that somebody said are not alike
-    n_contradictions  how many texts carry different labels on different records
-    last_action_id       the newest act that it may hold
+    apart       (p, 2) int64, pairs of record ids marked as not similar
+    n_contradictions  number of texts with different labels on different records
+    last_action_id       the newest action that it may include
     """
 
     pool: Ids
@@ -74,7 +74,7 @@ class Snapshot:
     last_action_id: int
 
     def save(self, path: Path) -> None:
-        """Write it as one npz file, arrays only."""
+        """Save as one npz file, arrays only."""
         with path.open("wb") as opened:
             np.savez(opened, allow_pickle=False, **self._arrays())
 
@@ -83,18 +83,18 @@ class Snapshot:
 
     @property
     def hash(self) -> str:
-        """The sha256 of which record carries which labels, as canonical JSON; hex."""
+        """The hex SHA-256 of the labels of all records, as canonical JSON."""
         labels = [self.label_ids[row].tolist() for row in self.targets]
         labelings = [[int(i), ids] for i, ids in zip(self.record_ids, labels, strict=True)]
         return hashlib.sha256(json.dumps(labelings, separators=(",", ":")).encode()).hexdigest()
 
     @property
     def fewest(self) -> int:
-        """How many records the rarest label in use has."""
+        """The number of records of the rarest label in use."""
         return int(self.targets.sum(axis=0).min()) if self.targets.size else 0
 
     def examples(self, ids: Ids, *, is_multi_label: bool) -> Examples:
-        """As similarity reads them: rows into vectors whose record ids are `ids`, sorted."""
+        """Build the examples of app.ml: rows into vectors whose record ids are `ids`, sorted."""
         is_there = np.isin(self.record_ids, ids)
         targets = self.targets[is_there]
         return Examples(
@@ -109,7 +109,7 @@ class Snapshot:
 
 
 def load_snapshot(path: Path) -> Snapshot:
-    """What `save` wrote."""
+    """Load what `save` wrote."""
     with np.load(path, allow_pickle=False) as stored:
         values: dict[str, Any] = {name: stored[name] for name in stored.files}
     for name in ("n_contradictions", "last_action_id"):
@@ -118,10 +118,10 @@ def load_snapshot(path: Path) -> Snapshot:
 
 
 def freeze(db: Session, project: Project, raw: Version) -> Snapshot:
-    """The project's labeled records as they are now. Raises Conflict if none can teach anything."""
+    """Take a snapshot of the labeled records. Raises Conflict if none can be used for training."""
     labels = _load_labels(db, project, raw)
     if len(labels) == 0:
-        raise Conflict("No labeled record has a vector yet, so there is nothing to learn from.")
+        raise Conflict("No labeled record is embedded yet, so there is nothing to train on.")
     ids = np.array(sorted(labels), dtype=np.int64)
     used = {label for carried in labels.values() for label in carried}
     columns = [label.id for label in label_set(db, project.id) if label.id in used]
@@ -143,16 +143,16 @@ def freeze(db: Session, project: Project, raw: Version) -> Snapshot:
 
 
 def last_action_id(db: Session, project_id: int) -> int:
-    """The project's newest act; 0 before the first."""
+    """Return the id of the project's newest action; 0 before the first."""
     return (
         db.scalar(select(func.max(UserAction.id)).where(UserAction.project_id == project_id)) or 0
     )
 
 
 def _load_labels(db: Session, project: Project, raw: Version) -> dict[int, set[int]]:
-    """Record id → labels still offered. "None of these" teaches only where labels are many.
+    """Load the current labels by record id. "None of these" is used only in multi-label projects.
 
-    The audit stream is left out: it is there to ask, not to teach.
+    The hold-out sample is excluded: it is for evaluation only.
     """
     offered = {label.id for label in label_set(db, project.id)}
     rows = db.execute(
@@ -184,7 +184,7 @@ def _load_hashes(db: Session, ids: Ids) -> list[str]:
 
 
 def _load_provenance(db: Session, project_id: int) -> dict[int, tuple[int, str]]:
-    """Record id → the act that brought its consensus about, and how it was given."""
+    """Load, by record id, the action behind its consensus and the source of the annotation."""
     rows = db.execute(
         select(Consensus.record_id, Consensus.action_id, Annotation.source)
         .join(
@@ -220,9 +220,8 @@ def _count_contradictions(hashes: Sequence[str], targets: NDArray[np.bool_]) -> 
 
 
 def _load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
-    """Load the pairs that somebody called "not similar", record and seed of its session: record
-    ids, (p, 2) int64, sorted, each pair once. Withdrawn ones, and seeds that are no records, do not
-    count."""
+    """Load the pairs marked "not similar", record and seed of its session: record ids, (p, 2)
+    int64, sorted, each pair once. Withdrawn marks, and seeds that are not records, do not count."""
     kinds = [each.kind for each in SESSION_KINDS.values() if each.has_record_seed]
     rejections = db.execute(
         select(LabelingSession.seed, Annotation.record_id)
@@ -244,9 +243,9 @@ def _load_cannot_link_pairs(db: Session, project: Project) -> NDArray[np.int64]:
 
 
 def iterate_texts(db: Session, ids: Ids, most: int | None = None) -> Iterator[str]:
-    """The text of each of these records, ids ascending, or the first `most` characters of it.
+    """Load the texts of these records, ids ascending, or their first `most` characters.
 
-    A record that was deleted meanwhile has nothing to say.
+    A record deleted meanwhile has an empty text.
     """
     text = Record.text if most is None else func.substr(Record.text, 1, most)
     for some in id_chunks(ids):

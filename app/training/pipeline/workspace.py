@@ -1,6 +1,6 @@
-"""A run's own folder: what one step found out and the next one needs, whole or not there at all.
+"""The working folder of a run: results of one step for the next, complete or absent.
 
-Not artifacts: nothing outside the run reads these files, and they go when the run ends.
+Not artifacts: nothing outside the run reads these files, and they are deleted when the run ends.
 """
 
 import json
@@ -26,14 +26,14 @@ DEEP = "deep"
 
 
 def file_path(run_id: int, name: str) -> Path:
-    """Where the run keeps the file of that name, whether it is there or not."""
+    """Return the path of the run's file with that name, existing or not."""
     return data_subdir(f"runs/{run_id}") / name
 
 
 def write_file(run_id: int, stage: str, name: str, write: Callable[[Path], None]) -> None:
-    """Have `write` fill the file; a crash leaves the old one or none, never half of a new one."""
+    """Write the file with `write`; a crash leaves the old file or none, never a partial one."""
     place = file_path(run_id, name)
-    # The ending stays: numpy adds its own to a name that lacks it.
+    # Keep the file extension: numpy adds its own otherwise.
     part = place.with_name(f"part-{place.name}")
     write(part)
     sync(part)
@@ -43,24 +43,24 @@ def write_file(run_id: int, stage: str, name: str, write: Callable[[Path], None]
 
 
 def has_file(run_id: int, name: str) -> bool:
-    """Whether an earlier step, or an earlier try of this one, wrote the file whole."""
+    """Whether an earlier step, or an earlier attempt of this one, wrote the file."""
     return file_path(run_id, name).is_file()
 
 
 def write_source_id(run_id: int, version_id: int) -> None:
-    """Note the version on whose embeddings the run stands, whatever is activated meanwhile."""
+    """Store the version whose embeddings the run uses, whatever is activated meanwhile."""
     facts = json.dumps({"version_id": version_id})
     write_file(run_id, "collect", SOURCE, lambda path: _write_text(path, facts))
 
 
 def read_source_id(run_id: int) -> int:
-    """The id of that version: raw, or for a head run on top of one, deep."""
+    """Return the id of that version: raw, or deep for a head run on top of a deep version."""
     return int(json.loads(file_path(run_id, SOURCE).read_text())["version_id"])
 
 
 @dataclass(frozen=True)
 class IndexedFiles:
-    """What reindex stored: artifacts by kind, of so many records, read at that time."""
+    """The result of reindex: artifacts by kind, number of records, and time."""
 
     files: Mapping[str, StoredFile]
     n_records: int
@@ -68,7 +68,7 @@ class IndexedFiles:
 
 
 def write_indexed(run_id: int, indexed: IndexedFiles) -> None:
-    """Note what reindex stored, so that activate publishes it and a failure removes it."""
+    """Store the result of reindex, so that activate publishes it and a failure removes it."""
     facts = {
         "files": {kind: asdict(stored) for kind, stored in indexed.files.items()},
         "n_records": indexed.n_records,
@@ -79,14 +79,14 @@ def write_indexed(run_id: int, indexed: IndexedFiles) -> None:
 
 
 def read_indexed(run_id: int) -> IndexedFiles:
-    """What reindex stored."""
+    """Load the result of reindex."""
     facts = json.loads(file_path(run_id, FILES).read_text())
     files = {kind: StoredFile(**stored) for kind, stored in facts["files"].items()}
     return IndexedFiles(files, facts["n_records"], datetime.fromisoformat(facts["read_at"]))
 
 
 def is_indexed(run_id: int) -> bool:
-    """Whether reindex is done and all its files are there: after days they count as left over."""
+    """Whether reindex is done and its files still exist: after days they are cleaned up."""
     return has_file(run_id, FILES) and all(
         (settings().data_dir / stored.file).is_file()
         for stored in read_indexed(run_id).files.values()
@@ -94,7 +94,7 @@ def is_indexed(run_id: int) -> bool:
 
 
 def discard(run_id: int) -> None:
-    """Remove all that the run made: it ended without a version, and nothing names its files."""
+    """Remove all files of a run that ended without a version."""
     if has_file(run_id, FILES):
         for stored in read_indexed(run_id).files.values():
             (settings().data_dir / stored.file).unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def discard(run_id: int) -> None:
 
 
 def clear(run_id: int) -> None:
-    """Remove the folder and all that is in it; nothing happens where there is none."""
+    """Remove the folder and its files, if it exists."""
     shutil.rmtree(data_subdir("runs") / str(run_id), ignore_errors=True)
 
 

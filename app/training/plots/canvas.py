@@ -1,8 +1,8 @@
-"""Plots as shapes: the same ones stand in the page, where its sheet colours them for light and
-dark, and in a file, where they carry their own paint. Beside each plot stand its numbers.
+"""Plots as shapes, used both in the page, where a style sheet colours them for light and dark, and
+in files, where they carry their own colours. Each plot comes with its data.
 
-Nothing is told by colour alone: raw is dashed and hollow, tuned is solid and filled, and lines are
-named where they end.
+Nothing is shown by colour alone: raw is dashed and hollow, tuned is solid and filled, and lines are
+named at their end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ QUARTERS: Ticks = tuple((i / 4, f"{25 * i} %") for i in range(5))
 
 @dataclass(frozen=True)
 class Shape:
-    """One SVG element: its tag, its class, its other attributes, its words."""
+    """An SVG element: tag, class, other attributes and text."""
 
     tag: str
     kind: str
@@ -53,22 +53,22 @@ class Shape:
 
     @property
     def in_page(self) -> dict[str, str]:
-        """Attributes where a sheet paints."""
+        """Attributes for a page with a style sheet."""
         return {"class": f"plot-{self.kind}"} | self.at
 
     @property
     def in_file(self) -> dict[str, str]:
-        """Attributes where nothing else does."""
+        """Attributes for a file without a style sheet."""
         return PAINT[self.kind] | self.at
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture and its numbers.
+    """A plot and its data.
 
-    name     as in its address; title above it; about: a sentence on how to read it
-    summary  what it shows, for those who do not see it
-    columns, rows  the numbers
+    name     as in its URL; title: heading; about: how to read it
+    summary  text alternative
+    columns, rows  the data
     """
 
     name: str
@@ -84,7 +84,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Axis:
-    """Values from low to high, drawn from start to stop."""
+    """A linear scale: values from low to high, positions from start to stop."""
 
     low: float
     high: float
@@ -92,7 +92,7 @@ class Axis:
     stop: float
 
     def at(self, value: float) -> float:
-        """Where the value stands; beyond the ends, at the end."""
+        """Return the position of the value, clamped to the ends."""
         span = self.high - self.low or 1.0
         part = min(max((value - self.low) / span, 0.0), 1.0)
         return self.start + (self.stop - self.start) * part
@@ -105,27 +105,27 @@ class Canvas:
     shapes: list[Shape] = field(default_factory=list)
 
     def line(self, kind: str, x1: float, y1: float, x2: float, y2: float) -> None:
-        """A straight line."""
+        """Draw a straight line."""
         ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
         self.shapes.append(
             Shape("line", kind, {name: _format_number(v) for name, v in ends.items()})
         )
 
     def path(self, kind: str, points: Iterable[tuple[float, float]], *, closed: bool) -> None:
-        """A line through points, or the area that they enclose."""
+        """Draw a line through points, or the area they enclose."""
         places = " ".join(f"{_format_number(x)},{_format_number(y)}" for x, y in points)
         self.shapes.append(Shape("polygon" if closed else "polyline", kind, {"points": places}))
 
     def rect(self, kind: str, x: float, y: float, width: float, height: float, **more: str) -> None:
-        """A rectangle."""
+        """Draw a rectangle."""
         at = {"x": x, "y": y, "width": max(width, 0.0), "height": height}
         self.shapes.append(
             Shape("rect", kind, {k: _format_number(v) for k, v in at.items()} | more)
         )
 
     def mark(self, role: str, x: float, y: float, size: float = 3.5) -> None:
-        """A measured point: raw a hollow circle, tuned a filled square, worse a triangle that
-        points down."""
+        """Draw a data point: raw as a hollow circle, tuned as a filled square, worse as a triangle
+        pointing down."""
         kind = f"{role}-mark"
         if role == "raw":
             at = {"cx": _format_number(x), "cy": _format_number(y), "r": _format_number(size)}
@@ -139,35 +139,35 @@ class Canvas:
     def words(
         self, x: float, y: float, text: str, *, kind: str = "words", anchor: str = "start"
     ) -> None:
-        """A line of text, its baseline at y."""
+        """Draw a line of text with its baseline at y."""
         at = {"x": _format_number(x), "y": _format_number(y), "text-anchor": anchor}
         self.shapes.append(Shape("text", kind, at, text))
 
     def rungs(self, y: Axis, left: float, right: float, ticks: Ticks = QUARTERS) -> None:
-        """Lines across, each named at its left end."""
+        """Draw horizontal grid lines with names on the left."""
         for value, words in ticks:
             self.line("tick", left, y.at(value), right, y.at(value))
             self.words(left - 5, y.at(value) + 4, words, anchor="end")
 
     def posts(self, x: Axis, top: float, bottom: float) -> None:
-        """Lines up at each quarter, named below."""
+        """Draw vertical grid lines at each quarter, named below."""
         for value, words in QUARTERS:
             self.line("tick", x.at(value), top, x.at(value), bottom)
             self.words(x.at(value), bottom + 15, words, anchor="middle")
 
 
 def percent(value: float, digits: int = 0) -> str:
-    """A share as a plot says it."""
+    """Format a share in percent."""
     return f"{100 * value:.{digits}f} %"
 
 
 def points(value: float) -> str:
-    """A difference of shares, with its sign, in points of a hundred."""
+    """Format a difference of shares in percentage points, with its sign."""
     return f"{100 * value:+.1f}".replace("-", "\u2212")
 
 
 def spread_apart(places: Sequence[float], least: float) -> list[float]:
-    """The places, moved down or up as little as keeps them `least` apart, in their own order."""
+    """Move the positions as little as needed to keep them `least` apart, in their own order."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)
     for before, after in pairwise(order):
@@ -176,7 +176,7 @@ def spread_apart(places: Sequence[float], least: float) -> list[float]:
 
 
 def truncate(text: str, most: int) -> str:
-    """The text, shortened to so many characters."""
+    """Shorten the text to this many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -1,4 +1,4 @@
-"""Plots of dots with intervals: metrics raw beside tuned, and what tuning brought part by part."""
+"""Dot plots with intervals: metrics of raw and tuned, and gains by label or segment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ ROW = 30.0
 MOST_ROWS = 20
 LEAST_SPAN = 0.05
 LEAST_CLEAR = 5
-"""Records below which an interval says nothing: that of one record has no width."""
+"""Below this number of records an interval is meaningless: that of one record has no width."""
 
 
 @dataclass(frozen=True)
 class GainRow:
-    """Tuned minus raw for one part of the records, with its interval; raw beside it."""
+    """Tuned minus raw for one label or segment, with its interval and the raw value."""
 
     name: str
     n: int
@@ -37,7 +37,7 @@ class GainRow:
 
 
 def plot_metrics(name: str, title: str, about: str, figures: Sequence[Figure]) -> Plot | None:
-    """Metrics in [0, 1], raw beside tuned where raw has them; None for no figures."""
+    """Plot metrics in [0, 1], raw beside tuned; None without metrics."""
     if not figures:
         return None
     canvas, x = Canvas(), Axis(0, 1, 12, 298)
@@ -74,7 +74,7 @@ def plot_metrics(name: str, title: str, about: str, figures: Sequence[Figure]) -
 
 
 def plot_gains(name: str, title: str, about: str, parts: Sequence[GainRow]) -> Plot | None:
-    """What tuning brought to each part, the most helped first; None for no parts."""
+    """Plot the gain of each part, largest first; None without parts."""
     if not parts:
         return None
     ordered = sorted(parts, key=lambda part: -part.value)

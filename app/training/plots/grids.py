@@ -1,4 +1,4 @@
-"""Plots of squares and bars: confusion, calibration, and how balanced the labels are."""
+"""Confusion matrix, calibration plot and label distribution."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ LEFT, TOP = 100.0, 78.0
 
 @dataclass(frozen=True)
 class ConfusionCell:
-    """Records of one label that got one label suggested: their ids, at most as many as open as a
-    session; n is how many they are, share of those of that label."""
+    """Records of one label with one suggested label: their number, their share of the label's
+    records, and as many of their ids as fit into a session."""
 
     true: str
     suggested: str
@@ -35,7 +35,7 @@ class ConfusionCell:
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """Rows: true labels; columns: suggested ones; in the same order. is_whole: no label is left
+    """Rows: true labels; columns: suggested labels, in the same order. is_whole: no label is left
     out."""
 
     labels: tuple[str, ...]
@@ -49,8 +49,8 @@ MAX_SESSION_RECORDS = 500
 def build_confusion_matrix(
     measured: StoredResults, names: Mapping[int, str], role: str
 ) -> ConfusionMatrix | None:
-    """The confusion matrix of a single-label comparison: the labels that are mixed up most, at
-    most 12; None where records carry several labels, or nothing was asked."""
+    """Build the confusion matrix of a single-label project: at most 12 labels, those confused most
+    often; None where records carry several labels or none were held out."""
     pairs = measured.suggested[role]
     if measured.is_multi_label or len(pairs) == 0:
         return None
@@ -88,14 +88,14 @@ def _build_cell(
 
 
 def plot_confusion(confusion: ConfusionMatrix) -> Plot:
-    """The matrix as a picture: the darker, the larger the share of the row's label."""
+    """Plot the matrix: the darker, the larger the share of the row's label."""
     cells = [cell for row in confusion.rows for cell in row if cell]
     wrong = sorted((c for c in cells if not c.is_right), key=lambda c: -c.n)[:3]
     return Plot(
         name="confusion",
-        title="What is taken for what",
-        about="Percent of each row's records that got each label suggested, by tuned.",
-        summary="; ".join(f"{c.n} of {c.true} taken for {c.suggested}" for c in wrong),
+        title="Confusion matrix",
+        about="Suggestions of the tuned version in percent of each row's label.",
+        summary="; ".join(f"{c.n} of {c.true} suggested as {c.suggested}" for c in wrong),
         height=TOP + _compute_cell_size(confusion) * len(confusion.labels) + 10,
         shapes=tuple(_draw_matrix(confusion).shapes),
         columns=("label", "suggested", "n", "share"),
@@ -114,7 +114,7 @@ def _draw_matrix(confusion: ConfusionMatrix) -> Canvas:
         canvas.words(LEFT - 6, middle + 4, truncate(name, 15), kind="name", anchor="end")
         canvas.words(LEFT + size * (number + 0.5), TOP - 6, f"{number + 1}", anchor="middle")
         canvas.words(6, middle + 4, f"{number + 1}")
-    canvas.words(LEFT, 30, "suggested, by the number of its row")
+    canvas.words(LEFT, 30, "suggested label (row number)")
     for i, row in enumerate(confusion.rows):
         for j, cell in enumerate(row):
             _draw_cell(canvas, LEFT + size * j, TOP + size * i, size, cell.share if cell else 0.0)
@@ -129,19 +129,19 @@ def _draw_cell(canvas: Canvas, x: float, y: float, size: float, share: float) ->
 
 
 def plot_calibration(bins: Sequence[Mapping[str, float]]) -> Plot | None:
-    """How often suggestions came true, by the chance that was told; None where none was."""
+    """Plot accuracy by predicted probability; None without suggestions."""
     if not bins:
         return None
     total = sum(each["n"] for each in bins)
     return Plot(
         name="calibration",
-        title="How sure, how right",
+        title="Calibration",
         about=(
-            f"{total:,.0f} suggestions by tuned, in tenths of the chance told with them: the "
-            "larger the square, the more. On the dotted line they are as right as they are sure."
+            f"{total:,.0f} suggestions of the tuned version in ten bins of predicted probability; "
+            "larger squares hold more. On the dotted line, accuracy equals probability."
         ),
         summary="; ".join(
-            f"told {percent(b['chance'])}, right {percent(b['right'])}" for b in bins
+            f"probability {percent(b['chance'])}, accuracy {percent(b['right'])}" for b in bins
         ),
         height=280.0,
         shapes=tuple(_draw_bins(bins).shapes),
@@ -155,31 +155,31 @@ def _draw_bins(bins: Sequence[Mapping[str, float]]) -> Canvas:
     canvas.rungs(y, x.start, x.stop)
     for value, words in QUARTERS:
         canvas.words(x.at(value), 252, words, anchor="middle")
-    canvas.words(194, 270, "chance that was told", anchor="middle")
+    canvas.words(194, 270, "predicted probability", anchor="middle")
     canvas.line("chance", x.at(0), y.at(0), x.at(1), y.at(1))
     most = max(each["n"] for each in bins)
     for each in bins:
         at = x.at(each["chance"])
         canvas.line("tuned-whisker", at, y.at(each["low"]), at, y.at(each["high"]))
         canvas.mark("tuned", at, y.at(each["right"]), 2.5 + 4 * (each["n"] / most) ** 0.5)
-    canvas.words(x.at(0.02), y.at(0.94), "righter than sure")
-    canvas.words(x.at(0.98), y.at(0.03), "surer than right", anchor="end")
+    canvas.words(x.at(0.02), y.at(0.94), "under-confident")
+    canvas.words(x.at(0.98), y.at(0.03), "over-confident", anchor="end")
     return canvas
 
 
 def plot_balance(labels: Sequence[Mapping[str, Any]]) -> Plot | None:
-    """Each label's share of the examples as counted and on a log scale; None without labels."""
+    """Plot each label's share of the labeled records, linear and log; None without labels."""
     if not labels:
         return None
     shown = labels[:MOST_BARS]
     more = f" The {MOST_BARS} most frequent of {len(labels)}." if len(labels) > MOST_BARS else ""
     return Plot(
         name="balance",
-        title="How balanced the labels are",
+        title="Label distribution",
         about=(
-            "Filled: how much of what is labeled each label is. Hollow: the same on a logarithmic "
-            f"scale, where a label with ten times as many records is only one step longer.{more} "
-            "Only looked at: the run learns from each label as it is."
+            "Filled: each label's share of the labeled records. Hollow: the same on a logarithmic "
+            f"scale, where ten times as many records add one step.{more} For information: training "
+            "uses the labels as they are."
         ),
         summary="; ".join(f"{each['name']} {percent(each['share'], 1)}" for each in shown),
         height=8 + BAR * len(shown),

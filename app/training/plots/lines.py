@@ -1,4 +1,4 @@
-"""Plots of lines: purity of neighbours by depth, and the losses of a deep run by step."""
+"""Line plots: precision@k by k, and the losses of a deep run by step."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,17 @@ Line = Sequence[tuple[float, float]]
 
 
 def plot_depths(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
-    """top_k by k, raw and tuned on the same queries, with what chance and a perfect ranking would
-    have; None for no depths. The points are those of Measured.facts["curve"]."""
+    """Plot precision@k by k for raw and tuned on the same queries, with chance and a perfect
+    ranking; None without depths. The points are those of Measured.facts["curve"]."""
     if not curve:
         return None
     last = curve[-1]
     return Plot(
         name="top_k",
-        title="Like neighbours by depth",
+        title="Precision@k by depth",
         about=(
-            f"Of a record's k nearest, the share with its own label; the same {last['n']:,} "
-            "labeled records ask at each k, among all that were hidden with them. Bars: 95 % "
-            "intervals. Possible: what a perfect order would have."
+            f"Share of the k nearest with the query's label, for the same {last['n']:,} held-out "
+            "queries at each k. Bars: 95 % intervals. Possible: a perfect ranking."
         ),
         summary=_describe_depths(curve),
         height=HEIGHT,
@@ -48,15 +47,15 @@ def plot_depths(curve: Sequence[Mapping[str, Any]]) -> Plot | None:
 
 
 def plot_losses(losses: Sequence[LossPoint]) -> Plot | None:
-    """Training and validation loss by step, or None before there are two points."""
+    """Plot training and validation loss by step; None before there are two points."""
     train = [(p.step, p.train_loss) for p in losses if p.train_loss is not None]
     checked = [(p.step, p.validation_loss) for p in losses if p.validation_loss is not None]
     if len(losses) < 2 or not train + checked:
         return None
     return Plot(
         name="losses",
-        title="Losses",
-        about="By step. The square marks the lowest validation loss: that encoder is kept.",
+        title="Training and validation loss",
+        about="By step. Square: lowest validation loss; the encoder of that step is kept.",
         summary=_describe_losses(train, checked),
         height=HEIGHT,
         shapes=tuple(_draw_losses(losses[-1].step, train, checked).shapes),
@@ -72,7 +71,7 @@ def _draw_depths(curve: Sequence[Mapping[str, Any]]) -> Canvas:
     canvas.rungs(y, LEFT, RIGHT)
     for place, point in zip(logs, curve, strict=True):
         canvas.words(x.at(place), BOTTOM + 15, f"{point['k']}", anchor="middle")
-    canvas.words((LEFT + RIGHT) / 2, BOTTOM + 33, "k, nearest neighbours", anchor="middle")
+    canvas.words((LEFT + RIGHT) / 2, BOTTOM + 33, "k nearest neighbours", anchor="middle")
     best = [(x.at(at), y.at(p["best"])) for at, p in zip(logs, curve, strict=True)]
     canvas.path("best", best, closed=False)
     chance = y.at(curve[0]["chance"])
@@ -134,7 +133,7 @@ def _describe_depths(curve: Sequence[Mapping[str, Any]]) -> str:
         f"at k = {p['k']} raw {percent(p['raw']['value'])}, tuned {percent(p['tuned']['value'])}"
         for p in (curve[0], curve[-1])
     ]
-    return f"Like neighbours: {'; '.join(parts)}; chance {percent(curve[0]['chance'])}."
+    return f"Precision@k: {'; '.join(parts)}; chance {percent(curve[0]['chance'])}."
 
 
 def _describe_losses(train: Line, checked: Line) -> str:

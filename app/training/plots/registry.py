@@ -1,4 +1,4 @@
-"""Which plots a run has: all of them from stored figures, by name."""
+"""The plots of a run, built from stored metrics, by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ SUGGESTIONS = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "weigh
 
 @dataclass(frozen=True)
 class RunPlots:
-    """A run's figures as its pages need them: read once.
+    """The metrics and plots of a run, loaded once.
 
-    names  of every label that the project ever had, by id
+    names  the name of every label that the project ever had, by id
     """
 
     figures: tuple[Figure, ...]
@@ -43,26 +43,26 @@ class RunPlots:
 
 
 def build_run_plots(db: Session, project: Project, run: TrainingRun) -> RunPlots:
-    """The run's figures and plots."""
+    """Load the run's metrics and build its plots."""
     names = {label.id: label.name for label in list_all_labels(db, project.id)}
     figures = load_figures(db, [run]).get(run.id, ())
     scores, measured = load_scores(db, run), find_query_results(db, run)
     run_plots = [
         plot_metrics(
             "headline",
-            "Raw against tuned",
-            "On labeled records that were hidden from training; in the audit, on records drawn by "
-            "chance. Lines: 95 % intervals.",
+            "Raw versus tuned",
+            "On labeled records held out from training. Hold-out sample: records drawn at random. "
+            "Lines: 95 % intervals.",
             figures,
         ),
         plot_losses(load_losses(db, run.id)),
         plot_balance((run.dataset or {}).get("labels", [])),
-        _plot_metrics_of_all("ranking", "How good the order is", scores, RANKINGS),
-        _plot_metrics_of_all("suggestions", "How good suggestions are", scores, SUGGESTIONS),
+        _plot_metrics_of_all("ranking", "Ranking quality", scores, RANKINGS),
+        _plot_metrics_of_all("suggestions", "Suggestion quality", scores, SUGGESTIONS),
         plot_metrics(
             "holdout",
-            "In the audit",
-            "Records drawn by chance, which no run learns from: what they say holds for all. "
+            "Hold-out sample",
+            "Records drawn at random and never used for training, so results hold for all records. "
             "Lines: 95 % intervals.",
             select_figures(scores, HOLDOUT),
         ),
@@ -73,14 +73,14 @@ def build_run_plots(db: Session, project: Project, run: TrainingRun) -> RunPlots
 
 
 def find_plot(run_plots: RunPlots, name: str) -> Plot:
-    """The plot of that name. Raises NotFound."""
+    """Return the plot with that name. Raises NotFound."""
     if name not in run_plots.plots:
         raise NotFound("plot")
     return run_plots.plots[name]
 
 
 def list_label_gains(measured: StoredResults | None, names: Mapping[int, str]) -> list[GainRow]:
-    """What tuning brought to each label, by r_precision."""
+    """List the gain of each label, by r_precision."""
     gains = [] if measured is None else measured.facts["labels"]
     return [
         _build_gain_row(names.get(each["key"], "–"), each)
@@ -90,7 +90,7 @@ def list_label_gains(measured: StoredResults | None, names: Mapping[int, str]) -
 
 
 def list_segment_gains(measured: StoredResults | None) -> list[GainRow]:
-    """What tuning brought to each segment, by r_precision, named "field: its value"."""
+    """List the gain of each segment, by r_precision, named "field: value"."""
     gains = [] if measured is None else measured.facts["segments"]
     return [
         _build_gain_row(f"{each['field']}: {each['of']}", each)
@@ -106,24 +106,20 @@ def _build_gain_row(name: str, each: Mapping[str, Any]) -> GainRow:
 def _plot_metrics_of_all(
     name: str, title: str, scores: Sequence[Evaluation], metrics: Sequence[str]
 ) -> Plot | None:
-    about = "Lines: 95 % intervals; the table of every number below says what each is."
+    about = "Lines: 95 % intervals; the table of all metrics is below."
     return plot_metrics(name, title, about, select_figures(scores, metrics))
 
 
 def _plot_queries(measured: StoredResults, names: Mapping[int, str]) -> list[Plot | None]:
-    gains = "Tuned minus raw, in points of like neighbours. Bars: 95 % intervals."
-    marks = " Square: clearly better; triangle: clearly worse; circle: cannot be told."
+    gains = "Tuned minus raw, in points of R-precision. Bars: 95 % intervals."
+    marks = " Square: clearly better; triangle: clearly worse; circle: unclear."
     confusion = build_confusion_matrix(measured, names, "tuned")
     return [
         plot_depths(measured.facts["curve"]),
         plot_violins(measured, names),
         plot_label_boxes(measured, names),
-        plot_gains(
-            "labels", "What each label gained", gains + marks, list_label_gains(measured, names)
-        ),
-        plot_gains(
-            "segments", "What each segment gained", gains + marks, list_segment_gains(measured)
-        ),
+        plot_gains("labels", "Gain by label", gains + marks, list_label_gains(measured, names)),
+        plot_gains("segments", "Gain by segment", gains + marks, list_segment_gains(measured)),
         plot_calibration(measured.facts["bins"]),
         None if confusion is None else plot_confusion(confusion),
     ]

@@ -1,4 +1,4 @@
-"""Plots of how single queries spread: violins of all of them, and boxes label by label."""
+"""Distributions over queries: violin plots of all queries and box plots by label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Box:
-    """The n queries of one label: raw and tuned are where the ENDS of a hundred of them lie."""
+    """The n queries of one label; raw and tuned hold the percentiles ENDS."""
 
     name: str
     n: int
@@ -31,9 +31,9 @@ class Box:
 
 
 def plot_violins(measured: StoredResults, names: Mapping[int, str]) -> Plot | None:
-    """How top_k at a deep k spreads over the queries; None where no depth was asked.
+    """Plot the distribution of precision@k over queries; None without depths.
 
-    Decision: the deepest k at which a perfect ranking would still have most neighbours alike.
+    Decision: the largest k at which a perfect ranking would still have mostly same-label hits.
     With 60 labels, k = 25 of 29 candidates would show how many there are, not how they are ranked.
     """
     if not measured.ks:
@@ -43,10 +43,10 @@ def plot_violins(measured: StoredResults, names: Mapping[int, str]) -> Plot | No
     raw, tuned = (_get_purity(measured, role) for role in ROLES)
     return Plot(
         name="top_1k",
-        title=f"Like neighbours, query by query, at k = {k:,}",
+        title=f"Precision@k by query, k = {k:,}",
         about=(
-            f"Each of the {n:,} records that ask, by the share of its {k:,} nearest that have its "
-            "label. The wider, the more records; lines: quartiles; mark: the mean."
+            f"Share of the {k:,} nearest with the query's label, for {n:,} held-out queries. "
+            "Width: number of queries; lines: quartiles; mark: mean."
         ),
         summary=f"{_describe_spread('raw', raw)}; {_describe_spread('tuned', tuned)}.".capitalize(),
         height=HEIGHT,
@@ -60,7 +60,7 @@ def plot_violins(measured: StoredResults, names: Mapping[int, str]) -> Plot | No
 
 
 def plot_label_boxes(measured: StoredResults, names: Mapping[int, str]) -> Plot | None:
-    """The same, label by label: the labels that most queries carry; None as above."""
+    """Plot the same by label, for the labels with most queries; None without depths."""
     if not measured.ks:
         return None
     k, boxes = measured.ks[_choose_depth(measured)], _compute_boxes(measured, names)
@@ -68,10 +68,10 @@ def plot_label_boxes(measured: StoredResults, names: Mapping[int, str]) -> Plot 
     left = f" The {MOST_LABELS} most frequent labels." if len(boxes) > MOST_LABELS else ""
     return Plot(
         name="top_1k_by_label",
-        title=f"The same, label by label, at k = {k:,}",
+        title=f"Precision@k by label, k = {k:,}",
         about=(
-            "Line: from the tenth to the ninetieth of a hundred records; box: the middle half; "
-            f"mark: the median. Upper, hollow: raw; lower, filled: tuned.{left}"
+            "Line: 10th to 90th percentile; box: middle half; mark: median. Upper, hollow: raw; "
+            f"lower, filled: tuned.{left}"
         ),
         summary="; ".join(
             f"{box.name}: median {percent(box.raw[2])} raw, {percent(box.tuned[2])} tuned"
@@ -85,7 +85,7 @@ def plot_label_boxes(measured: StoredResults, names: Mapping[int, str]) -> Plot 
 
 
 def _compute_boxes(measured: StoredResults, names: Mapping[int, str]) -> list[Box]:
-    """Every label that a query carries, the most frequent first."""
+    """Compute the box of every label, most frequent first."""
     carried = measured.targets[measured.at]
     n = carried.sum(axis=0)
     values = {role: _get_purity(measured, role) for role in ROLES}
@@ -104,7 +104,7 @@ def _get_purity(measured: StoredResults, role: str) -> Floats:
 
 
 def _choose_depth(measured: StoredResults) -> int:
-    """Which of the depths is shown."""
+    """Return the index of the depth to show."""
     sensible = np.flatnonzero(measured.best.mean(axis=0) >= LEAST_POSSIBLE)
     return int(sensible[-1]) if len(sensible) else 0
 
@@ -117,7 +117,7 @@ def _list_label_names(measured: StoredResults, names: Mapping[int, str]) -> list
 def _describe_spread(role: str, values: Floats) -> str:
     low, middle, high = np.percentile(values, QUARTILES)
     return (
-        f"{role}: mean {percent(values.mean(), 1)}, median {percent(middle)}, half of them "
+        f"{role}: mean {percent(values.mean(), 1)}, median {percent(middle)}, middle half "
         f"between {percent(low)} and {percent(high)}"
     )
 

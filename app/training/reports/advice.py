@@ -1,11 +1,11 @@
-"""Advice: what to do next so that labels count. From stored figures, so that a page may ask.
+"""Advice on what to label next, from stored metrics so that pages stay fast.
 
-Before a run, what is missing. After one, what 25 more labels would likely bring, which labels are
-starved, and when to stop.
+Before a run: what is missing. After one: the likely gain from 25 more labels, which labels have too
+few records, and when to stop.
 
-Decision: a label is starved below five records, for then a fold that hides half of them leaves two
-to learn from; or when it is found clearly more seldom than the labels are on average. More of any
-other kind helps it less than a few of its own.
+Decision: a label is starved below five records, because a fold that holds out half of them leaves
+two for training; or when its recall is clearly below the mean over labels. A few records of its own
+help it more than many others.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,23 @@ from app.models import Evaluation, Project, TrainingRun
 from app.projects.labels import label_set
 from app.training.reports.metrics import score_as_json
 from app.training.runs.readiness import Readiness, count_by_label, readiness
+from app.web.wording import format_count
 
 MIN_RECORDS_PER_LABEL = 5
-"""Records that a label needs to be learned from and asked about."""
+"""Records that a label needs for training and evaluation."""
 
 MIN_NOTICEABLE_GAIN = 0.01
-"""A gain that people do not notice: one suggestion in a hundred."""
+"""Smaller gains go unnoticed: one suggestion in a hundred."""
 
 MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class StarvedLabel:
-    """A label that needs records of its own.
+    """A label that needs more records.
 
-    recall         share of its records that got it suggested; None where that was not measured
-    confused_with  what was suggested instead most often
+    recall         share of its records that got it suggested; None where not measured
+    confused_with  the label suggested instead most often
     """
 
     label_id: int
@@ -47,13 +48,14 @@ class StarvedLabel:
 
     @property
     def next_step(self) -> str:
-        """What to do about it, in a sentence that a person does by the button beside it."""
-        records = "record" if self.n_wanted == 1 else "records"
+        """The next step in a sentence; the button beside it performs it."""
         if self.n_labeled == 0:
-            return f"Search for words of “{self.name}”, and label {self.n_wanted} {records}."
-        like = f"Start a session from “{self.name}”, and label {self.n_wanted} more {records}"
-        mixed = f", beside those of “{self.confused_with}”" if self.confused_with else ""
-        return f"{like}{mixed}."
+            return f"Search for “{self.name}” and label {format_count(self.n_wanted, 'record')}."
+        more = format_count(self.n_wanted, "more record")
+        confused = (
+            f" It is often confused with “{self.confused_with}”." if self.confused_with else ""
+        )
+        return f"Start a session from “{self.name}” and label {more}.{confused}"
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class Advice:
     """What to do next, and why.
 
     missing    what a run waits for, as in Readiness
-    run        the number of the run that the figures are of; None before the first measured one
+    run        the number of the evaluated run; None before the first
     curve      learning_curve scores, k being the number of labels
-    gain       gain_of_more: what k more labels would likely add to the share of right suggestions
-    is_enough  even the upper end of the gain would hardly be noticed, and no label is starved
+    gain       gain_of_more: the expected gain in accuracy from k more labels
+    is_enough  even the upper end of the gain is negligible, and no label is starved
     """
 
     missing: tuple[str, ...]
@@ -77,23 +79,25 @@ class Advice:
 
     @property
     def sentences(self) -> list[str]:
-        """The advice in words, the most urgent first: what a run waits for, then the steps."""
-        waiting = [f"By itself, the next run still needs {' and '.join(self.missing)}."]
+        """The advice in sentences, most urgent first: what a run waits for, then the steps."""
+        waiting = [f"The next run still needs {' and '.join(self.missing)}."]
         steps = [each.next_step for each in self.named]
         return (waiting if self.missing else []) + steps + self.findings
 
     @property
     def named(self) -> tuple[StarvedLabel, ...]:
-        """The starved labels that are named: those with the fewest records."""
+        """The starved labels to name: those with the fewest records."""
         return self.starved[:MOST_NAMED]
 
     @property
     def findings(self) -> list[str]:
-        """What to know besides, in words."""
+        """Further findings, in sentences."""
         lines = []
         if len(self.starved) > MOST_NAMED:
             n = len(self.starved) - MOST_NAMED
-            lines.append(f"{n} more {'label has' if n == 1 else 'labels have'} too few records.")
+            lines.append(
+                f"{format_count(n, 'more label has', 'more labels have')} too few records."
+            )
         if self.is_enough:
             lines.append(_format_stop(self.audit))
         elif self.gain is not None:
@@ -102,9 +106,9 @@ class Advice:
 
 
 def build_advice(db: Session, project: Project, state: Readiness | None = None) -> Advice:
-    """Advice on the project as it stands now, by the newest run that measured anything.
+    """Build advice from the project's state and its newest evaluated run.
 
-    state  its readiness, where that was asked for already
+    state  the readiness, if already loaded
     """
     run = _find_newest_measured(db, project.id)
     scores = [] if run is None else _load_relevant_scores(db, run)
@@ -138,10 +142,10 @@ def _load_relevant_scores(db: Session, run: TrainingRun) -> Sequence[Evaluation]
 def _find_starved(
     db: Session, project: Project, scores: Sequence[Evaluation]
 ) -> tuple[StarvedLabel, ...]:
-    """Those with the fewest records first."""
+    """List starved labels, fewest records first."""
     counts = count_by_label(db, project)
     if not any(counts.values()):
-        return ()  # Nothing is labeled yet: every label would be named.
+        return ()  # Nothing is labeled yet: every label would be listed.
     names = {label.id: label.name for label in label_set(db, project.id)}
     recall = {s.label_id: s for s in scores if s.metric == "label_recall"}
     usual = next((s.value for s in scores if s.metric == "macro_recall"), None)
@@ -160,7 +164,7 @@ def _find_starved(
 
 
 def _find_most_confused(scores: Sequence[Evaluation], label_id: int) -> int | None:
-    """What was suggested most often in this label's place."""
+    """Return the label suggested most often instead of this one."""
     others = [
         s
         for s in scores
@@ -171,10 +175,10 @@ def _find_most_confused(scores: Sequence[Evaluation], label_id: int) -> int | No
 
 def _format_forecast(gain: Evaluation) -> str:
     if gain.high < MIN_NOTICEABLE_GAIN:
-        return f"{gain.k} more labels would change little (n = {gain.n:,})."
+        return f"{gain.k} more labels would change accuracy little (n = {gain.n:,})."
     value, low, high = (f"{100 * each:.1f}" for each in (gain.value, max(gain.low, 0), gain.high))
     return (
-        f"{gain.k} more labels would likely bring about +{value} points of right suggestions "
+        f"{gain.k} more labels would likely raise accuracy by about {value} points "
         f"({low} to {high}, n = {gain.n:,})."
     )
 
@@ -182,14 +186,14 @@ def _format_forecast(gain: Evaluation) -> str:
 def _format_stop(audit: HoldoutCounts) -> str:
     if audit.n_labeled < audit.n_records or audit.n_records == 0:
         return (
-            "More labels would hardly change suggestions: label an audit session, to know how "
-            "often they are right, and stop if that is enough."
+            "More labels would hardly improve suggestions. Label a hold-out session to measure "
+            "their accuracy, and stop if it is high enough."
         )
-    return "More labels would hardly change suggestions: stop here, or accept them page by page."
+    return "More labels would hardly improve suggestions. Stop here, or accept them page by page."
 
 
 def advice_as_json(given: Advice) -> dict[str, Any]:
-    """The advice as the API and the command line tell it."""
+    """Return the advice as the API and the command line show it."""
     starved = [asdict(each) | {"next_step": each.next_step} for each in given.starved]
     return {
         "sentences": given.sentences,

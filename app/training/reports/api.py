@@ -1,4 +1,4 @@
-"""What a run measured and learned from, for programs: the numbers of every plot and table."""
+"""The API of a run's evaluation and training data: the data of every plot and table."""
 
 from fastapi import APIRouter
 from pydantic import TypeAdapter
@@ -29,15 +29,15 @@ _GAINS = TypeAdapter(list[GainResponse])
 
 @router.get("/plots", name="list_plots")
 def list_plots(project: CurrentProject, number: int, db: ReadDb) -> list[PlotResponse]:
-    """The numbers of every plot of the run's pages; which there are, what was measured says."""
+    """List the data of every plot of the run; which plots exist depends on the evaluation."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     return [_build_response(plot) for plot in run_plots.plots.values()]
 
 
 @router.get("/plots/{name}", name="read_plot")
 def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> PlotResponse:
-    """One of them: top_k (by depth), top_1k (query by query), top_1k_by_label, ranking, labels,
-    slices, suggestions, calibration, confusion, headline, losses or balance."""
+    """Return one plot: top_k (by depth), top_1k (by query), top_1k_by_label, ranking, labels,
+    segments, suggestions, holdout, calibration, confusion, headline, losses or balance."""
     return _build_response(
         find_plot(build_run_plots(db, project, find_run(db, project.id, number)), name)
     )
@@ -45,8 +45,8 @@ def read_plot(project: CurrentProject, number: int, name: str, db: ReadDb) -> Pl
 
 @router.get("/summary", name="read_summary")
 def read_summary(project: CurrentProject, number: int, db: ReadDb) -> SummaryResponse:
-    """Whether the run helped, how much, for which labels, and how sure that is. 404 before it has
-    succeeded."""
+    """Return whether the run helped, how much, for which labels and with what confidence. 404
+    before it has succeeded."""
     run = find_run(db, project.id, number)
     story = build_story(run, build_run_plots(db, project, run))
     if story is None:
@@ -56,7 +56,7 @@ def read_summary(project: CurrentProject, number: int, db: ReadDb) -> SummaryRes
 
 @router.get("/dataset", name="read_dataset")
 def read_dataset(project: CurrentProject, number: int, db: ReadDb) -> DatasetResponse:
-    """What the run learned from. 404 before its examples were frozen."""
+    """Return the training data of the run. 404 before its snapshot was taken."""
     run = find_run(db, project.id, number)
     if run.dataset is None:
         raise NotFound("dataset")
@@ -65,14 +65,14 @@ def read_dataset(project: CurrentProject, number: int, db: ReadDb) -> DatasetRes
 
 @router.get("/log", name="list_run_events")
 def list_run_events(project: CurrentProject, number: int, db: ReadDb) -> list[LogResponse]:
-    """The run's log, oldest first."""
+    """List the run's log, oldest first."""
     events = list_events(db, find_run(db, project.id, number).id)
     return [LogResponse.model_validate(event) for event in events]
 
 
 @router.get("/gains", name="list_gains")
 def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainResponse]:
-    """What tuning brought to each label and each slice, by r_precision and accuracy."""
+    """List the gain of each label and segment, in r_precision and accuracy."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     if run_plots.measured is None:
         return []
@@ -85,7 +85,7 @@ def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainRes
 
 @router.get("/confusion", name="list_confusion")
 def list_confusion(project: CurrentProject, number: int, db: ReadDb) -> list[ConfusedResponse]:
-    """Which records were taken for what; empty where records carry several labels."""
+    """List the cells of the confusion matrix; empty where records carry several labels."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     cells = (
         None
@@ -98,7 +98,7 @@ def list_confusion(project: CurrentProject, number: int, db: ReadDb) -> list[Con
 
 @router.get("/changes", name="read_changes")
 def read_changes(project: CurrentProject, number: int, db: ReadDb) -> ChangesResponse:
-    """The queries whose neighbours improved and worsened most."""
+    """List the queries whose neighbours improved and worsened most."""
     run_plots = build_run_plots(db, project, find_run(db, project.id, number))
     change_lists: tuple[list[Change], list[Change]] = ([], [])
     if run_plots.measured is not None:

@@ -1,4 +1,4 @@
-"""The figures of runs: those that are shown first, raw beside tuned, and every single one."""
+"""The metrics of runs: headline metrics, raw beside tuned, and all others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,43 +11,43 @@ from app.models import Evaluation, TrainingRun
 from app.projects.labels import list_all_labels
 
 WORDS = {
-    "r_precision": "Like neighbours among as many as there are",
-    "capped_top_k": "Like neighbours among k, or all there are",
-    "accuracy": "Right suggestions",
-    "macro_f1": "Right suggestions, each label counting the same",
-    "holdout_accuracy": "Right suggestions, in the audit",
-    "holdout_r_precision": "Like neighbours, in the audit",
+    "r_precision": "R-precision (same label among the R nearest)",
+    "capped_top_k": "Precision@k, capped at the size of the label",
+    "accuracy": "Accuracy of suggestions",
+    "macro_f1": "Macro F1 (mean over labels)",
+    "holdout_accuracy": "Accuracy, hold-out sample",
+    "holdout_r_precision": "R-precision, hold-out sample",
 }
-"""The figures that are shown first; a run keeps many more."""
+"""The headline metrics."""
 
 MORE_WORDS = {
-    "top_k": "Like neighbours among the k nearest",
-    "ndcg": "NDCG: like neighbours near the top",
-    "mrr": "MRR: 1 / rank of the first like neighbour",
+    "top_k": "Precision@k (same label among the k nearest)",
+    "ndcg": "NDCG (same-label records near the top)",
+    "mrr": "MRR (1 / rank of the first same-label record)",
     "map": "Mean average precision",
-    "macro_r_precision": "Like neighbours, each label the same",
-    "macro_precision": "Precision, each label the same",
-    "macro_recall": "Recall, each label the same",
-    "weighted_f1": "F1, labels by their records",
-    "holdout_macro_f1": "In the audit, each label counting the same",
-    "graded_ndcg": "NDCG, by how many labels are shared",
-    "recall": "Of all like neighbours, those among the k nearest",
-    "macro_capped_top_k": "The same, each label the same",
-    "macro_mrr": "MRR, each label the same",
-    "macro_map": "Mean average precision, each label the same",
-    "weighted_precision": "Precision, labels by their records",
-    "weighted_recall": "Recall, labels by their records",
-    "loss": "Log loss of the suggestions",
-    "holdout_loss": "Log loss of the suggestions, in the audit",
-    "calibration_error": "How far the chances told are from what came true",
-    "holdout_calibration_error": "How far the chances told are from what came true, in the audit",
-    "rbo": "RBO: overlap of the raw and the tuned order",
-    "learning_curve": "Right suggestions, with k labels to learn from",
-    "gain_of_more": "What k more labels would add to right suggestions",
-    "probe_overlap": "Nearest neighbours kept, among records nobody labeled",
-    "probe_rbo": "Order kept, among records nobody labeled",
+    "macro_r_precision": "Macro R-precision (mean over labels)",
+    "macro_precision": "Macro precision (mean over labels)",
+    "macro_recall": "Macro recall (mean over labels)",
+    "weighted_f1": "Weighted F1 (labels weighted by records)",
+    "holdout_macro_f1": "Macro F1, hold-out sample",
+    "graded_ndcg": "Graded NDCG (by number of shared labels)",
+    "recall": "Recall@k (same-label records among the k nearest)",
+    "macro_capped_top_k": "Macro precision@k, capped at the size of the label",
+    "macro_mrr": "Macro MRR (mean over labels)",
+    "macro_map": "Macro mean average precision (mean over labels)",
+    "weighted_precision": "Weighted precision (labels weighted by records)",
+    "weighted_recall": "Weighted recall (labels weighted by records)",
+    "loss": "Log loss of suggestions",
+    "holdout_loss": "Log loss, hold-out sample",
+    "calibration_error": "Calibration error (probability against accuracy)",
+    "holdout_calibration_error": "Calibration error, hold-out sample",
+    "rbo": "Rank-biased overlap of raw and tuned order",
+    "learning_curve": "Accuracy with k training labels",
+    "gain_of_more": "Expected gain in accuracy from k more labels",
+    "probe_overlap": "Neighbour retention, unlabeled records",
+    "probe_rbo": "Rank-biased overlap, unlabeled records",
 }
-"""The others."""
+"""All other metrics."""
 
 USUAL_K = 10
 
@@ -56,7 +56,7 @@ USUAL_K = 10
 class Figure:
     """One metric, raw beside tuned, on the same queries with the same k.
 
-    active  the version that was in use, on those queries that it had not learned from
+    active  the version active then, on the queries that it was not trained on
     """
 
     raw: Evaluation
@@ -65,24 +65,24 @@ class Figure:
 
     @property
     def words(self) -> str:
-        """The metric in plain words."""
+        """The display name of the metric."""
         return describe_metric(self.tuned.metric)
 
 
 def describe_metric(metric: str) -> str:
-    """The metric in plain words; its own name where there are none."""
+    """Return the display name of the metric, its key if it has none."""
     return WORDS.get(metric) or MORE_WORDS.get(metric, metric)
 
 
 def load_scores(db: Session, run: TrainingRun) -> Sequence[Evaluation]:
-    """Every number that the run measured, in the order in which they were kept."""
+    """Load every score of the run, in the order of storage."""
     return db.scalars(
         select(Evaluation).where(Evaluation.run_id == run.id).order_by(Evaluation.id)
     ).all()
 
 
 def load_figures(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Figure, ...]]:
-    """By run: the figures that are shown first. Runs that measured nothing are missing."""
+    """Load the headline metrics by run id. Runs without an evaluation are missing."""
     found: dict[int, dict[str, dict[str, Evaluation]]] = {}
     for score in _load_headlines(db, runs):
         if (score.k or 0) <= USUAL_K:
@@ -92,8 +92,7 @@ def load_figures(db: Session, runs: Sequence[TrainingRun]) -> dict[int, tuple[Fi
 
 
 def select_figures(scores: Sequence[Evaluation], metrics: Sequence[str]) -> tuple[Figure, ...]:
-    """These metrics of a run, of all labels together, at the usual k; those that raw and tuned both
-    have."""
+    """Select these metrics over all labels at the usual k, where both raw and tuned have them."""
     found: dict[str, dict[str, Evaluation]] = {}
     for score in scores:
         if score.metric in metrics and score.label_id is None and (score.k or 0) <= USUAL_K:
@@ -126,13 +125,13 @@ def _order_figures(by_metric: Mapping[str, Mapping[str, Evaluation]]) -> tuple[F
 
 
 def score_as_json(score: Evaluation) -> dict[str, Any]:
-    """One number, never without its k and n."""
+    """Return one score with its k and n."""
     names = ("metric", "k", "n", "value", "low", "high", "chance")
     return {name: getattr(score, name) for name in names}
 
 
 def evaluations_as_json(db: Session, run: TrainingRun) -> list[dict[str, Any]]:
-    """Every number of the run, labels by their names; what a label is called may have changed."""
+    """Return every score of the run, with the current names of the labels."""
     scores = load_scores(db, run)
     names = {label.id: label.name for label in list_all_labels(db, run.project_id)}
     return [

@@ -1,7 +1,7 @@
 """The queries that a run improved and worsened most: old and new neighbours side by side.
 
-Neighbours are those that the figures rest on: labeled records that were hidden with the query, so
-that for each of them it is known whether it is like the query.
+Neighbours are those of the evaluation: labeled records held out with the query, so that it is known
+whether each shares the label of the query.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ MAX_CHARACTERS = 160
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A neighbour before or after: is it like the query, and does it stand in one list alone
-    (left: in the old one, entered: in the new one) or in both (stays)."""
+    """A neighbour before or after: whether it shares the query's label, and whether it is in the
+    old list only (left), in the new list only (entered) or in both (stays)."""
 
     record_id: int
     text: str
@@ -36,8 +36,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Change:
-    """One query: its share of like neighbours (r-precision) before and after, and its 10 nearest
-    each time; record_ids are it and all of them, to be opened as a session."""
+    """One query with its R-precision and 10 nearest before and after; record_ids holds all of
+    them, to open as a session."""
 
     record_id: int
     text: str
@@ -57,7 +57,7 @@ class Change:
 def find_changes(
     db: Session, measured: StoredResults, names: Mapping[int, str]
 ) -> tuple[list[Change], list[Change]]:
-    """The 10 that improved most, and the 10 that worsened most; fewer where fewer changed."""
+    """Find the 10 queries that improved most and the 10 that worsened most, or fewer."""
     gain = measured.values["tuned/r_precision"] - measured.values["raw/r_precision"]
     has_near = (measured.neighbours["raw"] >= 0).any(axis=1)
     known = np.flatnonzero(~np.isnan(gain) & has_near)
@@ -69,7 +69,7 @@ def find_changes(
 
 
 class _ChangeBuilder:
-    """Puts a query's places, names and texts together."""
+    """Combines the positions, names and texts of a query."""
 
     def __init__(
         self, measured: StoredResults, names: Mapping[int, str], texts: Mapping[int, str]

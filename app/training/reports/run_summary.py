@@ -1,4 +1,4 @@
-"""What pages and programs are told about a run or a version: rows put together, read once."""
+"""Summaries of runs and versions for pages and the API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.training.runs.readiness import MOVING
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run with the names of what its ids mean; figures are empty where nothing was measured."""
+    """A run with the names behind its ids; figures are empty without an evaluation."""
 
     run: TrainingRun
     version: int | None
@@ -32,14 +32,14 @@ class RunSummary:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or takes by now; None before it started."""
+        """The duration so far, in seconds; None before the start."""
         if self.run.started_at is None:
             return None
         return ((self.run.finished_at or utc_now()) - self.run.started_at).total_seconds()
 
     @property
     def seconds_left(self) -> float | None:
-        """What the present stage will still take at its present speed; None if too early to say."""
+        """The remaining time of the current stage at its current speed; None if too early."""
         if (
             self.run.status != RunStatus.RUNNING
             or self.stage_since is None
@@ -51,13 +51,13 @@ class RunSummary:
 
     @property
     def headline(self) -> Figure | None:
-        """The figure that decides about activation."""
+        """The headline metric, R-precision."""
         return next((f for f in self.figures if f.tuned.metric == "r_precision"), None)
 
 
 @dataclass(frozen=True)
 class VersionSummary:
-    """A version, the run that made it (None: the base model as it is), and is it in use."""
+    """A version, the run that made it (None: the base model), and whether it is active."""
 
     version: Version
     made_by: RunSummary | None
@@ -66,7 +66,7 @@ class VersionSummary:
 
 
 def load_run_summaries(db: Session, runs: Sequence[TrainingRun]) -> list[RunSummary]:
-    """The facts of these runs, in their order; a handful of queries for all of them."""
+    """Load the summaries of these runs, in their order, with a fixed number of queries."""
     figures = load_figures(db, runs)
     numbers = _load_version_numbers(db, [run.version_id for run in runs if run.version_id])
     names = _load_user_names(db, [run.requested_by_id for run in runs if run.requested_by_id])
@@ -84,7 +84,7 @@ def load_run_summaries(db: Session, runs: Sequence[TrainingRun]) -> list[RunSumm
 
 
 def load_version_summaries(db: Session, project: Project) -> list[VersionSummary]:
-    """Every version of the project, the newest first."""
+    """Load every version of the project, newest first."""
     made = db.scalars(
         select(TrainingRun).where(
             TrainingRun.project_id == project.id, TrainingRun.version_id.is_not(None)
@@ -108,7 +108,7 @@ def load_version_summaries(db: Session, project: Project) -> list[VersionSummary
 
 
 def run_as_json(facts: RunSummary) -> dict[str, Any]:
-    """A run as the API and the command line tell it."""
+    """Return a run as the API and the command line show it."""
     run = facts.run
     columns = (
         "number",
@@ -151,7 +151,7 @@ def _load_user_names(db: Session, user_ids: Sequence[int]) -> dict[int, str]:
 
 
 def _load_stage_starts(db: Session, runs: Sequence[TrainingRun]) -> dict[int, datetime]:
-    """When each run's present stage wrote its first line."""
+    """Load when the current stage of each run wrote its first log line."""
     first: dict[int, datetime] = {}
     for run in runs:
         began = db.scalar(

@@ -1,4 +1,4 @@
-"""The shapes in which programs are told what a run measured and learned from."""
+"""Response models for the evaluation and training data of a run."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ class _Answer(BaseModel):
 
 
 class PlotResponse(_Answer):
-    """The numbers of a plot: rows in the order of the columns; about says how to read them."""
+    """The data of a plot: rows in the order of the columns; about explains how to read them."""
 
     name: str
     title: str
@@ -23,8 +23,8 @@ class PlotResponse(_Answer):
 
 
 class SummaryResponse(_Answer):
-    """What the run brought, in sentences. kind: good, info (no clear difference), bad, or warn (not
-    measured)."""
+    """The result of the run in sentences. kind: good, info (no clear difference), bad, or warn (not
+    evaluated)."""
 
     answer: str
     kind: str
@@ -43,16 +43,16 @@ class LogResponse(_Answer):
 
 @dataclass(frozen=True)
 class GainResponse(Gain):
-    """What tuning brought to the queries of one label (field: None), or of one value of a field;
-    chance_worse is the share of 1,000 redraws in which tuned was below raw."""
+    """The gain for queries of one label (field: null) or one value of a field. chance_worse: share
+    of 1,000 bootstrap samples in which tuned was below raw."""
 
     field: str | None
     of: str
 
 
 class ConfusedResponse(_Answer):
-    """Records of one label that got one label suggested by tuned while they were hidden; at most
-    500 ids."""
+    """Held-out records of one label with one label suggested by the tuned version; at most 500
+    ids."""
 
     true: str
     suggested: str
@@ -62,7 +62,7 @@ class ConfusedResponse(_Answer):
 
 
 class NeighbourResponse(_Answer):
-    """A neighbour of a query. move: stays, left (old list alone) or entered (new list alone)."""
+    """A neighbour of a query. move: stays, left (only before) or entered (only after)."""
 
     record_id: int
     text: str
@@ -72,7 +72,7 @@ class NeighbourResponse(_Answer):
 
 
 class ChangeResponse(_Answer):
-    """A query with its r-precision and its 10 nearest hidden records, raw and tuned; texts are
+    """A query with its R-precision and its 10 nearest held-out records, raw and tuned; texts are
     shortened."""
 
     record_id: int
@@ -92,7 +92,7 @@ class ChangesResponse(BaseModel):
 
 
 class LabelShareResponse(BaseModel):
-    """A label among the examples; log_share: its share if labels count with log(1 + n)."""
+    """A label among the labeled records; log_share: its share when weighted by log(1 + n)."""
 
     name: str
     n: int
@@ -101,21 +101,21 @@ class LabelShareResponse(BaseModel):
 
 
 class LeftOutResponse(BaseModel):
-    """How many labels do not teach, by the rule that leaves them out."""
+    """The number of labels not used for training, by rule."""
 
     rule: str
     n: int
 
 
 class DroppedResponse(BaseModel):
-    """A label of the set that teaches nothing, or cannot be measured, and why."""
+    """A label that is not used for training or cannot be evaluated, and why."""
 
     name: str
     rule: str
 
 
 class SplitResponse(BaseModel):
-    """A part of the examples that was hidden and asked, by what was learned from the others."""
+    """A cross-validation fold: number of training and held-out records."""
 
     part: int
     n_shown: int
@@ -123,7 +123,7 @@ class SplitResponse(BaseModel):
 
 
 class DatasetResponse(BaseModel):
-    """What the run learned from, counted when its examples were frozen."""
+    """The training data of the run, counted when its snapshot was taken."""
 
     n_records: int
     n_with_vector: int

@@ -1,8 +1,8 @@
-"""Slices of the records that a run asked about: equal values of a field of theirs.
+"""Segments of the held-out records: equal values of a metadata field.
 
-Decision: fields with 2 to 12 values that at least half of the records have. More values are names
-or texts; and a field that says the same as the labels, such as the column that they were imported
-from, is left out.
+Decision: fields with 2 to 12 values that at least half of the records have. Fields with more
+values are names or texts. A field that equals the labels, such as the column that they were
+imported from, is left out.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ METRICS = ("r_precision", "accuracy")
 
 
 def load_fields(db: Session, record_ids: Ids) -> list[dict[str, Any]]:
-    """The original fields of these records, in their order; empty for one that is gone."""
+    """Load the metadata fields of these records, in their order; empty for deleted records."""
     found: dict[int, dict[str, Any]] = {}
     for some in id_chunks(record_ids):
         rows = db.execute(select(Record.id, Record.fields).where(Record.id.in_(some)))
@@ -42,7 +42,7 @@ def compute_segment_gains(
     queries: QueryResults,
     draws: BootstrapSamples,
 ) -> list[dict[str, Any]]:
-    """What tuning brought to each slice, as plain values: field, of (its value), a Gain's names.
+    """Compute the gain of each segment: field, of (its value), and the fields of a Gain.
 
     fields   of each of the m examples; answers (m, K), the labels that each carries
     """
@@ -67,14 +67,14 @@ def _list_field_names(fields: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _to_text(field_values: Any) -> str:
-    """The value as text; nothing for what is no short word or number."""
+    """Return the value as text; empty unless it is a short word or number."""
     if not isinstance(field_values, str | int | float | bool) or len(str(field_values)) > LONGEST:
         return ""
     return str(field_values)
 
 
 def _list_values(field_values: NDArray[np.object_]) -> list[str]:
-    """The values, the most frequent first; none where the field has too many or too few."""
+    """List the values, most frequent first; empty where the field has too many or too few."""
     counted = Counter(field_values.tolist())
     missing = counted.pop("", 0)
     if not 2 <= len(counted) <= MOST_VALUES or 2 * missing > len(field_values):
@@ -83,6 +83,6 @@ def _list_values(field_values: NDArray[np.object_]) -> list[str]:
 
 
 def _is_same_as_labels(field_values: NDArray[np.object_], answers: NDArray[np.bool_]) -> bool:
-    """Whether each value goes with one answer, and each answer with one value."""
+    """Whether values and labels correspond one to one."""
     pairs = {(value, row.tobytes()) for value, row in zip(field_values, answers, strict=True)}
     return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})

@@ -1,8 +1,7 @@
-"""What a run brought, in words for somebody who never saw the tool: did it help, how much, for
-which labels, and how sure is that.
+"""The result of a run in sentences: did it help, how much, for which labels, with what confidence.
 
 Decision: the same differences and the same bound decide here as in the gate
-(app.ml.evaluation.activation_gate), so that the words never contradict what was activated.
+(app.ml.evaluation.activation_gate), so that the sentences never contradict the activation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,27 +13,28 @@ from app.models import Evaluation
 from app.training.plots.canvas import percent, points
 from app.training.plots.dots import GainRow
 from app.training.reports.metrics import Figure
+from app.web.wording import format_count
 
 FEW = 100
 MOST_NAMED = 6
 HOW_MUCH = {
-    "r_precision": "Like neighbours, those with the record's own label",
-    "accuracy": "Right suggestions",
-    HOLDOUT_ACCURACY: "Right suggestions among records drawn by chance (audit)",
+    "r_precision": "R-precision (share of the R nearest with the record's label)",
+    "accuracy": "Accuracy of suggestions",
+    HOLDOUT_ACCURACY: "Accuracy in the hold-out sample",
 }
 BASES = {
-    HOLDOUT_ACCURACY: ("The audit, which is asked first", "records drawn by chance"),
+    HOLDOUT_ACCURACY: ("Hold-out sample (decides first)", "randomly drawn records"),
     EVIDENCE: (
-        "Like neighbours and right suggestions together",
-        "labeled records that were hidden from training",
+        "R-precision and accuracy combined",
+        "held-out labeled records",
     ),
 }
-"""What a difference between versions rests on: by what measure, on which records."""
+"""The basis of a difference between versions: measure and records."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """The answer and its kind (good, warn, bad, info), and the sentences below it."""
+    """The answer, its kind (good, warn, bad, info), and the sentences below it."""
 
     answer: str
     kind: str
@@ -49,17 +49,18 @@ def write_story(
     differences: Sequence[Mapping[str, Any]],
     labels: Sequence[GainRow],
 ) -> Story:
-    """The story of a run that has ended well.
+    """Write the summary of a run that has succeeded.
 
-    figures      those shown first; empty where nothing could be measured
-    scores       every number of the run; differences as measured.facts has them, and labels what
-                 tuning brought to each, by r_precision
+    figures      headline metrics; empty where nothing could be evaluated
+    scores       every score of the run
+    differences  those of measured.facts
+    labels       the gain of each label, by r_precision
     """
     if not figures:
         return Story(
-            "It could not be measured whether this run helped.",
+            "This run could not be evaluated.",
             "warn",
-            ("Too few labeled records could be hidden from training and asked about.",),
+            ("Too few labeled records could be held out for evaluation.",),
             (),
             (),
         )
@@ -79,7 +80,7 @@ def _describe_outcome(
 ) -> tuple[str, str]:
     return {
         1: ("Yes, this run helped.", "good"),
-        0: ("Not sure yet whether this run helped.", "info"),
+        0: ("No clear difference yet.", "info"),
         -1: ("No, this run made things worse.", "bad"),
     }[_compare_with_raw(against_raw, scores)]
 
@@ -87,7 +88,7 @@ def _describe_outcome(
 def _compare_with_raw(
     against_raw: Sequence[Mapping[str, Any]], scores: Sequence[Evaluation]
 ) -> int:
-    """1 clearly better than raw, -1 clearly worse, 0 neither; the audit is asked first."""
+    """Return 1 if clearly better than raw, -1 if clearly worse, else 0; hold-out sample first."""
     for metric in BASES:
         for each in against_raw:
             if each["metric"] == metric and each["chance_worse"] >= CONFIDENCE_LEVEL:
@@ -116,10 +117,10 @@ def _describe_gains(figures: Sequence[Figure], scores: Sequence[Evaluation]) -> 
 
 
 def _format_gain(gain: Evaluation) -> str:
-    """The gain and how sure it is, so that what may be nothing never reads like a fact."""
+    """Write the gain with its interval, so that an unclear gain does not read like a fact."""
     low, high = points(gain.low), points(gain.high)
     if gain.low <= 0 <= gain.high:
-        return f"{points(gain.value)} points, but between {low} and {high}: not sure yet"
+        return f"{points(gain.value)} points (95 % interval {low} to {high}, unclear)"
     return f"{points(gain.value)} points (95 % interval {low} to {high})"
 
 
@@ -155,24 +156,28 @@ def _describe_certainty(
         if each["metric"] == metric
     ]
     if sentences:
-        sentences.append(f"{percent(CONFIDENCE_LEVEL)} of the redraws or more count as sure.")
+        sentences.append(
+            f"A difference is clear from {percent(CONFIDENCE_LEVEL)} of the bootstrap samples."
+        )
     if n < FEW:
-        sentences.append(f"{n} records are few: with more labels the figures become surer.")
+        sentences.append(
+            f"Only {format_count(n, 'record')} held out: more labels make metrics more reliable."
+        )
     if not any(figure.tuned.metric == HOLDOUT_ACCURACY for figure in figures):
         sentences.append(
-            "The records that asked were labeled in sessions or imported, not drawn by chance: an "
-            "audit session tells how often suggestions are right among all records."
+            "The held-out records were labeled in sessions or imported, not drawn at random. A "
+            "hold-out session measures the accuracy for all records."
         )
     return sentences
 
 
 def _format_difference(each: Mapping[str, Any]) -> str:
     ahead = "all" if each["chance_worse"] == 0 else percent(1 - each["chance_worse"], 1)
-    against = "raw" if each["against"] == RAW else f"{each['against']}, in use then"
+    against = "raw" if each["against"] == RAW else f"{each['against']} (active then)"
     measure, records = BASES[each["metric"]]
     return (
         f"{measure}: {points(each['value'])} points over {against}, ahead in {ahead} of 1,000 "
-        f"redraws of the {each['n']:,} {records}."
+        f"bootstrap samples of the {each['n']:,} {records}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Every number of a run as tables for its page: one of the whole project, one label by label."""
+"""The metrics of a run as tables: one over all labels, one by label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,17 @@ class MetricRow:
 
     @property
     def words(self) -> str:
-        """The metric in plain words."""
+        """The display name of the metric."""
         return describe_metric(self.metric)
 
     @property
     def n(self) -> int:
-        """How many queries; the version in use may have been asked fewer."""
+        """The number of queries; the active version may have fewer."""
         return max(score.n for score in self.by_role.values())
 
     @property
     def chance(self) -> float | None:
-        """What chance alone would score."""
+        """The score of chance."""
         return next(iter(self.by_role.values())).chance
 
 
@@ -43,12 +43,12 @@ class LabelRow:
 
     @property
     def n(self) -> int:
-        """How many of its records were asked about."""
+        """The number of its held-out records."""
         return max((score.n for score in self.by_metric.values()), default=0)
 
 
 def build_metric_rows(scores: Sequence[Evaluation]) -> list[MetricRow]:
-    """The figures of all labels together, in the order in which they were kept."""
+    """Build the rows over all labels, in the order of storage."""
     rows: dict[tuple[str, int | None], MetricRow] = {}
     for score in scores:
         if score.role in ROLES and score.label_id is None:
@@ -58,7 +58,7 @@ def build_metric_rows(scores: Sequence[Evaluation]) -> list[MetricRow]:
 
 
 def build_label_rows(scores: Sequence[Evaluation], names: Mapping[int, str]) -> list[LabelRow]:
-    """Label by label, by name; the confusions of each with the most frequent first."""
+    """Build the rows by label, sorted by name; most frequent confusions first."""
     rows: dict[int, LabelRow] = {}
     for score in scores:
         if score.role != "tuned" or score.label_id is None:

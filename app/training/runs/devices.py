@@ -1,6 +1,6 @@
-"""On what the workers compute, as the last of them reported when it started.
+"""The device of the workers, as the last of them reported when it started.
 
-The page may run elsewhere, so it cannot look by itself.
+The web process may run on another machine, so it cannot detect the device.
 """
 
 import os
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from app.jobs import status
 from app.jobs.status import StatusKind
 from app.settings import settings
+from app.web.wording import format_count
 
 GIGABYTE = 1024**3
 SECONDS_TO_ASK = 10
@@ -18,7 +19,7 @@ SECONDS_TO_ASK = 10
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU or a processor; memory_gb is its own memory, or the machine's."""
+    """A GPU or CPU; memory_gb is its own memory, or the machine's."""
 
     name: str
     memory_gb: float
@@ -26,12 +27,12 @@ class Device:
 
 
 def write_device() -> None:
-    """Report what this process will compute on."""
+    """Report the device of this process."""
     status.write_status(StatusKind.DEVICE, 0, asdict(_detect_device()))
 
 
 def read_device() -> Device | None:
-    """What the last worker reported; None before the first."""
+    """Return what the last worker reported; None before the first."""
     report = status.read_status(StatusKind.DEVICE, 0)
     return None if report is None else Device(**report.payload)
 
@@ -39,11 +40,13 @@ def read_device() -> Device | None:
 def _detect_device() -> Device:
     gpu = None if settings().device == "cpu" else _detect_gpu()
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
-    return gpu or Device(f"{len(os.sched_getaffinity(0))} processors", memory, is_gpu=False)
+    return gpu or Device(
+        format_count(len(os.sched_getaffinity(0)), "CPU core"), memory, is_gpu=False
+    )
 
 
 def _detect_gpu() -> Device | None:
-    """The first NVIDIA GPU, asked without loading torch; None where there is none to ask."""
+    """Return the first NVIDIA GPU without loading torch; None without one."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return None

@@ -1,4 +1,4 @@
-"""What a deep run will take, told before anybody starts one."""
+"""The estimated duration of a deep run."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from app.web.wording import format_count
 
 @dataclass(frozen=True)
 class Estimate:
-    """Minutes of learning from n_learned records, then of embedding all n_records anew."""
+    """Minutes for training on n_learned records and for embedding all n_records again."""
 
     n_learned: int
     n_records: int
@@ -23,20 +23,20 @@ class Estimate:
 
     @property
     def sentence(self) -> str:
-        """The same in words."""
+        """The estimate in words."""
         total = self.learning_minutes + self.embedding_minutes
-        where = "on the GPU" if self.has_gpu else "on the processor"
+        where = "on the GPU" if self.has_gpu else "on the CPU"
         about = "" if total < 1 else "about "
         return (
             f"A deep run would take {about}{_format_minutes(total)} {where}: "
-            f"{_format_minutes(self.learning_minutes)} to learn from {self.n_learned:,} of "
-            f"{self.n_records:,} records, {_format_minutes(self.embedding_minutes)} to embed all "
-            "anew."
+            f"{_format_minutes(self.learning_minutes)} to train on {self.n_learned:,} of "
+            f"{format_count(self.n_records, 'record')}, {_format_minutes(self.embedding_minutes)} "
+            "to embed all records again."
         )
 
 
 def estimate_duration(db: Session, project: Project, recipe: DeepRecipe = DeepRecipe()) -> Estimate:
-    """From the pace at which the worker embedded the project's own texts."""
+    """Estimate from the speed at which the worker embedded the project's texts."""
     counted = select(func.count()).select_from(Record).where(Record.project_id == project.id)
     n_records = db.scalar(counted) or 0
     pace = read_speed(project.id)

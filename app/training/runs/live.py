@@ -1,8 +1,8 @@
-"""A run watched live: what moves on its row, as server-sent events, until it ends.
+"""Live updates of a run as server-sent events, until it ends.
 
-Decision: one look at the row a second, in a session of its own that is over before the wait, so
-that a hundred watchers hold neither a connection nor a thread. A stream ends after ten minutes; a
-browser comes back by itself, and is asked anew who it is.
+Decision: read the row once a second, in a session that closes before the wait, so that a hundred
+clients hold neither a connection nor a thread. A stream ends after ten minutes; the browser
+reconnects and is authenticated again.
 """
 
 import logging
@@ -35,7 +35,7 @@ MAX_POLLS = 600
 
 
 def require_run(project: CurrentProject, number: int) -> int:
-    """The id of the run of the URL, found before the stream begins. Raises NotFound."""
+    """Return the id of the run in the URL, before the stream begins. Raises NotFound."""
     with read_session() as db:
         return find_run(db, project.id, number).id
 
@@ -51,7 +51,7 @@ async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
         try:
             now = await anyio.to_thread.run_sync(read_run_state, run_id)
         except (Busy, Unreachable) as error:
-            # The answer has begun: all that is left is to end it. The browser comes back by itself.
+            # The response has begun, so only ending it is left. The browser reconnects.
             log.warning("Following run %d ended: %s", run_id, error)
             return
         if now != reported:
@@ -63,8 +63,8 @@ async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
 
 
 def read_run_state(run_id: int) -> dict[str, Any]:
-    """What a watcher is told: stage, progress in [0, 1], words about it, and a mark that changes
-    whenever the page has more to show than that."""
+    """Build an event: stage, progress in [0, 1], text, and a mark that changes when the page
+    must be reloaded."""
     with read_session() as db:
         run = db.get_one(TrainingRun, run_id)
         counted = select(func.count()).select_from(RunEvent).where(RunEvent.run_id == run.id)
@@ -80,13 +80,13 @@ def read_run_state(run_id: int) -> dict[str, Any]:
 
 
 def compute_page_mark(run: TrainingRun, n_events: int) -> str:
-    """Another one whenever the run's page has more to show than its progress. The page carries
-    its own, so that what happened between its making and the first look is not missed."""
+    """Compute a mark that changes whenever more than the progress changed. The page carries its own
+    mark, so that no change before the first event is missed."""
     return f"{run.status} {run.stage} {run.attempt} {n_events} {run.cancel_requested_at}"
 
 
 def describe_progress(facts: RunSummary) -> str:
-    """How far the stage is, how fast where it counts its work, and how long it still takes."""
+    """Describe the progress of the stage, its speed where counted, and the time left."""
     run = facts.run
     if run.status != RunStatus.RUNNING:
         return ""
@@ -99,7 +99,7 @@ def describe_progress(facts: RunSummary) -> str:
 
 
 def format_log_lines(run: TrainingRun, events: Sequence[RunEvent]) -> list[tuple[datetime, str]]:
-    """The log as people read it; the last line of a run that is going on has its count."""
+    """Format the log; the last line of a running run includes its count."""
     lines = [(event.happened_at, event.message) for event in events]
     count = format_run_count(run) if run.status == RunStatus.RUNNING else ""
     if lines and count and events[-1].stage == run.stage:

@@ -1,4 +1,4 @@
-"""The page of a run, its figures, and each of its plots as a file."""
+"""The page of a run, its evaluation, and downloads of its plots and metrics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/projects/{slug}/training", include_in_schema=False)
 
 @router.get("/runs/{number}", name="show_run")
 def show_run(request: Request, project: CurrentProject, number: int, db: ReadDb) -> Response:
-    """One run: what it brought, its stages, log, data and recipe."""
+    """Show a run: its result, stages, log, training data and recipe."""
     run = find_run(db, project.id, number)
     template = "training/_run.html" if wants_fragment(request) else "training/run.html"
     run_plots, losses, events = (
@@ -67,7 +67,7 @@ def show_run(request: Request, project: CurrentProject, number: int, db: ReadDb)
 
 @router.get("/runs/{number}/figures", name="show_figures")
 def show_figures(request: Request, project: CurrentProject, number: int, db: ReadDb) -> Response:
-    """Raw against tuned: every plot, what is mixed up, what changed, every number."""
+    """Show every plot, the confusion matrix, changed queries and all metrics."""
     run = find_run(db, project.id, number)
     run_plots = build_run_plots(db, project, run)
     measured = run_plots.measured
@@ -97,7 +97,7 @@ def show_figures(request: Request, project: CurrentProject, number: int, db: Rea
 def download_plot(
     request: Request, project: CurrentProject, number: int, name: str, db: ReadDb
 ) -> Response:
-    """A plot as a file of its own, painted for light paper."""
+    """Download a plot as SVG in light colours."""
     plot = find_plot(build_run_plots(db, project, find_run(db, project.id, number)), name)
     answer = render(request, "training/plot.svg", plot=plot)
     answer.headers.update(attachment_headers(f"run-{number}-{name}.svg"))
@@ -107,14 +107,14 @@ def download_plot(
 
 @router.get("/runs/{number}/plots/{name}.csv", name="download_numbers")
 def download_numbers(project: CurrentProject, number: int, name: str, db: ReadDb) -> Response:
-    """The numbers of a plot."""
+    """Download the data of a plot as CSV."""
     plot = find_plot(build_run_plots(db, project, find_run(db, project.id, number)), name)
     return csv_response(f"run-{number}-{name}.csv", plot.columns, plot.rows)
 
 
 @router.get("/runs/{number}/evaluations.csv", name="download_evaluations")
 def download_evaluations(project: CurrentProject, number: int, db: ReadDb) -> Response:
-    """Every number of the run, label by label as well."""
+    """Download all metrics of the run, including those by label."""
     rows = evaluations_as_json(db, find_run(db, project.id, number))
     columns = tuple(rows[0]) if rows else ("metric",)
     return csv_response(f"run-{number}-evaluations.csv", columns, (tuple(e.values()) for e in rows))
@@ -124,7 +124,7 @@ def download_evaluations(project: CurrentProject, number: int, db: ReadDb) -> Re
 def cancel_training(
     request: Request, project: AdminProject, user: Admin, number: int, db: Db
 ) -> Response:
-    """Ask for the run's end."""
+    """Cancel the run."""
     cancel_run(db, find_run(db, project.id, number), by=user)
     return redirect_to(request, "show_run", slug=project.slug, number=number)
 
@@ -133,13 +133,13 @@ def cancel_training(
 def retry_training(
     request: Request, project: AdminProject, user: Admin, number: int, db: Db
 ) -> Response:
-    """Queue the run once more."""
+    """Queue the run again."""
     retry_run(db, find_run(db, project.id, number), by=user)
     return redirect_to(request, "show_run", slug=project.slug, number=number)
 
 
 def _build_page_header(db: Session, project: Project, run: TrainingRun) -> dict[str, Any]:
-    """What both pages of a run begin with."""
+    """Build the context that both pages of a run share."""
     facts = load_run_summaries(db, [run])[0]
     active = find_active_version(db, project.id)
     return {
@@ -152,7 +152,7 @@ def _build_page_header(db: Session, project: Project, run: TrainingRun) -> dict[
 
 
 def build_story(run: TrainingRun, run_plots: RunPlots) -> Story | None:
-    """What the run brought, in words; None before it has succeeded."""
+    """Write the summary of the run; None before it has succeeded."""
     if run.status != RunStatus.SUCCEEDED:
         return None
     differences = [] if run_plots.measured is None else run_plots.measured.facts["differences"]
@@ -161,13 +161,13 @@ def build_story(run: TrainingRun, run_plots: RunPlots) -> Story | None:
 
 
 def _select_retention_scores(run_plots: RunPlots) -> Mapping[str, Any]:
-    """What the version left of the neighbours of unlabeled records, by metric."""
+    """Select the scores of neighbour retention, by metric."""
     kept = ("probe_overlap", "probe_rbo")
     return {score.metric: score for score in run_plots.scores if score.metric in kept}
 
 
 def _find_raw_number(db: Session, run: TrainingRun) -> int | None:
-    """The version that this run was compared with; None before it made one of its own."""
+    """Return the number of the raw version of the run's version; None before it has one."""
     made = None if run.version_id is None else db.get(Version, run.version_id)
     raw = made and db.get(Version, made.base_version_id or made.id)
     return None if raw is None or raw is made else raw.number

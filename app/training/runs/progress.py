@@ -1,4 +1,4 @@
-"""How a run reports: its row holds stage, progress and counts; its events are the log."""
+"""Progress reports of a run: its row holds stage, progress and counts; its events are the log."""
 
 import time
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MIN_COUNTED = 50
 
 @dataclass(frozen=True)
 class _Line:
-    """The newest line of the log, and where its count began."""
+    """The newest log line and the count at which it began."""
 
     message: str
     began_at: float
@@ -43,7 +43,7 @@ class RunReport:
         self._line = _Line("", 0.0, 0)
 
     def __call__(self, progress: float, message: str, count: Count | None = None, /) -> None:
-        """Store the progress of the stage in [0, 1], what goes on, and how much of it is done."""
+        """Store the progress of the stage in [0, 1], a message, and a count."""
         now = time.monotonic()
         if now - self._reported_at < SECONDS_BETWEEN:
             return
@@ -51,7 +51,7 @@ class RunReport:
         try:
             self._store(progress, message, count)
         except Busy:
-            # A busy database is no reason to lose the work: the next report will do.
+            # A busy database must not lose the work: the next report stores the progress.
             return
 
     def scale(self, share: float) -> Report:
@@ -63,7 +63,7 @@ class RunReport:
         return report
 
     def log(self, message: str) -> None:
-        """Add a line to the log, whatever the time."""
+        """Add a line to the log at once."""
         with write_session() as db:
             self._add_line(db, message, None)
 
@@ -91,7 +91,7 @@ class RunReport:
                 raise JobCancelled
 
     def _compute_rate(self, count: Count) -> float | None:
-        """Units a minute since the line began; None while that is too early to tell."""
+        """Return units per minute since the line began; None if too early."""
         seconds = time.monotonic() - self._line.began_at
         if seconds < LEAST_SECONDS or count.n_total < MIN_COUNTED:
             return None
@@ -103,7 +103,7 @@ class RunReport:
 
 
 def format_run_count(run: TrainingRun) -> str:
-    """How much is done and how fast: "step 30 of 250, 12 a minute"; "" if uncounted."""
+    """Format count and speed: "step 30 of 250, 12 a minute"; "" if uncounted."""
     if run.n_done is None or run.n_total is None or run.unit is None:
         return ""
     counted = f"{run.n_done:,} of {run.n_total:,}"

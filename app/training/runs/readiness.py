@@ -1,9 +1,10 @@
-"""When a run can start, when one starts by itself, and in plain words what is missing.
+"""When a run can start, when one starts automatically, and what is missing.
 
-Decision: a person may start a run as soon as there is anything to learn: two labels of two records
-each, with vectors. By itself a run starts later, when `min_labels` labels have changed since the
-last run, however that run ended: one that failed or was refused is not tried again on the same
-labels, unless a person asks. app.training.runs.trigger_policy says what else it waits for.
+Decision: a person may start a run as soon as there is anything to learn: two labels with two
+embedded records each. An automatic run starts later, when `min_labels` labels are new or changed
+since the last run, whatever its outcome: a run that failed or was rejected is not repeated on the
+same labels unless a person requests it. app.training.runs.trigger_policy holds the other
+conditions.
 """
 
 from collections import Counter
@@ -21,26 +22,29 @@ from app.models.enums import RunStatus
 from app.projects.labels import label_set
 from app.search.versions import find_raw_version
 from app.training.runs.trigger_policy import TriggerPolicy
+from app.web.wording import format_count
 
 MOVING = (RunStatus.QUEUED, RunStatus.RUNNING)
 LEAST_RECORDS = 2
 LEAST_LABELS = 2
 MOST_NAMED = 3
-# Of the records, this share has a vector before a run starts by itself: what is missing then is
-# what arrived just now, and gets its tuned vector later.
+# An automatic run waits until this share of the records is embedded: the missing ones are new and
+# get their tuned vectors later.
 MIN_EMBEDDED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class Readiness:
-    """Can a run start (is_ready), would one start by itself (is_due), and what is missing.
+    """Can a run start (is_ready), would one start automatically (is_due), and what is missing.
 
-    n_labeled   records with consensus, outside the audit stream
+    n_labeled   records with consensus, outside the hold-out sample
     n_changed   those whose consensus is newer than the last run
-    needed      how many must change before a run starts by itself
-    missing     noun phrases, such as "7 more labeled records"; of what stops a run altogether if
-                it is not ready, else of what a run waits for before it starts by itself
+    needed      how many must change before a run starts automatically
+    missing     noun phrases, such as "7 more new or changed labels": what prevents any run if not
+                ready, else what an automatic run waits for
     moving      the number of the run that is queued or running
+    last_run    the number of the newest run that has ended
+    threshold   a sentence that explains `needed`
     """
 
     is_ready: bool
@@ -50,6 +54,8 @@ class Readiness:
     needed: int
     missing: tuple[str, ...]
     moving: int | None
+    last_run: int | None
+    threshold: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class VectorCounts:
 
 
 def readiness(db: Session, project: Project) -> Readiness:
-    """How the project stands between its last run and the next one."""
+    """Return what the project's next run needs."""
     n_changed = count_changed_since_last_run(db, project.id)
     policy, last = TriggerPolicy.from_json(project.policy), _find_last_run(db, project.id)
     needed = policy.needed(project.min_labels, (last and last.n_examples) or 0)
@@ -85,11 +91,25 @@ def readiness(db: Session, project: Project) -> Readiness:
         needed=needed,
         missing=blocking or waiting,
         moving=None if moving is None else moving.number,
+        last_run=None if last is None else last.number,
+        threshold=_describe_threshold(project, policy, last, needed),
+    )
+
+
+def _describe_threshold(
+    project: Project, policy: TriggerPolicy, last: TrainingRun | None, needed: int
+) -> str:
+    if needed == project.min_labels or last is None:
+        return f"Automatic training needs {format_count(needed, 'new or changed label')}."
+    return (
+        f"Automatic training needs {format_count(needed, 'new or changed label')}: "
+        f"{100 * policy.growth:g} % of the {last.n_examples:,} labels used in run {last.number}, "
+        f"and at least {project.min_labels:,}."
     )
 
 
 def find_due_projects(db: Session) -> list[Project]:
-    """Projects for which a run should start by itself now. Cheap: asked several times a second."""
+    """List the projects whose automatic run is due. Cheap: called several times a second."""
     candidates = db.scalars(select(Project).where(Project.has_auto_training)).all()
     return [
         project
@@ -100,7 +120,7 @@ def find_due_projects(db: Session) -> list[Project]:
 
 
 def find_moving_run(db: Session, project_id: int) -> TrainingRun | None:
-    """The run that is queued or running; there is at most one."""
+    """Return the run that is queued or running; there is at most one."""
     return db.scalar(
         select(TrainingRun).where(
             TrainingRun.project_id == project_id, TrainingRun.status.in_(MOVING)
@@ -109,7 +129,7 @@ def find_moving_run(db: Session, project_id: int) -> TrainingRun | None:
 
 
 def _find_last_run(db: Session, project_id: int) -> TrainingRun | None:
-    """The newest run that has ended, in whatever way."""
+    """Return the newest run that has ended, whatever its outcome."""
     ended = select(TrainingRun).where(
         TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
     )
@@ -117,7 +137,7 @@ def _find_last_run(db: Session, project_id: int) -> TrainingRun | None:
 
 
 def count_changed_since_last_run(db: Session, project_id: int) -> int:
-    """Records whose consensus is newer than what the last run, ended in whatever way, saw."""
+    """Count records whose consensus is newer than the snapshot of the last run that ended."""
     seen = db.scalar(
         select(func.max(TrainingRun.last_action_id)).where(
             TrainingRun.project_id == project_id, TrainingRun.status.not_in(MOVING)
@@ -127,9 +147,9 @@ def count_changed_since_last_run(db: Session, project_id: int) -> int:
 
 
 def _count_labeled(db: Session, project_id: int, *, after: int) -> int:
-    """Labeled records that may teach: those of the audit stream do not.
+    """Count labeled records that training may use: all but those of the hold-out sample.
 
-    All of them less those of the stream: so counted, the many are read from an index alone.
+    Count all, then subtract the hold-out sample: the large count needs only an index.
     """
     newer = Consensus.action_id > after
     is_alone = not db.get_one(Project, project_id).is_multi_label
@@ -137,7 +157,7 @@ def _count_labeled(db: Session, project_id: int, *, after: int) -> int:
     audited = select(func.count(Consensus.record_id.distinct())).select_from(Record)
     audited = audited.join(Consensus, Consensus.record_id == Record.id)
     in_stream = (Record.project_id == project_id, is_in_holdout(project_id))
-    # Without the consensus' own project, so that the search begins at the stream, which is short.
+    # Not filtered by Consensus.project_id, so that the query starts at the small hold-out sample.
     n_audited = db.scalar(audited.where(*in_stream, newer)) or 0
     every = select(each).select_from(Consensus).where(Consensus.project_id == project_id, newer)
     return (db.scalar(every) or 0) - n_audited
@@ -146,39 +166,46 @@ def _count_labeled(db: Session, project_id: int, *, after: int) -> int:
 def _list_blocking(
     counts: Mapping[int, int], n_labeled: int, vectors: VectorCounts
 ) -> tuple[str, ...]:
-    """What must be there before anything can be learned."""
+    """List what prevents any run."""
     enough = [n for n in counts.values() if n >= LEAST_RECORDS]
     if len(enough) >= LEAST_LABELS:
         return ()
     if n_labeled and not vectors.n_embedded:
-        return ("vectors of the records: they have not been embedded yet",)
+        return ("embedded records (none so far)",)
     if not enough:
         return (f"two labels with at least {LEAST_RECORDS} records each",)
     return (f"a second label with at least {LEAST_RECORDS} records",)
 
 
 def _list_waiting_for(vectors: VectorCounts, short: int) -> tuple[str, ...]:
-    """The changed labels and the vectors that a run waits for before it starts by itself."""
+    """List the labels and vectors that an automatic run waits for."""
     missing = []
     if short > 0:
-        missing.append(f"{short} more labeled record{'s' if short > 1 else ''}")
+        missing.append(format_count(short, "more new or changed label"))
     n_records, n_embedded = vectors.n_records, vectors.n_embedded
     if n_embedded < MIN_EMBEDDED_SHARE * n_records:
-        missing.append(f"vectors: {n_embedded:,} of {n_records:,} records are embedded")
+        missing.append(f"more embedded records ({n_embedded:,} of {n_records:,} so far)")
     return tuple(missing)
 
 
 def _list_short_labels(
     db: Session, project: Project, policy: TriggerPolicy, counts: Mapping[int, int]
 ) -> tuple[str, ...]:
-    """Labels in use that have fewer records than each should have."""
+    """List labels in use that have fewer records than the policy asks for."""
     if policy.per_label == 0:
         return ()
     names = {label.id: label.name for label in label_set(db, project.id)}
     short = [(policy.per_label - n, names[i]) for i, n in counts.items() if n]
-    phrases = [f"{n} more of “{name}”" for n, name in sorted(short, reverse=True) if n > 0]
+    phrases = [
+        f"{format_count(n, 'more record')} of “{name}”"
+        for n, name in sorted(short, reverse=True)
+        if n > 0
+    ]
     if len(phrases) > MOST_NAMED:
-        return (*phrases[:MOST_NAMED], f"more of {len(phrases) - MOST_NAMED} other labels")
+        return (
+            *phrases[:MOST_NAMED],
+            f"more records of {format_count(len(phrases) - MOST_NAMED, 'other label')}",
+        )
     return tuple(phrases)
 
 
@@ -203,7 +230,7 @@ def _format_time(moment: datetime, policy: TriggerPolicy) -> str:
 
 
 def count_by_label(db: Session, project: Project) -> dict[int, int]:
-    """Labels still offered → how many labeled records with a vector carry them and may teach."""
+    """Count the embedded records that training may use, by label of the current label set."""
     return _count_by_label(db, project, _count_vectors(db, project))
 
 
@@ -213,7 +240,7 @@ def _count_by_label(db: Session, project: Project, vectors: VectorCounts) -> dic
     by_label = select(Consensus.label_id, func.count()).group_by(Consensus.label_id)
     every = by_label.where(Consensus.project_id == project.id)
     counts: Counter[int | None] = Counter(dict(db.execute(every).all()))
-    # As above: what does not teach is taken off, and where all have vectors nobody is looked up.
+    # As above: subtract what training may not use; if all are embedded, look up no vectors.
     of_records = by_label.join(Record, Record.id == Consensus.record_id)
     of_records = of_records.where(Record.project_id == project.id)
     counts -= Counter(dict(db.execute(of_records.where(is_in_holdout(project.id))).all()))

@@ -1,5 +1,5 @@
-"""A recipe for people: what each number does, which ones a run's form offers, and how a run's own
-stand beside the usual."""
+"""Hyperparameters on pages: their descriptions, the form's fields, and how a run's values differ
+from the defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,59 +15,59 @@ from app.ml.recipe import RANGES, Method, Recipe
 from app.web.schemas import StrictModel
 
 HEAD_WORDS: dict[str, str] = {
-    "seed": "Seed: the same one draws the same parts again",
-    "neighbours": "Neighbours that a label travels to from each record",
-    "alpha": "How far labels travel (near 1: far)",
-    "steps": "Steps that they travel",
-    "prior_power": "How much frequent labels are held back (empty: hidden examples decide)",
-    "second_look": "Weight of a second round, over what the first one found",
-    "words": "Weight of what the words of the records say (0: they are not heard)",
-    "softness": "How soft the labels stay (1: as they arrive, less: sharper)",
-    "hidden": "Units of the network that learns them",
-    "dropout": "Share of the units that rest at each step, against learning by heart",
-    "passes": "Passes over all records",
-    "batch_size": "Records in a batch",
+    "seed": "Random seed (the same seed gives the same split)",
+    "neighbours": "Neighbours of each record in the similarity graph",
+    "alpha": "Propagation strength (near 1: far)",
+    "steps": "Propagation steps",
+    "prior_power": "Correction for frequent labels (empty: tuned on held-out records)",
+    "second_look": "Weight of a second propagation, based on the first",
+    "words": "Weight of the word features (0: not used)",
+    "softness": "Softness of propagated labels (1: unchanged, less: sharper)",
+    "hidden": "Hidden units of the network",
+    "dropout": "Dropout (share of units left out, against overfitting)",
+    "passes": "Epochs (passes over all records)",
+    "batch_size": "Batch size",
     "learning_rate": "Learning rate",
-    "weight_decay": "Pull of all weights towards zero",
-    "strength": "Weight of the class evidence in the tuned vector",
+    "weight_decay": "Weight decay",
+    "strength": "Weight of the label evidence in the tuned vector",
 }
 BASELINE_WORDS: dict[str, str] = {
     "seed": HEAD_WORDS["seed"],
     "margin": "Margin of the triplet loss",
-    "triplet_epochs": "Most epochs",
-    "triplet_batch_size": "Records in a batch",
+    "triplet_epochs": "Maximum epochs",
+    "triplet_batch_size": "Batch size",
     "triplet_learning_rate": "Learning rate",
-    "patience": "Epochs without gain before it stops",
+    "patience": "Early stopping after epochs without improvement",
 }
 DEEP_WORDS: dict[str, str] = {
     "loss": "Loss",
-    "weights": "What may change (full: all weights; lora: small adapters)",
+    "weights": "Weights to train (full: all; lora: low-rank adapters)",
     "seed": HEAD_WORDS["seed"],
-    "subset": f"Most records to learn from (empty: all on a GPU, {CPU_SUBSET:,} elsewhere)",
-    "epochs": "Passes over them",
-    "batch_size": "Records in a batch",
-    "accumulation": "Batches whose gradients are added up before a step",
+    "subset": f"Maximum training records (empty: all on a GPU, {CPU_SUBSET:,} on a CPU)",
+    "epochs": "Epochs (passes over the training records)",
+    "batch_size": "Batch size",
+    "accumulation": "Gradient accumulation (batches per step)",
     "learning_rate": "Learning rate",
-    "class_learning_rate": "Learning rate of what reads the labels off the vectors",
-    "warm_up": "Share of the steps in which the learning rate rises",
-    "weight_decay": "Pull of all weights towards zero",
-    "max_gradient": "Longest step that one batch may ask for",
-    "max_tokens": "Words and word parts read of each text while learning",
-    "frozen_layers": "Lower layers that stay as they are (more: quicker)",
-    "lora_rank": "Size of the adapters",
-    "contrast": "Weight of drawing records of one label together",
-    "temperature": "How sharply near records are told from far ones while learning",
-    "margin": "Margin of losses that have one",
-    "certainty": "Least share at which a record counts for its label",
-    "softness": "How soft the labels stay (1: as they arrive, less: sharper)",
-    "validation_share": "Share of what is learned from that only watches the loss",
-    "checks": "How often that loss is measured",
-    "patience": "Checks without gain before it stops",
-    "held_out": "Share of the labels kept to measure by",
+    "class_learning_rate": "Learning rate of the classifier layer",
+    "warm_up": "Warm-up (share of the steps)",
+    "weight_decay": "Weight decay",
+    "max_gradient": "Gradient clipping (maximum norm)",
+    "max_tokens": "Maximum tokens per text in training",
+    "frozen_layers": "Frozen lower layers (more: faster)",
+    "lora_rank": "Rank of the adapters",
+    "contrast": "Weight of the contrastive loss",
+    "temperature": "Temperature of the contrastive loss",
+    "margin": "Margin (for losses that use one)",
+    "certainty": "Minimum probability at which a record counts for its label",
+    "softness": "Softness of propagated labels (1: unchanged, less: sharper)",
+    "validation_share": "Validation share of the training records",
+    "checks": "Number of validation checks",
+    "patience": "Early stopping after checks without improvement",
+    "held_out": "Held-out share of the labels",
 }
 WORDS = {"head": HEAD_WORDS, "skip_triplet": BASELINE_WORDS, "deep": DEEP_WORDS}
 
-# The numbers that the form offers, by method.
+# The hyperparameters that the form offers, by method.
 CHOICES: dict[str, tuple[str, ...]] = {
     "head": (
         "neighbours",
@@ -101,14 +101,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 DEEP = "deep_"
-"""What the names of a deep recipe's inputs begin with: both recipes have a seed."""
+"""Prefix of the input names of a deep recipe: both recipes have a seed."""
 
 AnyMethod = Method | Literal["deep"]
 MaybeWhole = Annotated[int | None, BeforeValidator(lambda sent: None if sent == "" else sent)]
 
 
 class RunForm(StrictModel):
-    """A run as the training page asks for it; what is left out has the recipe's default."""
+    """The form that starts a run; missing values have the recipe's defaults."""
 
     method: AnyMethod = "head"
     is_forced: bool = False
@@ -139,7 +139,7 @@ class RunForm(StrictModel):
     deep_seed: int | None = None
 
     def recipe(self) -> Recipe | DeepRecipe:
-        """The recipe. Raises Invalid, naming the first number out of its range."""
+        """Return the recipe. Raises Invalid, naming the first value out of range."""
         sent = self.model_dump(exclude={"is_forced"}, exclude_none=True)
         deep = {name: value for name, value in sent.items() if name.startswith(DEEP)}
         if self.method == "deep":
@@ -152,7 +152,7 @@ SentRun = Annotated[RunForm, Form()]
 
 
 def parse_recipe(values: dict[str, Any]) -> Recipe | DeepRecipe:
-    """The recipe of these values. Raises Invalid for an unknown name or a number out of range."""
+    """Build the recipe. Raises Invalid for an unknown name or a value out of range."""
     try:
         return recipe_from_json(values)
     except (ValueError, ValidationError) as error:
@@ -166,7 +166,7 @@ def build_inputs(method: str) -> list[dict[str, Any]]:
 
 
 def build_deep_inputs() -> list[dict[str, Any]]:
-    """Build the same for a deep run."""
+    """Build the form's inputs for a deep run."""
     usual = DeepRecipe().as_json()
     return [
         _build_input(DEEP + name, DEEP_WORDS[name], usual[name], DEEP_RANGES[name])
@@ -182,7 +182,7 @@ def _build_input(name: str, words: str, value: Any, limits: tuple[float, float])
 
 @dataclass(frozen=True)
 class RecipeRow:
-    """A number of a run's recipe: its words, its value, the usual one, and whether they differ."""
+    """A hyperparameter of a run: description, value, default, and whether they differ."""
 
     name: str
     words: str
@@ -191,12 +191,12 @@ class RecipeRow:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it was left as it is."""
+        """Whether the value is the default."""
         return bool(self.value == self.usual)
 
 
 def build_recipe_rows(recipe: Mapping[str, Any]) -> list[RecipeRow]:
-    """Every number that shaped the run; of a deep one, those of the head on top as well."""
+    """Build a row for every hyperparameter of the run, for a deep run also those of its head."""
     method = str(recipe.get("method", "head"))
     usual = DeepRecipe().as_json() if method == "deep" else Recipe().as_json()
     rows = _build_rows(WORDS.get(method, HEAD_WORDS), recipe, usual)
@@ -209,7 +209,7 @@ def build_recipe_rows(recipe: Mapping[str, Any]) -> list[RecipeRow]:
 def _build_rows(
     words: Mapping[str, str], recipe: Mapping[str, Any], usual: Mapping[str, Any]
 ) -> list[RecipeRow]:
-    """Build the rows; names that have no words, as in older recipes, stand as they are."""
+    """Build the rows; names without a description, as in older recipes, are shown as they are."""
     named = [*words, *(name for name in recipe if name in usual and name not in words)]
     return [
         RecipeRow(name, words.get(name, name), recipe[name], usual.get(name))

@@ -1,4 +1,4 @@
-"""Runs as people and the worker see them: request, cancel, try again, look, and how one ends."""
+"""Training runs: request, cancel, retry, list and end them."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def request_run(
 ) -> TrainingRun:
     """Queue a run for the worker. is_forced: activate its version even if it measures worse.
 
-    Raises Conflict when a run is going, or when there is nothing yet to learn from.
+    Raises Conflict while a run is active, or when there is nothing to learn from.
     """
     state = readiness(db, project)
     if state.moving is not None:
@@ -46,7 +46,7 @@ def request_run(
         recipe=recipe.as_json(),
         is_forced=is_forced,
         requested_by_id=None if by is None else by.id,
-        # Already now, so that a run that fails early is not started again by itself for ever.
+        # Set now, so that automatic training does not repeat a run that fails early.
         last_action_id=last_action_id(db, project.id),
     )
     _queue(db, run)
@@ -55,7 +55,7 @@ def request_run(
 
 
 def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
-    """Ask for the run's end: at once while nobody carries it out, else at its next report.
+    """Cancel the run: at once if no worker executes it, else at its next progress report.
 
     Raises Conflict when it has already ended.
     """
@@ -74,12 +74,14 @@ def cancel_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
 
 
 def retry_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
-    """Queue a failed or cancelled run once more, from its first step and with present labels.
+    """Queue a failed or cancelled run again, from its first step and with the current labels.
 
-    Raises Conflict while it or another run is going, or when it has succeeded.
+    Raises Conflict while it or another run is active, or when it has succeeded.
     """
     if run.status not in {RunStatus.FAILED, RunStatus.CANCELLED}:
-        raise Conflict(f"Run {run.number} is {run.status}, so there is nothing to try again.")
+        raise Conflict(
+            f"Run {run.number} is {run.status}. Only failed or cancelled runs can be retried."
+        )
     going = find_moving_run(db, run.project_id)
     if going is not None:
         raise _build_conflict(going.number)
@@ -92,7 +94,7 @@ def retry_run(db: Session, run: TrainingRun, by: User | None = None) -> None:
 
 
 def find_run(db: Session, project_id: int, number: int) -> TrainingRun:
-    """The project's run of that number. Raises NotFound."""
+    """Return the project's run with that number. Raises NotFound."""
     wanted = select(TrainingRun).where(
         TrainingRun.project_id == project_id, TrainingRun.number == number
     )
@@ -103,7 +105,7 @@ def find_run(db: Session, project_id: int, number: int) -> TrainingRun:
 
 
 def list_latest_runs(db: Session, project_id: int, limit: int = 50) -> Sequence[TrainingRun]:
-    """The project's runs, the newest first."""
+    """List the project's runs, newest first."""
     return db.scalars(
         select(TrainingRun)
         .where(TrainingRun.project_id == project_id)
@@ -113,18 +115,18 @@ def list_latest_runs(db: Session, project_id: int, limit: int = 50) -> Sequence[
 
 
 def list_events(db: Session, run_id: int) -> Sequence[RunEvent]:
-    """The run's log, oldest first."""
+    """List the run's log, oldest first."""
     return db.scalars(select(RunEvent).where(RunEvent.run_id == run_id).order_by(RunEvent.id)).all()
 
 
 def load_losses(db: Session, run_id: int) -> Sequence[LossPoint]:
-    """What a deep run measured on its way, by step; nothing for a head run."""
+    """List the losses of a deep run by step; empty for other runs."""
     measured = select(LossPoint).where(LossPoint.run_id == run_id)
     return db.scalars(measured.order_by(LossPoint.step)).all()
 
 
 def begin_stage(run_id: int, stage: str) -> TrainingRun:
-    """The run, now at this stage.
+    """Move the run to this stage and return it.
 
     Raises JobFinished if it has succeeded already, JobCancelled if it ended otherwise or is to be
     cancelled.
@@ -154,7 +156,7 @@ def begin_stage(run_id: int, stage: str) -> TrainingRun:
 
 
 def fail_run(run_id: int, sentence: str) -> None:
-    """End the run as failed, for this reason; nothing happens if it has ended already."""
+    """End the run as failed with this message; do nothing if it has already ended."""
     with write_session() as db:
         if _end(db, run_id, status=RunStatus.FAILED, error=sentence):
             _announce_failure(db, db.get_one(TrainingRun, run_id), sentence)
@@ -162,7 +164,7 @@ def fail_run(run_id: int, sentence: str) -> None:
 
 
 def mark_cancelled(run_id: int) -> None:
-    """End the run as cancelled; nothing happens if it has ended already."""
+    """End the run as cancelled; do nothing if it has already ended."""
     with write_session() as db:
         _end(db, run_id, status=RunStatus.CANCELLED)
     workspace.discard(run_id)
@@ -176,7 +178,7 @@ def _announce_failure(db: Session, run: TrainingRun, sentence: str) -> None:
 
 
 def _end(db: Session, run_id: int, **values: str) -> bool:
-    """Whether it was this that ended it."""
+    """End the run unless it has ended; return whether this call did."""
     ended = db.execute(
         update(TrainingRun)
         .where(TrainingRun.id == run_id, TrainingRun.status.in_(MOVING))
@@ -210,7 +212,7 @@ def _find_newest_number(db: Session, project_id: int) -> int:
 
 
 def _build_conflict(number: int) -> Conflict:
-    return Conflict(f"Run {number} is already going.")
+    return Conflict(f"Run {number} is already queued or running.")
 
 
 def _format_missing(state: Readiness) -> str:

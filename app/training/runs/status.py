@@ -1,4 +1,4 @@
-"""How training stands right now: is a worker there, on what does it compute, what moves."""
+"""The current state of training: worker, device and active run."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.training.runs.runs import STAGES
 
 
 def load_status(db: Session, project: Project) -> dict[str, Any]:
-    """What the polled part of the dashboard shows."""
+    """Return what the polled part of the training page shows."""
     moving = find_moving_run(db, project.id)
     facts = load_run_summaries(db, [moving])[0] if moving else None
     embedding = load_embedding_progress(db, project)
@@ -37,7 +37,7 @@ def load_status(db: Session, project: Project) -> dict[str, Any]:
 
 
 def _count_ahead(db: Session, run: TrainingRun) -> int:
-    """Runs of other projects that the worker got before this one, which it has not begun."""
+    """Count unfinished runs of other projects that were queued before this one."""
     if run.status != RunStatus.QUEUED:
         return 0
     earlier = (

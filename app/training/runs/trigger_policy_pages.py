@@ -1,4 +1,4 @@
-"""When runs start by themselves: the form an admin fills in."""
+"""The settings form of automatic training."""
 
 from datetime import time
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ MaybeTime = Annotated[time | None, BeforeValidator(lambda sent: sent or None)]
 
 
 class PolicyForm(StrictModel):
-    """As the training page sends it; growth in percent."""
+    """The form of the training page; growth in percent."""
 
     min_labels: Annotated[int, Field(ge=2, le=100_000)]
     has_auto_training: bool = False
@@ -33,7 +33,7 @@ class PolicyForm(StrictModel):
     zone: str = "UTC"
 
     def policy(self) -> TriggerPolicy:
-        """Raises Invalid, in words."""
+        """Return the policy. Raises Invalid for values out of range."""
         return TriggerPolicy(
             growth=self.growth / 100,
             per_label=self.per_label,
@@ -52,7 +52,7 @@ def save_training_settings(
     db: Db,
     sent: Annotated[PolicyForm, Form()],
 ) -> Response:
-    """From now on runs start by themselves like this, or not at all."""
+    """Store when runs start automatically, or that they do not."""
     kept: dict[str, Any] = {
         "min_labels": sent.min_labels,
         "has_auto_training": sent.has_auto_training,

@@ -1,11 +1,10 @@
-// Follows a run that moves by server-sent events: progress as it comes, and the page anew whenever
-// there is more to show. Where they do not come through, the page polls itself as it does without
-// this file.
+// Follows an active run by server-sent events: shows progress, and reloads the page content whenever
+// more has changed. Without events the page polls as it does without this file.
 let source = null;
 
 const page = () => document.getElementById("run");
-// One request at a time; what changed meanwhile is asked for after it. A page of a run that has
-// ended has nothing more to ask.
+// One request at a time; changes meanwhile cause another one after it. The page of an ended run
+// makes no more requests.
 let isAsking = false;
 let isStale = false;
 const renew = async () => {
@@ -43,14 +42,14 @@ const follow = () => {
     renew();
   });
   source.addEventListener("error", () => {
-    // A browser tries again by itself, unless it was refused.
+    // The browser reconnects unless it was refused.
     if (source.readyState !== EventSource.CLOSED) return;
     stop();
     renew();
   });
 };
 
-// While events come, the page need not ask by itself; what renew() asks comes from the body.
+// While events arrive, the page does not poll; the requests of renew() come from the body.
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.target.id === "run" && source?.readyState === EventSource.OPEN) event.preventDefault();
 });

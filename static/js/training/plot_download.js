@@ -5,7 +5,7 @@ const TIMES = 1.5;
 
 const save = async (button) => {
   const answer = await fetch(button.dataset.png);
-  if (!answer.ok) return showNotice("The plot could not be fetched.", "bad");
+  if (!answer.ok) return showNotice("The plot could not be downloaded. Try again.", "bad");
   const address = URL.createObjectURL(new Blob([await answer.text()], { type: "image/svg+xml" }));
   const image = new Image();
   image.src = address;

@@ -73,7 +73,7 @@ def test_it_learns_again_with_half_the_batch_and_from_the_start(
 
     assert machine.batches == [(8, 1), (4, 2)]
     assert machine.resumed == [None, None]
-    assert "Memory ran out: learning again, 4 records at a time" in machine.said
+    assert "Out of memory: training again with batch size 4" in machine.said
     assert "| batch_size | 4 |" in (outcome.folder / "README.md").read_text()
     assert not (tmp_path / HALVED).exists()
     assert not (tmp_path / CHECKPOINTS).exists()
@@ -97,7 +97,7 @@ def test_a_second_out_of_memory_error_has_a_message(
     machine = Machine(monkeypatch, FULL, MemoryError())
 
     with pytest.raises(
-        ValueError, match="learning 4 records at a time, of up to 16 tokens"
+        ValueError, match="Out of memory with batch size 4 and up to 16 tokens"
     ) as said:
         machine.learn(base, tmp_path)
 

@@ -128,7 +128,7 @@ def test_a_diverging_learning_rate_has_a_message(base: Path, tmp_path: Path) -> 
     broken = np.full_like(SOFT, np.nan)
     lesson = DeepTrainingData(TEXTS, encoded(base), broken, np.arange(12), np.arange(N))
 
-    with pytest.raises(ValueError, match="The loss is no number any more"):
+    with pytest.raises(ValueError, match="The loss is not a number"):
         tune_deep(
             base,
             lesson,

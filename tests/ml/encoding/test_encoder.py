@@ -91,7 +91,7 @@ def test_the_default_model_is_the_published_one(monkeypatch: pytest.MonkeyPatch)
     assert (find_default_model_folder() / "model.safetensors").is_file()
 
     monkeypatch.setattr(model_folder, "DEFAULT_MODEL_SHA256", "0" * 64)
-    with pytest.raises(ModelNotAvailable, match="not those that were published"):
+    with pytest.raises(ModelNotAvailable, match="differ from the published ones"):
         load_encoder(f"sentence-transformers/{DEFAULT_MODEL}")
 
 

@@ -19,8 +19,8 @@ def test_what_is_lower_within_the_noise_is_let_through() -> None:
 
     assert decision.is_good
     assert decision.sentence == (
-        "Tuned is about as good as raw: 65.0 % against 70.0 % like neighbours and 70.0 % against "
-        "60.0 % right suggestions, on 25 labeled records that were hidden from training."
+        "Tuned is about as good as raw: R-precision 65.0 % against 70.0 % and accuracy 70.0 % "
+        "against 60.0 %, on 25 held-out labeled records."
     )
 
 
@@ -36,7 +36,7 @@ def test_the_version_in_use_has_to_be_matched_too() -> None:
 
     assert not decision.is_good
     assert decision.sentence.startswith("Tuned is better than raw: ")
-    assert decision.sentence.endswith("It is worse than v3, asked about 25 labels new to both.")
+    assert decision.sentence.endswith("It is worse than v3 on 25 labels new to both.")
 
 
 def test_the_holdout_sample_overrules_session_labels() -> None:
@@ -53,7 +53,7 @@ def test_the_holdout_sample_overrules_session_labels() -> None:
 
     assert heard.is_good
     assert heard.sentence.endswith(
-        "In the audit of 60 records: 80.0 % against 60.0 % right suggestions."
+        "In the hold-out sample of 60 records: accuracy 80.0 % against 60.0 %."
     )
     assert not unclear.is_good
 
@@ -65,6 +65,6 @@ def test_the_holdout_sample_decides_where_too_few_examples_are_held_out() -> Non
 
     assert decision.is_good
     assert decision.sentence == (
-        "Tuned is better than raw. In the audit of 60 records: 80.0 % against 60.0 % right "
-        "suggestions."
+        "Tuned is better than raw. In the hold-out sample of 60 records: accuracy 80.0 % against "
+        "60.0 %."
     )

@@ -32,7 +32,7 @@ def test_tuned_is_measured_better_on_what_it_did_not_see(crowd: Crowd) -> None:
         assert (score.k, score.n) == (tuned[metric].k, tuned[metric].n)
         assert score.low <= score.value <= score.high
     assert raw["accuracy"].n == 60
-    assert "on 60 labeled records" in found.sentence
+    assert "on 60 held-out labeled records" in found.sentence
     assert told == sorted(told)
     assert told[-1] == 1.0
 
