@@ -35,7 +35,7 @@ def parse_scope(query: str, ticked: list[int], scope: str) -> SearchRequest | No
     if scope == "all":
         return SearchRequest.from_query(dict(parse_qsl(query)))
     if not ticked:
-        raise Invalid("No record is ticked. Tick some, or choose all that match.")
+        raise Invalid("No record is selected. Select some, or apply the action to all results.")
     return None
 
 

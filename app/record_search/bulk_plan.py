@@ -86,7 +86,7 @@ def parse_action(db: Session, project: Project, written: str) -> BulkAction:
     """
     found = _ACTION_PATTERN.fullmatch(written)
     if found is None or float(found[3] or 0) > 1:
-        raise Invalid("Choose what to do with the records.")
+        raise Invalid("Choose a bulk action.")
     if found[3] is not None:
         return BulkAction("accept", min_score=float(found[3]))
     if found[2] is None:
@@ -99,7 +99,7 @@ def parse_action(db: Session, project: Project, written: str) -> BulkAction:
         return BulkAction(kinds[found[1]])
     label = next((each for each in label_set(db, project.id) if each.id == int(found[2])), None)
     if label is None:
-        raise Conflict("This label cannot be given any more. Choose another.")
+        raise Conflict("This label was removed or merged. Choose another one.")
     return BulkAction("label", label)
 
 
@@ -117,9 +117,9 @@ def resolve_ids(
         ours = select(Record.id).where(Record.project_id == project.id, Record.id.in_(ticked))
         ids = wanted[np.isin(wanted, load_id_columns(db, ours)[0])]
     if len(ids) == 0:
-        raise Invalid("No record is chosen: tick some, or choose all that match.")
+        raise Invalid("No record is selected. Select some, or apply the action to all results.")
     if len(ids) > most:
-        raise Invalid(f"This takes at most {most:,} records at once, not {len(ids):,}.")
+        raise Invalid(f"At most {most:,} records at once ({len(ids):,} selected).")
     return ids
 
 

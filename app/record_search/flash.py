@@ -33,7 +33,7 @@ def load_flash(
         return None
     sentence = _sentence(db, action)
     if action.undone_at is not None:
-        sentence = f"Taken back: {sentence[0].lower()}{sentence[1:]}"
+        sentence = f"Undone: {sentence[0].lower()}{sentence[1:]}"
     return FlashMessage(sentence, action.id, action.undone_at is not None)
 
 
@@ -47,7 +47,7 @@ def _sentence(db: Session, action: UserAction) -> str:
     )
     if comments:
         [(kind, n)] = comments.items()
-        return "Comment stored." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
+        return "Comment added." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
     rows = db.execute(
         select(Annotation.verdict, Label.name, func.count())
         .outerjoin(Label, Label.id == Annotation.label_id)
@@ -64,7 +64,7 @@ def _sentence(db: Session, action: UserAction) -> str:
 def _part(verdict: str, label: str | None, n: int) -> str:
     words: dict[str, str] = {
         Verdict.NONE: "none of these",
-        Verdict.SKIP: "no label of yours",
+        Verdict.SKIP: "skipped",
         Verdict.NOT_SIMILAR: "not similar",
     }
     return (label or words.get(verdict, verdict)) + (f" {n:,}" if n else "")

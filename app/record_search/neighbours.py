@@ -52,7 +52,7 @@ def compare_neighbours(db: Session, project: Project, record: Record) -> Neighbo
     active = find_active_version(db, project.id)
     if active is None:
         return NeighbourComparison(
-            [], None, 0, "The record has no neighbours yet: nothing is embedded."
+            [], None, 0, "No neighbours yet: this project's records have not been embedded."
         )
     raw_id, seed = find_base_version_id(active), Seed("record", record_ids=(record.id,))
     try:

@@ -135,13 +135,13 @@ def _place(
 ) -> int:
     written, _, key = cursor.partition("~")
     if not is_whole_number(written):
-        raise Invalid("This address names no place in the list.")
+        raise Invalid("Invalid page position. Start again from the first page.")
     if sort == "id":
         return order.place(_count_before(db, project, key), int(written), is_after=is_after)
     try:
         return order.place(float(key), int(written), is_after=is_after)
     except ValueError:
-        raise Invalid("This address names no place in the list.") from None
+        raise Invalid("Invalid page position. Start again from the first page.") from None
 
 
 def _count_before(db: Session, project: Project, external_id: str) -> int:

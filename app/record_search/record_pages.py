@@ -140,7 +140,7 @@ def _parse_annotation(
     if kind in ("label", "accept"):
         ids = tuple(parse_whole_number(each, "label") for each in words.split())
     if kind not in ("label", "labels", "accept") or not ids or max(ids) > MAX_WHOLE_NUMBER:
-        raise Invalid("That is nothing that can be said about a record.")
+        raise Invalid("Unknown annotation value.")
     version = find_active_version(db, project.id)
     found = find_suggestions(db, project, version.id if version else None, [record_id])
     best = next(iter(found.get(record_id, [])), None)

@@ -46,7 +46,7 @@ def add_saved_search(
 ) -> SavedSearch:
     """Keep a search under a name. Raises Invalid, Conflict when the name is taken."""
     if search.is_empty:
-        raise Invalid("A slice needs a filter: without one it is every record.")
+        raise Invalid("Set a filter or search words before saving the search.")
     row = SavedSearch(project_id=project.id, user_id=user.id, request=search.as_query())
     _set_name(row, name)
     return _store(db, row)
@@ -72,13 +72,13 @@ def may_change(found: SavedSearch, user: User) -> bool:
 
 def _check_owner(found: SavedSearch, user: User) -> None:
     if not may_change(found, user):
-        raise NotAllowed("Only who made this slice, or an admin, may change it.")
+        raise NotAllowed("Only its creator or an admin can change this saved search.")
 
 
 def _set_name(row: SavedSearch, name: str) -> None:
     plain = " ".join(name.replace("\0", "").split())
     if not 0 < len(plain) <= LONGEST_NAME:
-        raise Invalid(f"A slice has a name of 1 to {LONGEST_NAME} characters.")
+        raise Invalid(f"Name must have 1 to {LONGEST_NAME} characters.")
     row.name, row.name_key = plain, name_key(plain)
 
 
@@ -88,5 +88,7 @@ def _store(db: Session, row: SavedSearch) -> SavedSearch:
         with db.begin_nested():
             db.add(row)
     except IntegrityError:
-        raise Conflict(f"There is a slice named “{name}” already. Choose another name.") from None
+        raise Conflict(
+            f"A saved search named “{name}” already exists. Choose another name."
+        ) from None
     return row

@@ -120,7 +120,7 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise Invalid("A chance is a number from 0 to 1.")
+        raise Invalid("A probability must be a number from 0 to 1.")
     return round(value, DIGITS)
 
 
@@ -128,7 +128,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Invalid("A day is written as 2026-01-31.") from None
+        raise Invalid("Invalid date. Use the format 2026-01-31.") from None
 
 
 # What a part is called in an address.

@@ -37,7 +37,7 @@ class NotIndexed(Conflict):
     """Nothing can be found yet: no record of the project has been embedded and indexed."""
 
     def __init__(self) -> None:
-        super().__init__("There is nothing to search yet: the records are still being embedded.")
+        super().__init__("Similarity search is not ready: the records are still being embedded.")
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _load_runtime_encoder(db: Session, source: Version) -> SharedEncoder:
                 )
             except RuntimeNotAvailable as error:
                 raise BaseModelMissing(
-                    f"Version {source.number} was made with {source.runtime}. {error}"
+                    f"Version {source.number} was created with {source.runtime}. {error}"
                 ) from error
             older = [each for each in _loaded if each.startswith(RUNTIME_FILE)]
             for each in older[: max(0, len(older) + 1 - MOST_RUNTIMES)]:

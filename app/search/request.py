@@ -75,10 +75,10 @@ class SearchRequest:
             near = Seed("label", label_id=search.filters.label_id)
             search = replace(search, near=near, filters=replace(search.filters, label_id=None))
         if search.near is None:
-            raise Invalid("Give text, record or like: what the records shall be similar to.")
+            raise Invalid("Give text, record or like to rank records by similarity.")
         k = parse_optional_number(query.get("k", ""), "number of results k", is_positive=True)
         if k is not None and k > MAX_HITS:
-            raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
+            raise Invalid(f"k must be at most {MAX_HITS:,}.")
         return replace(search, k=k or USUAL_K)
 
     @classmethod
@@ -171,5 +171,5 @@ def build_record_seed(ids: Sequence[int]) -> Seed:
     """One record, or a selection. Raises Invalid for too many."""
     wanted = tuple(dict.fromkeys(ids))
     if len(wanted) > MOST_SEEDS:
-        raise Invalid(f"A search starts from at most {MOST_SEEDS} records.")
+        raise Invalid(f"At most {MOST_SEEDS} example records per search.")
     return Seed("record" if len(wanted) == 1 else "selection", record_ids=wanted)

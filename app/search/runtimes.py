@@ -56,7 +56,7 @@ def settle_runtime(version: Version) -> Version:
         return present
     if has_vectors:
         return _store_choice(
-            present, RuntimeChoice(TORCH, "Its first vectors were made with torch.")
+            present, RuntimeChoice(TORCH, "The existing embeddings were computed with torch.")
         )
     return _store_choice(present, _choose(present, settings().runtime))
 
@@ -78,7 +78,7 @@ def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
 def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
     """The wanted runtime if it stands its trial, or else the next slower one that does."""
     if wanted == TORCH:
-        return RuntimeChoice(TORCH, "It is the runtime that was set.")
+        return RuntimeChoice(TORCH, "Chosen in the settings.")
     if missing := list_missing_packages(wanted):
         reason = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'."
         return RuntimeChoice(TORCH, reason)
@@ -97,7 +97,9 @@ def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
 def _try(shared: SharedEncoder, runtime: RuntimeName, texts: Sequence[str]) -> RuntimeChoice:
     model = shared.encoder
     if not isinstance(model, SentenceEncoder):
-        raise RuntimeNotAvailable(f"{runtime} computes on CPUs, and torch has GPUs here.")
+        raise RuntimeNotAvailable(
+            f"{runtime} runs on CPUs only, but torch uses a GPU on this machine."
+        )
     trials: list[RuntimeTrial] = []
     with shared.lock:
         stored = store_file(

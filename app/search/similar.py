@@ -139,9 +139,9 @@ def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Se
 
 def _query_from_text(db: Session, version: LoadedVersion, text: str) -> Vectors:
     if not text.strip():
-        raise Invalid("Write a few words to search for.")
+        raise Invalid("Enter a text to search for.")
     if len(text) > LONGEST_TEXT:
-        raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
+        raise Invalid(f"Search texts can have at most {LONGEST_TEXT:,} characters.")
     return version.head.tune(load_text_encoder(db, version.version).encode([text.strip()]))
 
 
@@ -161,7 +161,7 @@ def _query_from_label(
     )
     ids = labeled[np.isin(labeled, version.index.ids)]
     if len(ids) == 0:
-        raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
+        raise Conflict(f"No embedded record has the label {label.name} yet.")
     return _compute_mean(version.index.vectors(ids))
 
 
@@ -182,14 +182,14 @@ def _query_from_records(
     if late:
         vectors.append(version.head.tune(raw))
     if len(indexed) + len(late) == 0:
-        raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
+        raise Conflict("This record has not been embedded yet. Try again shortly.")
     return _compute_mean(np.concatenate(vectors))
 
 
 def _compute_mean(vectors: Vectors) -> Vectors:
     mean = np.asarray(vectors.mean(axis=0, keepdims=True), np.float32)
     if np.linalg.norm(mean) < SHORTEST_ROW:
-        raise Invalid("These records point in opposite directions; choose fewer of them.")
+        raise Invalid("The embeddings of these records cancel out. Choose fewer records.")
     return mean
 
 

@@ -142,4 +142,4 @@ def load_suggestions(path: Path) -> Suggestions:
                 opened.get_tensor("ids"), tuple(label_ids), opened.get_tensor("chances")
             )
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path.name} holds no suggestions.") from error
+        raise ValueError(f"{path.name} contains no suggestions.") from error

@@ -75,7 +75,9 @@ def find_version(db: Session, project_id: int, number: int) -> Version:
 def check_not_deleted(version: Version) -> None:
     """Raises Conflict when the version's files were deleted."""
     if version.deleted_at is not None:
-        raise Conflict(f"Version {version.number} was deleted; only its run's figures are left.")
+        raise Conflict(
+            f"Version {version.number} was deleted. Only the metrics of its run are left."
+        )
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ def activate(db: Session, version: Version, by: User | None, reason: str) -> Act
 def _check_not_active(db: Session, version: Version) -> None:
     active = find_active_version(db, version.project_id)
     if active is not None and active.id == version.id:
-        raise Conflict(f"Version {version.number} is active already.")
+        raise Conflict(f"Version {version.number} is already active.")
 
 
 def _check_not_damaged(db: Session, version: Version) -> None:
@@ -291,7 +293,7 @@ def _announce(db: Session, version: Version, activation: Activation) -> None:
     project = db.get_one(Project, version.project_id)
     is_back = activation.reason == ROLL_BACK
     kind = "version.rolled_back" if is_back else "version.activated"
-    sentence = f"Search uses version {version.number} {'again' if is_back else 'from now on'}."
+    sentence = f"{'Rolled back to version' if is_back else 'Activated version'} {version.number}."
     facts = {"version": version.number, "kind": version.kind, "reason": activation.reason}
     announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
 
@@ -304,7 +306,7 @@ def roll_back(db: Session, project: Project, by: User | None) -> Version:
     lock_versions(db, project.id)
     target = find_rollback_target(db, project.id)
     if target is None:
-        raise Conflict("There is no earlier version to go back to.")
+        raise Conflict("There is no earlier version to roll back to.")
     version = find_version_by_id(db, project.id, target)
     activate(db, version, by, ROLL_BACK)
     return version

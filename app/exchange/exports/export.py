@@ -55,13 +55,13 @@ def _choose_table(
     format_: str, rows: str, *, with_vectors: bool
 ) -> Callable[[Session, Project, Filters], ExportTable]:
     if format_ not in FORMATS:
-        raise Invalid(f"The format is one of {', '.join(FORMATS)}.")
+        raise Invalid(f"format must be one of: {', '.join(FORMATS)}.")
     if rows not in get_args(Rows):
-        raise Invalid(f"The rows are one of {', '.join(get_args(Rows))}.")
+        raise Invalid(f"rows must be one of: {', '.join(get_args(Rows))}.")
     if not with_vectors:
         return record_table if rows == "records" else annotation_table
     if format_ != "parquet" or rows != "records":
-        raise Invalid("Vectors are exported as Parquet, one row a record.")
+        raise Invalid("Vectors can only be exported as Parquet with one row per record.")
     return vector_table
 
 

@@ -24,6 +24,7 @@ from app.search.suggestions import NONE, Suggestions
 from app.search.vectors import load_vectors
 from app.search.versions import find_active_version
 from app.storage import CorruptFile
+from app.web.wording import format_count
 
 BATCH = 1000
 CellKind = Literal["text", "labels", "whole", "number", "vector", "any"]
@@ -84,7 +85,8 @@ def vector_table(db: Session, project: Project, filters: Filters) -> ExportTable
     Raises Conflict while records still lack their vector.
     """
     if missing := count_missing(db, project):
-        raise Conflict(f"{missing:,} records have no vector yet. Export again once they are done.")
+        records = format_count(missing, "record")
+        raise Conflict(f"Not embedded yet: {records}. Try again when embedding has finished.")
     loaded = _open_active_version(db, project.id)
     if loaded is None:
         raise NotIndexed

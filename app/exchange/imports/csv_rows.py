@@ -97,8 +97,8 @@ class Lines:
         n_once = self._cost + self._cost_of_row - self._cost_again
         if self._cost_again > 2 * max(0, n_once) + FREE_COST:
             raise Unreadable(
-                f"The quotes of the file do not match: {self._n_rejected:,} rows up to line "
-                f"{self.number:,} open one that is not closed. Mend them and import the file again."
+                f"Unbalanced quotes: {self._n_rejected:,} rows up to line "
+                f"{self.number:,} have an unclosed quote. Fix them and import the file again."
             )
 
     def _skip_rest_of(self, line: str) -> None:
@@ -152,7 +152,7 @@ def csv_rows(
         line, cells = row
         is_torn = is_torn and len(cells) != n_cells
         if (fitted := _fitted(cells, n_cells, is_torn=is_torn)) is None:
-            yield Reject(line, None, f"{len(cells):,} cells where the header has {n_cells:,}")
+            yield Reject(line, None, f"{len(cells):,} cells, but the header has {n_cells:,}")
         else:
             yield Row(line, dict(zip(columns[:MOST_COLUMNS], map(clean, fitted), strict=False)))
 
@@ -207,10 +207,10 @@ def _reason(error: csv.Error) -> str:
     if isinstance(error, _RowTooLong):
         return (
             f"the row has more than {LONGEST_PIECE:,} characters or {MOST_LINES_OF_ROW:,} lines, "
-            "or its quote is never closed"
+            "or an unclosed quote"
         )
     if "field larger" in str(error):
-        return f"a cell is longer than {LONGEST_PIECE:,} characters, or its quote is never closed"
+        return f"a cell is longer than {LONGEST_PIECE:,} characters, or has an unclosed quote"
     if "unexpected end" in str(error):
-        return "a quote opens here and is never closed"
-    return "a quote is not closed, or something follows a closing quote in the same cell"
+        return "unclosed quote"
+    return "unclosed quote, or text after a closing quote in the same cell"

@@ -96,7 +96,7 @@ def _guess_encoding(path: Path, bad: int) -> DetectedEncoding:
         best = from_bytes(stream.read(SAMPLE)).best()
     guess = best.encoding if best and best.encoding != "ascii" else "cp1252"
     problem = (
-        f"Line {line:,} is not valid UTF-8 (byte {bad:,} of the file). It may be {guess}: "
-        "choose the file's encoding, or stay with utf-8 to have such rows rejected."
+        f"Line {line:,} is not valid UTF-8 (byte {bad:,} of the file). It may be {guess}. "
+        "Choose the encoding of the file, or choose utf-8 to reject such rows."
     )
     return DetectedEncoding("utf-8", problem, list(dict.fromkeys([guess, *OFFERED])))

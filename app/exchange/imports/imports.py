@@ -159,7 +159,7 @@ def queue_import(db: Session, import_row: Import, mapping: Mapping) -> Import:
         .values(status=ImportStatus.QUEUED, mapping=mapping.model_dump())
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("This import was started before.")
+        raise Conflict("This import has already been started.")
     return find_import(db, import_row.project_id, import_row.id)
 
 
@@ -177,7 +177,7 @@ def retry_import(db: Session, import_row: Import) -> None:
         )
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("Only an import that failed or was cancelled can be tried again.")
+        raise Conflict("Only failed or cancelled imports can be retried.")
 
 
 def cancel(db: Session, import_row: Import) -> None:
@@ -188,7 +188,7 @@ def cancel(db: Session, import_row: Import) -> None:
         .values(status=ImportStatus.CANCELLED, finished_at=utc_now())
     )
     if stopped.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("This import has ended already.")
+        raise Conflict("This import has already finished.")
 
 
 def run_import(import_id: int) -> None:

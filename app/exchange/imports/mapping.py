@@ -84,7 +84,7 @@ class Mapping(StrictModel):
     def refuse_nul(cls, value: Any) -> Any:
         """No database holds a NUL character in what is written down of an import."""
         if any("\0" in each for each in (value if isinstance(value, list) else [value or ""])):
-            raise ValueError("a NUL character cannot be part of it")
+            raise ValueError("must not contain NUL characters")
         return value
 
     def require_columns(self, columns: list[str]) -> Self:
@@ -94,11 +94,13 @@ class Mapping(StrictModel):
         for name in [*named, self.answer_column or None]:
             if name is not None and name not in columns:
                 listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
-                raise Invalid(f"The file has no column {name[:200]!r}. It has: {listed}.")
+                raise Invalid(f"The file has no column {name[:200]!r}. Columns: {listed}.")
         if self.text_template and not holes:
-            raise Invalid("The template names no column: write one in braces, as in {title}.")
+            raise Invalid(
+                "The template names no column. Write a column name in braces, such as {title}."
+            )
         if self.id_column is not None and self.id_column == self.label_column:
-            raise Invalid("The id and the label cannot come from the same column.")
+            raise Invalid("Choose different columns for the id and the label.")
         return self
 
     def compose_text(self, cells: Cells[str, str]) -> str:

@@ -8,7 +8,7 @@ from app.exchange.imports.parsed_rows import Reject, Source
 from app.exchange.imports.sandboxed_reader import IsCancelled, preview_in_child
 
 N_ROWS = 20
-NO_ROWS = "The file has no rows, so there is nothing to store."
+NO_ROWS = "The file has no rows."
 # So many rows are looked through before an import, which itself looks at all of them.
 SEARCHED_ROWS = 50_000
 
@@ -72,7 +72,7 @@ def preview_file(
     rejects = [Reject(**reject) for reject in reply["rejects"]]
     first = Reject(**reply["fault"]) if reply["fault"] else None
     if mapping is None:
-        first = rejects[0] if rejects else Reject(1, None, "no row has a named value")
+        first = rejects[0] if rejects else Reject(1, None, "no row has a column name")
     fault = fault_in_words(first) if first else NO_ROWS if reply["is_empty"] else ""
     return Preview(
         source,
@@ -87,4 +87,4 @@ def preview_file(
 
 def fault_in_words(first: Reject) -> str:
     """Why nothing of a file can be stored, by the first of its rejected rows."""
-    return f"No row of the file can be stored. Line {first.line:,}: {first.reason}."
+    return f"No row of the file can be imported. Line {first.line:,}: {first.reason}."

@@ -75,7 +75,7 @@ def build_record(
 ) -> ParsedRecord:
     """A record that can be stored. external_id None: known by its text. Raises Refused."""
     if labels and len(labels) > 1 and not is_multi_label:
-        raise RowRejected(f"{len(labels)} labels, and a record of this project carries one")
+        raise RowRejected(f"{len(labels)} labels, but this project allows one per record")
     whole, is_mended = replace_nul(text)
     content_hash = _hash_text(whole, text_column)
     if external_id is None:
@@ -125,7 +125,7 @@ def _as_text(value: Any, column: str | None) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, list | dict):
-        raise RowRejected("a list or an object where a text is needed", column)
+        raise RowRejected("expected text, got a list or an object", column)
     return check_text(str(value), column)
 
 
@@ -144,9 +144,9 @@ def _check_characters(text: str, column: str | None) -> None:
         if code in _ESCAPED_BYTES:
             at = len(text[: error.start].encode("utf-8", "surrogateescape"))
             raise RowRejected(
-                f"byte {at + 1:,} of this value, 0x{code - 0xDC00:02X}, is not UTF-8", column
+                f"byte {at + 1:,} of this value (0x{code - 0xDC00:02X}) is not valid UTF-8", column
             ) from error
-        raise RowRejected(f"a lone surrogate, U+{code:04X}, is not a character", column) from error
+        raise RowRejected(f"invalid character: unpaired surrogate U+{code:04X}", column) from error
 
 
 def _hash_text(text: str, column: str | None) -> str:
@@ -154,9 +154,7 @@ def _hash_text(text: str, column: str | None) -> str:
         raise RowRejected("the text is empty", column)
     encoded = text.encode()
     if len(encoded) > LONGEST_TEXT:
-        raise RowRejected(
-            f"the text has {len(encoded):,} bytes; {LONGEST_TEXT:,} are allowed", column
-        )
+        raise RowRejected(f"the text has {len(encoded):,} bytes (limit {LONGEST_TEXT:,})", column)
     return hashlib.sha256(encoded).hexdigest()
 
 
@@ -168,13 +166,13 @@ def _clean_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     except UnicodeEncodeError:
         for name, value in fields.items():
             _check_characters(json.dumps(value, ensure_ascii=False), name)
-        raise RowRejected("the name of a field is not made of characters") from None
+        raise RowRejected("a field name contains invalid characters") from None
     except (ValueError, RecursionError, TypeError):
         raise RowRejected(
-            f"a field holds NaN, or is nested deeper than {MAX_DEPTH} levels"
+            f"a field contains NaN or is nested deeper than {MAX_DEPTH} levels"
         ) from None
     if n_bytes > LONGEST_TEXT:
-        raise RowRejected(f"the fields have {n_bytes:,} bytes; {LONGEST_TEXT:,} are allowed")
+        raise RowRejected(f"the fields have {n_bytes:,} bytes (limit {LONGEST_TEXT:,})")
     if "\\u0000" not in written:
         return fields, False
     cleaned = _replace_nul_deep(fields)

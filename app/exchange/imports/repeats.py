@@ -102,8 +102,8 @@ class Repeats:
         found = []
         if n_texts:
             found.append(
-                f"{n_texts:,} {_rows_have(n_texts)} an id that an earlier row gives to another "
-                "text. They will be rejected: choose no id column to keep them."
+                f"{n_texts:,} {_rows_have(n_texts)} an id that an earlier row uses for a different "
+                "text and will be rejected. To keep them, choose no id column."
             )
         if labels:
             n = len(labels)
@@ -122,13 +122,13 @@ class Repeats:
         if known.text != hash(item.content_hash):
             other = _place(known.line, known.number, line)
             shown = item.external_id[:_SHOWN_ID]
-            reason = f"the id {shown} is given to another text on {other}"
+            reason = f"the id {shown} belongs to a different text on {other}"
             return Reject(line, self._mapping.id_column, reason)
         if not known.is_contradictory:
             return item
         if _hash_of_labels(item) not in {0, known.label}:
             other = _place(known.label_line, known.label_number, line)
-            reason = f"the same text has another label on {other}; its record is left unlabeled"
+            reason = f"the same text has a different label on {other}; the record is left unlabeled"
             return Reject(line, self._mapping.label_column, reason)
         return replace(item, labels=None)
 

@@ -62,9 +62,9 @@ def preview_in_child(
     """
     if encoding and not is_text_encoding(encoding):
         shown = encoding[:40].encode("ascii", "replace").decode()
-        raise Unreadable(f"There is no encoding named {shown!r}.")
+        raise Unreadable(f"Unknown encoding: {shown!r}.")
     if delimiter == '"' or (delimiter not in {"", "\t"} and not delimiter.isprintable()):
-        raise Unreadable("Cells cannot be separated by this character.")
+        raise Unreadable("This character cannot be used as a delimiter.")
     arguments = [
         "preview",
         str(path.resolve()),
@@ -163,7 +163,7 @@ def _killed_when(
 def _error_message(code: int, complaint: str) -> str:
     if code == _UNREADABLE_EXIT_CODE:
         return complaint.strip()
-    return "The file needs more memory or time to be read than it may have. Split it."
+    return "Reading the file exceeded the memory or time limit. Split it into smaller files."
 
 
 def _limit_resources(task: str) -> None:

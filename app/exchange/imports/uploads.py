@@ -60,7 +60,7 @@ def upload_path(import_row: Import) -> Path:
     """Where the uploaded file lies. Raises Conflict once it is gone."""
     path = settings().data_dir / import_row.file
     if not path.is_file():
-        raise Conflict("The file of this import is no longer kept. Upload it again.")
+        raise Conflict("The file of this import was deleted. Upload it again.")
     return path
 
 
@@ -75,7 +75,7 @@ def delete_old_uploads() -> None:
             )
             .values(
                 status=ImportStatus.CANCELLED,
-                error="It was not mapped for a day.",
+                error="Expired: the columns were not mapped within 24 hours.",
                 finished_at=utc_now(),
             )
         )
