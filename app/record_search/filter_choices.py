@@ -1,4 +1,4 @@
-"""What the filters of the records page can be set to, and those that are set, in words."""
+"""Options of the filters on the records page, and descriptions of the active filters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ SEEDS_SHOWN, SEED_CHARACTERS = 3, 600
 
 @dataclass(frozen=True)
 class FilterChoices:
-    """What there is to choose from in this project. every_label holds retired labels too."""
+    """Filter options of this project. all_labels includes retired labels."""
 
     all_labels: dict[int, Label]
     labels: list[Label]
@@ -55,14 +55,14 @@ class FilterChoices:
 
 @dataclass(frozen=True)
 class FilterChip:
-    """A filter that is set; `url` is the same page without it."""
+    """An active filter; `url` is the same page without it."""
 
     words: str
     url: str
 
 
 def load_choices(db: Session, project: Project, search: SearchRequest) -> FilterChoices:
-    """Read what the form offers."""
+    """Load the options of the filter form."""
     labels = list_all_labels(db, project.id)
     return FilterChoices(
         {label.id: label for label in labels},
@@ -97,7 +97,7 @@ def _seed_records(db: Session, project: Project, search: SearchRequest) -> list[
 
 
 def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> list[FilterChip]:
-    """What is set, each with the way to take it away."""
+    """Describe the active filters, each with the URL that removes it."""
     f = search.filters
     days = f"{f.when} " + " ".join(
         f"{word} {day}" for word, day in (("from", f.since), ("to", f.until)) if day

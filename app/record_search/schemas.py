@@ -131,7 +131,7 @@ class SavedSearchBody(StrictModel):
     """name: unique in the project, ignoring case; request: query parameters of a records page."""
 
     name: str = Field(max_length=1_000)
-    # `asked`: its name in release 0.1.
+    # `asked` was the name in release 0.1.
     request: dict[str, str] = Field(validation_alias=AliasChoices("request", "asked"))
 
 

@@ -95,7 +95,7 @@ def test_a_preview_describes_the_bulk_action(desk: Desk) -> None:
 
     assert "This labels 5 records as World." in plain(page)
     assert "1 of them currently has a different label." in plain(page)
-    assert "1 carries it already." in plain(page)
+    assert "1 already has this label." in plain(page)
 
 
 def test_one_action_labels_all_and_one_undo_reverts_it(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_what_changed_since_the_preview_is_previewed_again(desk: Desk) -> None:
     status, text = desk.confirm(page)
 
     assert status == 409
-    assert "it was 3 then. Nothing was done." in plain(text)
+    assert "the matching records changed after the preview (3 then)." in plain(text)
     assert "This labels 2 records as Sport." in plain(text)
     assert desk.confirm(text)[0] == 303
     assert desk.consensus()[2:] == [[desk.sport.id], [desk.sport.id], [desk.world.id]]
@@ -175,7 +175,8 @@ def test_flags_are_set_once_and_taken_back_as_one(desk: Desk) -> None:
 
 
 def test_without_suggestions_there_is_nothing_to_accept(desk: Desk) -> None:
-    assert "nothing to accept" in plain(desk.preview(do="accept", scope="all"))
+    page = desk.preview(do="accept", scope="all")
+    assert "These records have no suggestions to accept." in plain(page)
 
 
 def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
@@ -201,7 +202,7 @@ def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
 
 def test_what_was_found_opens_as_a_session_in_its_order(desk: Desk) -> None:
     page = desk.preview(do="session", scope="all", query="sort=newest")
-    assert "exactly these 5 records" in plain(page)
+    assert "Opens a session with these 5 records, in this order." in plain(page)
     form = dict(re.findall(r'name="(seed_kind|record_ids)" value="([^"]*)"', page))
 
     answer = desk.client.post("/projects/letters/sessions", data=form | {"title": "Mine"})

@@ -115,11 +115,11 @@ def test_neighbours_stand_side_by_side_with_who_entered_and_left(
     tune(library)
 
     pages = (admin.get(f"{PAGE}/{each}").text for each in library.records)
-    page = next(page for page in pages if "+ entered" in page)
+    page = next(page for page in pages if "+ new" in page)
 
     raw, tuned = page.split("Tuned, version 2")
-    entered = re.findall(r"\+ entered, was (\d+)", tuned)
-    left = re.findall(r"− left, now (\d+)", raw)
+    entered = re.findall(r"\+ new, was rank (\d+)", tuned)
+    left = re.findall(r"− dropped out, now rank (\d+)", raw)
     assert len(entered) == len(left) > 0
     assert min(map(int, entered + left)) > 10
     assert len(re.findall(r'class="move">([+↑↓=])', tuned)) == 10

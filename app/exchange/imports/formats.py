@@ -1,4 +1,4 @@
-"""Which format a file is in, and its rows, whatever the format."""
+"""Detect the format of a file and read its rows."""
 
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -31,7 +31,7 @@ from app.exchange.imports.parsed_rows import (
     column_names,
 )
 
-# Columns of JSON are the keys of so many first objects.
+# JSON columns are the keys of this many first objects.
 _MAX_SAMPLED_OBJECTS = 200
 _UNREADABLE_MAGIC = {
     b"PK\x03\x04": "ZIP files and spreadsheets cannot be imported. Unzip it or save it as CSV.",
@@ -93,7 +93,7 @@ def _text_rows(stream: TextIOWrapper, source: Source) -> Iterator[Row | Reject]:
 
 def _detect_text_format(path: Path, name: str, encoding: str, delimiter: str) -> Source:
     detected = detect_encoding(path)
-    # A chosen utf-8 must still step over the byte order mark that is there.
+    # A chosen utf-8 must still skip a byte order mark.
     if encoding and not (encoding == "utf-8" and detected.name == "utf-8-sig"):
         detected = DetectedEncoding(encoding, "", detected.offered)
     try:
@@ -103,7 +103,7 @@ def _detect_text_format(path: Path, name: str, encoding: str, delimiter: str) ->
         raise Unreadable(
             f"The file is not valid {detected.name}. Choose another encoding."
         ) from error
-    # A picture, say, or a workbook: a file of text has a first line that can be read.
+    # Binary files, such as images: the first line of a text file is printable.
     if detected.problem and "\0" in sample and not sample.partition("\n")[0].strip().isprintable():
         raise Unreadable("This is not a text file. Save it as CSV, TSV, JSON, JSONL or Parquet.")
     kind = _choose_text_format(sample, name)
