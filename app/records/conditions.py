@@ -1,4 +1,4 @@
-"""Filters as conditions on Record, in SQL that both databases read."""
+"""Build SQL conditions on Record from filters, for both databases."""
 
 from datetime import UTC, date, datetime, time, timedelta
 

@@ -1,4 +1,4 @@
-"""Which runtime computes a version's vectors: settled once, before the first of them, and kept.
+"""Choose the runtime of a version's encoder once, before its first vector.
 
 Decision: one runtime for all vectors of a version, those of free-text queries too. Two runtimes
 agree to a cosine of .997, and neighbours among vectors of both would be neither's. So a faster one
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """A runtime, why it, and its file if it has one."""
+    """A runtime, the reason for it, and its file if it has one."""
 
     runtime: RuntimeName
     reason: str
@@ -62,7 +62,7 @@ def settle_runtime(version: Version) -> Version:
 
 
 def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
-    """Write the choice down, unless another worker was quicker; our file is an orphan then."""
+    """Store the choice unless another worker was quicker; then our file is an orphan."""
     with write_session() as db:
         locked = select(Version).where(Version.id == version.id).with_for_update(key_share=True)
         present = db.scalars(locked).one()
@@ -76,7 +76,7 @@ def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
 
 
 def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
-    """The wanted runtime if it stands its trial, or else the next slower one that does."""
+    """Return the wanted runtime if it passes its trial, else the next slower one that does."""
     if wanted == TORCH:
         return RuntimeChoice(TORCH, "Chosen in the settings.")
     if missing := list_missing_packages(wanted):
