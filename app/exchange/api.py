@@ -1,4 +1,4 @@
-"""The exchange room for programs."""
+"""API of imports, exports and record uploads."""
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
@@ -34,17 +34,17 @@ def create_import(
     user: CurrentUser,
     upload: IncomingUpload,
     dry_run: bool = False,
-    mapping: str = Query("", description="A mapping as JSON; without it the suggested one."),
+    mapping: str = Query("", description="Column mapping as JSON. Default: the suggested mapping."),
 ) -> ImportResponse | PreviewResponse:
-    """Send a file, as the form's `file` or as the body, and have it imported.
+    """Import a file, sent as the form field `file` or as the request body.
 
-    With dry_run nothing is kept: the answer is the preview, with the mapping it suggests.
+    With dry_run nothing is stored; the response is a preview with the suggested mapping.
     """
     chosen_mapping = _parse_mapping(mapping)
     if dry_run:
         return _preview(upload, chosen_mapping, is_multi_label=project.is_multi_label)
     with write_session() as db:
-        # Whoever sends a mapping may store what the suggested one cannot.
+        # A mapping that is sent may work where the suggested one does not.
         n_searched = 0 if chosen_mapping else N_ROWS
         import_row = receive_import(
             db, project, user.id, upload.name, upload.file, n_searched=n_searched
@@ -88,32 +88,32 @@ def _preview(
 
 @router.get("/projects/{slug}/imports")
 def list_imports(project: AdminProject, db: ReadDb) -> list[ImportResponse]:
-    """The newest 50 imports."""
+    """List the newest 50 imports."""
     return [ImportResponse.of(each) for each in load_imports(db, project.id)]
 
 
 @router.get("/projects/{slug}/imports/{import_id}")
 def read_import(import_row: CurrentImport) -> ImportResponse:
-    """One import, with its counts."""
+    """Return an import with its row counts."""
     return ImportResponse.of(import_row)
 
 
 @router.get("/projects/{slug}/imports/{import_id}/rejects")
 def list_rejects(import_row: CurrentImport, db: ReadDb) -> list[RejectResponse]:
-    """The rows that were not stored, and why; at most 10,000 are kept."""
+    """List the rejected rows with the reason; at most 10,000 are kept."""
     return [RejectResponse.model_validate(each) for each in load_rejects(db, import_row.id)]
 
 
 @router.post("/projects/{slug}/imports/{import_id}/cancel")
 def stop_import(project: AdminProject, import_row: CurrentImport, db: Db) -> ImportResponse:
-    """Stop it after the rows that are stored."""
+    """Cancel an import. Rows stored so far are kept."""
     cancel(db, import_row)
     return ImportResponse.of(find_import(db, project.id, import_row.id))
 
 
 @router.post("/projects/{slug}/records")
 def upsert_records(project: AdminProject, user: CurrentUser, sent: RecordsIn) -> UpsertResponse:
-    """Store up to 1,000 records, or update those whose external id is there already."""
+    """Store up to 1,000 records. Records with an existing external id are updated."""
     tally, rejects = upsert(project, user.id, sent.records)
     return UpsertResponse(
         n_stored=tally.n_stored,
@@ -131,5 +131,5 @@ def read_export(
     rows: str = "records",
     vectors: bool = False,
 ) -> Response:
-    """Records or annotations as a file; narrowed by q, state, label, field and value."""
+    """Download records or annotations as a file, filtered by q, state, label, field and value."""
     return export_response(project, format, rows, request.query_params, with_vectors=vectors)

@@ -148,7 +148,7 @@ def start_import(
 ) -> Response:
     """Queue it with the mapping of the form."""
     if not text_columns:
-        raise Invalid("Choose at least one column for the text.")
+        raise Invalid("Choose at least one text column.")
     try:
         mapping = Mapping(
             text_columns=text_columns,

@@ -1,4 +1,4 @@
-"""What programs send to the exchange room, and what they get back."""
+"""Request and response models of imports, exports and record uploads."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -32,12 +32,12 @@ class ImportResponse(StrictModel):
 
     @classmethod
     def of(cls, import_row: Import) -> Self:
-        """Built from the row."""
+        """Build the response from the database row."""
         return cls.model_validate(import_row)
 
 
 class RejectResponse(StrictModel):
-    """A row that was not stored. `line` is where it begins in the file, or its place in a list."""
+    """A rejected row. `line` is its first line in the file, or its position in the request."""
 
     line: int
     column: str | None
@@ -45,7 +45,7 @@ class RejectResponse(StrictModel):
 
 
 class PreviewResponse(StrictModel):
-    """What a file holds, and the mapping that it suggests; nothing was stored."""
+    """The first rows of a file and the suggested column mapping; nothing is stored."""
 
     format: str
     encoding: str
@@ -60,7 +60,7 @@ class PreviewResponse(StrictModel):
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
-        """Built from the preview."""
+        """Build the response from the preview."""
         source = preview.source
         return cls(
             format=source.format,
@@ -77,7 +77,7 @@ class PreviewResponse(StrictModel):
 
 
 class RecordIn(StrictModel):
-    """A record to store or update. Without external_id it is known by its text."""
+    """A record to store or update. Without external_id it is identified by its text."""
 
     external_id: str | None = None
     text: str
@@ -92,7 +92,7 @@ class RecordsIn(StrictModel):
 
 
 class UpsertResponse(StrictModel):
-    """What became of the records; `line` of a reject counts them from 1."""
+    """Counts of the records, and rejects; `line` is the position in the request, from 1."""
 
     n_stored: int
     n_updated: int

@@ -1,4 +1,4 @@
-"""Records, and the imports that brought them."""
+"""Records, imports and saved searches."""
 
 import hashlib
 import unicodedata
@@ -36,7 +36,7 @@ def _hash_inserted_text(context: DefaultExecutionContext) -> str:
 
 
 class Record(Base):
-    """One text to be labeled, with the fields it came with. Written by app.exchange.
+    """A text to label, with its fields. Written by app.exchange.
 
     `text` is what the encoder reads; `content_hash` (sha256, hex) is of that text alone, and
     `normalized_hash` of the text without its capitals and extra white space. `fields` keep the
@@ -68,7 +68,7 @@ class Record(Base):
 
 
 class Import(Base):
-    """One file on its way in. rows read = stored + updated + unchanged + rejected, always.
+    """An imported file. Always: rows read = stored + updated + unchanged + rejected.
 
     status: an ImportStatus.
     `n_read` is also the row at which a killed import goes on. `n_repaired` rows were stored with
@@ -104,7 +104,7 @@ class Import(Base):
 
 
 class ImportReject(Base):
-    """A row of a file was not stored, and this is where it stands and why."""
+    """A rejected row of a file, with its position and the reason."""
 
     __tablename__ = "import_rejects"
 
@@ -116,9 +116,9 @@ class ImportReject(Base):
 
 
 class SavedSearch(Base):
-    """A filter with a name: dynamic, so its records are those that match whenever it is opened.
+    """A search with a name; its results are computed whenever it is opened.
 
-    `name` is unique in its project without case (`name_key`). `asked` is a search of the records
+    `name` is unique in its project without case (`name_key`). `request` is a search of the records
     page as app.search.request writes it: parts of an address, by name.
     """
 

@@ -1,4 +1,4 @@
-"""Encoder versions, raw vectors, artifacts, and which version is in use."""
+"""Versions, embeddings, artifacts and activations."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from app.models.base import Base, utc_now
 
 
 class Version(Base):
-    """A version of how texts become vectors.
+    """A version of the encoder.
 
     kind, a VersionKind: raw, the base model; head, tuned on top of a raw or a deep version's
     vectors, which `base_version_id` names; deep, an encoder tuned whole, with embeddings of its own
@@ -100,7 +100,7 @@ class Artifact(Base):
 
 
 class Activation(Base):
-    """From now on, search uses this encoder. The newest row of a project holds; none is changed."""
+    """An activation of a version. The newest row of a project applies; rows never change."""
 
     __tablename__ = "activations"
 

@@ -1,1 +1,1 @@
-"""The records page: what is asked for, how it is found, and acts on many records at once."""
+"""The records page: search, saved searches and bulk actions."""

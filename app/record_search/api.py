@@ -1,4 +1,4 @@
-"""The records page for programs: browsing, searching, slices."""
+"""API for listing and searching records, and for saved searches."""
 
 from typing import Annotated
 
@@ -45,9 +45,10 @@ def list_records(
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
 ) -> RecordPageResponse:
-    """Records in the order of their ids, narrowed as the page's address is.
+    """List records in the order of their ids, with the filters of the records page.
 
-    q, state, label, field, value, suggested, least, most, by, source, since, until, when, import.
+    Filters: q, state, label, field, value, suggested, least, most, by, source, since, until,
+    when, import.
     """
     filters = resolve_suggestion_filters(db, project, Filters.from_query(request.query_params))
     page = load_page(db, project.id, filters, after, limit)
@@ -62,7 +63,7 @@ def list_records(
 def search_records(
     project: CurrentProject, body: RecordSearchBody, db: ReadDb
 ) -> RecordSearchResponse:
-    """The search of the records page. Stores nothing."""
+    """Search records as the records page does."""
     found = load_listing(db, project, body.to_request(), body.limit)
     whole = load_records(db, [row.record.id for row in found.rows])
     rows = [row for row in found.rows if row.record.id in whole]
@@ -90,7 +91,7 @@ _RANKING = ("place", "score", "similarity", "word_rank", "meaning_rank")
 
 @router.get("/projects/{slug}/saved-searches")
 def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchResponse]:
-    """The project's slices, by name."""
+    """List the project's saved searches by name."""
     return [
         SavedSearchResponse.of(project.slug, each) for each in list_project_searches(db, project.id)
     ]
@@ -100,7 +101,7 @@ def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearch
 def create_saved_search(
     project: CurrentProject, user: CurrentUser, body: SavedSearchBody, db: Db
 ) -> SavedSearchResponse:
-    """Keep a search under a name."""
+    """Save a search."""
     search = SearchRequest.from_query(body.request)
     return SavedSearchResponse.of(
         project.slug, add_saved_search(db, project, user, body.name, search)
@@ -111,7 +112,7 @@ def create_saved_search(
 def read_saved_search(
     project: CurrentProject, saved_search_id: int, db: ReadDb
 ) -> SavedSearchWithCount:
-    """One slice, counted."""
+    """Return a saved search with its number of records."""
     found = find_saved_search(db, project.id, saved_search_id)
     plain = SavedSearchResponse.of(project.slug, found).model_dump()
     return SavedSearchWithCount(**plain, n_records=count_found(db, project, found))
@@ -121,7 +122,7 @@ def read_saved_search(
 def change_saved_search(
     project: CurrentProject, user: CurrentUser, saved_search_id: int, body: NameBody, db: Db
 ) -> SavedSearchResponse:
-    """Give it another name."""
+    """Rename a saved search."""
     found = find_saved_search(db, project.id, saved_search_id)
     return SavedSearchResponse.of(project.slug, rename_saved_search(db, found, user, body.name))
 
@@ -130,5 +131,5 @@ def change_saved_search(
 def remove_saved_search(
     project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db
 ) -> None:
-    """Forget the name; the records stay."""
+    """Delete a saved search. Its records are kept."""
     delete_saved_search(db, find_saved_search(db, project.id, saved_search_id), user)

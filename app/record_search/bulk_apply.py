@@ -1,8 +1,8 @@
-"""One act on many records: stored in parts, so that nobody's label waits, and undone as one.
+"""Apply a bulk action in parts, so that other saves need not wait; undo treats it as one action.
 
-Decision: each part is a transaction of its own under the same act. A server that is killed between
-two leaves a part of the act done; sending the same key again goes on where it stopped, and undo
-takes back whatever was done.
+Decision: each part is its own transaction under the same action. If the server is killed between
+two parts, the action is partly applied; sending the same key again resumes it, and undo reverts
+whatever was applied.
 """
 
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from app.models.enums import AnnotationSource
 from app.record_search.bulk_plan import BulkPlan
 from app.search.vectors import chunks
 
-# The write lock is held for some hundredths of a second.
+# Keeps the write lock for only some hundredths of a second.
 PART = 500
 
 
 def apply_plan(
     project: Project, user_id: int, plan: BulkPlan, key: str, request_hash: str | None = None
 ) -> UserAction:
-    """Do what was planned, as one act of this user.
+    """Apply the plan as one action of this user.
 
-    With a key that was sent before, only what is missing of it is done. Raises Invalid for a bad
-    key, KeyReused for one that was sent with another request.
+    With a key that was sent before, apply only the missing parts. Raises Invalid for a bad
+    key, KeyReused for a key that was sent with another request.
     """
     kind = "comment" if plan.action.kind == "flag" else "page"
     user_action = _begin(project, user_id, kind, key, request_hash)

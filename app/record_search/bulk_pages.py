@@ -1,4 +1,4 @@
-"""One act on many records: first a page that tells what it would do, then the act, then undo."""
+"""Pages of bulk actions: preview, apply, undo and redo."""
 
 import uuid
 from typing import Annotated
@@ -31,11 +31,11 @@ Ids = Annotated[list[int], Query(max_length=1_000)]
 
 
 def parse_scope(query: str, ticked: list[int], scope: str) -> SearchRequest | None:
-    """All that the search of this address finds, or None: those that are ticked."""
+    """Return the search for scope "all", or None to use the selected records."""
     if scope == "all":
         return SearchRequest.from_query(dict(parse_qsl(query)))
     if not ticked:
-        raise Invalid("No record is ticked. Tick some, or choose all that match.")
+        raise Invalid("No record is selected. Select some, or apply the action to all results.")
     return None
 
 
@@ -50,7 +50,7 @@ def preview_bulk(
     query: str = "",
     record_ids: Ids = [],  # noqa: B006
 ) -> Response:
-    """What the chosen deed would do to the chosen records. Stores nothing."""
+    """Preview a bulk action. Stores nothing."""
     search = parse_scope(query, record_ids, scope)
     if do == "like":
         ids = resolve_ids(db, project, search, record_ids, MOST_SEEDS).tolist()
@@ -105,7 +105,7 @@ def apply_bulk_action(
     query: Annotated[str, Form()] = "",
     ticked: Annotated[str, Form()] = "",
 ) -> Response:
-    """Do what was previewed, as one act; if it would be something else by now, preview it again."""
+    """Apply the previewed action, or preview it again if its effect has changed meanwhile."""
     ids = [int(each) for each in ticked.split(",") if is_whole_number(each)]
     request_hash = hash_request(
         "records", do=do, fingerprint=fingerprint, n=n, scope=scope, query=query, ticked=ticked
@@ -132,7 +132,7 @@ def undo_on_records(
     query: Annotated[str, Form()] = "",
     record_id: Annotated[int | None, Form()] = None,
 ) -> Response:
-    """Take an act back, and return to where it was done."""
+    """Undo an action and return to its page."""
     undo(db, project, user.id, action_id=action_id)
     return _back(project, query, action_id, record_id)
 
@@ -146,7 +146,7 @@ def redo_on_records(
     query: Annotated[str, Form()] = "",
     record_id: Annotated[int | None, Form()] = None,
 ) -> Response:
-    """Do it again."""
+    """Redo an action and return to its page."""
     redo(db, project, user.id, action_id=action_id)
     return _back(project, query, action_id, record_id)
 

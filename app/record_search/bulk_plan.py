@@ -1,4 +1,4 @@
-"""What an act on many records would do, before it is done."""
+"""Plan a bulk action: which records it changes, and how."""
 
 import hashlib
 import re
@@ -27,7 +27,7 @@ from app.search.request import SearchRequest
 from app.search.versions import find_active_version
 
 BulkActionKind = Literal["label", "none", "accept", "withdraw", "flag"]
-# So many annotations are stored and taken back in some seconds; saves of others wait for none.
+# This many annotations can be stored or undone in a few seconds without delaying other saves.
 MOST_AT_ONCE = 50_000
 _ACTION_PATTERN = re.compile(
     r"(none|accept|withdraw|flag)|label:(\d{1,9})|accept:([01](?:\.\d{1,4})?)"
@@ -36,10 +36,10 @@ _ACTION_PATTERN = re.compile(
 
 @dataclass(frozen=True)
 class BulkAction:
-    """What shall be done to each record.
+    """A bulk action.
 
-    label      which one is given
-    min_score  suggestions below it are not accepted
+    label      the label to assign
+    min_score  minimum probability of accepted suggestions
     """
 
     kind: BulkActionKind
@@ -48,7 +48,7 @@ class BulkAction:
 
     @property
     def written(self) -> str:
-        """As forms and addresses say it."""
+        """Return the value used in forms and URLs."""
         if self.kind == "accept":
             return f"accept:{self.min_score:g}"
         return self.kind if self.label is None else f"label:{self.label.id}"
@@ -56,16 +56,16 @@ class BulkAction:
 
 @dataclass(frozen=True)
 class BulkPlan:
-    """What a deed comes to.
+    """The effect of a bulk action.
 
     ids          the records that it changes, (n,) int64
-    says         what is said about them; empty for a flag
-    n_asked      the records that were chosen
-    n_otherwise  those among `ids` that carry another label now, or several
-    n_already    those that carry it already
-    by_label     how many records get which label
-    acceptance   how many suggestions are accepted, and how sure they are; None for other deeds
-    fingerprint  tells whether a plan made later does the same to the same records
+    annotations  the annotations to store; empty for flags
+    n_chosen     the number of selected records
+    n_otherwise  records among `ids` that now have another label, or several
+    n_already    records among `ids` that already have this label
+    by_label     label id → number of records that get it
+    acceptance   number and mean probability of accepted suggestions; None for other actions
+    fingerprint  equal for plans that have the same effect on the same records
     """
 
     action: BulkAction
@@ -80,13 +80,13 @@ class BulkPlan:
 
 
 def parse_action(db: Session, project: Project, written: str) -> BulkAction:
-    """label:ID, none, accept, accept:SCORE, withdraw or flag.
+    """Parse label:ID, none, accept, accept:SCORE, withdraw or flag.
 
-    Raises Invalid, Conflict for a label not given.
+    Raises Invalid, or Conflict for a label that was removed.
     """
     found = _ACTION_PATTERN.fullmatch(written)
     if found is None or float(found[3] or 0) > 1:
-        raise Invalid("Choose what to do with the records.")
+        raise Invalid("Choose a bulk action.")
     if found[3] is not None:
         return BulkAction("accept", min_score=float(found[3]))
     if found[2] is None:
@@ -99,16 +99,16 @@ def parse_action(db: Session, project: Project, written: str) -> BulkAction:
         return BulkAction(kinds[found[1]])
     label = next((each for each in label_set(db, project.id) if each.id == int(found[2])), None)
     if label is None:
-        raise Conflict("This label cannot be given any more. Choose another.")
+        raise Conflict("This label was removed or merged. Choose another one.")
     return BulkAction("label", label)
 
 
 def resolve_ids(
     db: Session, project: Project, search: SearchRequest | None, ticked: Sequence[int], most: int
 ) -> Ids:
-    """The ticked records of this project, in their order; or all that a search finds, in its order.
+    """Return the selected records of this project, or all results of a search, in their order.
 
-    asked  None: those that are ticked. Raises Invalid for none at all, and for more than `most`.
+    search  None: use the selected records. Raises Invalid for no records or more than `most`.
     """
     if search is not None:
         ids = sort_matches(db, project, find_matches(db, project, search), search.sort).ids
@@ -117,16 +117,16 @@ def resolve_ids(
         ours = select(Record.id).where(Record.project_id == project.id, Record.id.in_(ticked))
         ids = wanted[np.isin(wanted, load_id_columns(db, ours)[0])]
     if len(ids) == 0:
-        raise Invalid("No record is chosen: tick some, or choose all that match.")
+        raise Invalid("No record is selected. Select some, or apply the action to all results.")
     if len(ids) > most:
-        raise Invalid(f"This takes at most {most:,} records at once, not {len(ids):,}.")
+        raise Invalid(f"At most {most:,} records at once ({len(ids):,} selected).")
     return ids
 
 
 def build_plan(
     db: Session, project: Project, user_id: int, action: BulkAction, ids: Ids
 ) -> BulkPlan:
-    """What this user's deed does to these records."""
+    """Compute the effect of this user's action on these records."""
     acceptance = None
     if action.kind == "flag":
         changed, annotations = _select_unflagged(db, project, user_id, ids), []
@@ -166,7 +166,7 @@ def build_plan(
 def _build_annotation(action: BulkAction, record_id: int) -> AnnotationInput:
     if action.label is not None:
         return AnnotationInput(record_id, Verdict.LABEL, (action.label.id,))
-    # A later skip takes the place of what the user said, and is no voice itself.
+    # A skip replaces the user's earlier annotation and does not count as a vote.
     return AnnotationInput(record_id, Verdict.SKIP if action.kind == "withdraw" else Verdict.NONE)
 
 
@@ -204,7 +204,7 @@ def _build_accepted(db: Session, project: Project, ids: Ids) -> list[AnnotationI
 def _compare_with_consensus(
     db: Session, project: Project, annotations: Sequence[AnnotationInput]
 ) -> tuple[int, int]:
-    """Of the records that a label or "none of these" is said about: with another, with the same."""
+    """Count the records to be labeled that now have another label, and those that have the same."""
     agreed = select(Consensus.record_id, func.coalesce(Consensus.label_id, NONE_OF_THESE))
     record_ids, label_ids = load_id_columns(db, agreed.where(Consensus.project_id == project.id))
     now: dict[int, set[int]] = {}

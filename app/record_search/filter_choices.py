@@ -1,4 +1,4 @@
-"""What the filters of the records page can be set to, and those that are set, in words."""
+"""Options of the filters on the records page, and descriptions of the active filters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from app.records.records import RecordExcerpt, list_field_names, load_excerpts
 from app.search.request import SearchRequest
 from app.search.versions import find_active_version, list_versions
 from app.web.templating import format_share
+from app.web.wording import format_count
 
 STATE_WORDS = {
     "any": "any",
@@ -21,16 +22,16 @@ STATE_WORDS = {
     "flagged": "flagged",
     "commented": "commented",
     "skipped": "skipped",
-    "disagreed": "people disagree",
+    "disagreed": "annotators disagree",
 }
-SOURCE_WORDS = {"any": "any", "person": "by hand", "import": "with a file", "rule": "by a rule"}
+SOURCE_WORDS = {"any": "any", "person": "by hand", "import": "imported", "rule": "by a rule"}
 SORT_WORDS = {
     "score": "best match",
-    "confident": "surest suggestion",
-    "unsure": "least sure suggestion",
-    "oldest": "added first",
-    "newest": "added last",
-    "labeled": "labeled last",
+    "confident": "highest probability",
+    "unsure": "lowest probability",
+    "oldest": "oldest first",
+    "newest": "newest first",
+    "labeled": "recently labeled first",
     "id": "id",
 }
 CHANCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -40,7 +41,7 @@ SEEDS_SHOWN, SEED_CHARACTERS = 3, 600
 
 @dataclass(frozen=True)
 class FilterChoices:
-    """What there is to choose from in this project. every_label holds retired labels too."""
+    """Filter options of this project. all_labels includes retired labels."""
 
     all_labels: dict[int, Label]
     labels: list[Label]
@@ -54,14 +55,14 @@ class FilterChoices:
 
 @dataclass(frozen=True)
 class FilterChip:
-    """A filter that is set; `url` is the same page without it."""
+    """An active filter; `url` is the same page without it."""
 
     words: str
     url: str
 
 
 def load_choices(db: Session, project: Project, search: SearchRequest) -> FilterChoices:
-    """Read what the form offers."""
+    """Load the options of the filter form."""
     labels = list_all_labels(db, project.id)
     return FilterChoices(
         {label.id: label for label in labels},
@@ -96,7 +97,7 @@ def _seed_records(db: Session, project: Project, search: SearchRequest) -> list[
 
 
 def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> list[FilterChip]:
-    """What is set, each with the way to take it away."""
+    """Describe the active filters, each with the URL that removes it."""
     f = search.filters
     days = f"{f.when} " + " ".join(
         f"{word} {day}" for word, day in (("from", f.since), ("to", f.until)) if day
@@ -106,10 +107,10 @@ def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> lis
         (STATE_WORDS[f.state] if f.state != "any" else "", {"state": ""}),
         (_named("label", f.label_id, _names(offered)), {"label": ""}),
         (_named("suggested", f.suggested_id, _names(offered)), {"suggested": ""}),
-        (f"chance from {format_share(f.least)}" if f.least is not None else "", {"least": ""}),
-        (f"chance to {format_share(f.most)}" if f.most is not None else "", {"most": ""}),
+        (f"probability from {format_share(f.least)}" if f.least is not None else "", {"least": ""}),
+        (f"probability to {format_share(f.most)}" if f.most is not None else "", {"most": ""}),
         (_named("labeled by", f.user_id, offered.people), {"by": ""}),
-        (f"labeled {SOURCE_WORDS[f.source]}" if f.source != "any" else "", {"source": ""}),
+        (f"label source: {SOURCE_WORDS[f.source]}" if f.source != "any" else "", {"source": ""}),
         (days if f.since or f.until else "", {"since": "", "until": "", "when": ""}),
         (_named("import", f.import_id, offered.imports), {"import": ""}),
         (f"{f.field}: {f.value or '(empty)'}" if f.field else "", {"field": "", "value": ""}),
@@ -123,10 +124,10 @@ def _near(search: SearchRequest, offered: FilterChoices) -> str:
     if search.near is None:
         return ""
     if search.near.kind == "label":
-        return _named("like the label", search.near.label_id, _names(offered))
+        return _named("similar to label", search.near.label_id, _names(offered))
     if search.near.kind == "text":
-        return "like a text"
-    return f"like {len(search.near.record_ids):,} record{'s'[: len(search.near.record_ids) > 1]}"
+        return "similar to a text"
+    return f"similar to {format_count(len(search.near.record_ids), 'record')}"
 
 
 def _names(offered: FilterChoices) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""What was just done on the records pages, told after the redirect that followed it."""
+"""Flash message about the last action on the records pages, shown after the redirect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.web.wording import format_count
 
 @dataclass(frozen=True)
 class FlashMessage:
-    """A sentence, and the act that its button would undo or (is_undone) do again."""
+    """A message, and the action that its button undoes or, if is_undone, redoes."""
 
     sentence: str
     action_id: int
@@ -24,7 +24,7 @@ class FlashMessage:
 def load_flash(
     db: Session, project: Project, user: User, query: Mapping[str, str]
 ) -> FlashMessage | None:
-    """What to tell about the user's own act that the address names as `done`, if it does."""
+    """Load the message about the user's own action that the URL names as `done`, if any."""
     written = query.get("done", "")
     if not is_whole_number(written):
         return None
@@ -33,7 +33,7 @@ def load_flash(
         return None
     sentence = _sentence(db, action)
     if action.undone_at is not None:
-        sentence = f"Taken back: {sentence[0].lower()}{sentence[1:]}"
+        sentence = f"Undone: {sentence[0].lower()}{sentence[1:]}"
     return FlashMessage(sentence, action.id, action.undone_at is not None)
 
 
@@ -47,7 +47,7 @@ def _sentence(db: Session, action: UserAction) -> str:
     )
     if comments:
         [(kind, n)] = comments.items()
-        return "Comment stored." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
+        return "Comment added." if kind == "comment" else f"Flagged {format_count(n, 'record')}."
     rows = db.execute(
         select(Annotation.verdict, Label.name, func.count())
         .outerjoin(Label, Label.id == Annotation.label_id)
@@ -64,7 +64,7 @@ def _sentence(db: Session, action: UserAction) -> str:
 def _part(verdict: str, label: str | None, n: int) -> str:
     words: dict[str, str] = {
         Verdict.NONE: "none of these",
-        Verdict.SKIP: "no label of yours",
+        Verdict.SKIP: "skipped",
         Verdict.NOT_SIMILAR: "not similar",
     }
     return (label or words.get(verdict, verdict)) + (f" {n:,}" if n else "")

@@ -1,4 +1,4 @@
-"""A record's neighbours before and after tuning, side by side: who entered, left and moved."""
+"""Compare a record's nearest neighbours before and after tuning."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.search.versions import find_active_version
 
 SHOWN = 10
 CHARACTERS = 240
-# How far the other ranking is looked through for where a record came from, or went.
+# Depth to which the other ranking is searched for a record's rank.
 SEARCH_DEPTH = 100
 
 Move = Literal["", "entered", "left", "up", "down", "same"]
@@ -24,9 +24,9 @@ Move = Literal["", "entered", "left", "up", "down", "same"]
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A record's place in one ranking; `other_rank` is its place in the other, None beyond SOUGHT.
+    """A neighbour in one ranking; `other_rank` is its rank in the other, None beyond SEARCH_DEPTH.
 
-    move  towards the tuned ranking; empty where there is only one
+    move  from the base to the tuned ranking; empty if there is only one ranking
     """
 
     rank: int
@@ -39,7 +39,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class NeighbourComparison:
-    """The nearest SHOWN by the raw vectors, and by the active version if that is a tuned one."""
+    """The nearest SHOWN records by the base vectors, and by the active version if it is tuned."""
 
     raw: list[Neighbour]
     tuned: list[Neighbour] | None
@@ -48,11 +48,11 @@ class NeighbourComparison:
 
 
 def compare_neighbours(db: Session, project: Project, record: Record) -> NeighbourComparison:
-    """Both rankings; `trouble` says why there is none yet."""
+    """Compute both rankings; `trouble` explains why there are none yet."""
     active = find_active_version(db, project.id)
     if active is None:
         return NeighbourComparison(
-            [], None, 0, "The record has no neighbours yet: nothing is embedded."
+            [], None, 0, "No neighbours yet: this project's records have not been embedded."
         )
     raw_id, seed = find_base_version_id(active), Seed("record", record_ids=(record.id,))
     try:

@@ -1,4 +1,4 @@
-"""The records page for people: one search by words, meaning or both, inside every filter."""
+"""The records page: search by words, by meaning or both, with filters."""
 
 from typing import Any
 
@@ -43,11 +43,11 @@ MODE_WORDS = {"words": "Words", "meaning": "Meaning", "both": "Both"}
 def show_records(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> HTMLResponse:
-    """What the address asks for, a page of it; for htmx the results alone."""
+    """Show a page of search results; htmx requests get the results only."""
     search = SearchRequest.from_query(request.query_params)
     offered = load_choices(db, project, search)
-    # A text whose encoder is not loaded yet is asked for by the page itself, so that people see
-    # what they wait for.
+    # While the encoder of a text search loads, the page fetches the results itself, so that users
+    # see what they are waiting for.
     must_wait = "now" not in request.query_params and _is_slow(db, project, search)
     found, trouble = (None, None) if must_wait else _try_listing(db, project, search)
     results = _build_results_context(request, search, offered, found) | {
@@ -82,7 +82,7 @@ def _is_slow(db: Session, project: Project, search: SearchRequest) -> bool:
 def _try_listing(
     db: Session, project: Project, search: SearchRequest
 ) -> tuple[Listing | None, AppError | None]:
-    """What was found, or the sentence that stands in its place."""
+    """Return the results, or the error to show instead."""
     try:
         return load_listing(db, project, search), None
     except AppError as trouble:
@@ -107,7 +107,7 @@ def _build_results_context(
 def _build_form_context(
     db: Session, project: Project, user: User, search: SearchRequest
 ) -> dict[str, Any]:
-    """What the form offers, and the saved searches."""
+    """Build the options of the form, and the saved searches."""
     return {
         "modes": {mode: MODE_WORDS[mode] for mode in MODES},
         "states": STATE_WORDS,
@@ -123,7 +123,7 @@ def _build_form_context(
 
 @router.get("/projects/{slug}/search")
 def show_search(request: Request, project: CurrentProject) -> Response:
-    """Where the search used to be: text, record or like become a search of the records page."""
+    """Redirect URLs of the former search page to the records page."""
     query = dict(request.query_params)
     if text := query.pop("text", ""):
         query |= {"q": text, "mode": "meaning"}
@@ -138,10 +138,10 @@ def show_search(request: Request, project: CurrentProject) -> Response:
 
 @router.get("/projects/{slug}/records/count")
 def show_count(request: Request, project: CurrentProject, db: ReadDb) -> PlainTextResponse:
-    """How many records a search finds, as a number for the page to fill in."""
+    """Return the number of results as text for htmx."""
     found, trouble = _try_listing(db, project, SearchRequest.from_query(request.query_params))
     return PlainTextResponse(f"{found.n_total:,}" if found and not trouble else "–")
 
 
-# Last: what stands above would read as a record's number here.
+# Last: its {record_id} would match the paths above.
 router.include_router(record_router)

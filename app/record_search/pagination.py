@@ -1,8 +1,8 @@
-"""What was found, in order, and a page of it by key.
+"""Sort search results and cut pages by keyset pagination.
 
-Decision: all ids that match are read at once (see app.records.record_ids), since they are counted
-anyway, and ordered here; a page begins after a key and never at a number, so that records which
-arrive or leave meanwhile neither repeat a row nor hide one.
+Decision: read all matching ids at once (see app.records.record_ids), since they are counted
+anyway, and sort them here; a page starts after a key and not at an offset, so that records which
+are added or removed meanwhile neither repeat a row nor hide one.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class SortedIds:
     keys: Keys
 
     def place(self, key: float, record_id: int, *, is_after: bool) -> int:
-        """Where the first record at or (is_after) behind this key stands, from 0."""
+        """Return the position, from 0, of the first record at or (is_after) behind this key."""
         low = int(np.searchsorted(self.keys, key, "left"))
         high = int(np.searchsorted(self.keys, key, "right"))
         side = "right" if is_after else "left"
@@ -43,7 +43,7 @@ class SortedIds:
 
 @dataclass(frozen=True)
 class Window:
-    """Consecutive places of an order: ids, from the place `start`, of n_total."""
+    """A window of the sorted ids: from position `start`, of n_total."""
 
     ids: list[int]
     keys: list[float]
@@ -52,19 +52,19 @@ class Window:
 
     @property
     def end(self) -> int:
-        """The place behind the last."""
+        """The position behind the last record."""
         return self.start + len(self.ids)
 
 
 def sort_matches(db: Session, project: Project, found: Matches, sort: Sort) -> SortedIds:
-    """What was found in the order that is asked for."""
+    """Sort the matches."""
     keys = compute_sort_keys(db, project, found, sort)
     order = np.lexsort((found.ids, keys))
     return SortedIds(found.ids[order], keys[order])
 
 
 def compute_sort_keys(db: Session, project: Project, found: Matches, sort: Sort) -> Keys:
-    """What each of found.ids is ordered by, ascending."""
+    """Compute the sort key of each of found.ids, ascending."""
     if sort == "score":
         return _by_score(found)
     if sort in ("confident", "unsure"):
@@ -86,7 +86,7 @@ def _by_score(found: Matches) -> Keys:
 
 
 def _by_labeling(db: Session, project: Project, ids: Ids) -> Keys:
-    """Minus the act of the newest consensus; the unlabeled behind."""
+    """Return minus the id of the newest consensus action; unlabeled records come last."""
     keys = np.full(len(ids), UNKNOWN)
     agreed = select(Consensus.record_id, Consensus.action_id)
     record_ids, action_ids = load_id_columns(db, agreed.where(Consensus.project_id == project.id))
@@ -98,7 +98,7 @@ def _by_labeling(db: Session, project: Project, ids: Ids) -> Keys:
 
 
 def _by_external_id(db: Session, project: Project, ids: Ids) -> Keys:
-    """The place among all records of the project."""
+    """Return the rank by external id among all records of the project."""
     ours = select(Record.id).where(Record.project_id == project.id)
     [every] = load_id_columns(db, ours.order_by(Record.external_id))
     sorter = np.argsort(every)
@@ -106,7 +106,7 @@ def _by_external_id(db: Session, project: Project, ids: Ids) -> Keys:
 
 
 def format_cursor(key: float, record: RecordExcerpt, sort: Sort) -> str:
-    """A place in the order that an address can hold, still true after records come and go."""
+    """Format a position as a URL parameter that stays valid when records are added or removed."""
     return f"{record.id}~{record.external_id if sort == 'id' else repr(key)}"
 
 
@@ -120,7 +120,7 @@ def cut_window(
     after: str = "",
     before: str = "",
 ) -> Window:
-    """The `limit` records behind `after`, or before `before`, or the first. Raises Invalid."""
+    """Return the `limit` records behind `after`, before `before`, or the first. Raises Invalid."""
     start = 0
     if after:
         start = _place(db, project, order, sort, after, is_after=True)
@@ -135,13 +135,13 @@ def _place(
 ) -> int:
     written, _, key = cursor.partition("~")
     if not is_whole_number(written):
-        raise Invalid("This address names no place in the list.")
+        raise Invalid("Invalid page position. Start again from the first page.")
     if sort == "id":
         return order.place(_count_before(db, project, key), int(written), is_after=is_after)
     try:
         return order.place(float(key), int(written), is_after=is_after)
     except ValueError:
-        raise Invalid("This address names no place in the list.") from None
+        raise Invalid("Invalid page position. Start again from the first page.") from None
 
 
 def _count_before(db: Session, project: Project, external_id: str) -> int:

@@ -1,4 +1,4 @@
-"""The page of one record: what it says, what was said about it, and what it is like."""
+"""The page of one record: text, annotations, comments and nearest neighbours."""
 
 import uuid
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()
-# A text longer than this, in characters, is folded.
+# Longer texts, in characters, are collapsed.
 FOLDED = 20_000
 PLAIN_VERDICTS: dict[str, Verdict] = {each: each for each in (Verdict.NONE, Verdict.SKIP)}
 RECORD = "/projects/{slug}/records/{record_id}"
@@ -46,7 +46,7 @@ RECORD = "/projects/{slug}/records/{record_id}"
 def show_record(
     request: Request, project: CurrentProject, user: CurrentUser, record_id: int, db: ReadDb
 ) -> HTMLResponse:
-    """One record; the address may hold the search that it was opened from."""
+    """Show a record; the URL may contain the search that it was opened from."""
     record = find_record(db, project.id, record_id)
     search = SearchRequest.from_query(request.query_params)
     labels = list_all_labels(db, project.id)
@@ -92,7 +92,7 @@ def _is_by(author: User | None, user: User) -> bool:
 def _build_around_context(
     db: Session, project: Project, search: SearchRequest, record: Record
 ) -> dict[str, Any]:
-    """Addresses of the records before and after it in the search, and its place there."""
+    """Return the URLs of the previous and next record in the search, and this record's rank."""
     try:
         ids = sort_matches(db, project, find_matches(db, project, search), search.sort).ids
     except AppError:
@@ -120,7 +120,7 @@ def annotate_record(
     label_ids: Annotated[list[int] | None, Form()] = None,
     query: Annotated[str, Form()] = "",
 ) -> Response:
-    """Label it: label:ID, labels (those ticked), accept:ID ID (what was shown), none or skip."""
+    """Annotate: label:ID, labels (those selected), accept:ID ID (the suggestions), none or skip."""
     find_record(db, project.id, record_id)
     annotation = _parse_annotation(db, project, record_id, value, label_ids or [])
     request_hash = hash_request(
@@ -140,7 +140,7 @@ def _parse_annotation(
     if kind in ("label", "accept"):
         ids = tuple(parse_whole_number(each, "label") for each in words.split())
     if kind not in ("label", "labels", "accept") or not ids or max(ids) > MAX_WHOLE_NUMBER:
-        raise Invalid("That is nothing that can be said about a record.")
+        raise Invalid("Unknown annotation value.")
     version = find_active_version(db, project.id)
     found = find_suggestions(db, project, version.id if version else None, [record_id])
     best = next(iter(found.get(record_id, [])), None)
@@ -165,7 +165,7 @@ def comment_on_record(
     body: Annotated[str, Form()] = "",
     query: Annotated[str, Form()] = "",
 ) -> Response:
-    """Flag it (again: take the flag off), or write about it."""
+    """Add a comment, or set or remove the user's flag."""
     action = store_comment(
         db,
         project,

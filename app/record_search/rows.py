@@ -1,4 +1,4 @@
-"""The rows of a page of records: what is found, with all that a row shows."""
+"""Rows of a page of search results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from app.search.matches import Matches, find_matches
 from app.search.request import SearchRequest
 
 PAGE_SIZE = 50
-# A row shows the first words of a text, or those around a match in so many characters of it.
+# Characters shown of a text, and characters searched for a match to show.
 SHOWN, LOOKED_THROUGH = 600, 20_000
 
 
@@ -24,12 +24,12 @@ SHOWN, LOOKED_THROUGH = 600, 20_000
 class Row:
     """A record in a list.
 
-    place        in the list, from 1
-    cursor       its place for an address (app.record_search.pagination)
-    labels       what is agreed; None in it means "none of these"; empty: unlabeled
-    suggestions  label and chance, the best first
-    similarity   the cosine to what was searched, in [-1, 1]
-    word_rank, meaning_rank  its places in the two rankings that were fused
+    place        rank in the list, from 1
+    cursor       position for the URL (app.record_search.pagination)
+    labels       consensus; None means "none of these"; empty: unlabeled
+    suggestions  labels and probabilities, best first
+    similarity   cosine similarity to the query, in [-1, 1]
+    word_rank, meaning_rank  ranks in the two rankings that were fused
     """
 
     place: int
@@ -48,10 +48,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of what was found. before, after: where the pages around it begin, if there are any.
+    """A page of search results. before, after: cursors of the previous and next page, if any.
 
     version  the number of the version that ranked
-    is_cut   only the nearest were looked for
+    is_cut   only the nearest records were searched
     """
 
     rows: tuple[Row, ...]
@@ -65,7 +65,7 @@ class Listing:
 def load_listing(
     db: Session, project: Project, search: SearchRequest, limit: int = PAGE_SIZE
 ) -> Listing:
-    """Carry out a search and describe a page of it. Raises as find() and stretch_of() do."""
+    """Search and load one page. Raises what find_matches() and cut_window() raise."""
     found = find_matches(db, project, search)
     order = sort_matches(db, project, found, search.sort)
     part = cut_window(
@@ -98,7 +98,7 @@ def load_listing(
 def describe_rows(
     db: Session, project: Project, rows: Sequence[Row], words: tuple[str, ...], found: Matches
 ) -> list[Row]:
-    """The same rows with what is known about their records."""
+    """Return the rows with labels, suggestions, scores and comments of their records."""
     ids = [row.record.id for row in rows]
     labels = {label.id: label for label in list_all_labels(db, project.id)}
     agreed, comments = load_consensus(db, ids), _load_comments(db, ids)
@@ -123,7 +123,7 @@ def describe_rows(
 
 
 def _load_comments(db: Session, ids: Sequence[int]) -> dict[int, list[str]]:
-    """Record id → the kinds of the remarks on it that stand."""
+    """Return record id → the kinds of its comments that were not withdrawn."""
     standing = select(Comment.record_id, Comment.kind).where(
         Comment.record_id.in_(ids), Comment.withdrawn_at.is_(None)
     )

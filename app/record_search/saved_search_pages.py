@@ -1,4 +1,4 @@
-"""Slices for people: keep a search under a name, rename it, delete it."""
+"""Forms that save, rename and delete searches."""
 
 from typing import Annotated
 from urllib.parse import parse_qsl
@@ -31,7 +31,7 @@ def save_search_by_form(
     name: Name,
     query: Annotated[str, Form()] = "",
 ) -> Response:
-    """Keep the search of this address."""
+    """Save the search of this URL."""
     search = SearchRequest.from_query(dict(parse_qsl(query)))
     return _to(project, parse_saved_search(add_saved_search(db, project, user, name, search)))
 
@@ -40,7 +40,7 @@ def save_search_by_form(
 def rename_saved_search_by_form(
     project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db, name: Name
 ) -> Response:
-    """Give it another name."""
+    """Rename a saved search."""
     found = find_saved_search(db, project.id, saved_search_id)
     return _to(project, parse_saved_search(rename_saved_search(db, found, user, name)))
 
@@ -49,7 +49,7 @@ def rename_saved_search_by_form(
 def delete_saved_search_by_form(
     project: CurrentProject, user: CurrentUser, saved_search_id: int, db: Db
 ) -> Response:
-    """Forget the name; the records stay."""
+    """Delete a saved search; its records are kept."""
     found = find_saved_search(db, project.id, saved_search_id)
     delete_saved_search(db, found, user)
     return _to(project, SearchRequest())

@@ -1,4 +1,4 @@
-"""What the records page takes from programs and tells them."""
+"""Request and response models of record search and saved searches."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -20,7 +20,7 @@ MOST_AT_ONCE = 1_000
 
 
 class RecordPageResponse(StrictModel):
-    """A page of records; ask again with after=next_after_id until that is null."""
+    """A page of records. Request the next with after=next_after_id until it is null."""
 
     n_matching: int
     next_after_id: int | None
@@ -28,13 +28,13 @@ class RecordPageResponse(StrictModel):
 
 
 class RecordSearchBody(StrictModel):
-    """What to search for.
+    """A record search.
 
-    q: words, "phrases" and -exclusions; mode: words (all of them, in text or fields), meaning (the
+    q: words, "phrases" and -exclusions; mode: words (all in text or fields), meaning (the
     1,000 records nearest to them, by the active version or by `version`) or both, fused by
-    reciprocal rank; record_ids or like_label_id: what to be near to instead. sort: score, confident
-    or unsure (the suggestion's chance), oldest, newest (when added), labeled (the last first) or
-    id (the external one); without it score where there is one, else oldest.
+    reciprocal rank; record_ids or like_label_id: rank by similarity. sort: score, confident
+    or unsure (suggestion probability), oldest, newest (when added), labeled (newest first) or
+    id (the external id). Default: score if there is one, else oldest.
     """
 
     q: str = Field(default="", max_length=LONGEST_KEYWORD)
@@ -48,11 +48,11 @@ class RecordSearchBody(StrictModel):
     after: str = Field(default="", max_length=1_000)
 
     def to_request(self) -> SearchRequest:
-        """Raises Invalid for two things to be near to, and for keywords twice."""
+        """Return the search. Raises Invalid for two seeds, and for keywords in q and filters."""
         if self.record_ids and self.like_label_id:
             raise Invalid("Give record_ids or like_label_id, not both.")
         if self.filters.keyword:
-            raise Invalid("Give the words as q; filters.keyword is for other searches.")
+            raise Invalid("Use q instead of filters.keyword.")
         near = build_record_seed(self.record_ids) if self.record_ids else None
         if self.like_label_id is not None:
             near = Seed("label", label_id=self.like_label_id)
@@ -62,7 +62,7 @@ class RecordSearchBody(StrictModel):
 
 
 class FoundSuggestion(StrictModel):
-    """What the active version suggests, and the chance that it is right."""
+    """A label suggested by the active version; score is its probability."""
 
     label_id: int
     label: str
@@ -70,10 +70,10 @@ class FoundSuggestion(StrictModel):
 
 
 class FoundRecord(RecordResponse):
-    """A record that was found.
+    """A search result.
 
-    place: in the whole list, from 1; score: what it was ranked by, larger is better; similarity:
-    the cosine to what was searched, in [-1, 1]; word_rank, meaning_rank: its places in the two
+    place: rank in the whole list, from 1; score: ranking score, larger is better; similarity:
+    cosine similarity to the query, in [-1, 1]; word_rank, meaning_rank: its ranks in the two
     rankings that were fused.
     """
 
@@ -86,9 +86,9 @@ class FoundRecord(RecordResponse):
 
 
 class RecordSearchResponse(StrictModel):
-    """A page of what was found: ask again with after=next until that is null.
+    """A page of search results. Request the next with after=next until it is null.
 
-    is_cut: only the 1,000 nearest were looked for, and total counts those. version: which one
+    is_cut: only the 1,000 nearest were searched, and total counts those. version: the version that
     ranked.
     """
 
@@ -100,7 +100,7 @@ class RecordSearchResponse(StrictModel):
 
 
 class SavedSearchResponse(StrictModel):
-    """A search with a name. asked: the parts of its address."""
+    """A saved search. request: query parameters of the records page."""
 
     id: int
     name: str
@@ -110,7 +110,7 @@ class SavedSearchResponse(StrictModel):
 
     @classmethod
     def of(cls, slug: str, found: SavedSearch) -> Self:
-        """As JSON shows it."""
+        """Build the response from the database row."""
         search = parse_saved_search(found)
         return cls(
             id=found.id,
@@ -122,16 +122,16 @@ class SavedSearchResponse(StrictModel):
 
 
 class SavedSearchWithCount(SavedSearchResponse):
-    """The same, with how many records it holds now."""
+    """A saved search with the current number of matching records."""
 
     n_records: int
 
 
 class SavedSearchBody(StrictModel):
-    """name, unique in the project without case; request: the query parameters of a records page."""
+    """name: unique in the project, ignoring case; request: query parameters of a records page."""
 
     name: str = Field(max_length=1_000)
-    # `asked`: its name in release 0.1.
+    # `asked` was the name in release 0.1.
     request: dict[str, str] = Field(validation_alias=AliasChoices("request", "asked"))
 
 

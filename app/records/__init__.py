@@ -1,1 +1,1 @@
-"""Texts and the fields they came with."""
+"""Records: texts with their fields."""

@@ -1,4 +1,4 @@
-"""One record for programs, with all that was said about it."""
+"""API of one record with its annotations."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["records"])
 
 
 class RecordResponse(StrictModel):
-    """A record. `labels` is what its annotations agree on; none of these: empty, and labeled."""
+    """A record. `labels` is the consensus: empty with is_labeled true means "none of these"."""
 
     id: int
     external_id: str
@@ -32,7 +32,7 @@ class RecordResponse(StrictModel):
 
 
 class AnnotationResponse(StrictModel):
-    """One say about a record. label is null for "none of these", skip and not similar."""
+    """An annotation. `label` is null for the verdicts none, skip and not_similar."""
 
     label: str | None
     verdict: str
@@ -49,14 +49,14 @@ class AnnotationResponse(StrictModel):
 
 
 class RecordWithHistory(RecordResponse):
-    """A record with every annotation it ever got, the newest first."""
+    """A record with all its annotations, newest first, withdrawn ones included."""
 
     annotations: list[AnnotationResponse]
 
 
 @router.get("/projects/{slug}/records/{record_id}")
 def read_record(project: CurrentProject, record_id: int, db: ReadDb) -> RecordWithHistory:
-    """One record with its annotations."""
+    """Return a record with its annotations."""
     [plain] = describe_records(db, project, [find_record(db, project.id, record_id)])
     return RecordWithHistory(
         **plain,
@@ -67,7 +67,7 @@ def read_record(project: CurrentProject, record_id: int, db: ReadDb) -> RecordWi
 def describe_records(
     db: Session, project: Project, records: Sequence[Record]
 ) -> list[dict[str, Any]]:
-    """What RecordResponse holds, of each record."""
+    """Return the fields of RecordResponse for each record."""
     names = {label.id: label.name for label in list_all_labels(db, project.id)}
     agreed = load_consensus(db, [record.id for record in records])
     return [

@@ -1,4 +1,4 @@
-"""Filters as conditions on Record, in SQL that both databases read."""
+"""Build SQL conditions on Record from filters, for both databases."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -35,7 +35,7 @@ def build_conditions(project_id: int, filters: Filters) -> Conditions:
     if filters.ids is not None:
         found.append(Among(Record.id, literal(",".join(map(str, filters.ids.tolist())))))
     elif filters.uses_suggestions:
-        raise ValueError("filters that ask for suggestions are to be narrowed first")
+        raise ValueError("resolve suggestion filters before building conditions")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which records: what a page's address, an export or a search was narrowed to.
+"""Record filters of pages, exports and searches.
 
 Decision: a filter means conditions on Record alone (see app.records.conditions), so that browsing,
 counting, exporting and searching inside a filter all mean exactly the same records. What a version
@@ -31,7 +31,7 @@ Ids = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """Records to which all of this applies; what has its default narrows nothing.
+    """Record filters, combined with AND; defaults do not filter.
 
     keyword       words, "phrases" and -exclusions (see app.records.query_parser)
     state         labeled means that there is consensus, "none of these" included; none is that
@@ -40,7 +40,7 @@ class Filters:
     field         with `value`: the record's field of this name reads exactly so
     suggested_id  the active version suggests this label
     least, most   the chance of its suggestion, in [0, 1], ends included
-    user_id       this user's label, or "none of these", stands
+    user_id       has a current label, or "none of these", by this user
     source        somebody's does that came by hand, with a file or by a rule
     since, until  days in UTC, ends included; `when` says of what: when the record was added, or
                   when its consensus came about
@@ -66,12 +66,12 @@ class Filters:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """The filters of an address. Raises Invalid."""
+        """Parse the query parameters of a URL. Raises Invalid."""
         return cls._read({part: query.get(name, "") for part, name in PARTS.items()})
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """The filters that as_json() wrote down. Raises Invalid."""
+        """Parse the result of as_json(). Raises Invalid."""
         found = {part: stored.get(part) for part in PARTS}
         return cls._read({part: "" if x is None else str(x) for part, x in found.items()})
 
@@ -82,7 +82,7 @@ class Filters:
         return cls(**{part: _READERS[part](text) for part, text in plain.items() if text})
 
     def as_query(self) -> dict[str, str]:
-        """What an address needs to say the same; empty when nothing is filtered."""
+        """Return the query parameters; empty without filters."""
         query_parts = {PARTS[part]: str(value) for part, value in self.as_json().items()}
         if not self.field:
             query_parts.pop("value", None)
@@ -101,12 +101,12 @@ class Filters:
 
     @property
     def is_empty(self) -> bool:
-        """True when every record of the project matches."""
+        """Whether every record of the project matches."""
         return not self.as_query()
 
     @property
     def uses_suggestions(self) -> bool:
-        """Whether what a version suggests takes part."""
+        """Whether a filter depends on the active version's suggestions."""
         return not (self.suggested_id is None and self.least is None and self.most is None)
 
 
@@ -120,7 +120,7 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise Invalid("A chance is a number from 0 to 1.")
+        raise Invalid("A probability must be a number from 0 to 1.")
     return round(value, DIGITS)
 
 
@@ -128,10 +128,10 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Invalid("A day is written as 2026-01-31.") from None
+        raise Invalid("Invalid date. Use the format 2026-01-31.") from None
 
 
-# What a part is called in an address.
+# Names of the query parameters.
 PARTS = {
     "keyword": "q",
     "state": "state",

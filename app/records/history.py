@@ -1,4 +1,4 @@
-"""What was ever said about a record: by whom, when, and what they saw."""
+"""History of a record: its annotations, flags and comments."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from app.models import Annotation, Comment, Label, LabelingSession, User, Versio
 
 @dataclass(frozen=True)
 class AnnotationDetail:
-    """One annotation with the names of what it points at; withdrawn ones are listed too."""
+    """An annotation with its user, label and version; withdrawn ones are included."""
 
     annotation: Annotation
     user: User | None
@@ -21,7 +21,7 @@ class AnnotationDetail:
 
 
 def load_history(db: Session, record_id: int) -> list[AnnotationDetail]:
-    """Every annotation of the record, the newest first."""
+    """Return all annotations of the record, newest first."""
     suggestion = aliased(Label)
     rows = db.execute(
         select(Annotation, User, Label, suggestion, LabelingSession, Version.number)
@@ -37,7 +37,7 @@ def load_history(db: Session, record_id: int) -> list[AnnotationDetail]:
 
 
 def load_comments(db: Session, record_id: int) -> list[tuple[Comment, User | None]]:
-    """Flags and comments that stand, the newest first."""
+    """Return flags and comments that were not withdrawn, newest first."""
     rows = db.execute(
         select(Comment, User)
         .outerjoin(User, User.id == Comment.user_id)

@@ -1,4 +1,4 @@
-"""What a person types to find texts: words, "exact phrases", and -what must not be there.
+"""Parse search queries: words, "exact phrases" and -exclusions.
 
 Decision: a word is found anywhere in the text, also inside longer words: this needs no knowledge
 of where words end, which Chinese and Japanese do not write down.
@@ -20,24 +20,24 @@ _QUOTES = str.maketrans("“”„«»", '"""""')
 
 @dataclass(frozen=True)
 class WordQuery:
-    """What a text must hold and what it must not, each part as it was typed."""
+    """Included and excluded words and phrases, as typed."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """What is wanted, without quotes: for an encoder."""
+        """The included words without quotes, for the encoder."""
         return " ".join(self.include)
 
     @property
     def exclusions(self) -> str:
-        """What is not wanted, as it could be typed."""
+        """The exclusions in query syntax."""
         return " ".join(f'-"{part}"' for part in self.exclude)
 
 
 def parse_words(typed: str) -> WordQuery:
-    """Split what was typed; at most MOST_PARTS parts count."""
+    """Parse a query; parts beyond MOST_PARTS are ignored."""
     include: dict[str, None] = {}
     exclude: dict[str, None] = {}
     for found in _PART.finditer(typed.translate(_QUOTES)):
@@ -62,14 +62,14 @@ def build_word_condition(typed: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a text as it is shown."""
+    """A part of a snippet."""
 
     text: str
     is_match: bool = False
 
 
 def snippet(text: str, parts: tuple[str, ...], length: int = 400) -> list[Piece]:
-    """At most `length` characters of the text, around the first match, with the matches marked."""
+    """Return at most `length` characters around the first match, with the matches marked."""
     if not parts:
         return _cut([Piece(text[:length])], text, 0, length)
     longest_first = sorted(parts, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Looking records up, paging through them, and what their annotations agree on."""
+"""Queries for records and their consensus labels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.records.filters import Filters
 
 PAGE_SIZE = 50
 # Both databases take many more parameters in one statement; small lists plan faster.
-# Field names are gathered from so many of the oldest and of the newest records.
+# Field names are collected from this many of the oldest and of the newest records.
 FIELDS_SEEN_IN = 200
 # A list shows some words of the fields, and reads none that are longer than this, as JSON.
 LONGEST_FIELDS = 20_000
@@ -30,9 +30,9 @@ _AGREED = (
 
 @dataclass(frozen=True)
 class RecordExcerpt:
-    """A record as a list shows it: the beginning of its text, and how long all of it is.
+    """A record in a list: the beginning of its text, and the length of the whole.
 
-    fields  what it was imported with, if they were asked for and are short enough for a list
+    fields  its fields, if requested and short enough for a list
     """
 
     id: int
@@ -52,7 +52,7 @@ class Page:
 
 
 def find_record(db: Session, project_id: int, record_id: int) -> Record:
-    """The record. Raises NotFound when it is unknown or another project's."""
+    """Return the record. Raises NotFound if it is unknown or belongs to another project."""
     record = db.scalar(
         select(Record).where(Record.project_id == project_id, Record.id == record_id)
     )
@@ -62,7 +62,7 @@ def find_record(db: Session, project_id: int, record_id: int) -> Record:
 
 
 def load_records(db: Session, ids: Iterable[int]) -> dict[int, Record]:
-    """The records with these ids; an unknown id is simply missing."""
+    """Return the records with these ids; unknown ids are missing."""
     found = (db.scalars(select(Record).where(Record.id.in_(some))) for some in id_chunks(ids))
     return {record.id: record for record in chain.from_iterable(found)}
 
@@ -70,7 +70,7 @@ def load_records(db: Session, ids: Iterable[int]) -> dict[int, Record]:
 def load_excerpts(
     db: Session, ids: Iterable[int], n_characters: int, *, has_fields: bool = False
 ) -> dict[int, RecordExcerpt]:
-    """At most so many characters of each text: a page of long ones is not read whole."""
+    """Load at most this many characters of each text, so that long texts are not read whole."""
     known = select(
         Record.id,
         Record.project_id,
@@ -91,7 +91,7 @@ def load_excerpts(
 def load_page(
     db: Session, project_id: int, filters: Filters, after_id: int = 0, limit: int = PAGE_SIZE
 ) -> Page:
-    """The first `limit` matching records whose id is greater than `after_id`."""
+    """Return the first `limit` matching records whose id is greater than `after_id`."""
     matching = select(Record).where(*build_conditions(project_id, filters), Record.id > after_id)
     records = list(db.scalars(matching.order_by(Record.id).limit(limit + 1)))
     has_more = len(records) > limit
@@ -99,7 +99,7 @@ def load_page(
 
 
 def count_records(db: Session, project_id: int, filters: Filters) -> int:
-    """Number of matching records."""
+    """Count the matching records."""
     matching = (
         select(func.count()).select_from(Record).where(*build_conditions(project_id, filters))
     )
@@ -107,7 +107,7 @@ def count_records(db: Session, project_id: int, filters: Filters) -> int:
 
 
 def list_field_names(db: Session, project_id: int) -> list[str]:
-    """Names of the fields that the project's oldest and newest records carry, in file order."""
+    """List the field names of the project's oldest and newest records, in file order."""
     ours = select(Record.fields).where(Record.project_id == project_id).limit(FIELDS_SEEN_IN)
     oldest = db.scalars(ours.order_by(Record.id))
     newest = db.scalars(ours.order_by(Record.id.desc()))
@@ -115,9 +115,9 @@ def list_field_names(db: Session, project_id: int) -> list[str]:
 
 
 def load_consensus(db: Session, record_ids: Iterable[int]) -> dict[int, list[int | None]]:
-    """Label ids that each record's annotations agree on; [None] is "none of these".
+    """Return each record's consensus label ids; [None] is "none of these".
 
-    An unlabeled record, a tie included, is missing.
+    Unlabeled records and ties are missing.
     """
     agreed: dict[int, list[int | None]] = {}
     for some in id_chunks(record_ids):

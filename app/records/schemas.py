@@ -1,4 +1,4 @@
-"""Filters as programs send them."""
+"""Record filters in API requests."""
 
 from datetime import date
 from typing import Annotated
@@ -13,12 +13,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class FiltersBody(StrictModel):
-    """Which records; all of it applies, and what is left out narrows nothing.
+    """Record filters, combined with AND; omitted fields do not filter.
 
-    keyword: words, "phrases" and -exclusions, in text and fields; label_id: of the consensus;
-    field with value: reads exactly so; suggested_id, least, most: what the active version suggests,
-    and the chance of it; user_id: whose label stands; source: how it came; since, until: days, ends
-    included, of what `when` says; import_id: the import that added them.
+    keyword: words, "phrases" and -exclusions in text and fields; label_id: consensus label;
+    field and value: exact match; suggested_id, least, most: label suggested by the active version
+    and its minimum and maximum probability; user_id: annotator; source: origin of the label; since,
+    until: days, inclusive, on which the record was added or labeled (`when`); import_id: import.
     """
 
     keyword: str = Field(default="", max_length=LONGEST_KEYWORD)

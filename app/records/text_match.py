@@ -1,4 +1,4 @@
-"""Whether a record holds a word, without case, on both databases and in every alphabet.
+"""Match words in records, ignoring case, on both databases and in every alphabet.
 
 LIKE on SQLite knows the case of a to z alone, and so does ILIKE on a Postgres whose locale is C.
 A word with other letters that have a case is looked for with LIKE first, where a wildcard stands
@@ -18,7 +18,7 @@ _WILD = {"%", "_", "!"}
 
 
 def contains_word(word: str) -> ColumnElement[bool]:
-    """The record's text, or the value of one of its fields, holds the word."""
+    """Return a condition: the text, or the value of a field, contains the word."""
     return or_(Holds(Record.text, *_patterns(word)), _field_contains_word(word))
 
 

@@ -1,1 +1,1 @@
-"""From one record, text, label or selection to its neighbours."""
+"""Similarity search, embeddings, indexes and versions."""

@@ -1,4 +1,4 @@
-"""The search room for programs."""
+"""API of similarity search and versions."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/v1", tags=["search"])
 
 
 class SearchBody(StrictModel):
-    """Exactly one of text, record_ids and label_id says what to be near to."""
+    """A similarity search. Give exactly one of text, record_ids and label_id."""
 
     text: str | None = Field(default=None, max_length=LONGEST_TEXT)
     record_ids: list[Id] = Field(default_factory=list, max_length=MOST_SEEDS)
@@ -39,7 +39,7 @@ class SearchBody(StrictModel):
     version: int | None = None
 
     def to_request(self) -> SearchRequest:
-        """Raises Invalid unless it has exactly one seed."""
+        """Return the search. Raises Invalid unless it has exactly one seed."""
         seeds = []
         if self.text is not None:
             seeds.append(Seed("text", text=self.text))
@@ -53,7 +53,7 @@ class SearchBody(StrictModel):
 
 
 class SuggestionResponse(StrictModel):
-    """What the version thinks, and the chance that it is right."""
+    """A label suggested by the version; score is its probability."""
 
     label_id: int
     label: str
@@ -61,7 +61,7 @@ class SuggestionResponse(StrictModel):
 
 
 class NeighbourResponse(StrictModel):
-    """One neighbour; rank from 1, similarity is the cosine in [-1, 1]."""
+    """A neighbour. rank counts from 1; similarity is the cosine similarity in [-1, 1]."""
 
     rank: int
     similarity: float
@@ -74,7 +74,7 @@ class NeighbourResponse(StrictModel):
 
     @classmethod
     def of(cls, found: SimilarRecord) -> Self:
-        """As JSON shows it."""
+        """Build the response."""
         suggestion = None
         if found.suggestion is not None:
             label, score = found.suggestion
@@ -92,7 +92,7 @@ class NeighbourResponse(StrictModel):
 
 
 class NeighboursResponse(StrictModel):
-    """The neighbours, most similar first, and the number of the version that found them."""
+    """Neighbours, most similar first, and the number of the version used."""
 
     version: int
     results: list[NeighbourResponse]
@@ -109,7 +109,7 @@ class VersionResponse(StrictModel):
 
     @classmethod
     def of(cls, version: Version, active: Version | None) -> Self:
-        """As JSON shows it."""
+        """Build the response."""
         return cls(
             number=version.number,
             kind=version.kind,
@@ -130,9 +130,9 @@ def _build_results_answer(
 
 @router.get("/projects/{slug}/similar")
 def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> NeighboursResponse:
-    """The nearest records to `text`, `record` (ids with commas) or `like` (a label's id).
+    """Find the records nearest to `text`, `record` (comma-separated ids) or `like` (a label id).
 
-    Also k, version, and the filters of the records page.
+    Also accepts k, version and the filters of the records page.
     """
     search = SearchRequest.from_similar_query(request.query_params)
     return _build_results_answer(db, project, search)
@@ -142,7 +142,7 @@ def find_similar(request: Request, project: CurrentProject, db: ReadDb) -> Neigh
 def find_similar_by_body(
     project: CurrentProject, body: SearchBody, db: ReadDb
 ) -> NeighboursResponse:
-    """The same as JSON, for long texts and selections. Stores nothing."""
+    """Find the nearest records, for long texts and selections. Stores nothing."""
     return _build_results_answer(db, project, body.to_request())
 
 
@@ -153,7 +153,7 @@ def find_similar_to_record(
     db: ReadDb,
     k: Annotated[int, Query(ge=1, le=MAX_HITS)] = USUAL_K,
 ) -> NeighboursResponse:
-    """The nearest records to this one, by the active version."""
+    """Find the records nearest to this one, by the active version."""
     record = find_record(db, project.id, record_id)
     search = SearchRequest.near_to(build_record_seed([record.id]), k)
     return _build_results_answer(db, project, search)
@@ -161,20 +161,20 @@ def find_similar_to_record(
 
 @router.get("/projects/{slug}/versions")
 def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionResponse]:
-    """Every version, the newest first."""
+    """List all versions, newest first."""
     active = find_active_version(db, project.id)
     return [VersionResponse.of(each, active) for each in list_versions(db, project.id)]
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")
 def choose_version(project: AdminProject, number: int, user: Admin) -> VersionResponse:
-    """From now on search uses this version. 409 if it does already, or cannot."""
+    """Activate this version. 409 if it is already active or cannot be activated."""
     version = activate_version(project, number, user, "Chosen by hand")
     return VersionResponse.of(version, version)
 
 
 @router.post("/projects/{slug}/rollback")
 def choose_earlier_version(project: AdminProject, user: Admin) -> VersionResponse:
-    """Back to the version that was active before the present one."""
+    """Roll back to the previously active version."""
     version = roll_back_version(project, user)
     return VersionResponse.of(version, version)

@@ -1,4 +1,4 @@
-"""Whose embeddings a version stands on: a raw encoder's, or those of a deep one."""
+"""Base versions: raw or deep versions whose embeddings other versions use."""
 
 from sqlalchemy.orm import Session
 
@@ -7,14 +7,14 @@ from app.search.versions import find_active_version, find_raw_version
 
 
 def find_base_version(db: Session, version: Version) -> Version:
-    """Whose embeddings this version reads: a raw or a deep version, or itself if it is one."""
+    """Return the raw or deep version whose embeddings this version uses, or itself."""
     if version.base_version_id is None:
         return version
     return db.get_one(Version, version.base_version_id)
 
 
 def find_active_base_version(db: Session, project: Project) -> Version | None:
-    """The raw or deep version on whose embeddings the active version, and the next head, stand."""
+    """Return the base version of the active version, which the next head uses, too."""
     active = find_active_version(db, project.id)
     return find_raw_version(db, project) if active is None else find_base_version(db, active)
 

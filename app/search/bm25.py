@@ -1,4 +1,4 @@
-"""How well texts fit words that all of them hold."""
+"""BM25 ranking of texts that all contain the query words."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ from app.db.session import id_chunks
 from app.models import Record
 from app.records.filters import Ids
 
-# Words that so many records hold tell them apart no more: the oldest of them are compared.
+# Words in more records than this do not discriminate: only the oldest records are scored.
 MOST_COMPARED = 5_000
 READ = 2_000
 # The usual constants of BM25: how soon more of the same word stops to count, and how much a long

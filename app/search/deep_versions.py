@@ -1,4 +1,4 @@
-"""Deep versions: an encoder's folder, file by file an artifact, and its embeddings made ahead.
+"""Deep versions: each file of the encoder's folder is an artifact; embeddings are made ahead.
 
 Decision: embeddings name their encoder, so its row is there before the version is whole, under
 minus the run's id as its number: nobody finds it, a killed run goes on with it, and publishing only
@@ -22,12 +22,12 @@ ROWS_PER_DELETE = 1_000
 
 
 def find_prepared(db: Session, run_id: int) -> Version | None:
-    """The encoder that this run has learned but not published yet, or None."""
+    """Return the version that this run has trained but not published yet, or None."""
     return db.scalar(select(Version).where(Version.number == -run_id))
 
 
 def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
-    """Have the folder of a tuned encoder as artifacts, so that its embeddings can be made."""
+    """Store the folder of a tuned encoder as artifacts, so that its embeddings can be computed."""
     stored = store_directory(KIND, folder)
     with write_session() as db:
         project = db.get_one(Project, project_id)
@@ -53,7 +53,7 @@ def prepare_deep(project_id: int, run_id: int, folder: Path) -> None:
 
 
 def delete_prepared(run_id: int) -> None:
-    """Take away what prepare_deep() made, embeddings and files; nothing if there is nothing."""
+    """Delete the embeddings and files that prepare_deep() created, if any."""
     with read_session() as db:
         version = find_prepared(db, run_id)
         if version is None:
@@ -66,7 +66,7 @@ def delete_prepared(run_id: int) -> None:
 
 
 def delete_embeddings(version_id: int) -> None:
-    """Delete the version's own embeddings, in short transactions: nobody waits for the lock."""
+    """Delete the version's own embeddings in short transactions, to keep the write lock free."""
     of_version = Embedding.version_id == version_id
     some = select(Embedding.record_id).where(of_version).limit(ROWS_PER_DELETE)
     while True:
@@ -78,7 +78,7 @@ def delete_embeddings(version_id: int) -> None:
 
 
 def model_folder(db: Session, version_id: int) -> Path:
-    """Where a deep version's encoder lies, not checked yet. Raises Damaged if no file is named."""
+    """Return the folder of a deep version's encoder, unchecked. Raises CorruptFile if empty."""
     files = _list_files(db, version_id)
     if not files:
         raise CorruptFile("of the version's encoder")
@@ -86,7 +86,7 @@ def model_folder(db: Session, version_id: int) -> Path:
 
 
 def check_model(db: Session, version_id: int) -> None:
-    """Compare each file of the encoder with its sha256. Raises Damaged for the first that differs.
+    """Compare each file of the encoder with its sha256. Raises CorruptFile for a mismatch.
 
     The folder may hold nothing else either: what the database does not name is not loaded.
     """
@@ -97,7 +97,7 @@ def check_model(db: Session, version_id: int) -> None:
 
 
 def remove_files(files: Sequence[str]) -> None:
-    """Delete these artifacts, and the folders that are empty afterwards."""
+    """Delete these artifacts and folders left empty."""
     for file in files:
         path = settings().data_dir / file
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""Vectors for the records that lack one: raw ones, and those of a deep version.
+"""Compute missing embeddings, for raw and deep versions.
 
-Decision: what is missing is derived, never noted: a record without an embedding of its present
-text. So embedding resumes after whatever happened, and a changed text is embedded again by itself.
+Decision: what is missing is derived, never stored: a record without an embedding of its current
+text. So embedding resumes after any failure, and a changed text is embedded again automatically.
 Decision: only the speed is kept elsewhere, in a small file that the worker replaces and pages
 read, because nothing depends on it.
 """
@@ -54,9 +54,9 @@ Missing = tuple[int, str]
 
 @dataclass(frozen=True)
 class EmbeddingProgress:
-    """How far embedding is. per_second counts records, now; None when nothing is moving.
+    """Progress of embedding. per_second counts records; None while nothing is running.
 
-    error  why the worker stopped embedding, if it did; it tries again by itself
+    error  why the worker stopped embedding, if it did; it retries automatically
     """
 
     n_done: int
@@ -67,12 +67,12 @@ class EmbeddingProgress:
 
     @property
     def is_done(self) -> bool:
-        """Whether every record has the vector of its present text."""
+        """Whether every record has the vector of its current text."""
         return self.n_done >= self.n_total
 
 
 def load_embedding_progress(db: Session, project: Project) -> EmbeddingProgress:
-    """Counted in the database; speed and trouble as the worker last said.
+    """Load the progress: counts from the database, speed and error as last reported by the worker.
 
     While the worker is at it, or in trouble, a vector of a former text counts as missing; otherwise
     as the vector that it is: to compare all texts takes half of a page's time in a large project.
@@ -92,7 +92,7 @@ def load_embedding_progress(db: Session, project: Project) -> EmbeddingProgress:
 
 
 def count_missing(db: Session, project: Project) -> int:
-    """How many records lack a vector of their present text, raw or of the version in use."""
+    """Count records without a vector of their current text, by the raw or the active version."""
     followed = list_followed_versions(db, project)
     if not followed:
         return _count_records(db, project.id)
@@ -100,7 +100,7 @@ def count_missing(db: Session, project: Project) -> int:
 
 
 def _count_without(db: Session, project: Project, n_total: int) -> int:
-    """How many records lack any vector, raw or of the version in use."""
+    """Count records without any vector, by the raw or the active version."""
     followed = list_followed_versions(db, project)
     return n_total - min((_count_embedded(db, each) for each in followed), default=0)
 
@@ -111,7 +111,7 @@ def _count_embedded(db: Session, version: Version) -> int:
 
 
 def count_missing_for(db: Session, version: Version) -> int:
-    """How many records of its project have no vector of their present text by this encoder."""
+    """Count records of the project without a vector of their current text by this version."""
     n_total = _count_records(db, version.project_id)
     if n_total == 0:
         return 0
@@ -131,7 +131,7 @@ def count_missing_for(db: Session, version: Version) -> int:
 def load_all_vectors(
     db: Session, base_version_id: int, *, among: Ids | None = None
 ) -> tuple[Ids, Vectors]:
-    """Every raw vector: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
+    """Load all raw vectors: record ids (n,) int64, ascending, and vectors (n, d) float32, length 1.
 
     among  only those of these records that have one
 
@@ -152,8 +152,8 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
     """Give records that lack one their raw vector, and that of the version in use if it is a deep
     one: all of them, or at most so many.
 
-    report  is told (n_done, n_total) before each slice and at the end, and may raise to stop;
-            what is stored by then stays
+    report  called with (n_done, n_total) before each slice and at the end; may raise to stop;
+            vectors stored so far are kept
 
     Equal texts are embedded once. Raises BaseModelMissing.
     """
@@ -166,7 +166,7 @@ def embed_missing(project_id: int, report: Report, at_most: int | None = None) -
 
 
 def embed_with(version: Version, report: Report, at_most: int | None = None) -> None:
-    """The same for one encoder, raw or deep."""
+    """Embed the missing records by one version, raw or deep."""
     n_timed, n_done, n_total, began = 0, 0, 0, 0.0
     with EmbeddingPace(version.project_id) as pace:
         for number, some in enumerate(_list_slices(version, at_most)):
@@ -188,7 +188,7 @@ def embed_with(version: Version, report: Report, at_most: int | None = None) -> 
 
 
 def _list_slices(version: Version, at_most: int | None) -> Iterator[Sequence[Missing]]:
-    """What is missing, in slices of texts of like length, while there is any."""
+    """Yield the missing records in slices of texts of similar length."""
     n_left = at_most
     while n_left is None or n_left > 0:
         missing = _list_missing(version, ROUND if n_left is None else min(n_left, ROUND))
@@ -235,7 +235,7 @@ def _missing_after(version: Version, record_id: int, at_most: int) -> list[Missi
 
 
 def _embed(version: Version, some: Sequence[Missing]) -> int:
-    """Store the vectors of a slice; how many records got one."""
+    """Store the vectors of a slice; return the number of records embedded."""
     with read_session() as db:
         vectors = load_vectors_by_hash(db, version.id, {content_hash for _, content_hash in some})
         texts = _load_texts(
@@ -255,7 +255,7 @@ def _embed(version: Version, some: Sequence[Missing]) -> int:
 
 
 def _load_texts(db: Session, record_ids: list[int]) -> dict[str, str]:
-    """One text for each content hash, as it is now."""
+    """Load one current text per content hash."""
     rows = db.execute(select(Record.content_hash, Record.text).where(Record.id.in_(record_ids)))
     return {row.content_hash: row.text for row in rows}
 
@@ -272,7 +272,7 @@ def _count_records(db: Session, project_id: int) -> int:
 
 
 def _missing_conditions(version: Version) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Conditions on Record: of this project, and without an embedding of the present text."""
+    """Build conditions on Record: of this project, without an embedding of the current text."""
     has_vector = exists().where(
         Embedding.version_id == version.id,
         Embedding.record_id == Record.id,

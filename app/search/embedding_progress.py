@@ -1,4 +1,4 @@
-"""How fast embedding goes, as the worker last reported."""
+"""Speed of embedding, as last reported by the worker."""
 
 import time
 from collections import deque
@@ -13,26 +13,26 @@ from app.jobs import status
 from app.jobs.status import StatusKind
 
 WINDOW_SECONDS = 30.0
-# After so long without a report the worker is taken to do something else.
+# Without a report for this long, the worker is assumed to do something else.
 SILENT_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
 class EmbeddingStatus:
-    """per_second: texts; None when nothing moves. error: why embedding stopped, if it failed."""
+    """per_second: texts; None while nothing is running. error: why embedding failed, if it did."""
 
     per_second: float | None = None
     error: str | None = None
 
 
 def find_failure_time(db: Session, project_id: int) -> datetime | None:
-    """When embedding or indexing last failed; None if it did not."""
+    """Return when embedding or indexing last failed, or None."""
     report = status.read_status(StatusKind.EMBEDDING, project_id, db)
     return None if report is None or report.payload["error"] is None else report.reported_at
 
 
 class EmbeddingPace:
-    """Counts what was embedded in the last half minute; used around the work, as a context."""
+    """Measure the embedding rate of the last half minute; a context manager around the work."""
 
     def __init__(self, project_id: int) -> None:
         self._project_id = project_id
@@ -43,7 +43,7 @@ class EmbeddingPace:
         return self
 
     def add(self, n: int) -> None:
-        """So many more are stored now."""
+        """Add n stored embeddings."""
         now = time.monotonic()
         self._marks.append((now, n))
         while len(self._marks) > 2 and self._marks[0][0] < now - WINDOW_SECONDS:
@@ -64,14 +64,14 @@ class EmbeddingPace:
 
 
 def write_status(project_id: int, embedding: EmbeddingStatus, *, is_progress: bool = False) -> None:
-    """Replace what pages read about this project."""
+    """Replace the status of this project."""
     status.write_status(
         StatusKind.EMBEDDING, project_id, asdict(embedding), is_progress=is_progress
     )
 
 
 def read_status(db: Session, project_id: int) -> EmbeddingStatus:
-    """What the worker last reported; no rate if that is long ago or the worker is gone."""
+    """Read the worker's last report, without a rate if it is old or the worker is offline."""
     report = status.read_status(StatusKind.EMBEDDING, project_id, db)
     if report is None:
         return EmbeddingStatus()

@@ -1,4 +1,4 @@
-"""How fast a project's texts were embedded when there was last enough to do: for estimates."""
+"""The last measured embedding speed of a project, for estimates."""
 
 from dataclasses import asdict, dataclass
 
@@ -11,7 +11,7 @@ LEAST_COUNTED = 64
 
 @dataclass(frozen=True)
 class EmbeddingSpeed:
-    """Texts in a second, on a machine with or without a GPU."""
+    """Texts per second, on a machine with or without a GPU."""
 
     per_second: float
     has_gpu: bool
@@ -22,7 +22,7 @@ DEFAULT_SPEED = EmbeddingSpeed(60.0, has_gpu=False)
 
 
 def record_speed(project_id: int, n: int, seconds: float, *, has_gpu: bool) -> None:
-    """Note that n texts took so long; too few are not noted."""
+    """Store the speed of embedding n texts, unless there were too few."""
     if n < LEAST_COUNTED or seconds <= 0:
         return
     speed = EmbeddingSpeed(n / seconds, has_gpu)
@@ -30,6 +30,6 @@ def record_speed(project_id: int, n: int, seconds: float, *, has_gpu: bool) -> N
 
 
 def read_speed(project_id: int) -> EmbeddingSpeed:
-    """What was last noted, or DEFAULT_SPEED."""
+    """Return the last stored speed, or DEFAULT_SPEED."""
     report = status.read_status(StatusKind.EMBEDDING_SPEED, project_id)
     return DEFAULT_SPEED if report is None else EmbeddingSpeed(**report.payload)

@@ -1,4 +1,4 @@
-"""What the worker does for search by itself: vectors for new records, then a newer index."""
+"""Automatic maintenance by the worker: embed new records, then update the index."""
 
 import shutil
 import time
@@ -17,14 +17,14 @@ from app.search.index_revisions import find_newest_index, is_worth_writing, need
 from app.search.versions import find_active_version, find_raw_version
 from app.storage import CorruptFile, data_subdir, verified_path
 
-# How many records one job embeds before it looks at the index and lets other projects in.
+# Records that one job embeds before it checks the index and lets other projects run.
 AT_ONCE = 4_096
 RETRY_SECONDS = 60.0
 ORPHAN_SECONDS = 86_400.0
 
 
 def needs_maintenance(db: Session, project: Project) -> bool:
-    """Whether records lack vectors or an index lacks vectors; False for a while after trouble."""
+    """Return whether records or an index lack vectors; False for a while after an error."""
     failed_at = find_failure_time(db, project.id)
     if failed_at is not None and utc_now() - failed_at < timedelta(seconds=RETRY_SECONDS):
         return False
@@ -34,12 +34,12 @@ def needs_maintenance(db: Session, project: Project) -> bool:
 
 
 def embed_some(project_id: int, stop: Callable[[int, int], None]) -> None:
-    """First step: embed what one job does at once. `stop` may raise between slices."""
+    """First step: embed one batch of records. `stop` may raise between slices."""
     embed_missing(project_id, stop, at_most=AT_ONCE)
 
 
 def index_if_due(project_id: int) -> None:
-    """Second step: write the next revisions, once nothing is missing or it is worth its time."""
+    """Second step: write the next revisions once nothing is missing or enough has been added."""
     with read_session() as db:
         project = db.get_one(Project, project_id)
         is_idle = count_missing(db, project) == 0
@@ -51,12 +51,12 @@ def index_if_due(project_id: int) -> None:
 
 
 def record_error(project_id: int, sentence: str) -> None:
-    """Tell pages why embedding or indexing stopped; it is tried again after a while."""
+    """Record why embedding or indexing stopped; it is retried after a while."""
     write_status(project_id, EmbeddingStatus(error=sentence))
 
 
 def list_damaged_projects(db: Session) -> list[int]:
-    """Projects whose newest index files are not what the database says; reads all of them."""
+    """List projects whose newest index files do not match the database; reads all of them."""
     return [
         project.id
         for project in db.scalars(select(Project).order_by(Project.id))
@@ -65,7 +65,7 @@ def list_damaged_projects(db: Session) -> list[int]:
 
 
 def remove_orphans() -> int:
-    """Delete files that a killed process stored and never published; how many there were."""
+    """Delete files that a killed process stored but never published; return their number."""
     with read_session() as db:
         # The folder of a deep version's encoder counts as one, whatever it holds.
         named = {Path(file).parts[1] for file in db.scalars(select(Artifact.file))}
@@ -83,7 +83,7 @@ def remove_orphans() -> int:
 
 
 def _list_maintained(db: Session, project: Project) -> list[Version]:
-    """The versions whose index follows the records: the raw one and the active one."""
+    """List the versions whose index is kept up to date: the raw and the active one."""
     raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     kept = {each.id: each for each in (raw, active) if each is not None}
     return list(kept.values())

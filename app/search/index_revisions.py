@@ -1,4 +1,4 @@
-"""The files of a version: written whole as the next revision, by the worker.
+"""Revisions of a version's files, written by the worker.
 
 Decision: a revision is never changed. When records arrive or change, the worker writes the next
 one, and each process goes over to it at its next request (app.search.indexes); the file before is
@@ -31,12 +31,12 @@ GROWTH = 1.5
 
 
 def find_base_version_id(version: Version) -> int:
-    """Whose embeddings this version reads: its raw version's, or its own."""
+    """Return the id of the version whose embeddings this version uses."""
     return version.base_version_id or version.id
 
 
 def find_newest_index(db: Session, version_id: int) -> Artifact | None:
-    """The index of the newest revision, or None before the first one."""
+    """Return the index of the newest revision, or None before the first one."""
     return _find_newest(db, version_id, "index")
 
 
@@ -46,7 +46,7 @@ def _find_newest(db: Session, version_id: int, kind: str) -> Artifact | None:
 
 
 def needs_index(db: Session, version: Version) -> bool:
-    """Whether embeddings came, went or changed since the newest revision, or its files are gone."""
+    """Return whether embeddings changed since the newest revision, or its files are missing."""
     of_raw = Embedding.version_id == find_base_version_id(version)
     n_embedded = db.scalar(select(func.count()).select_from(Embedding).where(of_raw)) or 0
     newest = find_newest_index(db, version.id)
@@ -82,7 +82,7 @@ def _is_in_place(db: Session, newest: Artifact) -> bool:
 def write_index(version_id: int) -> None:
     """Write the version's next revision, of every record that has its vector; nothing if none has.
 
-    Raises Damaged if the version's head is not what the database says.
+    Raises CorruptFile if the version's head does not match the database.
     """
     read_at = utc_now()
     with read_session() as db:
@@ -144,7 +144,7 @@ def write_suggestions(
 
 
 def find_newest_suggestions(db: Session, version_id: int) -> Artifact | None:
-    """What the version suggests now, or None while it suggests nothing."""
+    """Return the newest suggestions, or None if there are none."""
     return _find_newest(db, version_id, "suggestions")
 
 

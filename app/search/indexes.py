@@ -34,15 +34,15 @@ MOST_OPEN = 8
 
 
 class NotIndexed(Conflict):
-    """Nothing can be found yet: no record of the project has been embedded and indexed."""
+    """No record of the project has been embedded and indexed yet."""
 
     def __init__(self) -> None:
-        super().__init__("There is nothing to search yet: the records are still being embedded.")
+        super().__init__("Similarity search is not ready: the records are still being embedded.")
 
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """One revision of an encoder version, whole. `files` are its artifacts' names.
+    """One complete revision of a version. `files` are its artifacts' names.
 
     revision  that of the index; the suggestions may be newer, since they are renewed by themselves
     """
@@ -101,7 +101,7 @@ def open_version(db: Session, version_id: int) -> LoadedVersion:
 
     While one thread opens the next revision, the others are answered from the one before.
 
-    Raises NotIndexed before the first revision, Damaged if no revision is whole.
+    Raises NotIndexed before the first revision, CorruptFile if no revision is whole.
     """
     artifacts = _list_artifacts(db, version_id)
     newest = tuple(artifact.file for artifact in _select_newest(artifacts))
@@ -164,7 +164,7 @@ def _select_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
 def _load_newest_whole(
     version: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
 ) -> LoadedVersion:
-    """The newest whole index with the newest whole suggestions. Raises Damaged if there is none."""
+    """Load the newest intact index and suggestions. Raises CorruptFile if there is no index."""
     heads = [each for each in artifacts if each.kind == "head"]
     indexes = [each for each in artifacts if each.kind == "index"]
     suggestions = [each for each in artifacts if each.kind == "suggestions"]
@@ -181,7 +181,7 @@ def _load_newest_whole(
 def _load_first_whole(
     artifacts: Sequence[Artifact], load: Callable[[Artifact], LoadedVersion]
 ) -> LoadedVersion:
-    """What can be loaded of these, newest first. Raises Damaged for the newest if none can."""
+    """Load the newest intact file. Raises CorruptFile for the newest if none is intact."""
     first_trouble: CorruptFile | None = None
     for artifact in artifacts:
         try:

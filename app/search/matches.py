@@ -1,4 +1,4 @@
-"""Which records a search finds, and how well each fits: by words, by meaning, or by both."""
+"""Match and score records by words, by meaning, or by both."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from app.search.versions import SearchVersions
 
 @dataclass(frozen=True)
 class Matches:
-    """What a search finds.
+    """The matches of a search.
 
     ids           (n,) int64, ascending
     scores        id → how well it fits, larger is better; an id that is missing counts as 0
@@ -44,7 +44,7 @@ class Matches:
 
 
 def find_matches(db: Session, project: Project, search: SearchRequest) -> Matches:
-    """Answer a search: all that match; of those ranked by similarity, the k nearest.
+    """Find all matching records; if ranked by similarity, the k nearest.
 
     Raises NotFound, NotIndexed and what else app.search.similar raises.
     """
@@ -129,11 +129,11 @@ def reciprocal_rank_fusion(
 
 @dataclass(frozen=True)
 class SimilarRecord:
-    """A neighbour with what is known about it.
+    """A neighbour with its labels and suggestion.
 
     rank        from 1; similarity: its cosine to the seed, in [-1, 1]
-    labels      what is agreed about it; None in it means "none of these"; empty: unlabeled
-    suggestion  a label that can be given now, and the chance that it is right
+    labels      consensus; None means "none of these"; empty: unlabeled
+    suggestion  a label that is available now, and its probability
     """
 
     rank: int
@@ -146,7 +146,7 @@ class SimilarRecord:
 def load_similar_records(
     db: Session, project: Project, search: SearchRequest
 ) -> tuple[LoadedVersion, list[SimilarRecord]]:
-    """The version that ranked, and what a search by similarity finds, most similar first."""
+    """Return the ranking version and the results of a similarity search, most similar first."""
     found = find_matches(db, project, search)
     version, ranking = found.versions.ranking, list(found.similarities)
     records, agreed = load_records(db, ranking), load_consensus(db, ranking)

@@ -1,4 +1,4 @@
-"""The encoders that this process has loaded: each once, used by one thread at a time."""
+"""Cache of loaded encoders, each loaded once and used by one thread at a time."""
 
 import os
 import threading
@@ -28,7 +28,7 @@ RUNTIME_FILE = "runtime"
 
 
 class BaseModelMissing(AppError):
-    """The project's base model cannot be loaded here."""
+    """The project's base model cannot be loaded on this machine."""
 
     status = 503
 
@@ -77,7 +77,7 @@ def load_text_encoder(db: Session, version: Version) -> SharedEncoder:
 
     The version's runtime computes it (see app.search.runtimes); torch, until that is settled.
 
-    Raises BaseModelMissing, Damaged.
+    Raises BaseModelMissing, CorruptFile.
     """
     source = find_base_version(db, version)
     if source.runtime not in {None, TORCH}:
@@ -94,7 +94,7 @@ def load_text_encoder(db: Session, version: Version) -> SharedEncoder:
 
 
 def is_loaded(db: Session, version: Version) -> bool:
-    """Whether text_encoder() would answer at once."""
+    """Return whether load_text_encoder() would return immediately."""
     source = find_base_version(db, version)
     if source.runtime not in {None, TORCH}:
         return _runtime_key(_find_runtime_file(db, source)) in _loaded
@@ -113,7 +113,7 @@ def _load_runtime_encoder(db: Session, source: Version) -> SharedEncoder:
                 )
             except RuntimeNotAvailable as error:
                 raise BaseModelMissing(
-                    f"Version {source.number} was made with {source.runtime}. {error}"
+                    f"Version {source.number} was created with {source.runtime}. {error}"
                 ) from error
             older = [each for each in _loaded if each.startswith(RUNTIME_FILE)]
             for each in older[: max(0, len(older) + 1 - MOST_RUNTIMES)]:

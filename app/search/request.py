@@ -1,4 +1,4 @@
-"""A search: words or meaning, what to be near to, filters, and the order.
+"""Search requests: words, mode, similarity seed, filters and sort order.
 
 Decision: one class for the records page, the API, saved searches and the command line, so that the
 same search finds the same records wherever it is made.
@@ -30,13 +30,13 @@ _WITHOUT_LIST = {"mode": "", "sort": "", "after": "", "before": ""}
 class SearchRequest:
     """A search.
 
-    words    what was typed, -exclusions included
-    near     records, a label or a text to be near to; the words then filter
+    words    the query as typed, -exclusions included
+    near     rank by similarity to records, a label or a text; the words then filter
     filters  without a keyword
-    order    None: the usual one
+    order    None: the default order
     version  the number of the version to search through; None: the active one
     after, before  a place in the order (app.record_search.pagination), not part of the search
-    k        of those ranked by similarity, only so many are found
+    k        maximum number of results ranked by similarity
     """
 
     words: str = ""
@@ -75,10 +75,10 @@ class SearchRequest:
             near = Seed("label", label_id=search.filters.label_id)
             search = replace(search, near=near, filters=replace(search.filters, label_id=None))
         if search.near is None:
-            raise Invalid("Give text, record or like: what the records shall be similar to.")
+            raise Invalid("Give text, record or like to rank records by similarity.")
         k = parse_optional_number(query.get("k", ""), "number of results k", is_positive=True)
         if k is not None and k > MAX_HITS:
-            raise Invalid(f"A search finds at most {MAX_HITS:,} records at once.")
+            raise Invalid(f"k must be at most {MAX_HITS:,}.")
         return replace(search, k=k or USUAL_K)
 
     @classmethod
@@ -89,18 +89,18 @@ class SearchRequest:
         filters: Filters = EVERYTHING,
         version: int | None = None,
     ) -> Self:
-        """The nearest k to the seed, inside the filters."""
+        """Build a search for the k records nearest to the seed that match the filters."""
         plain = replace(filters, keyword="")
         return cls(filters.keyword, near=seed, filters=plain, version=version, k=k)
 
     @property
     def wanted(self) -> WordQuery:
-        """The words, read."""
+        """The parsed words."""
         return parse_words(self.words)
 
     @property
     def seed(self) -> Seed | None:
-        """What the records are ranked by their similarity to; None: they are not."""
+        """The seed for ranking by similarity, or None."""
         if self.near is not None:
             return self.near
         if self.mode == "words" or not self.wanted.include:
@@ -109,18 +109,18 @@ class SearchRequest:
 
     @property
     def narrowed_to(self) -> Filters:
-        """The filters inside which is searched: exclusions always, words where they filter."""
+        """The filters with the exclusions, and with the words where these filter."""
         is_filter = self.near is not None or self.seed is None
         return replace(self.filters, keyword=self.words if is_filter else self.wanted.exclusions)
 
     @property
     def filters_with_words(self) -> Filters:
-        """The filters, and all of the words."""
+        """The filters with all words as keyword."""
         return replace(self.filters, keyword=self.words)
 
     @property
     def sort(self) -> Sort:
-        """The order, the usual one included."""
+        """The sort order, with the default resolved."""
         has_score = self.seed is not None or bool(self.wanted.include)
         if self.order is None or (self.order == "score" and not has_score):
             return "score" if self.seed is not None else "oldest"
@@ -128,12 +128,12 @@ class SearchRequest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it is every record of the project, in whichever order."""
+        """Whether it matches every record of the project."""
         return not self.words and self.near is None and self.filters.is_empty
 
     @property
     def near_fields(self) -> dict[str, str]:
-        """What to be near to, as the parameter of an address."""
+        """The query parameters of the seed."""
         if self.near is None:
             return {}
         if self.near.kind == "label":
@@ -143,14 +143,14 @@ class SearchRequest:
         return {"record": ",".join(str(each) for each in self.near.record_ids)}
 
     def as_query(self, **changed: str) -> dict[str, str]:
-        """The parts of its address, without the place in the order; "" drops one."""
+        """Return the query parameters without the page position; "" drops one."""
         parts = {"q": self.words, "mode": "" if self.mode == "words" else self.mode}
         parts |= self.near_fields | self.filters.as_query() | {"sort": self.order or ""}
         parts |= {"version": "" if self.version is None else str(self.version)}
         return {name: part for name, part in (parts | changed).items() if part}
 
     def address(self, path: str, **changed: str) -> str:
-        """The path with this search as its query."""
+        """Return the path with this search as its query."""
         query = urlencode(self.as_query(**changed))
         return f"{path}?{query}" if query else path
 
@@ -168,8 +168,8 @@ def _parse_seed(query: Mapping[str, str]) -> Seed | None:
 
 
 def build_record_seed(ids: Sequence[int]) -> Seed:
-    """One record, or a selection. Raises Invalid for too many."""
+    """Build a seed of one record or a selection. Raises Invalid for too many."""
     wanted = tuple(dict.fromkeys(ids))
     if len(wanted) > MOST_SEEDS:
-        raise Invalid(f"A search starts from at most {MOST_SEEDS} records.")
+        raise Invalid(f"At most {MOST_SEEDS} example records per search.")
     return Seed("record" if len(wanted) == 1 else "selection", record_ids=wanted)

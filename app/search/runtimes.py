@@ -1,4 +1,4 @@
-"""Which runtime computes a version's vectors: settled once, before the first of them, and kept.
+"""Choose the runtime of a version's encoder once, before its first vector.
 
 Decision: one runtime for all vectors of a version, those of free-text queries too. Two runtimes
 agree to a cosine of .997, and neighbours among vectors of both would be neither's. So a faster one
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class RuntimeChoice:
-    """A runtime, why it, and its file if it has one."""
+    """A runtime, the reason for it, and its file if it has one."""
 
     runtime: RuntimeName
     reason: str
@@ -56,13 +56,13 @@ def settle_runtime(version: Version) -> Version:
         return present
     if has_vectors:
         return _store_choice(
-            present, RuntimeChoice(TORCH, "Its first vectors were made with torch.")
+            present, RuntimeChoice(TORCH, "The existing embeddings were computed with torch.")
         )
     return _store_choice(present, _choose(present, settings().runtime))
 
 
 def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
-    """Write the choice down, unless another worker was quicker; our file is an orphan then."""
+    """Store the choice unless another worker was quicker; then our file is an orphan."""
     with write_session() as db:
         locked = select(Version).where(Version.id == version.id).with_for_update(key_share=True)
         present = db.scalars(locked).one()
@@ -76,9 +76,9 @@ def _store_choice(version: Version, choice: RuntimeChoice) -> Version:
 
 
 def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
-    """The wanted runtime if it stands its trial, or else the next slower one that does."""
+    """Return the wanted runtime if it passes its trial, else the next slower one that does."""
     if wanted == TORCH:
-        return RuntimeChoice(TORCH, "It is the runtime that was set.")
+        return RuntimeChoice(TORCH, "Chosen in the settings.")
     if missing := list_missing_packages(wanted):
         reason = f"{wanted} needs {' and '.join(missing)}: pip install 'likewise[accel]'."
         return RuntimeChoice(TORCH, reason)
@@ -97,7 +97,9 @@ def _choose(version: Version, wanted: RuntimeName) -> RuntimeChoice:
 def _try(shared: SharedEncoder, runtime: RuntimeName, texts: Sequence[str]) -> RuntimeChoice:
     model = shared.encoder
     if not isinstance(model, SentenceEncoder):
-        raise RuntimeNotAvailable(f"{runtime} computes on CPUs, and torch has GPUs here.")
+        raise RuntimeNotAvailable(
+            f"{runtime} runs on CPUs only, but torch uses a GPU on this machine."
+        )
     trials: list[RuntimeTrial] = []
     with shared.lock:
         stored = store_file(

@@ -1,4 +1,4 @@
-"""From a record, several records, a label or a text to its nearest neighbours."""
+"""Find the nearest neighbours of a record, several records, a label or a text."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -34,11 +34,11 @@ SeedKind = Literal["record", "selection", "label", "text", "given"]
 
 @dataclass(frozen=True)
 class Seed:
-    """What the neighbours shall be near to.
+    """The query of a similarity search.
 
     kind        record, selection: record_ids; label: label_id; text: text; given: record_ids,
                 which are meant themselves, in this order, and no neighbour of theirs
-    record_ids  several stand for the mean of their vectors
+    record_ids  several are represented by the mean of their vectors
     """
 
     kind: SeedKind
@@ -74,7 +74,7 @@ def find_neighbours(
 
     Raises NotFound for a record, label or version that is unknown or another project's, Invalid
     for an empty text, Conflict when the seed has no vector yet (NotIndexed: when nothing has),
-    Damaged, BaseModelMissing.
+    CorruptFile, BaseModelMissing.
     """
     version = open_pinned_version(db, project, version_id)
     found = rank_neighbours(db, project, version, seed, k, filters, with_seed=with_seed)
@@ -118,7 +118,7 @@ def rank_neighbours(
 def open_pinned_version(
     db: Session, project: Project, version_id: int | None = None
 ) -> LoadedVersion:
-    """The version with this id, or the active one. Raises NotFound, NotIndexed, Damaged."""
+    """The version with this id, or the active one. Raises NotFound, NotIndexed, CorruptFile."""
     if version_id is not None:
         check_not_deleted(pinned := find_version_by_id(db, project.id, version_id))
         return open_version(db, pinned.id)
@@ -129,7 +129,7 @@ def open_pinned_version(
 
 
 def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Seed) -> Vectors:
-    """(1, d) float32: the seed as the version sees it."""
+    """Return the seed's vector by the version: (1, d) float32."""
     if seed.kind == "text":
         return _query_from_text(db, version, seed.text)
     if seed.kind == "label":
@@ -139,9 +139,9 @@ def _build_query(db: Session, project: Project, version: LoadedVersion, seed: Se
 
 def _query_from_text(db: Session, version: LoadedVersion, text: str) -> Vectors:
     if not text.strip():
-        raise Invalid("Write a few words to search for.")
+        raise Invalid("Enter a text to search for.")
     if len(text) > LONGEST_TEXT:
-        raise Invalid(f"A text to search for has at most {LONGEST_TEXT:,} characters.")
+        raise Invalid(f"Search texts can have at most {LONGEST_TEXT:,} characters.")
     return version.head.tune(load_text_encoder(db, version.version).encode([text.strip()]))
 
 
@@ -161,7 +161,7 @@ def _query_from_label(
     )
     ids = labeled[np.isin(labeled, version.index.ids)]
     if len(ids) == 0:
-        raise Conflict(f"No record that can be searched carries the label {label.name} yet.")
+        raise Conflict(f"No embedded record has the label {label.name} yet.")
     return _compute_mean(version.index.vectors(ids))
 
 
@@ -182,19 +182,19 @@ def _query_from_records(
     if late:
         vectors.append(version.head.tune(raw))
     if len(indexed) + len(late) == 0:
-        raise Conflict("This record has not been embedded yet; it can be searched in a moment.")
+        raise Conflict("This record has not been embedded yet. Try again shortly.")
     return _compute_mean(np.concatenate(vectors))
 
 
 def _compute_mean(vectors: Vectors) -> Vectors:
     mean = np.asarray(vectors.mean(axis=0, keepdims=True), np.float32)
     if np.linalg.norm(mean) < SHORTEST_ROW:
-        raise Invalid("These records point in opposite directions; choose fewer of them.")
+        raise Invalid("The embeddings of these records cancel out. Choose fewer records.")
     return mean
 
 
 def _find_present(db: Session, project_id: int, ids: Ids) -> set[int]:
-    """Which of these are records of the project."""
+    """Return which of these are records of the project."""
     present: set[int] = set()
     for some in id_chunks(ids):
         in_project = select(Record.id).where(Record.project_id == project_id, Record.id.in_(some))

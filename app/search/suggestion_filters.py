@@ -1,4 +1,4 @@
-"""Filters that ask what the active version suggests, turned into ids: suggestions are in a file."""
+"""Resolve filters on suggestions into ids, since suggestions are stored in a file."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ NO_LABEL = 0
 
 @dataclass(frozen=True)
 class BestSuggestions:
-    """The first suggestion for each record that has one.
+    """The best suggestion of each record that has one.
 
     ids (n,) int64, ascending; label_ids (n,) int64, labels that can be given now; scores (n,)
     float32, the chance of each, in [0, 1]
@@ -63,7 +63,7 @@ def resolve_suggestion_filters(
 
 
 def load_best_suggestions(versions: SearchVersions) -> BestSuggestions:
-    """What the active version suggests first for each record."""
+    """Load the active version's best suggestion for each record."""
     resolver = load_label_resolver(versions.db, versions.project_id)
     return _select_best(versions.suggestions, resolver)
 
@@ -81,7 +81,7 @@ def _select_best(suggestions: Suggestions, resolver: LabelResolver) -> BestSugge
 def _select_likely(
     suggestions: Suggestions, resolver: LabelResolver, label_id: int
 ) -> BestSuggestions:
-    """Every record that the label is suggested for, first or not."""
+    """Select every record that the label is suggested for, best or not."""
     columns = np.flatnonzero(_resolve_labels(suggestions, resolver) == label_id)
     if len(columns) == 0:
         return BestSuggestions(NONE.ids, NONE.ids, np.empty(0, np.float32))

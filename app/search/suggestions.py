@@ -1,4 +1,4 @@
-"""What a version thinks of each record: one file beside its index, in the same order of ids."""
+"""Label probabilities of a version for each record: one file, in the order of the index's ids."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from app.ml.query_strategies import uncertainty
 from app.projects.label_resolver import LabelResolver
 
-# A multi-label version suggests every label that it gives at least this chance.
+# A multi-label version suggests every label with at least this probability.
 LIKELY = 0.5
 
 Ids = NDArray[np.int64]
@@ -24,7 +24,7 @@ Shares = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A label, and the chance in [0, 1] that a person would choose it."""
+    """A label and its probability in [0, 1]."""
 
     label_id: int
     score: float
@@ -32,7 +32,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Suggestions:
-    """The chances of every label for every record that a revision holds.
+    """The probability of every label for every record of a revision.
 
     ids        (n,) int64, ascending
     label_ids  the K labels that the version knows; empty for a raw one, which suggests nothing
@@ -85,7 +85,7 @@ class Suggestions:
         return resolved
 
     def holds(self, record_id: int) -> bool:
-        """Whether there is a row for this record."""
+        """Return whether there is a row for this record."""
         at = int(np.searchsorted(self.ids, record_id))
         return at < len(self.ids) and int(self.ids[at]) == record_id
 
@@ -116,7 +116,7 @@ class Suggestions:
 
     @cached_property
     def uncertainty(self) -> Shares:
-        """How unsure the version is of each of `ids`, (n,) float32 in [0, 1]."""
+        """Return the uncertainty about each of `ids`, (n,) float32 in [0, 1]."""
         return uncertainty(self.chances.astype(np.float32))
 
 
@@ -142,4 +142,4 @@ def load_suggestions(path: Path) -> Suggestions:
                 opened.get_tensor("ids"), tuple(label_ids), opened.get_tensor("chances")
             )
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path.name} holds no suggestions.") from error
+        raise ValueError(f"{path.name} contains no suggestions.") from error

@@ -1,4 +1,4 @@
-"""One job at a time holds all vectors of a project: together they would not fit into the memory.
+"""Lock so that one job at a time holds all vectors of a project, which limits memory.
 
 Decision: a locked file in the data folder, so that it keeps the threads of one worker apart as well
 as the workers of one machine, and the kernel lets go of it when a worker is killed. A job takes it
@@ -43,7 +43,7 @@ def hold_vectors(
         try:
             yield
         finally:
-            # Said aloud, not left to closing: a forked child may have the file open still.
+            # Unlock explicitly: a forked child may still have the file open.
             fcntl.flock(file, fcntl.LOCK_UN)
 
 

@@ -30,7 +30,7 @@ FIRST = "The first version"
 
 
 def get_or_create_raw_version(db: Session, project: Project) -> Version:
-    """The project's raw version, made and activated here if there is none yet."""
+    """Return the project's raw version; create and activate it if there is none yet."""
     found = find_raw_version(db, project)
     if found is not None:
         return found
@@ -43,14 +43,14 @@ def get_or_create_raw_version(db: Session, project: Project) -> Version:
 
 
 def find_raw_version(db: Session, project: Project) -> Version | None:
-    """The version that holds the project's embeddings, or None before the worker began."""
+    """Return the raw version, or None before the worker has created it."""
     of_base = (Version.project_id == project.id, Version.kind == VersionKind.RAW)
     newest = select(Version).where(*of_base, Version.base_model == project.base_model)
     return db.scalar(newest.order_by(Version.number.desc()).limit(1))
 
 
 def find_active_version(db: Session, project_id: int) -> Version | None:
-    """The version that search uses now, or None before the first one."""
+    """Return the active version, or None before the first one."""
     return db.scalar(
         select(Version)
         .join(Activation, Activation.version_id == Version.id)
@@ -75,7 +75,9 @@ def find_version(db: Session, project_id: int, number: int) -> Version:
 def check_not_deleted(version: Version) -> None:
     """Raises Conflict when the version's files were deleted."""
     if version.deleted_at is not None:
-        raise Conflict(f"Version {version.number} was deleted; only its run's figures are left.")
+        raise Conflict(
+            f"Version {version.number} was deleted. Only the metrics of its run are left."
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _find_one(db: Session, project_id: int, column: object, value: int) -> Versi
 
 
 def list_versions(db: Session, project_id: int) -> list[Version]:
-    """Every version of the project, the newest first."""
+    """List the project's versions, newest first."""
     ours = select(Version).where(
         Version.project_id == project_id, Version.number > 0, Version.deleted_at.is_(None)
     )
@@ -213,7 +215,7 @@ def add_artifacts(
 
 
 def activate_version(project: Project, number: int, by: User | None, reason: str) -> Version:
-    """Have search use this version from now on, in a transaction of its own. by: None is a command.
+    """Activate this version in its own transaction. by: None means the command line.
 
     Raises NotFound; Conflict if search uses it already, or if it was deleted or is damaged.
     """
@@ -227,7 +229,7 @@ def activate_version(project: Project, number: int, by: User | None, reason: str
 
 
 def roll_back_version(project: Project, by: User | None) -> Version:
-    """Go back to the version that was active before, in a transaction of its own.
+    """Roll back to the previously active version in its own transaction.
 
     Raises Conflict if there is none, or if it is damaged.
     """
@@ -240,7 +242,7 @@ def roll_back_version(project: Project, by: User | None) -> Version:
 
 
 def activate(db: Session, version: Version, by: User | None, reason: str) -> Activation:
-    """Have search use this version from now on, and announce it; its files are known to be whole.
+    """Activate this version and announce it; its files must have been checked.
 
     by  None means the worker or a command, not a person
 
@@ -255,7 +257,7 @@ def activate(db: Session, version: Version, by: User | None, reason: str) -> Act
 def _check_not_active(db: Session, version: Version) -> None:
     active = find_active_version(db, version.project_id)
     if active is not None and active.id == version.id:
-        raise Conflict(f"Version {version.number} is active already.")
+        raise Conflict(f"Version {version.number} is already active.")
 
 
 def _check_not_damaged(db: Session, version: Version) -> None:
@@ -291,7 +293,7 @@ def _announce(db: Session, version: Version, activation: Activation) -> None:
     project = db.get_one(Project, version.project_id)
     is_back = activation.reason == ROLL_BACK
     kind = "version.rolled_back" if is_back else "version.activated"
-    sentence = f"Search uses version {version.number} {'again' if is_back else 'from now on'}."
+    sentence = f"{'Rolled back to version' if is_back else 'Activated version'} {version.number}."
     facts = {"version": version.number, "kind": version.kind, "reason": activation.reason}
     announce(db, project, Event(kind, sentence, f"/projects/{project.slug}/training", facts))
 
@@ -304,25 +306,25 @@ def roll_back(db: Session, project: Project, by: User | None) -> Version:
     lock_versions(db, project.id)
     target = find_rollback_target(db, project.id)
     if target is None:
-        raise Conflict("There is no earlier version to go back to.")
+        raise Conflict("There is no earlier version to roll back to.")
     version = find_version_by_id(db, project.id, target)
     activate(db, version, by, ROLL_BACK)
     return version
 
 
 def can_roll_back(db: Session, project_id: int) -> bool:
-    """Whether roll_back() would find an earlier version."""
+    """Return whether roll_back() would find an earlier version."""
     return find_rollback_target(db, project_id) is not None
 
 
 def find_rollback_target(db: Session, project_id: int) -> int | None:
-    """The id of the version that roll_back() would activate."""
+    """Return the id of the version that roll_back() would activate."""
     trail = _load_trail(db, project_id)
     return trail[-2] if len(trail) > 1 else None
 
 
 def _load_trail(db: Session, project_id: int) -> list[int]:
-    """Encoder ids from the first activation to the present one, without what was rolled back."""
+    """Return the activated version ids in order, without those rolled back."""
     events = db.execute(
         select(Activation.version_id, Activation.reason)
         .where(Activation.project_id == project_id)

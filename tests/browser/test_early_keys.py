@@ -217,7 +217,7 @@ def test_records_are_gone_through_by_keys_as_fast_as_one_types(
         for key in keys:
             page.keyboard.press(key)
 
-    expect(page.get_by_role("button", name="Take my flag off")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove my flag")).to_be_visible()
     expect(page.locator(".around")).to_contain_text("4 of 5")
     with read_session() as db:
         agreed = load_consensus(db, records[25:30])

@@ -152,7 +152,7 @@ def test_vectors_wait_until_every_record_has_one(database: str) -> None:
     with write_session() as db:
         get_or_create_raw_version(db, project)
 
-    with pytest.raises(Conflict, match="2 records have no vector yet"):
+    with pytest.raises(Conflict, match="Not embedded yet: 2 records"):
         exported(project, "parquet", with_vectors=True)
     with pytest.raises(Invalid, match="as Parquet"):
         exported(project, "csv", with_vectors=True)

@@ -121,7 +121,7 @@ def test_a_template_joins_columns_and_is_never_run(database: str) -> None:
         ({"text_columns": ["body"]}, "no column 'body'. It has: id, text, label, split"),
         ({"text_template": "{nope}"}, "no column 'nope'"),
         ({"text_template": "x"}, "names no column"),
-        ({"id_column": "label"}, "same column"),
+        ({"id_column": "label"}, "different columns for the id and the label"),
     ],
 )
 def test_a_mapping_that_does_not_fit_the_file_is_refused_and_can_be_mended(
@@ -170,7 +170,7 @@ def test_several_labels_are_rejected_where_a_record_carries_one(database: str) -
 
     found = imported(project, as_jsonl([{"text": "c", "label": ["Y", "Z"]}]), "file.jsonl")
 
-    assert rejects(found) == [(1, None, "2 labels, and a record of this project carries one")]
+    assert rejects(found) == [(1, None, "2 labels, but this project allows one per record")]
     assert (counts(found), found.status) == ((0, 0, 0, 1), "failed")
 
 

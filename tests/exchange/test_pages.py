@@ -149,7 +149,7 @@ def test_the_export_page_downloads_the_described_file(annotator: TestClient) -> 
     page = annotator.get("/projects/letters/exports?q=card")
     answer = annotator.get("/projects/letters/exports/file?format=csv&q=card")
 
-    assert "1 records match the filter" in page.text.replace("\n", " ")
+    assert "1 record matches the filter" in page.text.replace("\n", " ")
     assert answer.headers["content-disposition"] == 'attachment; filename="letters-records.csv"'
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.text.splitlines()[1] == "1,where is my card,card,import,,,x"

@@ -49,7 +49,7 @@ def test_a_file_of_open_quotes_is_read_a_bounded_number_of_times(
     _, lines, reason = read_csv(content)
 
     assert lines.n_characters <= 4 * len(content) + 100_000
-    assert reason == "" or reason.startswith("The quotes of the file do not match: ")
+    assert reason == "" or reason.startswith("Unbalanced quotes: ")
 
 
 def test_a_few_open_quotes_cost_their_own_rows_only() -> None:
@@ -95,7 +95,7 @@ def test_an_import_of_open_quotes_ends_with_a_reason(database: str) -> None:
 
     assert (found.status, found.n_read, texts(project)) == ("failed", 0, {})
     assert found.error is not None
-    assert found.error.startswith("The quotes of the file do not match: ")
+    assert found.error.startswith("Unbalanced quotes: ")
 
 
 class CountedStream(io.StringIO):
@@ -215,7 +215,10 @@ def test_a_small_file_that_unpacks_to_gigabytes_stores_nothing(
     found = imported(project, path.read_bytes(), "bomb.parquet")
 
     assert (found.status, found.n_read) == ("failed", 0)
-    assert found.error == "The file unpacks to more than 2 GB. Split it into smaller files."
+    assert (
+        found.error
+        == "The file is larger than 2 GB when decompressed. Split it into smaller files."
+    )
     assert texts(project) == {}
 
 

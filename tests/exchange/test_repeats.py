@@ -64,8 +64,8 @@ def test_an_id_that_is_given_to_another_text_later_is_rejected(database: str, na
     assert counts(found) == (25, 0, 1, 2)
     assert texts(project) == {str(100 + n): f"answer {n}" for n in range(25)}
     assert rejects(found) == [
-        (first + 25 * step, "id", f"the id 100 is given to another text on line {first}"),
-        (first + 26 * step, "id", f"the id 101 is given to another text on line {first + step}"),
+        (first + 25 * step, "id", f"the id 100 belongs to a different text on line {first}"),
+        (first + 26 * step, "id", f"the id 101 belongs to a different text on line {first + step}"),
     ]
     assert set().union(*labels(project).values()) == {"a"}
 
@@ -75,7 +75,7 @@ def test_rows_on_one_line_are_distinguished_by_number(database: str) -> None:
 
     found = imported(make_project(), json.dumps(rows).encode(), "file.json")
 
-    assert rejects(found) == [(1, "id", "the id 2 is given to another text on row 2")]
+    assert rejects(found) == [(1, "id", "the id 2 belongs to a different text on row 2")]
 
 
 @pytest.mark.parametrize("moment", ["import.chunk.before_commit", "import.chunk.after_commit"])
@@ -118,8 +118,8 @@ def test_the_preview_warns_of_repeated_ids_beyond_the_rows_it_shows(admin: TestC
     shown = admin.get(page.headers["location"]).text
 
     assert answer["warnings"] == [
-        "2 rows have an id that an earlier row gives to another text. They will be rejected: "
-        "choose no id column to keep them."
+        "2 rows have an id that an earlier row uses for a different text and will be rejected. "
+        "To keep them, choose no id column."
     ]
     assert answer["warnings"][0] in shown
 
@@ -156,7 +156,7 @@ def test_one_text_with_different_labels_is_reported_and_left_unlabeled(
 
     found = imported(project, as_csv(rows))
 
-    reason = "the same text has another label on line 2; its record is left unlabeled"
+    reason = "the same text has a different label on line 2; the record is left unlabeled"
     assert rejects(found) == [(4, "label", reason), (7, "label", reason)]
     assert counts(found) == (2, 0, 2, 2)
     assert list(labels(project).values()) == [{"praise"}]

@@ -22,14 +22,17 @@ from tests.exchange.files import imported, texts
 API = "/api/v1/projects/letters/imports"
 PAGE = "/projects/letters/imports"
 UNREADABLE = {
-    "a key twice": (b'{"text":"a","text":"b"}', "the key 'text' is given twice"),
+    "a key twice": (b'{"text":"a","text":"b"}', "duplicate key 'text'"),
     "no id": (b'{"text":"a","id":NaN}', "the id is empty"),
     "no text": (b'{"text":null,"id":1}', "the text is empty"),
     "deep objects": (b'{"a":' * 50_000 + b"1" + b"}" * 50_000, "nested deeper than 32 levels"),
-    "a long number": (b'{"text":"a","n":' + b"1" * 100_000 + b"}", "100,000 digits is too long"),
+    "a long number": (
+        b'{"text":"a","n":' + b"1" * 100_000 + b"}",
+        "number too long: 100,000 digits",
+    ),
     "deep lists": (b"[" * 200_000 + b"]" * 200_000, "nested deeper than 32 levels"),
-    "no names": (b"{}", "no row has a named value"),
-    "only numbers": (b"[1, 2]", "not an object with named values"),
+    "no names": (b"{}", "no row has a column name"),
+    "only numbers": (b"[1, 2]", "not a JSON object"),
 }
 
 
@@ -50,7 +53,7 @@ def test_a_file_without_a_row_that_can_be_read_is_refused_with_the_reason(
     tried = admin.post(API, params={"file_name": file_name, "dry_run": True}, content=content)
 
     assert answer.status_code == 422
-    assert answer.json()["title"].startswith("No row of the file can be stored. Line 1: ")
+    assert answer.json()["title"].startswith("No row of the file can be imported. Line 1: ")
     assert reason in answer.json()["title"]
     assert tried.status_code == 201
     assert tried.json()["rejects"] or tried.json()["mapping"] or reason.startswith("no row")
@@ -68,7 +71,7 @@ def test_a_file_without_rows_is_refused(admin: TestClient, content: bytes) -> No
     answer = admin.post(API, params={"file_name": "x.jsonl"}, content=content)
 
     assert answer.status_code == 422
-    assert answer.json()["title"] == "The file has no rows, so there is nothing to store."
+    assert answer.json()["title"] == "The file has no rows."
     assert [each.status for each in every_import()] == ["failed"]
 
 
@@ -78,7 +81,7 @@ def test_an_unreadable_file_is_explained_without_a_retry_button(admin: TestClien
     answer = admin.post(PAGE, files={"file": ("x.json", io.BytesIO(b"[1, 2]"))})
     page = admin.get(answer.headers["location"]).text
 
-    assert "No row of the file can be stored. Line 1: not an object with named values." in page
+    assert "No row of the file can be imported. Line 1: not a JSON object." in page
     assert "/retry" not in page
 
 
@@ -101,7 +104,7 @@ def test_an_import_of_which_every_row_is_rejected_has_failed(database: str) -> N
     found = imported(project, f"id,text\n{rows}".encode())
 
     assert (found.status, found.n_rejected, found.n_read) == ("failed", 30, 30)
-    assert found.error == "No row of the file can be stored. Line 2: the text is empty."
+    assert found.error == "No row of the file can be imported. Line 2: the text is empty."
 
 
 def likewise(*words: str) -> Any:
@@ -112,7 +115,7 @@ def likewise(*words: str) -> Any:
     ("content", "reason"),
     [
         ("id,text\n" + "".join(f"{n},\n" for n in range(30)), "Line 2: the text is empty."),
-        ('{"text":"a","text":"b"}\n', "Line 1: the key 'text' is given twice."),
+        ('{"text":"a","text":"b"}\n', "Line 1: duplicate key 'text'."),
     ],
 )
 def test_the_command_line_fails_for_a_file_without_a_record(

@@ -94,8 +94,8 @@ def test_a_preview_describes_the_bulk_action(desk: Desk) -> None:
     page = desk.preview(do=f"label:{desk.world.id}", scope="all", query="q=text")
 
     assert "This labels 5 records as World." in plain(page)
-    assert "1 of them has another label now." in plain(page)
-    assert "1 carries it already." in plain(page)
+    assert "1 of them currently has a different label." in plain(page)
+    assert "1 already has this label." in plain(page)
 
 
 def test_one_action_labels_all_and_one_undo_reverts_it(desk: Desk) -> None:
@@ -115,7 +115,7 @@ def test_one_action_labels_all_and_one_undo_reverts_it(desk: Desk) -> None:
     action = location.rpartition("=")[2]
     desk.client.post(f"{PAGE}/undo", data={"action_id": action, "query": "q=text"})
     assert desk.consensus() == before == [[w], [s], None, None, None]
-    assert "Taken back: 5 records: World." in plain(desk.client.get(location).text)
+    assert "Undone: 5 records: World." in plain(desk.client.get(location).text)
     desk.client.post(f"{PAGE}/redo", data={"action_id": action})
     assert desk.consensus() == [[w], None, [w], [w], [w]]
     with read_session() as db:
@@ -129,7 +129,7 @@ def test_what_changed_since_the_preview_is_previewed_again(desk: Desk) -> None:
     status, text = desk.confirm(page)
 
     assert status == 409
-    assert "it was 3 then. Nothing was done." in plain(text)
+    assert "the matching records changed after the preview (3 then)." in plain(text)
     assert "This labels 2 records as Sport." in plain(text)
     assert desk.confirm(text)[0] == 303
     assert desk.consensus()[2:] == [[desk.sport.id], [desk.sport.id], [desk.world.id]]
@@ -143,13 +143,13 @@ def test_ticked_records_alone_are_meant(desk: Desk) -> None:
     assert desk.consensus()[2:] == [[None], [None], None]
     nothing = desk.client.get(f"{PAGE}/bulk?do=none&scope=ticked")
     assert nothing.status_code == 422
-    assert "No record is ticked" in nothing.text
+    assert "No record is selected" in nothing.text
 
 
 def test_withdrawing_my_labels_leaves_those_of_others(desk: Desk) -> None:
     page = desk.preview(do="withdraw", scope="all")
-    assert "Your labels on 1 record no longer count" in plain(page)
-    assert "4 of the 5 chosen stay as they are" in plain(page)
+    assert "This withdraws your labels on 1 record and marks" in plain(page)
+    assert "4 of 5 selected records stay unchanged" in plain(page)
 
     _, location = desk.confirm(page)
 
@@ -175,7 +175,8 @@ def test_flags_are_set_once_and_taken_back_as_one(desk: Desk) -> None:
 
 
 def test_without_suggestions_there_is_nothing_to_accept(desk: Desk) -> None:
-    assert "nothing to accept" in plain(desk.preview(do="accept", scope="all"))
+    page = desk.preview(do="accept", scope="all")
+    assert "These records have no suggestions to accept." in plain(page)
 
 
 def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
@@ -184,14 +185,14 @@ def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
 
     page = desk.preview(do="accept", scope="all")
     assert (
-        "This accepts what is suggested for 4 records with a score of at least 80 %: 89 % on "
-        "average." in plain(page)
+        "This accepts the suggestions for 4 records with a probability of at least 80 % "
+        "(mean 89 %)." in plain(page)
     )
-    assert "1 of the 5 chosen stay as they are: nothing is suggested for them, or" in plain(page)
+    assert "1 of 5 selected records stay unchanged: no suggestion, or" in plain(page)
     lower = desk.preview(do="accept:0.6", scope="all")
-    assert "for 5 records with a score of at least 60 %" in plain(lower)
+    assert "for 5 records with a probability of at least 60 %" in plain(lower)
     none = desk.preview(do="accept:0.99", scope="all")
-    assert "No suggestion for these records has a score of at least 99 %." in plain(none)
+    assert "No suggestion for these records has a probability of at least 99 %." in plain(none)
     assert desk.client.get(f"{PAGE}/bulk", params={"do": "accept:1.5", "scope": "all"}).is_error
 
     assert desk.confirm(page)[0] == 303
@@ -201,7 +202,7 @@ def test_only_suggestions_above_the_threshold_are_accepted(desk: Desk) -> None:
 
 def test_what_was_found_opens_as_a_session_in_its_order(desk: Desk) -> None:
     page = desk.preview(do="session", scope="all", query="sort=newest")
-    assert "exactly these 5 records" in plain(page)
+    assert "Opens a session with these 5 records, in this order." in plain(page)
     form = dict(re.findall(r'name="(seed_kind|record_ids)" value="([^"]*)"', page))
 
     answer = desk.client.post("/projects/letters/sessions", data=form | {"title": "Mine"})

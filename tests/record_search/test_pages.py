@@ -40,7 +40,7 @@ def test_records_are_filtered_by_the_address(annotator: TestClient) -> None:
     assert texts_in(every) == ["my card &lt;script&gt;", "my refund"]
     assert texts_in(one) == ["my refund"]
     assert "my <mark>refund</mark>" in one
-    assert "Nothing matches" in annotator.get(f"{PAGE}?q=nowhere").text
+    assert "No matching records" in annotator.get(f"{PAGE}?q=nowhere").text
     for wrong in ("state=lost", "mode=x", "sort=x", "after=x", "after=1~x", "record=x"):
         assert annotator.get(f"{PAGE}?{wrong}").status_code == 422
 
@@ -54,17 +54,19 @@ def test_each_chip_takes_its_filter_away_and_the_export_has_them_all(
     page = annotator.get(f"{PAGE}?{narrow}&source=import").text
 
     chips = dict(
-        re.findall(r'badge" href="([^"]*)" aria-label="([^"]*): take', page.replace("&amp;", "&"))
+        re.findall(
+            r'badge" href="([^"]*)" aria-label="Remove filter: ([^"]*)"', page.replace("&amp;", "&")
+        )
     )
     assert chips == {
         f"{PAGE}?q=my&field=split&value=y&source=import": "unlabeled",
         f"{PAGE}?q=my&state=unlabeled&source=import": "split: y",
-        f"{PAGE}?q=my&state=unlabeled&field=split&value=y": "labeled with a file",
+        f"{PAGE}?q=my&state=unlabeled&field=split&value=y": "label source: imported",
     }
     page = annotator.get(f"{PAGE}?{narrow}").text.replace("&amp;", "&")
     assert f'href="/projects/letters/exports?{narrow}"' in page
     export = annotator.get(f"/projects/letters/exports?{narrow}").text
-    assert "1 records match the filter" in export
+    assert "1 record matches the filter" in export
 
 
 @pytest.mark.parametrize("sort", ["oldest", "newest", "id", "labeled", "confident", "unsure"])
@@ -117,9 +119,9 @@ def test_both_fuses_the_two_rankings(library: Library, admin: TestClient) -> Non
     assert "40 records" in page
     first = texts_in(page)[:5]
     assert sorted(first) == sorted(text for text in TEXTS if "lamp" in text)
-    assert "words: place 1" in page
-    assert page.count("words: place") == 5
-    assert page.count("meaning: place") == 40
+    assert "word rank 1" in page
+    assert page.count("word rank") == 5
+    assert page.count("meaning rank") == 40
 
 
 def test_what_was_found_opens_as_a_session_in_the_same_order(
@@ -168,7 +170,7 @@ def test_a_record_and_a_label_are_something_to_be_near_to(
     by_record = admin.get(f"{PAGE}?record={library.records[0]}&q=refund").text
 
     assert "35 records" in by_label
-    assert "Like the label" in by_label
+    assert "Similar to label" in by_label
     assert sorted(texts_in(by_record)) == sorted(text for text in TEXTS if "refund" in text)
 
 

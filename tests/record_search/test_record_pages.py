@@ -35,7 +35,7 @@ def test_a_record_shows_its_history(annotator: TestClient) -> None:
     page = annotator.get(f"{PAGE}/{record.id}").text
     read = annotator.get(f"/api/v1{PAGE}/{record.id}").json()
 
-    assert "from a file" in page
+    assert "imported," in page
     assert "carol" in page
     assert "<strong>withdrawn</strong>" in page
     assert page.count("<s>") == 1
@@ -65,7 +65,7 @@ def test_a_record_is_labeled_flagged_and_commented_on_its_page(annotator: TestCl
     assert location.startswith(f"{here}?state=unlabeled&done=")
     page = annotator.get(location).text
     assert "1 record: Card." in plain(page)
-    assert "not among what was found" in page
+    assert "not in these results" in page
     with read_session() as db:
         assert load_consensus(db, [record_id]) == {record_id: [label.id]}
     form = {"action_id": location.rpartition("=")[2], "record_id": str(record_id)}
@@ -110,16 +110,16 @@ def test_neighbours_stand_side_by_side_with_who_entered_and_left(
     library: Library, admin: TestClient
 ) -> None:
     alone = admin.get(f"{PAGE}/{library.records[0]}").text
-    assert "Raw: nothing is tuned yet" in alone
+    assert "Not tuned yet" in alone
     assert len(re.findall(r'class="num rank"', alone)) == 10
     tune(library)
 
     pages = (admin.get(f"{PAGE}/{each}").text for each in library.records)
-    page = next(page for page in pages if "+ entered" in page)
+    page = next(page for page in pages if "+ new" in page)
 
-    raw, tuned = page.split("Tuned: version 2")
-    entered = re.findall(r"\+ entered, was (\d+)", tuned)
-    left = re.findall(r"− left, now (\d+)", raw)
+    raw, tuned = page.split("Tuned, version 2")
+    entered = re.findall(r"\+ new, was rank (\d+)", tuned)
+    left = re.findall(r"− dropped out, now rank (\d+)", raw)
     assert len(entered) == len(left) > 0
     assert min(map(int, entered + left)) > 10
     assert len(re.findall(r'class="move">([+↑↓=])', tuned)) == 10

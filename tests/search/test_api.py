@@ -98,7 +98,7 @@ def test_versions_are_activated_and_rolled_back_by_admins(
     again = admin.post(f"{API}/rollback")
     assert (again.status_code, again.json()["title"]) == (
         409,
-        "There is no earlier version to go back to.",
+        "There is no earlier version to roll back to.",
     )
 
 
@@ -144,5 +144,5 @@ def test_a_search_near_a_text_is_kept_in_the_page_and_its_chip(
     page = admin.get("/projects/letters/records", params=query).text
 
     assert '<input type="hidden" name="text" value="my kettle">' in page
-    assert "like a text" in page
+    assert "similar to a text" in page
     assert len(re.findall(r'<bdi class="mono">r\d+</bdi>', page)) == 5

@@ -112,7 +112,7 @@ def test_a_version_with_vectors_by_torch_stays_on_torch(
 ) -> None:
     set_runtime(monkeypatch, "torch")
     embed_all(project)
-    assert active(project).runtime_reason == "It is the runtime that was set."
+    assert active(project).runtime_reason == "Chosen in the settings."
 
     set_runtime(monkeypatch, "openvino-int8")
     add_records(project, ["my kettle came twice"])
@@ -133,7 +133,7 @@ def test_vectors_that_nobody_settled_were_made_with_torch(
 
     assert (settled.runtime, settled.runtime_reason) == (
         "torch",
-        "Its first vectors were made with torch.",
+        "The existing embeddings were computed with torch.",
     )
 
 
@@ -184,7 +184,7 @@ def test_a_process_without_openvino_names_the_missing_package(
     monkeypatch.setitem(sys.modules, "openvino", None)
 
     with pytest.raises(
-        BaseModelMissing, match=r"Version 1 was made with openvino\. OpenVINO is not"
+        BaseModelMissing, match=r"Version 1 was created with openvino\. OpenVINO is not"
     ):
         loaded(active(project))
 

@@ -91,7 +91,7 @@ def test_the_active_version_is_not_activated_again(project: Project, ada: User, 
     is_accepted, text = send(ada, "versions/2/activate")
 
     assert not is_accepted
-    assert "Version 2 is active already." in text
+    assert "Version 2 is already active." in text
     assert (list_activations(), list_announced()) == (before, [])
 
 

@@ -58,7 +58,7 @@ def test_deleting_takes_the_files_and_leaves_the_rest(project: Project, ada: Use
     gone = browser.post("/api/v1/projects/letters/versions/2/activate")
     assert (gone.status_code, gone.json()["title"]) == (
         409,
-        "Version 2 was deleted; only its run's figures are left.",
+        "Version 2 was deleted. Only the metrics of its run are left.",
     )
 
 

@@ -24,11 +24,14 @@ from tests.worst_day.sentences import API, PAGES, in_child, in_shell, shown, tol
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"PK\x03\x04", "This is a zip file or a spreadsheet. Unpack it, or save it as CSV."),
+        (
+            b"PK\x03\x04",
+            "ZIP files and spreadsheets cannot be imported. Unzip it or save it as CSV.",
+        ),
         (b"", "The file is empty."),
         (
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-            "This is no text. Save it as CSV, TSV, JSON, JSONL or Parquet.",
+            "This is not a text file. Save it as CSV, TSV, JSON, JSONL or Parquet.",
         ),
     ],
 )
@@ -56,7 +59,7 @@ def test_an_unknown_column(day: Day, tmp_path: Path) -> None:
     program = told(upload(day.program, API, path.read_bytes(), mapping=mapping), 422)
     shell = in_shell("import", "letters", str(path), "--text", "title")
 
-    assert page == program == shell == "The file has no column 'title'. It has: id, text."
+    assert page == program == shell == "The file has no column 'title'. Columns: id, text."
     assert day.now == day.before
     # The upload waits for a better choice.
     assert day.browser.post(f"{waiting}/start", data={"text_columns": "text"}).status_code == 303
@@ -86,7 +89,7 @@ def test_a_broken_row_is_reported_in_a_shell(database: str, tmp_path: Path) -> N
 
     assert done.returncode == 0, done.stderr
     assert "2 stored, 0 updated, 0 unchanged, 2 rejected" in done.stdout
-    assert "First rejected: line 3, a quote opens here and is never closed" in done.stdout
+    assert "First rejected: line 3, unclosed quote" in done.stdout
 
 
 def test_a_file_is_imported_in_the_given_encoding(day: Day, tmp_path: Path) -> None:
@@ -100,7 +103,7 @@ def test_a_file_is_imported_in_the_given_encoding(day: Day, tmp_path: Path) -> N
     )
 
     assert "is not valid UTF-8" in unsaid
-    assert wrong == "There is no encoding named 'klingon'."
+    assert wrong == "Unknown encoding: 'klingon'."
     assert day.now == day.before
     assert done.exit_code == 0, done.output
     with read_session() as db:
@@ -123,6 +126,6 @@ def test_a_worker_forgets_uploads_that_nobody_mapped(
 
     work_until(lambda: the_import(old).status == "cancelled")
 
-    assert the_import(old).error == "It was not mapped for a day."
+    assert the_import(old).error == "Expired: the columns were not mapped within 24 hours."
     assert the_import(kept).status == "uploaded"
     assert day.now == day.before

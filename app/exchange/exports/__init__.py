@@ -1,1 +1,1 @@
-"""Files out."""
+"""Export of records, annotations and vectors."""

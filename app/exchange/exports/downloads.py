@@ -1,4 +1,4 @@
-"""Answers that are files: always attachments, never shown in our pages' name."""
+"""File downloads: always sent as attachments, never rendered on our origin."""
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,17 +34,17 @@ def export_response(
         write_export(project, out, format_, with_vectors=with_vectors, rows=rows, filters=filters)
 
     what = "vectors" if with_vectors else rows
-    media_type = MEDIA_TYPES.get(format_, "")  # A format that is none of ours is refused by write.
+    media_type = MEDIA_TYPES.get(format_, "")  # write() rejects unknown formats.
     return file_response(write, f"{project.slug}-{what}.{format_}", media_type)
 
 
 def file_response(
     write: Callable[[BinaryIO], None], name: str, media_type: str
 ) -> StreamingResponse:
-    """What `write` writes, as a download called `name`.
+    """Return what `write` writes as a download named `name`.
 
-    It is written whole to a nameless file first: an error is then an answer and not half a file,
-    and a slow reader holds no transaction open. Raises StorageFull.
+    The file is first written whole to a temporary file: an error then becomes an error response
+    instead of half a file, and a slow client holds no transaction open. Raises StorageFull.
     """
     buffer = TemporaryFile(dir=data_subdir("exports"))  # noqa: SIM115 - _blocks() closes it
     try:
@@ -61,13 +61,13 @@ def file_response(
 
 
 def rejects_response(rejects: Sequence[ImportReject], import_id: int) -> Response:
-    """The rejected rows as CSV: line, column, reason."""
+    """Return the rejected rows as CSV: line, column, reason."""
     rows = ((each.line, each.column or "", each.reason) for each in rejects)
     return csv_response(f"rejects-{import_id}.csv", ["line", "column", "reason"], rows)
 
 
 def _close_quietly(buffer: BinaryIO) -> None:
-    # Closing writes what is left, and meets the same full disk.
+    # Closing flushes the buffer, which can fail on a full disk, too.
     with suppress(OSError):
         buffer.close()
 
@@ -79,7 +79,7 @@ def _measure(buffer: BinaryIO) -> str:
 
 
 def _iterate_blocks(buffer: BinaryIO) -> Iterator[bytes]:
-    """The rest of the file, piece by piece; it is closed at the end, and when nobody reads on."""
+    """Yield the rest of the file in blocks; close it at the end or when the client disconnects."""
     with buffer:
         while block := buffer.read(_BLOCK):
             yield block

@@ -1,4 +1,4 @@
-"""Labels and vectors out, read in one transaction, so that people may go on labeling meanwhile."""
+"""Export labels and vectors from one read transaction, so that labeling can continue."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,9 +32,9 @@ def write_export(
     """Write the project's records, or every annotation, as csv, jsonl or parquet.
 
     with_vectors  Parquet of records only: `vector` of the active version instead of the fields
-    A path is written beside its place and renamed, so it never holds half an export.
+    A path is written to a temporary name and renamed, so it never holds half an export.
 
-    Raises Invalid for what cannot be combined, Conflict while vectors are missing, StorageFull.
+    Raises Invalid for unsupported combinations, Conflict while vectors are missing, StorageFull.
     """
     make_table = _choose_table(format, rows, with_vectors=with_vectors)
     with _open_target(target) as stream, snapshot_session() as db:
@@ -44,7 +44,7 @@ def write_export(
 
 @contextmanager
 def snapshot_session() -> Iterator[Session]:
-    """Every statement sees the same moment; on Postgres that must be asked for."""
+    """Open a session whose statements all see one snapshot; Postgres needs an isolation level."""
     with read_session() as db:
         if db.get_bind().dialect.name == "postgresql":
             db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
@@ -55,13 +55,13 @@ def _choose_table(
     format_: str, rows: str, *, with_vectors: bool
 ) -> Callable[[Session, Project, Filters], ExportTable]:
     if format_ not in FORMATS:
-        raise Invalid(f"The format is one of {', '.join(FORMATS)}.")
+        raise Invalid(f"format must be one of: {', '.join(FORMATS)}.")
     if rows not in get_args(Rows):
-        raise Invalid(f"The rows are one of {', '.join(get_args(Rows))}.")
+        raise Invalid(f"rows must be one of: {', '.join(get_args(Rows))}.")
     if not with_vectors:
         return record_table if rows == "records" else annotation_table
     if format_ != "parquet" or rows != "records":
-        raise Invalid("Vectors are exported as Parquet, one row a record.")
+        raise Invalid("Vectors can only be exported as Parquet with one row per record.")
     return vector_table
 
 

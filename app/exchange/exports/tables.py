@@ -1,4 +1,4 @@
-"""What an export holds: columns, and batches of rows read in one transaction.
+"""Tables of an export: columns, and batches of rows read in one transaction.
 
 Columns of records: id (the external id), text, label, label_source (single, page, import or rule;
 with an empty label: "none of these"), suggestion, suggestion_score, then the fields. A field that
@@ -24,6 +24,7 @@ from app.search.suggestions import NONE, Suggestions
 from app.search.vectors import load_vectors
 from app.search.versions import find_active_version
 from app.storage import CorruptFile
+from app.web.wording import format_count
 
 BATCH = 1000
 CellKind = Literal["text", "labels", "whole", "number", "vector", "any"]
@@ -58,7 +59,7 @@ ANNOTATION_COLUMNS: dict[str, CellKind] = {
 
 @dataclass(frozen=True)
 class ExportTable:
-    """Columns with what they hold, and the rows in batches; read them inside the transaction."""
+    """Columns with their types, and the rows in batches; read them inside the transaction."""
 
     columns: dict[str, CellKind]
     batches: Iterator[Batch]
@@ -66,7 +67,7 @@ class ExportTable:
 
 
 def record_table(db: Session, project: Project, filters: Filters) -> ExportTable:
-    """One row a record, with its fields."""
+    """Return one row per record, with its fields."""
     fields = {name: _column_name(name) for name in _list_field_names(db, project.id, filters)}
     suggestions = _load_suggestions(db, project.id)
     columns = RECORD_COLUMNS | dict.fromkeys(fields.values(), "any")
@@ -79,12 +80,13 @@ def record_table(db: Session, project: Project, filters: Filters) -> ExportTable
 
 
 def vector_table(db: Session, project: Project, filters: Filters) -> ExportTable:
-    """One row a record, with its vector of the active version in place of its fields.
+    """Return one row per record, with its vector by the active version instead of its fields.
 
     Raises Conflict while records still lack their vector.
     """
     if missing := count_missing(db, project):
-        raise Conflict(f"{missing:,} records have no vector yet. Export again once they are done.")
+        records = format_count(missing, "record")
+        raise Conflict(f"Not embedded yet: {records}. Try again when embedding has finished.")
     loaded = _open_active_version(db, project.id)
     if loaded is None:
         raise NotIndexed
@@ -100,7 +102,7 @@ def vector_table(db: Session, project: Project, filters: Filters) -> ExportTable
 
 
 def annotation_table(db: Session, project: Project, filters: Filters) -> ExportTable:
-    """One row an annotation, withdrawn ones too, with where it came from."""
+    """Return one row per annotation, withdrawn ones included, with its origin."""
     batches = _annotation_batches(db, project.id, filters)
     return ExportTable(ANNOTATION_COLUMNS, batches, project.is_multi_label)
 
@@ -123,7 +125,7 @@ def _open_active_version(db: Session, project_id: int) -> LoadedVersion | None:
 
 
 def _load_suggestions(db: Session, project_id: int) -> Suggestions:
-    """Those of the active version, or none: what people said can always be taken away."""
+    """Load the active version's suggestions; none if missing, so labels can still be exported."""
     try:
         loaded = _open_active_version(db, project_id)
     except (NotIndexed, CorruptFile):

@@ -1,4 +1,4 @@
-"""Sheets to bytes: CSV, JSONL and Parquet, a batch at a time."""
+"""Write export tables as CSV, JSONL and Parquet, one batch at a time."""
 
 import csv
 import json
@@ -26,9 +26,9 @@ _TYPES: dict[CellKind, Any] = {
 
 
 def write_csv(table: ExportTable, target: BinaryIO) -> None:
-    """UTF-8 with a header; cells that a spreadsheet would run carry an apostrophe."""
+    """Write UTF-8 with a header; formulas get a leading apostrophe."""
     text = TextIOWrapper(target, encoding="utf-8", newline="", write_through=False)
-    # CRLF, as RFC 4180 says; with "\n" alone Python would leave a bare "\r" in a cell unquoted.
+    # CRLF (RFC 4180); with "\n" alone Python would leave a bare "\r" in a cell unquoted.
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([escape_formula(name) for name in table.columns])
     for batch in table.batches:
@@ -41,7 +41,7 @@ def write_csv(table: ExportTable, target: BinaryIO) -> None:
 
 
 def write_jsonl(table: ExportTable, target: BinaryIO) -> None:
-    """One object a line, UTF-8; fields keep their types, several labels are a list."""
+    """Write one object per line, UTF-8; fields keep their types, several labels are a list."""
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     for batch in table.batches:
         for row in batch:
@@ -52,7 +52,7 @@ def write_jsonl(table: ExportTable, target: BinaryIO) -> None:
 
 
 def write_parquet(table: ExportTable, target: BinaryIO) -> None:
-    """One row group a batch; fields are text, vectors list<float32>."""
+    """Write one row group per batch; fields are text, vectors list<float32>."""
     schema = pyarrow.schema([(name, _TYPES[kind]) for name, kind in table.columns.items()])
     with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
         for batch in table.batches:

@@ -1,1 +1,1 @@
-"""Files in: formats, rows, mapping, storing."""
+"""Import of files: formats, rows, column mapping, storing."""

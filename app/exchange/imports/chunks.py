@@ -1,4 +1,4 @@
-"""One import, chunk by chunk: each is stored whole, with its counts, in one short transaction."""
+"""Store an import in chunks, each with its counts in one short transaction."""
 
 import time
 import uuid
@@ -29,15 +29,15 @@ from app.models.enums import ImportStatus
 REJECTS_KEPT = 10_000
 MOST_ROWS = 2_000_000
 _ATTEMPTS = 3
-# How long rows are read between two looks whether the import was cancelled.
+# Seconds between checks whether the import was cancelled.
 LOOK_SECONDS = 0.5
 Items = list[ParsedRecord | Reject]
 
 
 def search(import_row: Import, project: Project, path: Path, mapping: Mapping) -> Repeats:
-    """Read the whole file once: how many rows it has, and which do not agree with each other.
+    """Read the whole file once: count its rows and find those that contradict each other.
 
-    Raises Unreadable where it cannot be read to its end, or has no rows or too many.
+    Raises Unreadable if it cannot be read completely, or has no rows or too many.
     """
     if import_row.format == "parquet":
         _check_number(count_in_child(path, MOST_ROWS, lambda: is_cancelled(import_row.id)))
@@ -51,7 +51,7 @@ def search(import_row: Import, project: Project, path: Path, mapping: Mapping) -
 
 
 def begin_import(import_id: int) -> None:
-    """Mark the import running. Raises JobCancelled where it was stopped before."""
+    """Mark the import as running. Raises JobCancelled if it was cancelled before."""
     with write_session() as db:
         row = _lock_import(db, import_id)
         row.status = ImportStatus.RUNNING
@@ -59,7 +59,7 @@ def begin_import(import_id: int) -> None:
 
 
 def open_voice(import_id: int, n_rows: int, mapping: Mapping) -> LabelAuthor | None:
-    """Note how many rows there are, and open the one act that the file's labels belong to."""
+    """Store the number of rows, and create the action that the file's labels belong to."""
     with write_session() as db:
         row = _lock_import(db, import_id)
         row.n_rows = n_rows
@@ -78,7 +78,7 @@ def iterate_chunks(
     repeats: Repeats,
     throttle: WriteThrottle,
 ) -> Iterator[Items]:
-    """What is left of the file, from the first row that was not yet read."""
+    """Yield the rest of the file in chunks, from the first row that was not yet read."""
     left = enumerate(
         _items(import_row, project, path, mapping, import_row.n_read), import_row.n_read
     )
@@ -91,7 +91,7 @@ def iterate_chunks(
 
 
 def is_cancelled(import_id: int) -> bool:
-    """Whether somebody stopped the import."""
+    """Return whether the import was cancelled."""
     with read_session() as db:
         return (
             db.scalar(select(Import.status).where(Import.id == import_id)) == ImportStatus.CANCELLED
@@ -106,7 +106,7 @@ def store_chunk(
     author: LabelAuthor | None,
     throttle: WriteThrottle,
 ) -> None:
-    """Store these rows and count them, all or nothing. `labels` grows by the names they bring."""
+    """Store and count these rows, all or nothing. Their new label names are added to `labels`."""
     items = [item for item in chunk if isinstance(item, ParsedRecord)]
     rejects = [item for item in chunk if isinstance(item, Reject)]
     if author is not None:
@@ -127,7 +127,7 @@ def store_chunk(
 
 
 def finish_import(import_id: int) -> None:
-    """Mark the import as succeeded. Raises Unreadable where every row was rejected."""
+    """Mark the import as succeeded. Raises Unreadable if every row was rejected."""
     with write_session() as db:
         row = _lock_import(db, import_id)
         if row.n_read == row.n_rejected:
@@ -168,7 +168,7 @@ def _read_rows(
 
 
 def _watched(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row | Reject]:
-    """The rows. Raises JobCancelled soon after the import was cancelled."""
+    """Yield the rows. Raises JobCancelled soon after the import was cancelled."""
     look_at = time.monotonic() + LOOK_SECONDS
     for row in import_row:
         if time.monotonic() >= look_at:
@@ -179,7 +179,7 @@ def _watched(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row
 
 
 def _open_action(db: Session, row: Import) -> UserAction:
-    # With chance in it: a program's own keys may look like "import-1".
+    # With a random part: API clients may use keys such as "import-1".
     key = f"import-{row.id}-{uuid.uuid4().hex}"
     action = UserAction(project_id=row.project_id, user_id=row.user_id, kind="import", key=key)
     db.add(action)

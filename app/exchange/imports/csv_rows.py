@@ -23,7 +23,7 @@ from app.exchange.imports.parsed_rows import (
 )
 
 DELIMITERS = (",", ";", "\t", "|")
-# Python's own limit of 131,072 characters for a cell is far below our 1 MB for a text.
+# Python's limit of 131,072 characters per cell is far below our 1 MB per text.
 csv.field_size_limit(LONGEST_PIECE)
 # The longest text allowed, were it made of nothing but line ends, has so many.
 MOST_LINES_OF_ROW = LONGEST_TEXT
@@ -40,7 +40,7 @@ _SAMPLE_ROWS = 30
 
 
 class _RowTooLong(csv.Error):
-    """The row has more lines or characters than one may have."""
+    """The row exceeds the limit of lines or characters."""
 
 
 class Lines:
@@ -80,13 +80,13 @@ class Lines:
         return line
 
     def begin_row(self) -> None:
-        """Note that the next line is a row's first."""
+        """Mark the next line as the first of a row."""
         self._of_row.clear()
         self._cost += self._cost_of_row
         self._cost_of_row = 0
 
     def go_back(self) -> None:
-        """Have all lines of the row but its first read again. Raises Unreadable for the cost."""
+        """Reread all lines of the row but its first. Raises Unreadable if that costs too much."""
         first, *others = self._of_row or [""]
         if not others and len(first) > LONGEST_PIECE:
             self._skip_rest_of(first)
@@ -97,8 +97,8 @@ class Lines:
         n_once = self._cost + self._cost_of_row - self._cost_again
         if self._cost_again > 2 * max(0, n_once) + FREE_COST:
             raise Unreadable(
-                f"The quotes of the file do not match: {self._n_rejected:,} rows up to line "
-                f"{self.number:,} open one that is not closed. Mend them and import the file again."
+                f"Unbalanced quotes: {self._n_rejected:,} rows up to line "
+                f"{self.number:,} have an unclosed quote. Fix them and import the file again."
             )
 
     def _skip_rest_of(self, line: str) -> None:
@@ -109,7 +109,7 @@ class Lines:
 def csv_cells(
     stream: Iterable[str] | Lines, delimiter: str
 ) -> Iterator[tuple[int, list[str]] | Reject]:
-    """Every row that is not blank: its first line's number, from 1, and its cells."""
+    """Yield each row that is not blank: its first line's number, from 1, and its cells."""
     lines = stream if isinstance(stream, Lines) else Lines(stream)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -133,9 +133,9 @@ def csv_cells(
 def csv_rows(
     stream: Iterable[str] | Lines, delimiter: str, columns: list[str]
 ) -> Iterator[Row | Reject]:
-    """The rows below the header.
+    """Yield the rows below the header.
 
-    Empty cells beyond the header are nothing, and cells that a row lacks at its end are empty.
+    Empty cells beyond the header are ignored, and missing cells at the end are empty.
     After a row with a broken quote, only a row as wide as the header shows that rows are whole
     again: the lines of a torn cell must not be taken for short rows.
     """
@@ -152,18 +152,18 @@ def csv_rows(
         line, cells = row
         is_torn = is_torn and len(cells) != n_cells
         if (fitted := _fitted(cells, n_cells, is_torn=is_torn)) is None:
-            yield Reject(line, None, f"{len(cells):,} cells where the header has {n_cells:,}")
+            yield Reject(line, None, f"{len(cells):,} cells, but the header has {n_cells:,}")
         else:
             yield Row(line, dict(zip(columns[:MOST_COLUMNS], map(clean, fitted), strict=False)))
 
 
 def is_own_export(columns: list[str]) -> bool:
-    """Whether the columns are those of one of our exports."""
+    """Return whether the columns are those of one of our exports."""
     return set(columns) >= _OWN_COLUMNS
 
 
 def _fitted(cells: list[str], n_cells: int, *, is_torn: bool) -> list[str] | None:
-    """The cells, as many as the header has; None where they are too many or too few."""
+    """Return as many cells as the header has; None if there are too many or too few."""
     if len(cells) > n_cells:
         return None if any(cells[n_cells:]) else cells[:n_cells]
     if len(cells) < n_cells:
@@ -173,20 +173,20 @@ def _fitted(cells: list[str], n_cells: int, *, is_torn: bool) -> list[str] | Non
 
 
 def noted_delimiter(sample: str) -> str:
-    """The delimiter that the first line of the file names, as in sep=; or an empty text."""
+    """Return the delimiter that the first line names, as in "sep=;", or an empty string."""
     noted = _DELIMITER_NOTE.match(sample.partition("\n")[0])
     return noted[1] if noted else ""
 
 
 def find_delimiter(sample: str, preferred: str = ",") -> str:
-    """The delimiter that cuts most of the sample's rows into the same number (> 1) of cells."""
+    """Return the delimiter that splits most sampled rows into the same number (> 1) of cells."""
     shapes = {delimiter: _measure_shape(sample, delimiter) for delimiter in DELIMITERS}
     best = max(DELIMITERS, key=lambda each: (*shapes[each], each == preferred))
     return best if shapes[best][1] > 1 else preferred
 
 
 def unescape_formula(cell: str) -> str:
-    """The cell as it was before an export put an apostrophe before what looked like a formula."""
+    """Remove the apostrophe that an export put before a formula."""
     return cell[1:] if cell[:1] == "'" and QUOTED_FORMULA.match(cell) else cell
 
 
@@ -207,10 +207,10 @@ def _reason(error: csv.Error) -> str:
     if isinstance(error, _RowTooLong):
         return (
             f"the row has more than {LONGEST_PIECE:,} characters or {MOST_LINES_OF_ROW:,} lines, "
-            "or its quote is never closed"
+            "or an unclosed quote"
         )
     if "field larger" in str(error):
-        return f"a cell is longer than {LONGEST_PIECE:,} characters, or its quote is never closed"
+        return f"a cell is longer than {LONGEST_PIECE:,} characters, or has an unclosed quote"
     if "unexpected end" in str(error):
-        return "a quote opens here and is never closed"
-    return "a quote is not closed, or something follows a closing quote in the same cell"
+        return "unclosed quote"
+    return "unclosed quote, or text after a closing quote in the same cell"

@@ -1,4 +1,4 @@
-"""Bytes to characters, without ever guessing silently."""
+"""Detect text encodings; never guess silently."""
 
 import codecs
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OFFERED = ("utf-8", "cp1252", "latin-1", "utf-16")
 
 @dataclass(frozen=True)
 class DetectedEncoding:
-    """The encoding a file is in; with a `problem`, the one that it claims and does not keep to."""
+    """The encoding of a file; with a `problem`, one that the file does not fully comply with."""
 
     name: str
     problem: str = ""
@@ -28,7 +28,7 @@ class DetectedEncoding:
 
 
 def detect_encoding(path: Path) -> DetectedEncoding:
-    """UTF-8 or UTF-16 by its byte order mark, else strict UTF-8, else a problem and a guess."""
+    """Detect UTF-8 or UTF-16 by byte order mark, else strict UTF-8, else a problem and a guess."""
     with path.open("rb") as stream:
         head = stream.read(SAMPLE)
     for mark, name in BYTE_ORDER_MARKS.items():
@@ -41,7 +41,7 @@ def detect_encoding(path: Path) -> DetectedEncoding:
 
 
 def open_text(path: Path, encoding: str) -> TextIOWrapper:
-    """The file's characters, line ends as they are.
+    """Open the file as text with unchanged line ends.
 
     Bytes that are not UTF-8 become lone surrogates, so that only their own row is rejected.
     """
@@ -50,7 +50,7 @@ def open_text(path: Path, encoding: str) -> TextIOWrapper:
 
 
 def is_text_encoding(encoding: str) -> bool:
-    """Whether it is the name of a text encoding that we can read."""
+    """Return whether this names a text encoding that we can read."""
     try:
         return codecs.lookup(encoding)._is_text_encoding
     except (LookupError, ValueError):
@@ -96,7 +96,7 @@ def _guess_encoding(path: Path, bad: int) -> DetectedEncoding:
         best = from_bytes(stream.read(SAMPLE)).best()
     guess = best.encoding if best and best.encoding != "ascii" else "cp1252"
     problem = (
-        f"Line {line:,} is not valid UTF-8 (byte {bad:,} of the file). It may be {guess}: "
-        "choose the file's encoding, or stay with utf-8 to have such rows rejected."
+        f"Line {line:,} is not valid UTF-8 (byte {bad:,} of the file). It may be {guess}. "
+        "Choose the encoding of the file, or choose utf-8 to reject such rows."
     )
     return DetectedEncoding("utf-8", problem, list(dict.fromkeys([guess, *OFFERED])))

@@ -1,8 +1,8 @@
-"""What a file says about labels: in whose name, and how it joins what was said before.
+"""Labels of imported files: their author, and how they combine with earlier annotations.
 
-Decision: labels of a new record go straight into its consensus, for nobody else can have spoken
-about it; those of a record that was there are settled with everything said before. What people
-said by hand outweighs every file.
+Decision: labels of a new record become its consensus directly, since nobody else can have labeled
+it; those of an existing record are combined with all earlier annotations. Manual annotations
+outweigh every file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ LabelsByRecord = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True)
 class LabelAuthor:
-    """In whose name a file speaks. user_id None: the operator; action_id: what undo takes back."""
+    """The author of a file's labels. user_id None: command line; action_id: the action to undo."""
 
     user_id: int | None
     action_id: int
@@ -37,9 +37,9 @@ class LabelAuthor:
 def ensure_labels(
     project_id: int, names: Iterable[str], by_id: int | None, known: dict[str, int]
 ) -> None:
-    """Bring the id of every named label into `known`, by name_key.
+    """Add the id of every named label to `known`, by name_key.
 
-    Labels that the project lacks are added in the order in which the names first occur.
+    Labels that the project lacks are created in the order in which the names first occur.
     Opens transactions of its own, each short, however many labels a file brings.
     """
     wanted: dict[str, str] = {}
@@ -73,7 +73,7 @@ def _add_batch(
 def load_earlier_labels(
     db: Session, record_ids: list[int], author: LabelAuthor
 ) -> dict[int, frozenset[int]]:
-    """What the newest file of the same user said about each record: label ids."""
+    """Load the label ids of each record from the newest file of the same user."""
     rows = db.execute(
         select(Annotation.record_id, Annotation.action_id, Annotation.label_id).where(
             Annotation.record_id.in_(record_ids),
@@ -104,7 +104,7 @@ def label_new_records(
 def label_existing_records(
     db: Session, project_id: int, labels_by_record: LabelsByRecord, author: LabelAuthor
 ) -> None:
-    """Label records that people may have spoken about: record id → label ids."""
+    """Label records that may already have annotations: record id → label ids."""
     _insert_annotations(
         db, project_id, _reconcile_earlier_rows(db, labels_by_record, author), author
     )
@@ -151,9 +151,9 @@ def _insert_consensus(
 def _reconcile_earlier_rows(
     db: Session, labels_by_record: LabelsByRecord, author: LabelAuthor
 ) -> dict[int, frozenset[int]]:
-    """The labels still to be said, after this same file's earlier rows were brought in line.
+    """Return the labels still to store, after updating those of the same file's earlier rows.
 
-    Within one act a label is said of a record once: the later row withdraws or restores it.
+    Within one action a label is stored once per record: a later row withdraws or restores it.
     """
     remaining = {record_id: set(labels) for record_id, labels in labels_by_record.items()}
     earlier = db.scalars(

@@ -1,4 +1,4 @@
-"""Which format a file is in, and its rows, whatever the format."""
+"""Detect the format of a file and read its rows."""
 
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -31,24 +31,24 @@ from app.exchange.imports.parsed_rows import (
     column_names,
 )
 
-# Columns of JSON are the keys of so many first objects.
+# JSON columns are the keys of this many first objects.
 _MAX_SAMPLED_OBJECTS = 200
 _UNREADABLE_MAGIC = {
-    b"PK\x03\x04": "This is a zip file or a spreadsheet. Unpack it, or save it as CSV.",
-    b"\x1f\x8b": "This file is compressed. Unpack it first.",
-    b"BZh": "This file is compressed. Unpack it first.",
-    b"\xfd7zXZ": "This file is compressed. Unpack it first.",
-    b"(\xb5/\xfd": "This file is compressed. Unpack it first.",
-    b"%PDF": "This is a PDF. Save its table as CSV.",
-    b"\xd0\xcf\x11\xe0": "This is an old spreadsheet. Save it as CSV.",
+    b"PK\x03\x04": "ZIP files and spreadsheets cannot be imported. Unzip it or save it as CSV.",
+    b"\x1f\x8b": "Compressed files cannot be imported. Decompress it first.",
+    b"BZh": "Compressed files cannot be imported. Decompress it first.",
+    b"\xfd7zXZ": "Compressed files cannot be imported. Decompress it first.",
+    b"(\xb5/\xfd": "Compressed files cannot be imported. Decompress it first.",
+    b"%PDF": "PDF files cannot be imported. Save the table as CSV.",
+    b"\xd0\xcf\x11\xe0": "Spreadsheets cannot be imported. Save it as CSV.",
 }
 
 
 def detect_format(path: Path, name: str, *, encoding: str = "", delimiter: str = "") -> Source:
-    """How the file is to be read, judged by its bytes first and its name second.
+    """Detect the file's format, encoding, delimiter and columns from its bytes, then its name.
 
-    encoding, delimiter  what a person chose; empty: found out
-    Raises Unreadable with a sentence for files that are empty or nothing we read.
+    encoding, delimiter  the user's choice; empty: detect
+    Raises Unreadable for empty and unsupported files.
     """
     with path.open("rb") as opened:
         head = opened.read(SAMPLE)
@@ -61,12 +61,12 @@ def detect_format(path: Path, name: str, *, encoding: str = "", delimiter: str =
         if head.startswith(magic):
             raise Unreadable(sentence)
     if encoding and not is_text_encoding(encoding):
-        raise Unreadable(f"There is no encoding named {encoding[:40]!r}.")
+        raise Unreadable(f"Unknown encoding: {encoding[:40]!r}.")
     return _detect_text_format(path, name.lower(), encoding, delimiter)
 
 
 def read_rows(path: Path, source: Source, start: int = 0) -> Iterator[Row | Reject]:
-    """The file's rows and rejected rows from number `start` on, counted from 0, blank ones not."""
+    """Yield the file's rows and rejects from row `start` on (from 0, blank rows not counted)."""
     return islice(_all_rows(path, source), start, None)
 
 
@@ -79,7 +79,7 @@ def _all_rows(path: Path, source: Source) -> Iterator[Row | Reject]:
             yield from _text_rows(stream, source)
         except UnicodeError as error:
             raise Unreadable(
-                f"The file is not {source.encoding}. Choose another encoding."
+                f"The file is not valid {source.encoding}. Choose another encoding."
             ) from error
 
 
@@ -93,17 +93,19 @@ def _text_rows(stream: TextIOWrapper, source: Source) -> Iterator[Row | Reject]:
 
 def _detect_text_format(path: Path, name: str, encoding: str, delimiter: str) -> Source:
     detected = detect_encoding(path)
-    # A chosen utf-8 must still step over the byte order mark that is there.
+    # A chosen utf-8 must still skip a byte order mark.
     if encoding and not (encoding == "utf-8" and detected.name == "utf-8-sig"):
         detected = DetectedEncoding(encoding, "", detected.offered)
     try:
         with open_text(path, detected.name) as stream:
             sample = stream.read(SAMPLE)
     except UnicodeError as error:
-        raise Unreadable(f"The file is not {detected.name}. Choose another encoding.") from error
-    # A picture, say, or a workbook: a file of text has a first line that can be read.
+        raise Unreadable(
+            f"The file is not valid {detected.name}. Choose another encoding."
+        ) from error
+    # Binary files, such as images: the first line of a text file is printable.
     if detected.problem and "\0" in sample and not sample.partition("\n")[0].strip().isprintable():
-        raise Unreadable("This is no text. Save it as CSV, TSV, JSON, JSONL or Parquet.")
+        raise Unreadable("This is not a text file. Save it as CSV, TSV, JSON, JSONL or Parquet.")
     kind = _choose_text_format(sample, name)
     if kind == "csv":
         tab = "\t" if name.endswith((".tsv", ".tab")) else ","

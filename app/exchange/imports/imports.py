@@ -1,8 +1,8 @@
-"""An import from the upload to its end: received, mapped, queued, carried out in small chunks.
+"""The lifecycle of an import: uploaded, mapped, queued, stored in small chunks.
 
 Decision: each chunk's records, labels, rejects and counts are one short transaction, and `n_read`
-moves in it. A killed import goes on at the row after the last chunk that was stored: nothing is
-lost, nothing is stored twice. The file is deleted once the import has ended well.
+advances in it. A killed import resumes after the last stored chunk: nothing is
+lost, nothing is stored twice. The file is deleted when the import has succeeded.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class ReceivedFile:
 
 
 def find_import(db: Session, project_id: int, import_id: int) -> Import:
-    """The import. Raises NotFound when it is unknown or another project's."""
+    """Return the import. Raises NotFound if it is unknown or belongs to another project."""
     import_row = db.scalar(
         select(Import).where(Import.project_id == project_id, Import.id == import_id)
     )
@@ -63,22 +63,22 @@ def receive_import(
     *,
     n_searched: int = 0,
 ) -> Import:
-    """Keep a copy of the file under the data folder, to be mapped next; nothing is stored yet.
+    """Copy the file to the data folder, to be mapped next; no records are stored yet.
 
     A file of which no row can be read makes a failed import. So does one whose first n_searched
     rows are all of it, and none of them can be stored by the suggested mapping.
-    Raises TooLarge, StorageFull, and Unreadable where the file is none of our formats.
+    Raises TooLarge, StorageFull, and Unreadable for unsupported formats.
     """
     is_multi = project.is_multi_label
     received = receive_file(file_name, source, is_multi_label=is_multi, n_searched=n_searched)
-    # The database is first touched here, so no lock was held while the file came in.
+    # The database is first used here, so no lock is held during the upload.
     return add_import(db, project, user_id, received)
 
 
 def receive_file(
     file_name: str, source: BinaryIO | Path, *, is_multi_label: bool, n_searched: int = 0
 ) -> ReceivedFile:
-    """Keep a copy of the file, and look into it; no row names it yet. Raises as receive() does."""
+    """Copy and preview the file, without a database row. Raises what receive_import() raises."""
     name = clean_file_name(file_name)
     path = save_upload(source)
     try:
@@ -92,7 +92,7 @@ def receive_file(
 def add_import(
     db: Session, project: Project, user_id: int | None, received: ReceivedFile
 ) -> Import:
-    """The row of a file that was taken in: failed where nothing of it can be stored."""
+    """Add the row of a received file; it is failed if no record can be stored."""
     preview = received.preview
     import_row = Import(
         project_id=project.id,
@@ -122,7 +122,7 @@ def preview_import(
     delimiter: str = "",
     n_searched: int = 0,
 ) -> Preview:
-    """The first rows of the import's file. Raises Unreadable, or Conflict once the file is gone."""
+    """Preview the import's file. Raises Unreadable, or Conflict once the file was deleted."""
     try:
         return preview_file(
             upload_path(import_row),
@@ -134,14 +134,14 @@ def preview_import(
             is_cancelled=lambda: is_cancelled(import_row.id),
         )
     except Unreadable:
-        # The child that read the file was ended because of it.
+        # Cancelling ended the child process that read the file.
         if is_cancelled(import_row.id):
             raise Conflict("This import was cancelled.") from None
         raise
 
 
 def queue_import(db: Session, import_row: Import, mapping: Mapping) -> Import:
-    """Queue the import with this mapping; the worker carries it out.
+    """Queue the import with this mapping for the worker.
 
     Raises Invalid for a column that the file lacks, Unreadable, or Conflict once it has begun.
     """
@@ -150,7 +150,7 @@ def queue_import(db: Session, import_row: Import, mapping: Mapping) -> Import:
     if preview.source.problem and not mapping.encoding:
         raise Unreadable(preview.source.problem)
     if mapping.answer_column is None and preview.mapping is not None:
-        # An empty name is kept, too: whoever sees the mapping later sees that it was looked for.
+        # An empty name is stored, too: it records that an answer column was looked for.
         found_column = preview.mapping.answer_column or ""
         mapping = mapping.model_copy(update={"answer_column": found_column})
     queued = db.execute(
@@ -159,12 +159,12 @@ def queue_import(db: Session, import_row: Import, mapping: Mapping) -> Import:
         .values(status=ImportStatus.QUEUED, mapping=mapping.model_dump())
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("This import was started before.")
+        raise Conflict("This import has already been started.")
     return find_import(db, import_row.project_id, import_row.id)
 
 
 def retry_import(db: Session, import_row: Import) -> None:
-    """Queue a failed or cancelled import once more: it goes on after its last stored row."""
+    """Queue a failed or cancelled import again: it resumes after its last stored row."""
     upload_path(import_row)
     queued = db.execute(
         update(Import)
@@ -177,24 +177,24 @@ def retry_import(db: Session, import_row: Import) -> None:
         )
     )
     if queued.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("Only an import that failed or was cancelled can be tried again.")
+        raise Conflict("Only failed or cancelled imports can be retried.")
 
 
 def cancel(db: Session, import_row: Import) -> None:
-    """Stop the import at the next chunk, or never begin it; what is stored stays."""
+    """Cancel the import before the next chunk; rows stored so far are kept."""
     stopped = db.execute(
         update(Import)
         .where(Import.id == import_row.id, Import.status.in_(UNFINISHED))
         .values(status=ImportStatus.CANCELLED, finished_at=utc_now())
     )
     if stopped.rowcount != 1:  # type: ignore[attr-defined]
-        raise Conflict("This import has ended already.")
+        raise Conflict("This import has already finished.")
 
 
 def run_import(import_id: int) -> None:
-    """Store what is left of the file. Safe to repeat at any moment; ends succeeded.
+    """Store the rest of the file and mark the import as succeeded. Safe to repeat at any time.
 
-    Raises JobCancelled once somebody cancelled it, Unreadable or StorageFull when it cannot go on.
+    Raises JobCancelled when it was cancelled, Unreadable or StorageFull when it cannot continue.
     """
     with read_session() as db:
         import_row = db.get_one(Import, import_id)
@@ -206,7 +206,7 @@ def run_import(import_id: int) -> None:
     try:
         _store_rows(import_row, project, path, mapping)
     except Unreadable:
-        # A child process that reads for a cancelled import is ended, and the file seems unreadable.
+        # Cancelling ends the child process that reads, so the file seems unreadable.
         if is_cancelled(import_id):
             raise JobCancelled from None
         raise
@@ -228,7 +228,7 @@ STEPS = (("store", run_import),)
 
 
 def mark_failed(import_id: int, sentence: str) -> None:
-    """Write down why the import ended; it may be tried again."""
+    """Mark the import as failed with this error; it can be retried."""
     with write_session() as db:
         db.execute(
             update(Import)

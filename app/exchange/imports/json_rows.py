@@ -42,7 +42,7 @@ def _build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         [(duplicate, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise _RejectedJson(f"the key {duplicate[:60]!r} is given twice")
+        raise _RejectedJson(f"duplicate key {duplicate[:60]!r}")
     return found
 
 
@@ -53,13 +53,13 @@ def _reject_constant(_name: str) -> None:
 def _parse_float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _RejectedJson(f"the number {digits[:20]} is too large")
+        raise _RejectedJson(f"number out of range: {digits[:20]}")
     return number
 
 
 def _parse_int(digits: str) -> int:
     if len(digits) > _LONGEST_INTEGER:
-        raise _RejectedJson(f"a number of {len(digits):,} digits is too long")
+        raise _RejectedJson(f"number too long: {len(digits):,} digits")
     return int(digits)
 
 
@@ -72,7 +72,7 @@ _DECODER = json.JSONDecoder(
 
 
 def json_lines(stream: TextIOWrapper) -> Iterator[Row | Reject]:
-    """One object a line; blank lines are no rows."""
+    """Yield one object per line; skip blank lines."""
     line = 0
     while piece := stream.readline(LONGEST_PIECE):
         line += 1
@@ -84,10 +84,12 @@ def json_lines(stream: TextIOWrapper) -> Iterator[Row | Reject]:
 
 
 def json_array(stream: TextIOWrapper) -> Iterator[Row | Reject]:
-    """The objects of the first array: the file's own, or the one under its first key."""
+    """Yield the objects of the top-level array, or of the array under the first key."""
     buffer = _Buffer(stream)
     if not (start := _ARRAY.match(buffer.first)):
-        yield Reject(1, None, "the file is neither a list of objects nor one object a line")
+        yield Reject(
+            1, None, "the file must be a JSON array of objects or have one object per line"
+        )
         return
     buffer.consume(start.end())
     while True:
@@ -97,12 +99,12 @@ def json_array(stream: TextIOWrapper) -> Iterator[Row | Reject]:
         line = buffer.line
         piece = buffer.take_piece()
         if piece is None:
-            yield Reject(line, None, "the file ends, or stops being JSON, in this object")
+            yield Reject(line, None, "the object is incomplete or not valid JSON")
             return
         if piece:
             yield _decode(piece, line)
         else:
-            yield Reject(line, None, f"it is longer than {LONGEST_PIECE:,} characters")
+            yield Reject(line, None, f"the object is longer than {LONGEST_PIECE:,} characters")
 
 
 class _Buffer:
@@ -216,11 +218,11 @@ def _decode(piece: str, line: int) -> Row | Reject:
     except json.JSONDecodeError as error:
         return Reject(line, None, f"not valid JSON at character {error.pos + 1:,}: {error.msg}")
     except UnicodeEncodeError:
-        return Reject(line, None, "a name in it is not made of characters")
+        return Reject(line, None, "a field name contains invalid characters")
     except RecursionError:
         return Reject(line, None, f"nested deeper than {MAX_DEPTH} levels")
     if not isinstance(found, dict):
-        return Reject(line, None, "not an object with named values")
+        return Reject(line, None, "not a JSON object")
     if len(found) > MOST_COLUMNS:
         found = dict(list(found.items())[:MOST_COLUMNS])
     return Row(line, dict(zip(column_names(list(found)), found.values(), strict=True)))

@@ -1,4 +1,4 @@
-"""Which column of a file means what."""
+"""Column mapping of a file."""
 
 import re
 from collections.abc import Mapping as Cells
@@ -51,20 +51,20 @@ _TEXTS = (
     "input",
 )
 _TITLES = ("title", "headline", "subject", "heading")
-# What our own exports add beside id, text, label and the fields: not fields themselves.
+# Columns that our exports add to id, text, label and the fields; not imported as fields.
 OWN_COLUMNS = ("label_source", "suggestion", "suggestion_score", "vector")
 
 
 class Mapping(StrictModel):
-    """How a row becomes a record. Columns that are not named here are kept as fields.
+    """How a row becomes a record. Columns that are not named here are stored as fields.
 
     text_template    such as "{Title}. {Description}"; empty: the text columns joined by ". ".
                      What joins an empty part to the others is left out with it
     answer_column    in which an annotation tool says whether the label holds, such as Prodigy's
                      answer; None: found by its name and first values; empty: there is none
-    label_separator  between the labels of one cell, in a multi-label project
+    label_separator  separates the labels of one cell in a multi-label project
     left_out         columns that are not kept
-    encoding, delimiter  of the file, where a person chose them; empty: found out
+    encoding, delimiter  the user's choice; empty: detect
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,27 +82,29 @@ class Mapping(StrictModel):
     @field_validator("*")
     @classmethod
     def refuse_nul(cls, value: Any) -> Any:
-        """No database holds a NUL character in what is written down of an import."""
+        """Refuse NUL characters, which Postgres cannot store."""
         if any("\0" in each for each in (value if isinstance(value, list) else [value or ""])):
-            raise ValueError("a NUL character cannot be part of it")
+            raise ValueError("must not contain NUL characters")
         return value
 
     def require_columns(self, columns: list[str]) -> Self:
-        """Itself, if the file has all that it names. Raises Invalid."""
+        """Return self if the file has all named columns. Raises Invalid."""
         holes = _HOLE.findall(self.text_template)
         named = [*self.text_columns, self.id_column, self.label_column, *holes]
         for name in [*named, self.answer_column or None]:
             if name is not None and name not in columns:
                 listed = ", ".join(columns[:20]) + (", …" if len(columns) > 20 else "")
-                raise Invalid(f"The file has no column {name[:200]!r}. It has: {listed}.")
+                raise Invalid(f"The file has no column {name[:200]!r}. Columns: {listed}.")
         if self.text_template and not holes:
-            raise Invalid("The template names no column: write one in braces, as in {title}.")
+            raise Invalid(
+                "The template names no column. Write a column name in braces, such as {title}."
+            )
         if self.id_column is not None and self.id_column == self.label_column:
-            raise Invalid("The id and the label cannot come from the same column.")
+            raise Invalid("Choose different columns for the id and the label.")
         return self
 
     def compose_text(self, cells: Cells[str, str]) -> str:
-        """The record's text; `cells` holds the text columns and those of the template."""
+        """Compose the record's text; `cells` holds the text columns and those of the template."""
         if self.text_template:
             has_any = any(cells.get(name, "").strip() for name in self.text_parts)
             return _filled(self.text_template, cells) if has_any else ""
@@ -113,12 +115,12 @@ class Mapping(StrictModel):
 
     @cached_property
     def text_parts(self) -> list[str]:
-        """Every column that the text is made of."""
+        """All columns used in the text."""
         return list(dict.fromkeys([*self.text_columns, *_HOLE.findall(self.text_template)]))
 
     @cached_property
     def reserved_columns(self) -> set[str]:
-        """Columns that are something else than fields of the record."""
+        """Columns that are not stored as fields."""
         named = {*self.text_parts, self.id_column, self.label_column, *self.left_out}
         return {name for name in named if name is not None}
 
@@ -172,7 +174,7 @@ def _find_by_name(columns: list[str], names: tuple[str, ...]) -> str | None:
 
 
 def _find_numbered(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
-    """The first column that numbers its rows, by its name and by the sample."""
+    """Find the first column that looks like an id, by its name and the sample."""
     return next(
         (name for name in columns if _is_numbered(name) and _has_distinct_values(name, rows)), None
     )
@@ -189,6 +191,6 @@ def _has_distinct_values(column: str, rows: list[dict[str, Any]]) -> bool:
 
 
 def _find_longest(columns: list[str], rows: list[dict[str, Any]]) -> str | None:
-    """The column whose cells hold most characters in the sample."""
+    """Find the column with the most characters in the sample."""
     lengths = {column: sum(len(str(row.get(column, ""))) for row in rows) for column in columns}
     return max(columns, key=lambda column: lengths[column], default=None)

@@ -61,7 +61,9 @@ def _batches(parquet_file: Any) -> Iterator[Any]:
     ):
         n_bytes += sum(map(decoded_bytes, batch.columns))
         if n_bytes > MOST_BYTES:
-            raise Unreadable("The file unpacks to more than 2 GB. Split it into smaller files.")
+            raise Unreadable(
+                "The file is larger than 2 GB when decompressed. Split it into smaller files."
+            )
         yield batch
 
 
@@ -111,7 +113,7 @@ def _open_parquet(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise Unreadable(f"This is not a Parquet file that can be read: {error}") from error
+        raise Unreadable(f"Cannot read the Parquet file: {error}") from error
 
 
 def _features(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:

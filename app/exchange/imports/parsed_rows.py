@@ -1,4 +1,4 @@
-"""What a file is read into: rows, rejected rows, and the one error for a file that cannot be read.
+"""Rows, rejected rows, and the error for an unreadable file.
 
 This module and the readers beside it know nothing of the database: a child process runs them.
 """
@@ -17,7 +17,7 @@ MAX_DEPTH = 32
 
 
 class Unreadable(AppError):
-    """The file as a whole cannot be read; the sentence says why, and what to do."""
+    """The file cannot be read; the message says why and what to do."""
 
     status = 422
 
@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Reject:
-    """One row that cannot be stored, and why; `column` where one cell is to blame."""
+    """A rejected row and the reason; `column` if one cell is the cause."""
 
     line: int
     column: str | None
@@ -47,8 +47,8 @@ class Source:
     encoding    Python's name; empty for Parquet
     delimiter   of csv, else empty
     columns     the first 256, with unique names; `left_out` are the names of the rest
-    problem     a sentence about the file's encoding that a person should see, or empty
-    encodings   what to offer instead, most likely first
+    problem     a message about the file's encoding, or empty
+    encodings   alternatives, most likely first
     """
 
     format: str
@@ -60,12 +60,12 @@ class Source:
     encodings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """For the pipe between the child process and us."""
+        """Serialize for the pipe to the parent process."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """What as_json() wrote."""
+        """Deserialize the result of as_json()."""
         return cls(**data)
 
 

@@ -1,4 +1,4 @@
-"""What a file holds, before anything of it is stored."""
+"""Preview of a file before an import."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,20 +8,20 @@ from app.exchange.imports.parsed_rows import Reject, Source
 from app.exchange.imports.sandboxed_reader import IsCancelled, preview_in_child
 
 N_ROWS = 20
-NO_ROWS = "The file has no rows, so there is nothing to store."
-# So many rows are looked through before an import, which itself looks at all of them.
+NO_ROWS = "The file has no rows."
+# Rows checked before an import; the import itself checks all of them.
 SEARCHED_ROWS = 50_000
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a file, its columns, and the mapping that they suggest.
+    """The first rows of a file, its columns, and the suggested mapping.
 
     rows      cells as they read, long ones cut; `lines` are where the rows begin in the file
     rejects   which of the first rows cannot be read, and why
-    warnings  sentences about rows that do not agree with each other, where they were searched for
-    fault     why no row can be stored, where that is known; else empty
-    problem   a sentence that a person should read before going on, or empty
+    warnings  messages about contradictory rows, if they were searched for
+    fault     why no row can be stored, if known; else empty
+    problem   a message to read before importing, or empty
     """
 
     source: Source
@@ -34,7 +34,7 @@ class Preview:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the file as it would be read now."""
+        """The problem with the file's encoding, or an empty string."""
         return self.source.problem
 
 
@@ -48,9 +48,9 @@ def preview_file(
     n_searched: int = 0,
     is_cancelled: IsCancelled | None = None,
 ) -> Preview:
-    """The first 20 rows, read in a child process with limits. Raises Unreadable.
+    """Read the first 20 rows in a child process with limits. Raises Unreadable.
 
-    n_searched  rows that are looked at for repeated ids and contradictory labels
+    n_searched  rows checked for repeated ids and contradictory labels
     """
     reply = preview_in_child(
         path,
@@ -72,7 +72,7 @@ def preview_file(
     rejects = [Reject(**reject) for reject in reply["rejects"]]
     first = Reject(**reply["fault"]) if reply["fault"] else None
     if mapping is None:
-        first = rejects[0] if rejects else Reject(1, None, "no row has a named value")
+        first = rejects[0] if rejects else Reject(1, None, "no row has a column name")
     fault = fault_in_words(first) if first else NO_ROWS if reply["is_empty"] else ""
     return Preview(
         source,
@@ -86,5 +86,5 @@ def preview_file(
 
 
 def fault_in_words(first: Reject) -> str:
-    """Why nothing of a file can be stored, by the first of its rejected rows."""
-    return f"No row of the file can be stored. Line {first.line:,}: {first.reason}."
+    """Describe why no row can be stored, by the first rejected row."""
+    return f"No row of the file can be imported. Line {first.line:,}: {first.reason}."

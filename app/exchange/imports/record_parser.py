@@ -1,4 +1,4 @@
-"""From a row of a file to what will be stored, or to the reason why it will not."""
+"""Parse a row of a file into a record, or reject it with a reason."""
 
 import hashlib
 import json
@@ -17,9 +17,9 @@ _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
 @dataclass(frozen=True)
 class ParsedRecord:
-    """A record on its way in. `labels` are names as they were written, or None: nothing is said.
+    """A parsed record. `labels` are the names as written, or None if there are none.
 
-    is_mended  a NUL character, which Postgres refuses, was replaced by U+FFFD
+    is_mended  whether a NUL character, which Postgres refuses, was replaced by U+FFFD
     """
 
     external_id: str
@@ -31,7 +31,7 @@ class ParsedRecord:
 
 
 class RowRejected(ValueError):
-    """This row is not stored; `column` where one cell is to blame."""
+    """The row is rejected; `column` if one cell is the cause."""
 
     def __init__(self, reason: str, column: str | None = None) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class RowRejected(ValueError):
 
 
 def parse_row(row: Row, mapping: Mapping, *, is_multi_label: bool) -> ParsedRecord | Reject:
-    """The record that the row describes, or why there is none."""
+    """Parse a row into a record or a reject."""
     try:
         parts = {name: _as_text(row.cells.get(name), name) for name in mapping.text_parts}
         text = mapping.compose_text(parts)
@@ -73,9 +73,9 @@ def build_record(
     is_multi_label: bool,
     text_column: str | None = None,
 ) -> ParsedRecord:
-    """A record that can be stored. external_id None: known by its text. Raises Refused."""
+    """Build a record. external_id None: identified by its text. Raises RowRejected."""
     if labels and len(labels) > 1 and not is_multi_label:
-        raise RowRejected(f"{len(labels)} labels, and a record of this project carries one")
+        raise RowRejected(f"{len(labels)} labels, but this project allows one per record")
     whole, is_mended = replace_nul(text)
     content_hash = _hash_text(whole, text_column)
     if external_id is None:
@@ -97,7 +97,7 @@ def build_record(
 
 
 def parse_labels(cell: Any, separator: str, column: str | None = None) -> tuple[str, ...] | None:
-    """Names in a label cell, near-equal ones once; None for an empty cell. Raises Refused."""
+    """Parse a label cell without near-duplicates; None for an empty cell. Raises RowRejected."""
     if isinstance(cell, str) and separator:
         cell = cell.split(separator)
     written = cell if isinstance(cell, list) else [cell]
@@ -113,7 +113,7 @@ def parse_labels(cell: Any, separator: str, column: str | None = None) -> tuple[
 
 
 def replace_nul(text: str) -> tuple[str, bool]:
-    """The text with every NUL replaced by U+FFFD, and whether there was one."""
+    """Replace every NUL by U+FFFD, and return whether there was one."""
     return (text.replace("\0", "\ufffd"), True) if "\0" in text else (text, False)
 
 
@@ -125,12 +125,12 @@ def _as_text(value: Any, column: str | None) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, list | dict):
-        raise RowRejected("a list or an object where a text is needed", column)
+        raise RowRejected("expected text, got a list or an object", column)
     return check_text(str(value), column)
 
 
 def check_text(text: str, column: str | None) -> str:
-    """The text, if it is made of characters alone. Raises Refused."""
+    """Return the text if all its characters are valid. Raises RowRejected."""
     if not text.isascii():
         _check_characters(text, column)
     return text
@@ -144,9 +144,9 @@ def _check_characters(text: str, column: str | None) -> None:
         if code in _ESCAPED_BYTES:
             at = len(text[: error.start].encode("utf-8", "surrogateescape"))
             raise RowRejected(
-                f"byte {at + 1:,} of this value, 0x{code - 0xDC00:02X}, is not UTF-8", column
+                f"byte {at + 1:,} of this value (0x{code - 0xDC00:02X}) is not valid UTF-8", column
             ) from error
-        raise RowRejected(f"a lone surrogate, U+{code:04X}, is not a character", column) from error
+        raise RowRejected(f"invalid character: unpaired surrogate U+{code:04X}", column) from error
 
 
 def _hash_text(text: str, column: str | None) -> str:
@@ -154,27 +154,25 @@ def _hash_text(text: str, column: str | None) -> str:
         raise RowRejected("the text is empty", column)
     encoded = text.encode()
     if len(encoded) > LONGEST_TEXT:
-        raise RowRejected(
-            f"the text has {len(encoded):,} bytes; {LONGEST_TEXT:,} are allowed", column
-        )
+        raise RowRejected(f"the text has {len(encoded):,} bytes (limit {LONGEST_TEXT:,})", column)
     return hashlib.sha256(encoded).hexdigest()
 
 
 def _clean_fields(fields: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The fields as both databases can hold them, and whether a NUL was replaced."""
+    """Return the fields as both databases can store them, and whether a NUL was replaced."""
     try:
         written = json.dumps(fields, ensure_ascii=False, allow_nan=False)
         n_bytes = len(written) if written.isascii() else len(written.encode())
     except UnicodeEncodeError:
         for name, value in fields.items():
             _check_characters(json.dumps(value, ensure_ascii=False), name)
-        raise RowRejected("the name of a field is not made of characters") from None
+        raise RowRejected("a field name contains invalid characters") from None
     except (ValueError, RecursionError, TypeError):
         raise RowRejected(
-            f"a field holds NaN, or is nested deeper than {MAX_DEPTH} levels"
+            f"a field contains NaN or is nested deeper than {MAX_DEPTH} levels"
         ) from None
     if n_bytes > LONGEST_TEXT:
-        raise RowRejected(f"the fields have {n_bytes:,} bytes; {LONGEST_TEXT:,} are allowed")
+        raise RowRejected(f"the fields have {n_bytes:,} bytes (limit {LONGEST_TEXT:,})")
     if "\\u0000" not in written:
         return fields, False
     cleaned = _replace_nul_deep(fields)

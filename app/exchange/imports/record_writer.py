@@ -1,4 +1,4 @@
-"""Records into the database: new ones, changed ones, and what a file says about their labels."""
+"""Write records and their labels to the database."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ RECORDS = Base.metadata.tables["records"]
 
 @dataclass(frozen=True)
 class ImportCounts:
-    """What became of some rows."""
+    """Numbers of stored, updated and unchanged rows."""
 
     n_stored: int = 0
     n_updated: int = 0
@@ -32,7 +32,7 @@ class ImportCounts:
 
 @dataclass
 class _RecordState:
-    """What a record is, or will be once this chunk is stored."""
+    """A record's state once this chunk is stored."""
 
     record_id: int | None
     content_hash: str
@@ -50,7 +50,7 @@ def store_records(
     label_ids: Mapping[str, int],
     author: LabelAuthor | None,
 ) -> ImportCounts:
-    """Insert or update these records, and say their labels in the voice's name.
+    """Insert or update these records, and store their labels for the author.
 
     label_ids  of every label name that occurs, by name_key
     An external id that occurs twice is one record: the later row updates the earlier.

@@ -1,9 +1,9 @@
-"""Rows of one file that speak of the same record and do not agree.
+"""Rows of one file that contradict each other about the same record.
 
 Decision: the whole file is read once before anything is stored. Of rows with one id and different
 texts the first stays and the others are rejected; of rows with one id and one text that carry
-different labels none is believed: the record is stored without a label, and each row that differs
-from the first labeled one is rejected. No text is replaced and no label chosen unannounced.
+different labels none is used: the record is stored without a label, and each row that differs
+from the first labeled one is rejected. No text or label is chosen silently.
 """
 
 from array import array
@@ -22,7 +22,7 @@ _SHOWN_ID = 60
 
 @dataclass
 class _Repeat:
-    """A record that several rows of the file speak of. Lines and numbers are of its rows.
+    """A record described by several rows of the file, with their lines and numbers.
 
     text, label  hashes of the first row's text and of the first label beside that text; 0: no label
     """
@@ -37,7 +37,7 @@ class _Repeat:
 
 
 class Repeats:
-    """What a first reading of the file found; built row by row, then asked row by row.
+    """Contradictory rows found in a first pass; built row by row, then queried row by row.
 
     n_rows, n_records   rows read so far, and those of them that describe a record
     first_reject        the first row that does not
@@ -55,7 +55,7 @@ class Repeats:
         self._lines, self._numbers = array("q"), array("q")
 
     def add(self, line: int, item: ParsedRecord | Reject) -> None:
-        """Note the next row of the file."""
+        """Add the next row of the file."""
         if isinstance(item, ParsedRecord):
             self.n_records += 1
             self._ids.append(hash(item.external_id))
@@ -68,7 +68,7 @@ class Repeats:
         self.n_rows += 1
 
     def close(self) -> None:
-        """Find the ids that occur more than once; what was noted row by row is let go."""
+        """Find the ids that occur more than once, and free the memory of the first pass."""
         if not self._ids:
             return
         ids = np.frombuffer(self._ids, dtype=np.int64)
@@ -96,14 +96,14 @@ class Repeats:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for a person who has not started the import yet, about what was read."""
+        """Return warnings to show before the import is started."""
         n_texts = self._n_replaced
         labels = [each for each in self._found.values() if each.is_contradictory]
         found = []
         if n_texts:
             found.append(
-                f"{n_texts:,} {_rows_have(n_texts)} an id that an earlier row gives to another "
-                "text. They will be rejected: choose no id column to keep them."
+                f"{n_texts:,} {_rows_have(n_texts)} an id that an earlier row uses for a different "
+                "text and will be rejected. To keep them, choose no id column."
             )
         if labels:
             n = len(labels)
@@ -115,20 +115,20 @@ class Repeats:
         return found
 
     def settle(self, number: int, line: int, item: ParsedRecord) -> ParsedRecord | Reject:
-        """The row's record as it is to be stored, or why it is not; `number` counts rows from 0."""
+        """Return the record to store, or the reject; `number` counts rows from 0."""
         known = self._found.get(hash(item.external_id))
         if known is None:
             return item
         if known.text != hash(item.content_hash):
             other = _place(known.line, known.number, line)
             shown = item.external_id[:_SHOWN_ID]
-            reason = f"the id {shown} is given to another text on {other}"
+            reason = f"the id {shown} belongs to a different text on {other}"
             return Reject(line, self._mapping.id_column, reason)
         if not known.is_contradictory:
             return item
         if _hash_of_labels(item) not in {0, known.label}:
             other = _place(known.label_line, known.label_number, line)
-            reason = f"the same text has another label on {other}; its record is left unlabeled"
+            reason = f"the same text has a different label on {other}; the record is left unlabeled"
             return Reject(line, self._mapping.label_column, reason)
         return replace(item, labels=None)
 
@@ -136,7 +136,7 @@ class Repeats:
 def read_items(
     rows: Iterable[Row | Reject], mapping: Mapping, *, is_multi_label: bool
 ) -> Iterator[tuple[int, ParsedRecord | Reject]]:
-    """Each row's line, and its record or the reason why it describes none."""
+    """Yield each row's line, and its record or reject."""
     for row in rows:
         if isinstance(row, Reject):
             yield row.line, row
@@ -153,5 +153,5 @@ def _rows_have(n: int) -> str:
 
 
 def _place(line: int, number: int, here: int) -> str:
-    """Where a row stands: by its line, or by its number where all stand on one line."""
+    """Format a row's position: its line, or its number if all rows are on one line."""
     return f"line {line:,}" if line != here else f"row {number + 1:,}"

@@ -1,4 +1,4 @@
-"""Reading a file that a stranger made, in a process that may use little memory and time.
+"""Read untrusted files in a child process with limits on memory and time.
 
 Run as `python -m app.exchange.imports.sandboxed_reader`; it writes JSON to its standard output
 and ends with code 3
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 MEMORY_BYTES = 1536 * 1024**2
 CPU_SECONDS = {"preview": 30, "rows": 900, "count": 60}
-# How often a waiting reader asks whether the reading is still wanted.
+# Interval at which a waiting reader checks for cancellation.
 LOOK_SECONDS = 0.5
-# A preview stops looking for rows that do not agree after so long; the import looks at all.
+# A preview stops searching for contradictory rows after this time; the import checks all.
 SEARCH_CPU_SECONDS = 10.0
 _UNREADABLE_EXIT_CODE = 3
 # A cell of the preview is cut here: a page of 1 MB texts helps nobody.
@@ -62,9 +62,9 @@ def preview_in_child(
     """
     if encoding and not is_text_encoding(encoding):
         shown = encoding[:40].encode("ascii", "replace").decode()
-        raise Unreadable(f"There is no encoding named {shown!r}.")
+        raise Unreadable(f"Unknown encoding: {shown!r}.")
     if delimiter == '"' or (delimiter not in {"", "\t"} and not delimiter.isprintable()):
-        raise Unreadable("Cells cannot be separated by this character.")
+        raise Unreadable("This character cannot be used as a delimiter.")
     arguments = [
         "preview",
         str(path.resolve()),
@@ -163,7 +163,7 @@ def _killed_when(
 def _error_message(code: int, complaint: str) -> str:
     if code == _UNREADABLE_EXIT_CODE:
         return complaint.strip()
-    return "The file needs more memory or time to be read than it may have. Split it."
+    return "Reading the file exceeded the memory or time limit. Split it into smaller files."
 
 
 def _limit_resources(task: str) -> None:
@@ -204,7 +204,7 @@ def _search(
     *,
     is_multi_label: bool,
 ) -> "Repeats":
-    # Loaded here: a preview without a search does without them.
+    # Imported here because a preview without a search does not need them.
     from app.exchange.imports.mapping import suggest_mapping
     from app.exchange.imports.repeats import Repeats, read_items
 
@@ -235,7 +235,7 @@ def _shorten(text: str) -> str:
 
 
 def main(task: str, path: Path, *rest: str) -> None:
-    """Carry out one task under its limits and write the answer."""
+    """Run one task under its limits and write the result."""
     _limit_resources(task)
     if task == "preview":
         name, encoding, delimiter, n, kind, n_searched = rest

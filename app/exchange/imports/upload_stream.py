@@ -1,4 +1,4 @@
-"""An upload on its way in, as a form's file or as the plain body."""
+"""Receive an upload as a form's file or as the plain body."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.storage import data_subdir
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that has arrived; `name` is what its sender calls it."""
+    """A received file; `name` is the client's file name."""
 
     name: str
     file: BinaryIO

@@ -1,4 +1,4 @@
-"""The uploaded files: kept under the data folder by names of ours, with a limit on their size."""
+"""Uploaded files: stored in the data folder under generated names, with a size limit."""
 
 import uuid
 from datetime import timedelta
@@ -16,7 +16,7 @@ from app.models.enums import ImportStatus
 from app.settings import settings
 from app.storage import data_subdir
 
-# An upload that nobody mapped is forgotten after this time.
+# Unmapped uploads are deleted after this time.
 UNMAPPED_LIFETIME = timedelta(hours=24)
 LONGEST_FILE_NAME = 300
 _BLOCK = 1024 * 1024
@@ -32,7 +32,7 @@ class TooLarge(AppError):
 
 
 def clean_file_name(name: str) -> str:
-    """The last part of the name, at most 300 characters long, of characters that can be stored."""
+    """Return the last part of the name: at most 300 characters, all of which can be stored."""
     plain = name.replace("\\", "/").replace("\0", "").encode("utf-8", "replace").decode()
     return Path(plain).name[-LONGEST_FILE_NAME:] or "file"
 
@@ -57,15 +57,15 @@ def save_upload(source: BinaryIO | Path) -> Path:
 
 
 def upload_path(import_row: Import) -> Path:
-    """Where the uploaded file lies. Raises Conflict once it is gone."""
+    """Return the path of the uploaded file. Raises Conflict once it was deleted."""
     path = settings().data_dir / import_row.file
     if not path.is_file():
-        raise Conflict("The file of this import is no longer kept. Upload it again.")
+        raise Conflict("The file of this import was deleted. Upload it again.")
     return path
 
 
 def delete_old_uploads() -> None:
-    """Delete uploads that nobody mapped for a day, and files that no unfinished import names."""
+    """Delete uploads that were not mapped for a day, and files without an unfinished import."""
     with write_session() as db:
         db.execute(
             update(Import)
@@ -75,7 +75,7 @@ def delete_old_uploads() -> None:
             )
             .values(
                 status=ImportStatus.CANCELLED,
-                error="It was not mapped for a day.",
+                error="Expired: the columns were not mapped within 24 hours.",
                 finished_at=utc_now(),
             )
         )

@@ -1,4 +1,4 @@
-"""Records that a program sends, stored like the rows of a file."""
+"""Store records sent to the API like the rows of a file."""
 
 import uuid
 from collections.abc import Sequence

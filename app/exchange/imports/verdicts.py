@@ -1,4 +1,4 @@
-"""Columns in which annotation tools write whether the label beside them holds."""
+"""Columns in which annotation tools record whether a label was accepted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class _Tool:
-    """What a tool writes into its column, in lower case.
+    """The values that a tool writes into its column, in lower case.
 
-    kept, refused  the label holds, or it does not
+    kept, refused  the label was accepted, or not
     telling        one of these must occur before a column of this name is taken for the tool's
     """
 
@@ -33,7 +33,7 @@ _TOOLS = {
 
 
 def find_answer_column(columns: Iterable[str], rows: list[dict[str, Any]]) -> str | None:
-    """Name the column that says whether a row's label holds, judged by name and first values."""
+    """Find the column with the answer about a row's label, by its name and first values."""
     for column in columns:
         tool = _TOOLS.get(column.casefold())
         if tool is None:
@@ -45,7 +45,7 @@ def find_answer_column(columns: Iterable[str], rows: list[dict[str, Any]]) -> st
 
 
 def is_refused(column: str | None, cells: Mapping[str, Any]) -> bool:
-    """Whether the column says that the row's label does not hold."""
+    """Return whether the row's label was rejected or ignored."""
     tool = _TOOLS.get(column.casefold()) if column else None
     return tool is not None and column is not None and _plain(cells.get(column)) in tool.refused
 

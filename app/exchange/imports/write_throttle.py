@@ -1,4 +1,4 @@
-"""How an import shares the only write lock of SQLite: how many rows at once, and when the next.
+"""Throttle an import so that it shares SQLite's single write lock.
 
 Decision: SQLite keeps no queue of those who wait for its lock; they look again some milliseconds
 later. An import that took the lock back at once would have them find it taken time and again, so
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import write_session
 
-# So long a chunk aims to hold the lock; people who label never wait for much more than twice that.
+# Target time that a chunk holds the lock; users wait little more than twice that.
 GOAL_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.05
 FEWEST_ROWS, MOST_ROWS = 50, 500
@@ -23,10 +23,10 @@ FEWEST_ROWS, MOST_ROWS = 50, 500
 
 @dataclass
 class WriteThrottle:
-    """What one import learned from its chunks so far.
+    """Chunk size and pause of one import, adapted to the speed of its chunks.
 
     n_rows      of the next chunk
-    free_until  moment of the monotonic clock, in seconds, before which others have the lock
+    free_until  monotonic time, in seconds, until which the lock is left to others
     """
 
     n_rows: int = 100
@@ -34,7 +34,7 @@ class WriteThrottle:
 
     @contextmanager
     def turn(self) -> Iterator[Session]:
-        """A write transaction, once the others had their turn; the next is paced by how it went."""
+        """Open a write transaction after the pause; its duration sets the next chunk and pause."""
         time.sleep(max(0.0, self.free_until - time.monotonic()))
         with _garbage_collection_paused(), write_session() as db:
             is_sqlite = db.connection().dialect.name == "sqlite"  # The lock is taken here.
@@ -43,7 +43,7 @@ class WriteThrottle:
         self.learn(time.monotonic() - begun, is_sqlite=is_sqlite)
 
     def learn(self, held_seconds: float, *, is_sqlite: bool) -> None:
-        """Choose the next chunk's size, and the pause before it, by how long this one took."""
+        """Set the next chunk's size and the pause before it by how long this one took."""
         change = min(1.5, max(0.25, GOAL_SECONDS / max(held_seconds, 1e-6)))
         self.n_rows = min(MOST_ROWS, max(FEWEST_ROWS, int(self.n_rows * change)))
         if is_sqlite:

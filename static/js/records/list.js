@@ -1,4 +1,4 @@
-// Courtesies of the records page: keys, ticking a whole page, and nothing lost while one types.
+// The records page: shortcuts, selecting a whole page, and keeping early input.
 const boxes = () => [...document.querySelectorAll("#selection input[name=record_ids]")];
 
 const offerTickAll = () => {
@@ -13,7 +13,7 @@ document.addEventListener("change", (event) => {
   for (const box of boxes()) box.checked = event.target.checked;
 });
 
-// A range with Shift, as lists do everywhere.
+// Shift selects a range.
 let last = null;
 document.addEventListener("click", (event) => {
   const box = event.target.closest?.("#selection input[name=record_ids]");
@@ -26,7 +26,7 @@ document.addEventListener("click", (event) => {
   last = box;
 });
 
-// Once, however often the key is pressed: its records must be seen before any key is for them.
+// Start one session, however often the key is pressed; later keys must not label unseen records.
 const startSession = () => {
   const form = document.getElementById("open-session");
   if (!form) return;
@@ -44,7 +44,7 @@ document.addEventListener("keydown", (event) => {
 });
 window.likewise.heldKeys.release();
 
-// What was typed before htmx listened is sought, too.
+// Search for text typed before htmx was ready.
 document.addEventListener("DOMContentLoaded", () => {
   const words = document.getElementById("record-search-words");
   if (words.value !== words.defaultValue) words.form.requestSubmit();

@@ -1,4 +1,4 @@
-// Keys of the record page: a key presses the button, the link or the box that shows it.
+// Shortcuts of the record page: a key activates the button, link or checkbox that shows it.
 const { heldKeys } = window.likewise;
 
 document.addEventListener("keydown", (event) => {
@@ -16,8 +16,8 @@ document.addEventListener("keydown", (event) => {
   if (found.matches("a")) heldKeys.carry("record");
 });
 
-// What is pressed while this is stored is for the page that comes: a key that led away at once
-// would take the place of the request.
+// Keys pressed during a request are for the next page: leaving at once would cancel
+// the request.
 document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented) heldKeys.carry("record");
 });
