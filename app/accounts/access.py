@@ -111,7 +111,7 @@ def require_user(request: Request) -> User:
 def require_admin(user: Annotated[User, Depends(require_user)]) -> User:
     """The admin who asks. Raises NotAllowed for anyone else."""
     if user.role != Role.ADMIN:
-        raise NotAllowed("Only an admin may do this.")
+        raise NotAllowed("Only admins can do this.")
     return user
 
 

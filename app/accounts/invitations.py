@@ -24,7 +24,9 @@ class InvitationUsed(Conflict):
     """The link was used or replaced, or its time is over."""
 
     def __init__(self) -> None:
-        super().__init__("This link was used already or has expired. Ask an admin for a new one.")
+        super().__init__(
+            "This link has already been used or has expired. Ask an admin for a new one."
+        )
 
 
 class AccountDisabled(Conflict):

@@ -81,7 +81,7 @@ def choose_my_look(
 ) -> Response:
     """How the labeling page looks and behaves for me."""
     if density not in DENSITIES or text_size not in TEXT_SIZES:
-        raise Invalid("Choose one of the densities and text sizes that are offered.")
+        raise Invalid("Choose one of the listed densities and text sizes.")
     chosen = DisplayPreferences(density, text_size, shows_differences, is_reranked)
     _merge(db, user, asdict(chosen))
     return RedirectResponse("/me?kept=true#look", 303)
@@ -93,7 +93,7 @@ def keep_my_preferences(
 ) -> dict[str, Any]:
     """Keep these keys beside the ones that are there; null forgets one. Answers with them all."""
     if not all(re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", key) for key in changes):
-        raise Invalid("A preference is named by small letters, digits and underscores.")
+        raise Invalid("Preference names consist of lowercase letters, digits and underscores.")
     return _merge(db, user, changes)
 
 
@@ -101,7 +101,7 @@ def _merge(db: Session, user: User, changes: dict[str, Any]) -> dict[str, Any]:
     row = get_user(db, user.id)
     merged = {k: v for k, v in {**row.preferences, **changes}.items() if v is not None}
     if len(json.dumps(merged)) > MOST_PREFERENCES:
-        raise Invalid(f"Preferences take at most {MOST_PREFERENCES} bytes.")
+        raise Invalid(f"Preferences are limited to {MOST_PREFERENCES} bytes.")
     row.preferences = merged
     return merged
 

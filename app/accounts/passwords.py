@@ -89,7 +89,7 @@ class LoginsBusy(AppError):
     retry_after_seconds = 2
 
     def __init__(self) -> None:
-        super().__init__("Too many people are logging in right now. Try again in a few seconds.")
+        super().__init__("Too many logins at the moment. Try again in a few seconds.")
 
 
 @contextmanager
@@ -107,20 +107,22 @@ def hold_place(*, is_known: bool) -> Iterator[None]:
 
 
 def validate_password(password: str, name: str = "") -> str:
-    """The password, if it may be used. Raises Invalid with the one thing that is wrong with it.
+    """Check the password and return it. Raises Invalid with the first problem.
 
     12 to 128 characters of any kind; not one that everybody tries, nor the product's or the
     user's name with little beside it.
     """
     if len(password) < SHORTEST:
-        raise Invalid(f"A password has at least {SHORTEST} characters; several words are good.")
+        raise Invalid(
+            f"The password must have at least {SHORTEST} characters; several words work well."
+        )
     if len(password) > LONGEST:
-        raise Invalid(f"A password has at most {LONGEST} characters.")
+        raise Invalid(f"The password must have at most {LONGEST} characters.")
     plain = password.casefold()
     words = {"likewise", name.casefold() if len(name) > 3 else "likewise"}
     rest = min(len(plain.replace(word, "")) for word in words)
     if plain in COMMON or len(set(plain)) < 4 or rest < 6:
-        raise Invalid("That password is one of the first that anybody would try.")
+        raise Invalid("This password is too easy to guess. Choose another.")
     return password
 
 

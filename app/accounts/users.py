@@ -36,7 +36,7 @@ def validate_name(name: str) -> str:
 def validate_role(role: str) -> str:
     """The role, if there is one of that name. Raises Invalid."""
     if role not in ROLES:
-        raise Invalid(f"A role is one of {', '.join(ROLES)}.")
+        raise Invalid(f"The role must be one of {', '.join(ROLES)}.")
     return role
 
 
@@ -58,7 +58,7 @@ def create_user(
 def add_user(db: Session, name: str, role: str, password_hash: str | None, by: User | None) -> User:
     """create_user(), when the password was hashed before."""
     if db.scalar(select(User.id).where(User.name_key == name_key(name))) is not None:
-        raise Conflict(f"There is a user named “{name}” already.")
+        raise Conflict(f"A user named “{name}” already exists.")
     user = User(
         name=name, name_key=name_key(name), role=validate_role(role), password_hash=password_hash
     )
@@ -151,4 +151,4 @@ def _require_another_admin(db: Session, user: User) -> None:
         )
     )
     if user.role == Role.ADMIN and not others:
-        raise Conflict("This is the last admin; make somebody else an admin first.")
+        raise Conflict("This is the only admin. Make another user an admin first.")

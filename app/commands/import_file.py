@@ -139,7 +139,7 @@ def _guess_mapping(project: Project, import_row: Import, options: ColumnOptions)
 
 def _check_file(file: Path) -> None:
     if not file.is_file():
-        raise Invalid(f"There is no file {file}.")
+        raise Invalid(f"File not found: {file}.")
 
 
 def _is_multi_label(slug: str, is_wanted: bool) -> bool:

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from app.errors import AppError, Unreachable, translate_disk_error, validation_message
 from app.logging_setup import configure_logging
 
-AsJson = typer.Option(False, "--json", help="Answer with one JSON value.")
+AsJson = typer.Option(False, "--json", help="Print one JSON value.")
 
 
 def emit(data: Any, text: str, as_json: bool) -> None:
@@ -93,4 +93,4 @@ def _to_json(value: object) -> str:
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -21,9 +21,7 @@ class TokenRequired(AppError):
     status = 401
 
     def __init__(self) -> None:
-        super().__init__(
-            "This needs a bearer token: LIKEWISE_METRICS_TOKEN, or an API token of an admin."
-        )
+        super().__init__("Bearer token required: LIKEWISE_METRICS_TOKEN or an admin's API token.")
 
 
 router = APIRouter(include_in_schema=False)

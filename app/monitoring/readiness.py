@@ -69,17 +69,17 @@ CHECKS = (
     ReadinessCheck(
         "migrations",
         schema.is_current,
-        "The tables are not those of this version. Start `likewise serve` of this version.",
+        "The database schema is not up to date. Start `likewise serve` of this version.",
     ),
     ReadinessCheck(
         "installation",
         _owns_folder,
-        "The data folder does not belong to the database. Run `likewise doctor` there.",
+        "The data folder does not belong to the database. Run `likewise doctor`.",
     ),
-    ReadinessCheck("data_folder", _writes_folder, "The data folder cannot be written."),
+    ReadinessCheck("data_folder", _writes_folder, "The data folder is not writable."),
     ReadinessCheck(
         "disk",
         lambda: free_gigabytes() >= MIN_FREE_GB,
-        f"Less than {MIN_FREE_GB:.0f} GB is free on the disk of the data folder.",
+        f"Less than {MIN_FREE_GB:.0f} GB free on the disk of the data folder.",
     ),
 )

@@ -56,7 +56,9 @@ def _parse_goal(words: str) -> tuple[int | None, float | None]:
     if plain.endswith("%"):
         return None, _parse_share(plain[:-1])
     if not is_whole_number(plain) or not 0 < int(plain) <= 1_000_000_000:
-        raise Invalid("The goal is a number of records, such as 5,000, or a share, such as 80 %.")
+        raise Invalid(
+            "The goal must be a number of records, such as 5,000, or a percentage, such as 80 %."
+        )
     return int(plain), None
 
 
@@ -66,5 +68,5 @@ def _parse_share(digits: str) -> float:
     except ValueError:
         percent = 0.0
     if not 0 < percent <= 100:
-        raise Invalid("The share to be labeled lies above 0 % and is 100 % at most.")
+        raise Invalid("The percentage must be above 0 % and at most 100 %.")
     return percent / 100

@@ -1,4 +1,4 @@
-"""Which way of labeling pays: labels per minute and actions per label, by seed and by hand."""
+"""Compare labeling methods: labels per minute and actions per label, by session kind and method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from app.models import LabelingSession
 from app.models.enums import AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
-OUTSIDE_SESSIONS = "Outside of sessions"
+OUTSIDE_SESSIONS = "Outside sessions"
 HANDS: dict[str, str] = {AnnotationSource.SINGLE: "one by one", AnnotationSource.PAGE: "by page"}
 
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One way: the kind of seed ("" outside of sessions), and single or page."""
+    """A labeling method: the kind of seed ("" outside of sessions), and single or page."""
 
     seed_kind: str
     hand: str

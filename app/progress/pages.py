@@ -98,4 +98,4 @@ def _parse_day(words: str) -> date | None:
     try:
         return date.fromisoformat(words) if words else None
     except ValueError:
-        raise Invalid("The day is written like 2026-12-24.") from None
+        raise Invalid("The deadline must be a date such as 2026-12-24.") from None

@@ -40,7 +40,7 @@ def clean_name(name: str) -> str:
     """The name with single spaces. Raises Invalid when it is empty or too long."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
     if not clean or len(clean) > LONGEST_NAME:
-        raise Invalid(f"A label's name has 1 to {LONGEST_NAME} characters.")
+        raise Invalid(f"A label's name must have 1 to {LONGEST_NAME} characters.")
     return clean
 
 
@@ -86,7 +86,7 @@ def _taken_message(label: Label) -> str:
         return f"The label “{label.name}” was merged into another; restore it to use it again."
     if label.retired_at is not None:
         return f"The label “{label.name}” is retired; restore it to use it again."
-    return f"There is a label “{label.name}” already."
+    return f"The label “{label.name}” already exists."
 
 
 def shortcut_for_position(position: int) -> str:

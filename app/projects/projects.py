@@ -34,7 +34,7 @@ def create_project(
     """
     clean = " ".join(name.split())
     if not clean or len(clean) > LONGEST_NAME:
-        raise Invalid(f"A project's name has 1 to {LONGEST_NAME} characters.")
+        raise Invalid(f"A project's name must have 1 to {LONGEST_NAME} characters.")
     project = _store(
         db,
         Project(
@@ -78,7 +78,7 @@ def _store(db: Session, project: Project) -> Project:
             db.add(project)
             db.flush()
             return project
-    raise Conflict("Many projects of this name are being made. Try again in a few seconds.")
+    raise Conflict("Several projects with this name are being created. Try again in a few seconds.")
 
 
 def _find_free_slug(db: Session, name: str) -> str:
@@ -93,5 +93,5 @@ def _find_free_slug(db: Session, name: str) -> str:
 def _validate_base_model(base_model: str | None) -> str:
     model = (base_model or "").strip() or settings().base_model
     if len(model) > 300 or any(ord(letter) < 32 for letter in model):
-        raise Invalid("A base model is named by at most 300 characters, in one line.")
+        raise Invalid("The base model's name must be one line of at most 300 characters.")
     return model

@@ -35,7 +35,7 @@ def describe(db: Session, project: Project, number: int, note: str, *, is_pinned
     """
     note = note.strip()
     if len(note) > LONGEST_NOTE:
-        raise Invalid(f"A note has at most {LONGEST_NOTE:,} characters.")
+        raise Invalid(f"The note must have at most {LONGEST_NOTE:,} characters.")
     version = find_version(db, project.id, number)
     version.note, version.is_pinned = note, is_pinned
     db.flush()
@@ -44,7 +44,7 @@ def describe(db: Session, project: Project, number: int, note: str, *, is_pinned
 def set_retention_limit(db: Session, project_id: int, n: int) -> None:
     """So many tuned versions stay by themselves. Raises Invalid."""
     if not FEWEST_KEPT <= n <= MOST_KEPT:
-        raise Invalid(f"Keep {FEWEST_KEPT} to {MOST_KEPT:,} versions.")
+        raise Invalid(f"The number of versions to keep must be {FEWEST_KEPT} to {MOST_KEPT:,}.")
     db.get_one(Project, project_id).keep_versions = n
     db.flush()
 
@@ -53,15 +53,15 @@ def reason_to_keep(db: Session, project: Project, version: Version) -> str | Non
     """Why the version cannot be deleted now, or None."""
     active = find_active_version(db, project.id)
     if version.kind == VersionKind.RAW:
-        return "Every other version stands on the raw one."
+        return "All other versions are based on the raw version."
     if active is not None and version.id in (active.id, active.base_version_id):
-        return "Search uses it."
+        return "It is the active version."
     if version.is_pinned:
         return "It is pinned."
     if _has_heads(db, version):
-        return "A head that is still there stands on it."
+        return "Another version is based on it."
     if find_moving_run(db, project.id) is not None:
-        return "A run is going that may stand on it."
+        return "A training run may be using it."
     return None
 
 

@@ -42,7 +42,7 @@ def try_text(db: Session, project: Project, text: str, version: Version) -> Text
     """Nothing is stored. Raises Invalid for an empty or too long text, and as similar() does."""
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT:
-        raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
+        raise Invalid(f"Enter a text of 1 to {LONGEST_TEXT:,} characters.")
     search = SearchRequest.near_to(Seed("text", text=text), MOST_FOUND, version=version.number)
     loaded, found = load_similar_records(db, project, search)
     return TextTrial(version, _score_labels(db, project, loaded, text), tuple(found))
