@@ -1,4 +1,4 @@
-"""Passwords: what is a usable one, what is kept of it, and whether a given one is right."""
+"""Passwords: validation, hashing and verification."""
 
 import threading
 import unicodedata
@@ -83,7 +83,7 @@ COMMON = {
 
 
 class LoginsBusy(AppError):
-    """More passwords are being checked than the server does at once."""
+    """Too many passwords are being checked at once."""
 
     status = 503
     retry_after_seconds = 2
@@ -94,7 +94,7 @@ class LoginsBusy(AppError):
 
 @contextmanager
 def hold_place(*, is_known: bool) -> Iterator[None]:
-    """Hold one of the few places for a password that somebody without a login sends.
+    """Hold one of the few places for checking passwords of clients without a login.
 
     Raises LoginsBusy at once when all are taken.
     """
@@ -127,13 +127,13 @@ def validate_password(password: str, name: str = "") -> str:
 
 
 def hash_password(password: str) -> str:
-    """What the database keeps of a password: its argon2id hash with its own salt."""
+    """Hash a password with argon2id and a new salt."""
     with _hash_slots:
         return _hasher.hash(unicodedata.normalize("NFC", password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether the password is the one that was kept; takes equally long when none was."""
+    """Verify the password; takes as long when no hash is stored."""
     with _hash_slots:
         try:
             _hasher.verify(

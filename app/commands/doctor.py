@@ -1,4 +1,4 @@
-"""Is this installation sound? One check a line, each with what to do about it."""
+"""Check the installation: one result per line, with advice for problems."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ from app.web.templating import format_age
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: is it sound, and in a sentence, how it is."""
+    """The result of one check, with a sentence."""
 
     name: str
     is_ok: bool
@@ -33,7 +33,7 @@ class Check:
 
 
 def run_checks() -> list[Check]:
-    """Every check, whatever the ones before it found."""
+    """Run every check, even after failures."""
     checks: dict[str, Callable[[], tuple[bool, str]]] = {
         "python": _check_python,
         "data folder": _check_data_folder,

@@ -1,4 +1,4 @@
-"""What a command says: words for people, or one JSON value; and one sentence when it fails."""
+"""Output of commands: text or one JSON value, and one sentence on failure."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ AsJson = typer.Option(False, "--json", help="Print one JSON value.")
 
 
 def emit(data: Any, text: str, as_json: bool) -> None:
-    """Say it: the facts as JSON, or the words."""
+    """Print the data as JSON, or the message."""
     typer.echo(json.dumps(data, default=_to_json, ensure_ascii=False) if as_json else text)
 
 

@@ -50,7 +50,7 @@ def clear_value_error(error: BaseException) -> AppError | None:
     A number beyond the database's integers cannot be the id of a row: it counts as unknown.
     """
     if isinstance(error, OverflowError) or getattr(error, "sqlstate", "") == NUMBER_OUT_OF_RANGE:
-        return NotFound("number")
+        return NotFound("item")
     return Invalid(NO_CHARACTERS) if isinstance(error, UnicodeEncodeError) else None
 
 

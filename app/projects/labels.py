@@ -13,12 +13,12 @@ LONGEST_NAME = 200
 
 
 def label_set(db: Session, project_id: int) -> list[Label]:
-    """The labels that people may give now, by position: neither retired nor merged."""
+    """Return the labels in use, by position: neither retired nor merged."""
     return [label for label in list_all_labels(db, project_id) if is_offered(label)]
 
 
 def list_all_labels(db: Session, project_id: int) -> list[Label]:
-    """All labels that the project ever had, by position."""
+    """Return all labels the project ever had, by position."""
     return list(
         db.scalars(
             select(Label).where(Label.project_id == project_id).order_by(Label.position, Label.id)
@@ -27,7 +27,7 @@ def list_all_labels(db: Session, project_id: int) -> list[Label]:
 
 
 def is_offered(label: Label) -> bool:
-    """Whether people may give this label now."""
+    """Check whether the label is in use."""
     return label.retired_at is None and label.merged_into_id is None
 
 

@@ -28,7 +28,7 @@ def create_project(
     by: User | None = None,
     is_sample: bool = False,
 ) -> Project:
-    """A new, empty project; its slug is made from the name, with a number if that is taken.
+    """Create an empty project; its slug comes from the name, with a number if taken.
 
     Raises Invalid when the name is empty or longer than 120 characters.
     """
@@ -50,7 +50,7 @@ def create_project(
 
 
 def find_project(db: Session, slug: str) -> Project:
-    """The project of that slug, whoever asks. Raises NotFound."""
+    """Find a project by slug, for any user. Raises NotFound."""
     project = db.scalar(select(Project).where(Project.slug == slug))
     if project is None:
         raise NotFound("project")

@@ -171,11 +171,11 @@ def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None
     page.select_option("#map-before", "1")
     expect(page.locator("#map-slide")).to_be_visible()
     expect(page.locator("#map-slide-before")).to_have_text("Version 1")
-    page.get_by_label("From the version before to the one after").fill("0")
+    page.get_by_label("Position between the two versions").fill("0")
     before = mapped.place_of(first)
     page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name="Play").click()
-    expect(page.get_by_label("From the version before to the one after")).to_have_value("25")
+    expect(page.get_by_label("Position between the two versions")).to_have_value("25")
     with page.expect_response(lambda answer: "/map/list?" in answer.url):
         page.select_option("#map-version", "1")
     page.select_option("#map-before", "")

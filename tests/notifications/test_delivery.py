@@ -87,7 +87,7 @@ def test_what_is_refused_is_tried_again_later_and_then_given_up(
     after = utc_now()
 
     first = delivery(on_its_way)
-    assert first.error == "It answered 500 instead of 2xx."
+    assert first.error == "The response was 500 instead of 2xx."
     assert first.attempt == 2
     assert first.next_attempt_at is not None
     assert before <= first.next_attempt_at - RETRY_DELAYS[0] <= after
@@ -116,7 +116,7 @@ def test_redirects_are_not_followed(project: Project, receiver: Receiver) -> Non
     deliver(on_its_way)
 
     assert len(receiver.heard) == 1
-    assert delivery(on_its_way).error == "It answered 307 instead of 2xx."
+    assert delivery(on_its_way).error == "The response was 307 instead of 2xx."
 
 
 @pytest.mark.parametrize(

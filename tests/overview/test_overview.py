@@ -188,7 +188,7 @@ def test_embedding_is_watched_until_every_record_has_its_vector(
     fragment = client.get("/projects/letters/status", headers={"HX-Request": "true"}).text
 
     assert states(client)[:2] == ["is-done", "is-next"]
-    assert "3 of 4 have a vector" in fragment
+    assert "3 of 4 embedded" in fragment
     assert fragment.strip().startswith('<div id="standing"')
     assert 'hx-trigger="load delay:' in fragment
 
@@ -213,7 +213,7 @@ def test_no_session_is_offered_before_the_index_is_there(
     page = client.get("/projects/letters").text
 
     assert states(client)[:3] == ["is-done", "is-next", ""]
-    assert "Every record has its vector; the index is being written" in page
+    assert "All records embedded; building the index" in page
     assert "Start labeling" not in page
 
 
@@ -227,8 +227,8 @@ def test_labels_are_counted_until_a_run_starts(
     page = client.get("/projects/letters").text
 
     assert states(client)[3] == "is-next"
-    assert "3 of 4: one key for each record" in page
-    assert f'href="/projects/letters/sessions/{session.id}">Go on labeling<' in page
+    assert "3 of 4; one keystroke per record" in page
+    assert f'href="/projects/letters/sessions/{session.id}">Continue labeling<' in page
 
 
 def test_a_run_is_watched(client: TestClient, project: Project, ada: User) -> None:

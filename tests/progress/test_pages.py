@@ -175,7 +175,7 @@ def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(
     none = client.put(f"{API}/goal", json={"goal": ""}).json()["goal"]
 
     assert kept.status_code == 303
-    assert "4 records to the goal of 100 % of the records by" in page
+    assert "4 records left to reach the goal of 100 % of the records by" in page
     assert "about 2 a day" in page
     assert ">goal 12</text>" in page
     assert number == {"n": 6, "words": "6 records", "until": None}
