@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info, Proce
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
     "likewise_http_requests",
-    "HTTP requests answered, by route template.",
+    "HTTP requests, by route template.",
     ("method", "route", "status"),
     registry=REGISTRY,
 )

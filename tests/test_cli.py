@@ -322,7 +322,7 @@ def test_doctor_reports_the_state(database: str) -> None:
         "runtime",
         "worker",
     }
-    assert "none at work" in checks["worker"]["sentence"]
+    assert "offline" in checks["worker"]["sentence"]
     assert checks["runtime"]["sentence"] == "torch for new versions; versions: none yet"
 
 
@@ -487,7 +487,7 @@ def test_a_damaged_backup_is_refused_and_leaves_the_folder_empty(
 
     assert (damaged.exit_code, no_backup.exit_code) == (1, 1)
     assert "checksum mismatch in likewise.sqlite3" in damaged.stderr
-    assert "is not a whole backup" in no_backup.stderr
+    assert "is not a complete Likewise backup" in no_backup.stderr
     assert list(elsewhere.iterdir()) == []
 
 

@@ -247,7 +247,7 @@ def test_an_accident_has_a_number_that_the_log_knows(
 ) -> None:
     answer = TestClient(broken, raise_server_exceptions=False).get("/broken/accident")
 
-    number = re.search(r"tells more about (\w{8})", answer.text)
+    number = re.search(r"from the log: (\w{8})", answer.text)
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
     assert number is not None
     assert f"Incident {number[1]}" in caplog.text

@@ -29,7 +29,7 @@ def validate_name(name: str) -> str:
     """Normalize the name. Raises Invalid if it cannot be displayed or typed."""
     clean = unicodedata.normalize("NFC", name).strip()
     if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
-        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters that can be seen.")
+        raise Invalid(f"The name must have 1 to {LONGEST_NAME} visible characters.")
     return clean
 
 

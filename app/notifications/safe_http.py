@@ -55,7 +55,7 @@ def validate_url(url: str) -> str:
         parts = urlsplit(url.strip())
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise Invalid(f"“{url[:80]}” is not an address.") from error
+        raise Invalid(f"“{url[:80]}” is not a valid URL.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Invalid("The URL must start with https:// or http:// and contain a host.")
     if parts.username or parts.password:

@@ -63,7 +63,7 @@ def build_person_rows(
     rows = [
         _build_row(
             user_id,
-            names.get(user_id or 0, "unknown user"),
+            names.get(user_id or 0, "(no user)"),
             done,
             load_recent_decisions(db, project_id, user_id) if user_id else RecentDecisions(),
         )

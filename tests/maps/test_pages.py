@@ -74,7 +74,7 @@ def test_a_map_during_embedding_shows_its_progress(ada: User) -> None:
     with write_session() as db:
         db.add(Record(project_id=project.id, external_id="new", text="new", content_hash="0" * 64))
 
-    assert "once every record is embedded: 6 of 7 are" in client_of(ada).get(URL).text
+    assert "once all records are embedded (6 of 7 so far)" in client_of(ada).get(URL).text
 
 
 def test_the_page_asks_until_the_map_is_drawn(ada: User) -> None:

@@ -174,7 +174,7 @@ def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -
 
     page = client.get("/projects/letters").text
 
-    assert "1,500 rows of mail.csv are read" in page
+    assert "1,500 rows of mail.csv read" in page
     assert '<progress value="0.375" max="1"' in page
     assert 'hx-get="/projects/letters/status"' in page
 
@@ -316,7 +316,7 @@ def test_metrics_equal_the_database(client: TestClient, project: Project, ada: U
 
 
 def test_a_missing_worker_is_shown(client: TestClient, project: Project) -> None:
-    assert "No worker has run here yet" in client.get("/projects/letters").text
+    assert "No worker has run yet" in client.get("/projects/letters").text
 
 
 def test_a_new_project_is_made_by_admins_from_the_page_and_the_api(client: TestClient) -> None:

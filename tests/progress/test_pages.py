@@ -181,7 +181,7 @@ def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(
     assert number == {"n": 6, "words": "6 records", "until": None}
     assert "The goal of 6 records is reached." in reached
     assert refused.status_code == 422
-    assert "The goal is a number of records" in refused.text
+    assert "The goal must be a number of records" in refused.text
     assert 'value="most of it"' in refused.text
     assert none is None
 

@@ -89,7 +89,7 @@ def test_nothing_is_deleted_under_a_run(project: Project) -> None:
     with write_session() as db:
         runs.request_run(db, project)
 
-    with pytest.raises(Conflict, match="A run is going"):
+    with pytest.raises(Conflict, match="A training run may be using it"):
         delete_version(project, 2, by=None)
 
 
