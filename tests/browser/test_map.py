@@ -298,12 +298,12 @@ def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
     mapped.open()
     page, ids = mapped.page, record_ids(mapped.project)
 
-    page.get_by_label("Find words").fill(distinct_text(33))
+    page.get_by_label("Find text").fill(distinct_text(33))
     page.keyboard.press("Enter")
     expect(page.locator("#map-matches")).to_have_text("1 match")
     expect(mapped.links).to_have_count(1)
     expect(mapped.links).to_have_text(distinct_text(33))
-    page.get_by_label("Find words").fill("")
+    page.get_by_label("Find text").fill("")
     page.keyboard.press("Enter")
     expect(mapped.links).to_have_count(N)
 
@@ -344,6 +344,6 @@ def test_a_browser_without_webgl_has_the_list(mapped: Mapped) -> None:
 
     page.goto(mapped.url)
 
-    expect(page.locator("#map-trouble")).to_contain_text("needs WebGL2")
+    expect(page.locator("#map-trouble")).to_contain_text("does not support WebGL2")
     expect(page.locator("#map-canvas")).to_be_hidden()
     expect(mapped.links).to_have_count(N)
