@@ -1,4 +1,4 @@
-"""What a project aims for: a number of records, or a share of all, and perhaps a day."""
+"""A project's goal: a number or share of records, with an optional deadline."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ class Goal:
 
 
 def build_goal(project: Project, n_records: int) -> Goal | None:
-    """What the project aims for, given how many records it has now."""
+    """Return the project's goal for its current number of records."""
     if project.goal_share is not None:
         words = f"{100 * project.goal_share:g} % of the records"
         return Goal(round(project.goal_share * n_records), words, project.goal_on)
@@ -33,7 +33,7 @@ def build_goal(project: Project, n_records: int) -> Goal | None:
 
 
 def set_goal(db: Session, project: Project, words: str, until: date | None) -> None:
-    """Aim for what the words say; with no words, for nothing. Raises Invalid for other words.
+    """Set the goal from text; empty text removes it. Raises Invalid.
 
     words  a number of records ("5,000") or a share of them ("80 %")
     """
@@ -43,7 +43,7 @@ def set_goal(db: Session, project: Project, words: str, until: date | None) -> N
 
 
 def format_goal(project: Project) -> str:
-    """The goal as a person would type it; empty without one."""
+    """Return the goal as text for the form; empty without one."""
     if project.goal_share is not None:
         return f"{100 * project.goal_share:g} %"
     return "" if project.goal_n is None else f"{project.goal_n:,}"

@@ -1,4 +1,4 @@
-"""The label set of a project: what it offers, and how a label gets into it."""
+"""The label set of a project: list and add labels."""
 
 import unicodedata
 
@@ -32,12 +32,12 @@ def is_offered(label: Label) -> bool:
 
 
 def name_key(name: str) -> str:
-    """What makes two names one label: letters without case, composed alike."""
+    """Normalize a name for comparison: case-folded and composed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def clean_name(name: str) -> str:
-    """The name with single spaces. Raises Invalid when it is empty or too long."""
+    """Normalize spaces in the name. Raises Invalid if it is empty or too long."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
     if not clean or len(clean) > LONGEST_NAME:
         raise Invalid(f"A label's name must have 1 to {LONGEST_NAME} characters.")
@@ -45,7 +45,7 @@ def clean_name(name: str) -> str:
 
 
 def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label:
-    """A new label at the end of the set, in the next colour; the change is logged.
+    """Add a label at the end of the set, in the next colour; the change is logged.
 
     Raises Conflict when the project has a label of that name, however it is written.
     """
@@ -90,5 +90,5 @@ def _taken_message(label: Label) -> str:
 
 
 def shortcut_for_position(position: int) -> str:
-    """The key for the label at this place in the set: 1 to 9, then 0, then none."""
+    """Return the shortcut for the label at this position: 1 to 9, then 0, then none."""
     return str((position + 1) % 10) if 0 <= position < 10 else ""

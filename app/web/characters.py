@@ -1,4 +1,4 @@
-"""What no text may hold: NUL, which Postgres refuses, and lone surrogates, which are no characters.
+"""Refuse NUL characters, which Postgres cannot store, and lone surrogates.
 
 Decision: every text of a request is looked at here, before any room reads it, so that both
 databases answer alike and no room has to think of it.
