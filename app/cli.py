@@ -1,4 +1,4 @@
-"""The command `likewise`: the same verbs as the pages, as the operator of this machine.
+"""The command line `likewise`, for the operator of this machine.
 
 Decision: everything but typer is imported inside the commands, so that `likewise --help`, and the
 start of every command, takes a fraction of a second; torch alone takes seconds.
@@ -20,8 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Label one record, and likewise the ones like it.",
 )
-users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="People.")
-tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="API tokens.")
+users = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Manage users.")
+tokens = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Manage API tokens.")
 app.add_typer(users, name="user")
 app.add_typer(tokens, name="token")
 commands.add_commands(app)
@@ -51,10 +51,10 @@ def likewise(
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
     host: str = "127.0.0.1",
-    no_worker: Annotated[bool, typer.Option("--no-worker", help="Pages only.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="Do not start a worker.")] = False,
     as_json: bool = AsJson,
 ) -> None:
-    """Bring the tables up to date, then serve pages, with a worker beside them."""
+    """Upgrade the database, then start the web server and a worker."""
     from app.commands.serve import serve as serve_pages
 
     serve_pages(host, port, has_worker=not no_worker, as_json=as_json)
@@ -64,7 +64,7 @@ def serve(
 def worker(
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Embed, import and train until stopped. As many may run as you like."""
+    """Run a worker (import, embed, train) until stopped. Several may run."""
     from app.commands.serve import run_worker_process
 
     run_worker_process(ends_with_stdin=with_parent)
@@ -76,12 +76,12 @@ def doctor(
         bool,
         typer.Option(
             "--claim-folder",
-            help="First tie this data folder to the database: every other folder is refused.",
+            help="First bind this data folder to the database; other folders are refused.",
         ),
     ] = False,
     as_json: bool = AsJson,
 ) -> None:
-    """Check this installation; status 1 if something needs mending."""
+    """Check this installation; exit status 1 if there are problems."""
     from app.commands.doctor import run_checks
 
     if claim_folder:
@@ -92,22 +92,22 @@ def doctor(
         claim()
     found = run_checks()
     lines = [(("ok" if check.is_ok else "!!"), check.name, check.sentence) for check in found]
-    emit([vars(check) for check in found], format_table(("", "what", "how it is"), lines), as_json)
+    emit([vars(check) for check in found], format_table(("", "check", "result"), lines), as_json)
     if not all(check.is_ok for check in found):
         raise typer.Exit(1)
 
 
 @app.command()
 def demo(
-    wait: Annotated[bool, typer.Option(help="Embed it here, too.")] = True,
+    wait: Annotated[bool, typer.Option(help="Also embed the records in this process.")] = True,
     as_json: bool = AsJson,
 ) -> None:
-    """Load the sample project: 3,200 customer messages, unlabeled. Nothing happens twice."""
+    """Load the sample project: 3,200 unlabeled customer messages. Safe to repeat."""
     from app.commands.demo import load_sample
 
     sample = load_sample(is_waiting=wait)
-    message = f"The sample project is /projects/{sample.slug}: {sample.n_records:,} records, "
-    message += f"{sample.n_embedded:,} with vectors."
+    message = f"Sample project /projects/{sample.slug}: {sample.n_records:,} records, "
+    message += f"{sample.n_embedded:,} embedded."
     emit(vars(sample), message, as_json)
 
 
@@ -117,7 +117,7 @@ def add_user(
     role: Annotated[str, typer.Option(help="admin, reviewer or annotator")],
     password_stdin: Annotated[bool, typer.Option(help="Read the password from stdin.")] = False,
     port: Annotated[
-        int, typer.Option(help="Port of `likewise serve`; LIKEWISE_PUBLIC_URL goes before it.")
+        int, typer.Option(help="Port of `likewise serve`; ignored if LIKEWISE_PUBLIC_URL is set.")
     ] = 8000,
     as_json: bool = AsJson,
 ) -> None:
@@ -139,12 +139,12 @@ def add_user(
 
 @tokens.command("create")
 def create_token(
-    name: Annotated[str, typer.Argument(help="The user it acts as.")],
-    purpose: Annotated[str, typer.Option("--for", help="What it is for.")] = "command line",
+    name: Annotated[str, typer.Argument(help="User the token belongs to.")],
+    purpose: Annotated[str, typer.Option("--for", help="Purpose.")] = "command line",
     days: Annotated[int, typer.Option(min=1, max=366)] = 90,
     as_json: bool = AsJson,
 ) -> None:
-    """Create an API token of this user. It is shown once."""
+    """Create an API token for a user. It is shown once."""
     from app.accounts import tokens as accounts_tokens
     from app.accounts.users import find_user
     from app.commands.serve import prepare_database
@@ -158,7 +158,7 @@ def create_token(
 
 @tokens.command("list")
 def list_tokens(as_json: bool = AsJson) -> None:
-    """List everyone's API tokens that were not revoked."""
+    """List all users' API tokens except revoked ones."""
     from app.accounts.tokens import every_token
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
@@ -177,16 +177,16 @@ def list_tokens(as_json: bool = AsJson) -> None:
         }
         for token, owner in found
     ]
-    columns = ("id", "user", "for", "begins with", "last used", "ends")
+    columns = ("id", "user", "for", "prefix", "last used", "expires")
     emit(facts, format_table(columns, [tuple(each.values()) for each in facts]), as_json)
 
 
 @tokens.command("revoke")
 def revoke_token(
-    token_id: Annotated[int, typer.Argument(help="As `likewise token list` tells it.")],
+    token_id: Annotated[int, typer.Argument(help="Id from `likewise token list`.")],
     as_json: bool = AsJson,
 ) -> None:
-    """End an API token, at once."""
+    """Revoke an API token immediately."""
     from app.accounts.tokens import revoke_of_anyone
     from app.commands.serve import ensure_schema
     from app.db.session import write_session
@@ -194,12 +194,12 @@ def revoke_token(
     ensure_schema()
     with write_session() as db:
         revoke_of_anyone(db, token_id, by=None)
-    emit({"revoked": token_id}, f"Token {token_id} is revoked.", as_json)
+    emit({"revoked": token_id}, f"Token {token_id} revoked.", as_json)
 
 
 @app.command()
 def backup(out: Path, as_json: bool = AsJson) -> None:
-    """Write database and files to one tar file, while others work."""
+    """Back up database and files to one tar file, also while in use."""
     from app.commands.backup import create_backup
     from app.commands.serve import ensure_schema
 
@@ -213,21 +213,20 @@ def backup(out: Path, as_json: bool = AsJson) -> None:
 
 @app.command()
 def restore(source: Path, as_json: bool = AsJson) -> None:
-    """Bring a backup back, into an empty data folder."""
+    """Restore a backup into an empty data folder."""
     from app.commands.backup import restore_backup
 
     contents = restore_backup(source)
-    message = (
-        f"Restored {contents.n_files:,} files. `likewise verify` checks them against the database."
-    )
+    message = f"Restored {contents.n_files:,} files. Run `likewise verify` to check them."
     emit(vars(contents), message, as_json)
 
 
 @app.command()
 def verify(as_json: bool = AsJson) -> None:
-    """Compare every file and every consensus with what the database says."""
+    """Check stored files and labels against the database."""
     from app.commands.serve import ensure_schema
     from app.commands.verify import run_checks
+    from app.web.wording import format_count
 
     ensure_schema()
     found = run_checks()
@@ -235,7 +234,7 @@ def verify(as_json: bool = AsJson) -> None:
         [
             *found.problems,
             f"{found.n_files:,} files, {found.n_records:,} records, "
-            f"{found.n_labeled:,} labeled: {len(found.problems) or 'no'} problem(s).",
+            f"{found.n_labeled:,} labeled: {format_count(len(found.problems), 'problem')}.",
         ]
     )
     emit(vars(found), message, as_json)

@@ -1,18 +1,18 @@
-"""What can go wrong that a person can mend: a status and one clear sentence."""
+"""Expected errors: an HTTP status and a message that says what to do."""
 
 import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What the system says when nothing more can be written: no space, no quota, no larger files.
+# Nothing more can be written: no space, no quota, no larger files.
 DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class AppError(Exception):
-    """An answer, not an accident: pages show the sentence, the API wraps it as problem+json."""
+    """An expected error: pages show the sentence, the API returns it as problem+json."""
 
     status = 400
-    # After how many seconds a program may try again; None: that would change nothing.
+    # Seconds after which a client may try again; None if trying again cannot help.
     retry_after_seconds: int | None = None
 
     def __init__(self, sentence: str) -> None:
@@ -21,64 +21,62 @@ class AppError(Exception):
 
 
 class NotFound(AppError):
-    """The id is unknown, or belongs to a project that this user may not see: both read alike."""
+    """The id is unknown, or the user may not see it; both give the same message."""
 
     status = 404
 
     def __init__(self, noun: str) -> None:
-        super().__init__(f"There is no such {noun} here.")
+        super().__init__(f"{noun[:1].upper()}{noun[1:]} not found.")
 
 
 class NotAllowed(AppError):
-    """The user is known, and may not do this."""
+    """The user is logged in but lacks permission."""
 
     status = 403
 
 
 class LoginRequired(AppError):
-    """Nobody is logged in, or the login has expired."""
+    """No user is logged in, or the session has expired."""
 
     status = 401
 
     def __init__(self) -> None:
-        super().__init__("Please log in: your login has ended or was never begun.")
+        super().__init__("Please log in. Your session may have expired.")
 
 
 class Conflict(AppError):
-    """The request is fine, but not in the present state of things."""
+    """The request is valid but conflicts with the current state."""
 
     status = 409
 
 
 class Invalid(AppError):
-    """A value that was sent cannot be used; the sentence names it."""
+    """A value in the request is invalid; the message names it."""
 
     status = 422
 
 
 class StorageFull(AppError):
-    """The disk took nothing more; what was stored before is safe."""
+    """The disk is full; data stored before is safe."""
 
     status = 507
 
     def __init__(self) -> None:
-        super().__init__(
-            "The server's disk is full, so this was not stored. Free some space and try again."
-        )
+        super().__init__("Not saved: the server's disk is full. Free some space and try again.")
 
 
 class Busy(AppError):
-    """The database was locked for longer than we wait."""
+    """The database stayed locked for longer than the timeout."""
 
     status = 503
     retry_after_seconds = 2
 
     def __init__(self) -> None:
-        super().__init__("The database is busy and did not take this. Try again in a few seconds.")
+        super().__init__("Not saved: the database is busy. Try again in a few seconds.")
 
 
 class Unreachable(AppError):
-    """There is no connection to the database, or it broke; `reason` is for the log."""
+    """The database cannot be reached, or the connection broke; `reason` is for the log."""
 
     status = 503
     retry_after_seconds = 5
@@ -89,49 +87,49 @@ class Unreachable(AppError):
 
 
 def translate_disk_error(error: OSError) -> Exception:
-    """What a person can do about a disk that takes nothing more, or the error itself."""
+    """Return StorageFull for a full disk, else the error itself."""
     return StorageFull() if error.errno in DISK_FULL_ERRNOS else error
 
 
-# By pydantic's name of the fault, or the first word of it; filled with the fault's own numbers.
+# By pydantic's error type or its first word; filled with the error's context.
 _VALIDATION_MESSAGES = {
-    "missing": "it is missing",
-    "extra": "nothing of this name is known",
-    "int": "a whole number is needed",
-    "float": "a number is needed",
-    "finite": "a number is needed",
-    "bool": "true or false is needed",
-    "string": "a text is needed",
-    "list": "a list is needed",
-    "dict": "an object with named values is needed",
-    "model": "an object with named values is needed",
-    "literal": "it is one of {expected}",
-    "enum": "it is one of {expected}",
-    "greater_than_equal": "{ge} is the least",
-    "less_than_equal": "{le} is the most",
-    "greater_than": "it is more than {gt}",
-    "less_than": "it is less than {lt}",
-    "string_too_short": "it is too short; {min_length} is the least number of characters",
-    "string_too_long": "it is too long; {max_length:,} is the largest number of characters",
-    "too_short": "it holds too few; {min_length:,} is the least",
-    "too_long": "it holds too many; {max_length:,} is the most",
-    "json_invalid": "this is not valid JSON",
+    "missing": "is missing",
+    "extra": "is an unknown field",
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be a text",
+    "list": "must be a list",
+    "dict": "must be an object",
+    "model": "must be an object",
+    "literal": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "greater_than": "must be greater than {gt}",
+    "less_than": "must be less than {lt}",
+    "string_too_short": "is too short (minimum length: {min_length})",
+    "string_too_long": "is too long (maximum length: {max_length:,})",
+    "too_short": "needs more values (minimum: {min_length:,})",
+    "too_long": "has too many values (maximum: {max_length:,})",
+    "json_invalid": "is not valid JSON",
     "value_error": "{error}",
 }
 
 
 def validation_message(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> str:
-    """One sentence about the first fault that pydantic found: which value, and what it should be.
+    """Describe the first validation error: which value, and what it should be.
 
-    skip  leading parts of a value's place that say nothing to a person, such as "body"
+    skip  leading parts of the location to leave out, such as "body"
     """
     first = errors[0]
     kind = str(first["type"])
     words = _VALIDATION_MESSAGES.get(kind) or _VALIDATION_MESSAGES.get(
-        kind.partition("_")[0], "this cannot be used"
+        kind.partition("_")[0], "is invalid"
     )
     location = ".".join(str(part) for part in first["loc"][skip:])
     if not location or kind == "json_invalid":
-        location = "the request"
+        location = "The request"
     explanation = words.format(**first.get("ctx", {})).rstrip(".")
-    return f"{location}: {explanation}."
+    return f"{location}{': ' if words == '{error}' else ' '}{explanation}."

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file operations."""
 
 import os
 from pathlib import Path

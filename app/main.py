@@ -106,7 +106,7 @@ class RequestGuard:
             return
         request = Request(scope)
         if request.method not in SAFE_METHODS and not is_same_origin(request):
-            refusal = problem_response(403, "This write came from another site and was refused.")
+            refusal = problem_response(403, "Request refused: it came from another site.")
             await refusal(scope, receive, send)
             return
 

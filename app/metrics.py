@@ -8,23 +8,23 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Info, Proce
 REGISTRY = CollectorRegistry()
 REQUESTS = Counter(
     "likewise_http_requests",
-    "HTTP requests answered, by route template.",
+    "HTTP requests, by route template.",
     ("method", "route", "status"),
     registry=REGISTRY,
 )
 REQUEST_SECONDS = Histogram(
     "likewise_http_request_duration_seconds",
-    "Time from a request to the end of its answer, by route template.",
+    "Request duration, by route template.",
     ("method", "route"),
     registry=REGISTRY,
 )
 SEARCHES = Counter(
     "likewise_searches",
-    "Searches for neighbours, by what they start from.",
+    "Similarity searches, by query type.",
     ("seed",),
     registry=REGISTRY,
 )
-BUILD = Info("likewise_build", "The version that runs.", registry=REGISTRY)
+BUILD = Info("likewise_build", "Running version.", registry=REGISTRY)
 # Memory, processor time, open files and start of this process.
 ProcessCollector(registry=REGISTRY)
 

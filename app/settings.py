@@ -69,8 +69,8 @@ def _networks(written: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Networ
         return [ipaddress.ip_network(each, strict=False) for each in parts]
     except ValueError as error:
         raise ValueError(
-            f"{error}. Write addresses or networks such as 10.0.0.5 or 10.0.0.0/24, "
-            "with commas between them"
+            f"{error}. Use IP addresses or networks separated by commas, "
+            "such as 10.0.0.5 or 10.0.0.0/24"
         ) from error
 
 

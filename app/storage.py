@@ -26,7 +26,7 @@ class CorruptFile(AppError):
         self.file = file
         super().__init__(
             f"The stored file {file} is damaged or missing. Run `likewise verify` to see what is "
-            "affected; an index can be built again from the stored vectors."
+            "affected; an index can be rebuilt from the stored vectors."
         )
 
 

@@ -1,4 +1,4 @@
-"""The other process: it sees what is queued or due in the database, and has it carried out."""
+"""The worker process: runs queued and due jobs of the database."""
 
 import os
 import signal

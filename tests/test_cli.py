@@ -85,7 +85,7 @@ def test_every_verb_fails_with_one_sentence_for_an_unknown_project(database: str
     ):
         result = likewise(words[0], "nope", *words[1:])
         assert result.exit_code == 1, words
-        assert result.stderr.strip() == "There is no such project here.", words
+        assert result.stderr.strip() == "Project not found.", words
 
 
 def test_a_dry_run_shows_the_mapping_and_stores_nothing(database: str, tickets: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_operator_may_add_a_webhook_in_a_private_network(project: Project) -
 
     assert isinstance(added, dict)
     assert added["secret"].startswith("whsec_")
-    assert (again.exit_code, again.stderr.strip()) == (1, "This address is told already.")
+    assert (again.exit_code, again.stderr.strip()) == (1, "This webhook already exists.")
     with read_session() as db:
         [webhook] = db.query(Webhook)
     assert (webhook.url, webhook.is_private) == ("http://10.0.0.7/hook", True)
@@ -189,10 +189,10 @@ def test_versions_are_found_activated_rolled_back_and_searched(project: Project)
     assert near[0]["similarity"] >= near[1]["similarity"]
     assert "r0" not in [hit["id"] for hit in near]
     assert (back, forth) == ({"version": 1, "kind": "raw"}, {"version": 2, "kind": "head"})
-    assert (missing.exit_code, missing.stderr.strip()) == (1, "There is no such version here.")
+    assert (missing.exit_code, missing.stderr.strip()) == (1, "Version not found.")
     assert (unknown.exit_code, unknown.stderr.strip()) == (
         1,
-        "There is no such record 'nobody' here.",
+        "Record 'nobody' not found.",
     )
 
 
@@ -280,7 +280,7 @@ def test_tokens_are_listed_and_revoked(database: str) -> None:
     unknown = likewise("token", "revoke", "999")
 
     assert (revoked.exit_code, unknown.exit_code) == (0, 1)
-    assert "There is no such token here." in unknown.stderr
+    assert "Token not found." in unknown.stderr
     assert "Ada" not in likewise("token", "list").stdout
     assert [each["user"] for each in told("token", "list")] == ["Ben"]  # type: ignore[attr-defined]
 
@@ -322,7 +322,7 @@ def test_doctor_reports_the_state(database: str) -> None:
         "runtime",
         "worker",
     }
-    assert "none at work" in checks["worker"]["sentence"]
+    assert "offline" in checks["worker"]["sentence"]
     assert checks["runtime"]["sentence"] == "torch for new versions; versions: none yet"
 
 
@@ -364,7 +364,7 @@ def test_verify_names_a_damaged_file_and_a_wrong_consensus(project: Project) -> 
     assert result.exit_code == 1
     problems = json.loads(result.stdout)["problems"]
     assert len(problems) == 2
-    assert problems[0] == f"{damaged} (index) is not what was stored."
+    assert problems[0] == f"{damaged} (index) is corrupt (checksum mismatch)."
     assert "letters" in problems[1]
 
 
@@ -486,8 +486,8 @@ def test_a_damaged_backup_is_refused_and_leaves_the_folder_empty(
     damaged, no_backup = likewise("restore", str(broken)), likewise("restore", __file__)
 
     assert (damaged.exit_code, no_backup.exit_code) == (1, 1)
-    assert "likewise.sqlite3 is not what was backed up" in damaged.stderr
-    assert "is not a whole backup" in no_backup.stderr
+    assert "checksum mismatch in likewise.sqlite3" in damaged.stderr
+    assert "is not a complete Likewise backup" in no_backup.stderr
     assert list(elsewhere.iterdir()) == []
 
 

@@ -1,1 +1,1 @@
-"""People, logins, tokens, and who may do what."""
+"""Users, logins, API tokens and permissions."""

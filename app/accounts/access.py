@@ -1,4 +1,4 @@
-"""Who asks: the dependencies that turn a cookie or a bearer token into a user, or end the request.
+"""Dependencies that turn a cookie or a bearer token into a user, or end the request.
 
 Decision: they read in a transaction of their own that is over before the route's begins, so that
 no lock is held while a route thinks.
@@ -51,7 +51,7 @@ def cookie_name() -> str:
 
 
 def hash_token(token: str) -> str:
-    """What the database keeps of a secret: enough to recognise it, too little to use it."""
+    """Hash a secret for the database: enough to recognize it, too little to use it."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -87,7 +87,7 @@ def _touch(token: str) -> None:
 
 
 def find_current_user(request: Request) -> User | None:
-    """The user who asks, or None."""
+    """Return the requesting user, or None."""
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     is_program = scheme.lower() == "bearer"
     token = bearer.strip() if is_program else request.cookies.get(cookie_name(), "")
@@ -101,7 +101,7 @@ def find_current_user(request: Request) -> User | None:
 
 
 def require_user(request: Request) -> User:
-    """The user who asks. Raises LoginNeeded."""
+    """Return the requesting user. Raises LoginRequired."""
     user = find_current_user(request)
     if user is None:
         raise LoginRequired
@@ -109,14 +109,14 @@ def require_user(request: Request) -> User:
 
 
 def require_admin(user: Annotated[User, Depends(require_user)]) -> User:
-    """The admin who asks. Raises NotAllowed for anyone else."""
+    """Return the requesting admin. Raises NotAllowed for other users."""
     if user.role != Role.ADMIN:
-        raise NotAllowed("Only an admin may do this.")
+        raise NotAllowed("Only admins can do this.")
     return user
 
 
 def token_end(request: Request, user: Annotated[User, Depends(require_user)]) -> datetime | None:
-    """When the token ends with which a program asks; None for a browser that is logged in."""
+    """Return when the request's token expires; None for a logged-in browser."""
     ends_at: datetime | None = request.state.token_ends_at
     return ends_at
 

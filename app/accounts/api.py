@@ -1,4 +1,4 @@
-"""The accounts room for programs."""
+"""API of users and API tokens."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -33,13 +33,13 @@ class UserResponse(StrictModel):
 
 
 class MeResponse(UserResponse):
-    """The user who asks."""
+    """The requesting user."""
 
     preferences: dict[str, Any]
 
 
 class TokenResponse(StrictModel):
-    """A token as it is remembered: by the beginning of it."""
+    """A stored token, identified by its prefix."""
 
     id: int
     name: str
@@ -50,58 +50,58 @@ class TokenResponse(StrictModel):
 
 
 class OwnedTokenResponse(TokenResponse):
-    """A token, and whom a program acts as with it."""
+    """A token and its user."""
 
     user_id: int
     user: str
 
 
 class TokenBody(StrictModel):
-    """What a new token is for, and for how long."""
+    """Purpose and validity of a new token."""
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
     days: Annotated[int, Field(ge=1, le=LONGEST_DAYS)] = 90
 
 
 class NewToken(BaseModel):
-    """The token itself; there is no way to see it again."""
+    """The token itself; it cannot be shown again."""
 
     token: str
 
 
 @router.get("/me")
 def read_me(user: CurrentUser) -> MeResponse:
-    """Who I am."""
+    """Return the requesting user."""
     return MeResponse.model_validate(user)
 
 
 @router.get("/tokens")
 def list_tokens(user: CurrentUser, db: ReadDb) -> list[TokenResponse]:
-    """My tokens that were not revoked."""
+    """List the user's tokens except revoked ones."""
     return [TokenResponse.model_validate(token) for token in load_tokens(db, user)]
 
 
 @router.post("/tokens", status_code=201)
 def add_token(user: CurrentUser, ends_by: TokenEnd, db: Db, body: TokenBody) -> NewToken:
-    """A new token of mine, told this once. Made with a token, it cannot end later than that one."""
+    """Create a token; it is returned once. Made with a token, it cannot outlive that one."""
     return NewToken(token=create_token(db, user, body.name, body.days, ends_by))
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
 def delete_token(user: CurrentUser, db: Db, token_id: int) -> None:
-    """End a token of mine, at once."""
+    """Revoke one of the user's tokens immediately."""
     revoke_token(db, user, token_id)
 
 
 @router.get("/users")
 def list_users(admin: Admin, db: ReadDb) -> list[UserResponse]:
-    """Everyone. For admins."""
+    """List all users. Admins only."""
     return [UserResponse.model_validate(user) for user in load_users(db)]
 
 
 @router.get("/users/tokens")
 def list_users_tokens(admin: Admin, db: ReadDb) -> list[OwnedTokenResponse]:
-    """Everyone's tokens that were not revoked. For admins."""
+    """List all users' tokens except revoked ones. Admins only."""
     return [
         OwnedTokenResponse(
             **TokenResponse.model_validate(token).model_dump(), user_id=owner.id, user=owner.name
@@ -112,5 +112,5 @@ def list_users_tokens(admin: Admin, db: ReadDb) -> list[OwnedTokenResponse]:
 
 @router.delete("/users/tokens/{token_id}", status_code=204)
 def delete_users_token(admin: Admin, db: Db, token_id: int) -> None:
-    """End anybody's token, at once. For admins."""
+    """Revoke any user's token immediately. Admins only."""
     revoke_of_anyone(db, token_id, by=admin)

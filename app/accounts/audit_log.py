@@ -1,4 +1,4 @@
-"""What people did that others may ask about later. Never texts, never secrets."""
+"""Security log: what users did. Never texts, never secrets."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ def log_event(
     project_id: int | None = None,
     **details: Any,
 ) -> None:
-    """Keep that `user_id` (None: the operator, or the worker) did `action`; details are JSON."""
+    """Log that `user_id` (None: the operator, or the worker) did `action`; details are JSON."""
     db.add(AuditEvent(user_id=user_id, project_id=project_id, action=action, details=details))

@@ -1,4 +1,4 @@
-"""Devices that a user logged in with before: a long-lived cookie by which a browser is known again.
+"""Known devices: a long-lived cookie marks browsers in which a user has logged in before.
 
 Decision: the cookie opens nothing. It only tells the browsers of the user from those of strangers,
 so that wrong passwords that a stranger tries do not shut the user out.
@@ -38,7 +38,7 @@ def find_device(db: Session, user: User | None, token: str) -> int | None:
 
 
 def remember_device(db: Session, user: User, token: str) -> str:
-    """Know this browser from now on as one of the user's; return its cookie's value.
+    """Register this browser as one of the user's; return its cookie's value.
 
     A cookie that we gave out stays, so that several users of one browser keep theirs.
     """
@@ -58,7 +58,7 @@ def remember_device(db: Session, user: User, token: str) -> str:
 
 
 def forget_devices(db: Session, user: User) -> None:
-    """Know none of the user's devices any more."""
+    """Forget all devices of the user."""
     db.execute(delete(KnownDevice).where(KnownDevice.user_id == user.id))
 
 

@@ -1,4 +1,4 @@
-"""How a user wants the labeling page to look and to behave; kept among the user's preferences."""
+"""Display preferences for the labeling page, stored with the user's preferences."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,7 +11,7 @@ TEXT_SIZES = {"small": "Small", "normal": "Normal", "large": "Large", "largest":
 
 @dataclass(frozen=True)
 class DisplayPreferences:
-    """One user's choices; whatever is stored and makes no sense is what is usual.
+    """One user's choices; invalid stored values are replaced by the defaults.
 
     shows_differences  words that tell a row from what its session started from are underlined
     is_reranked        rows below the focused one move as labels arrive
@@ -24,7 +24,7 @@ class DisplayPreferences:
 
     @classmethod
     def from_user(cls, user: User) -> Self:
-        """The user's look."""
+        """Load the user's display preferences."""
         stored = user.preferences
         return cls(
             _valid_choice(stored.get("density"), DENSITIES, cls.density),

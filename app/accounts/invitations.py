@@ -1,4 +1,4 @@
-"""One-time links: whoever opens one first chooses a password, and is in."""
+"""One-time links: the first to open one chooses a password and is logged in."""
 
 import secrets
 from datetime import timedelta
@@ -21,14 +21,16 @@ FIRST_ADMIN_LIFETIME = timedelta(hours=1)
 
 
 class InvitationUsed(Conflict):
-    """The link was used or replaced, or its time is over."""
+    """The link was used or replaced, or has expired."""
 
     def __init__(self) -> None:
-        super().__init__("This link was used already or has expired. Ask an admin for a new one.")
+        super().__init__(
+            "This link has already been used or has expired. Ask an admin for a new one."
+        )
 
 
 class AccountDisabled(Conflict):
-    """The link is for a user who may not come in now."""
+    """The link is for a disabled user."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -37,7 +39,7 @@ class AccountDisabled(Conflict):
 
 
 def invite(db: Session, role: str, by: User | None = None, user: User | None = None) -> str:
-    """A new link's token (the link is /welcome/{token}): for anyone, or for this user alone.
+    """Create a link's token (the link is /welcome/{token}): for a new or for this user.
 
     Only its hash is kept, so it is shown once.
     """
@@ -57,7 +59,7 @@ def invite(db: Session, role: str, by: User | None = None, user: User | None = N
 
 
 def create_first_admin_token(db: Session) -> str | None:
-    """A fresh token for the first admin, or None when somebody can log in already.
+    """Create a token for the first admin, or return None if a user can log in already.
 
     Older ones that nobody used stop working, so that at most one is out.
     """
@@ -72,12 +74,12 @@ def create_first_admin_token(db: Session) -> str | None:
 
 
 def has_users(db: Session) -> bool:
-    """Whether there is anybody who could log in."""
+    """Check whether any user can log in."""
     return bool(db.scalar(select(func.count()).where(User.password_hash.is_not(None))))
 
 
 def require_open_invitation(db: Session, token: str) -> Invitation:
-    """The invitation of this token. Raises NotFound, UsedUp or AccountDisabled."""
+    """Find the invitation of this token. Raises NotFound, UsedUp or AccountDisabled."""
     invitation = db.scalar(select(Invitation).where(Invitation.token_hash == hash_token(token)))
     if invitation is None:
         raise NotFound("link")

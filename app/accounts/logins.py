@@ -22,7 +22,7 @@ from app.models import Login, User, utc_now
 
 
 class WrongPassword(AppError):
-    """No such user, no such password, or a disabled user: all three read alike."""
+    """Unknown user, wrong password or disabled user: all three give the same message."""
 
     status = 401
 
@@ -31,7 +31,7 @@ class WrongPassword(AppError):
 
 
 class Entry(NamedTuple):
-    """The values of the two cookies of a browser that is let in."""
+    """The values of the two cookies of a logged-in browser."""
 
     login: str
     device: str
@@ -57,12 +57,12 @@ def log_in(name: str, password: str, address: str, device_token: str = "") -> En
 
 
 def enter(db: Session, user: User, device_token: str) -> Entry:
-    """Let this browser in as the user, and know it from now on."""
+    """Log this browser in as the user and remember it as a known device."""
     return Entry(begin_login(db, user), remember_device(db, user, device_token))
 
 
 def check_password(user: User, password: str, address: str, device_token: str = "") -> None:
-    """Nothing, if it is this user's password. Raises WrongPassword, TooManyTries, LoginsBusy."""
+    """Check the user's password. Raises WrongPassword, TooManyTries, LoginsBusy."""
     with read_session() as db:
         device_id = find_device(db, user, device_token)
     _check_attempt(user.name_key, user, password, address, device_id)
@@ -79,7 +79,7 @@ def _check_attempt(
 
 
 def begin_login(db: Session, user: User) -> str:
-    """A new login of this user; the token goes into the cookie, only its hash is kept."""
+    """Create a login; the token goes into the cookie, only its hash is stored."""
     token = secrets.token_urlsafe(32)
     db.execute(delete(Login).where(Login.created_at < utc_now() - LONGEST))
     db.add(Login(token_hash=hash_token(token), user_id=user.id))
@@ -88,5 +88,5 @@ def begin_login(db: Session, user: User) -> str:
 
 
 def log_out(db: Session, token: str) -> None:
-    """The cookie is worth nothing from now on, wherever it was copied to."""
+    """End the login of this cookie, wherever it was copied to."""
     db.execute(delete(Login).where(Login.token_hash == hash_token(token)))

@@ -1,4 +1,4 @@
-"""The accounts room for people: one's own password, tokens and preferences."""
+"""Pages of the user's own password, tokens and preferences."""
 
 import json
 import re
@@ -30,7 +30,7 @@ MOST_PREFERENCES = 8192  # bytes of JSON
 def show_me(
     request: Request, user: CurrentUser, db: ReadDb, changed: bool = False, kept: bool = False
 ) -> Response:
-    """My settings."""
+    """Show the user's settings."""
     return _page(request, db, user, has_changed=changed, has_kept=kept)
 
 
@@ -38,8 +38,7 @@ def show_me(
 def change_my_password(
     request: Request, user: CurrentUser, db: Db, present: Text, password: Text
 ) -> Response:
-    """A new password: every other browser is logged out, this one gets a new login; API tokens
-    end."""
+    """Change the password: log all other browsers out and revoke the API tokens."""
     try:
         check_password(user, present, client_address(request), device_of(request))
         set_password(db, user, password, by=user)
@@ -58,14 +57,14 @@ def create_my_token(
     name: Text,
     days: Annotated[int, Form()] = 90,
 ) -> Response:
-    """A new token, shown this once."""
+    """Create a token; it is shown once."""
     token = create_token(db, user, name, days, ends_by)
     return _page(request, db, user, token=token)
 
 
 @router.post("/me/tokens/{token_id}/revoke")
 def revoke_my_token(request: Request, user: CurrentUser, db: Db, token_id: int) -> Response:
-    """The token ends at once."""
+    """Revoke the token."""
     revoke_token(db, user, token_id)
     return redirect_to(request, "show_me")
 
@@ -79,9 +78,9 @@ def choose_my_look(
     shows_differences: Annotated[bool, Form()] = False,
     is_reranked: Annotated[bool, Form()] = False,
 ) -> Response:
-    """How the labeling page looks and behaves for me."""
+    """Save display preferences."""
     if density not in DENSITIES or text_size not in TEXT_SIZES:
-        raise Invalid("Choose one of the densities and text sizes that are offered.")
+        raise Invalid("Choose one of the listed densities and text sizes.")
     chosen = DisplayPreferences(density, text_size, shows_differences, is_reranked)
     _merge(db, user, asdict(chosen))
     return RedirectResponse("/me?kept=true#look", 303)
@@ -91,9 +90,9 @@ def choose_my_look(
 def keep_my_preferences(
     user: CurrentUser, db: Db, changes: Annotated[dict[str, Any], Body()]
 ) -> dict[str, Any]:
-    """Keep these keys beside the ones that are there; null forgets one. Answers with them all."""
+    """Merge these preferences into the stored ones; null deletes one. Returns all."""
     if not all(re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", key) for key in changes):
-        raise Invalid("A preference is named by small letters, digits and underscores.")
+        raise Invalid("Preference names consist of lowercase letters, digits and underscores.")
     return _merge(db, user, changes)
 
 
@@ -101,7 +100,7 @@ def _merge(db: Session, user: User, changes: dict[str, Any]) -> dict[str, Any]:
     row = get_user(db, user.id)
     merged = {k: v for k, v in {**row.preferences, **changes}.items() if v is not None}
     if len(json.dumps(merged)) > MOST_PREFERENCES:
-        raise Invalid(f"Preferences take at most {MOST_PREFERENCES} bytes.")
+        raise Invalid(f"Preferences are limited to {MOST_PREFERENCES} bytes.")
     row.preferences = merged
     return merged
 

@@ -1,4 +1,4 @@
-"""The accounts room for people: log in, log out, and come in through a one-time link."""
+"""Pages to log in, log out and use a one-time link."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -30,14 +30,14 @@ NextOfForm = Annotated[str, Form(alias="next")]
 
 
 def local_path(path: str) -> str:
-    """The path, if it leads to a page of ours, else "/": a link must not send people elsewhere."""
+    """Return the path if it is local, else "/": a link must not redirect to another site."""
     parts = urlsplit(path)
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours and not parts.scheme and not parts.netloc else "/"
 
 
 def with_cookies(response: Response, entry: Entry) -> Response:
-    """The response, from which on this browser is logged in, and known when it comes again."""
+    """Set the cookies that log this browser in and mark it as known."""
     for name, value, lasts in (
         (cookie_name(), entry.login, LONGEST),
         (device_cookie_name(), entry.device, DEVICE_LASTS),
@@ -55,18 +55,18 @@ def with_cookies(response: Response, entry: Entry) -> Response:
 
 
 def device_of(request: Request) -> str:
-    """The cookie by which a browser is known again; "" if it has none."""
+    """Return the cookie of a known device; "" if there is none."""
     return request.cookies.get(device_cookie_name(), "")
 
 
 def client_address(request: Request) -> str:
-    """The client's address, as the server saw it; headers count only when a proxy that
+    """Return the client's address as the server saw it; headers count only when a proxy that
     LIKEWISE_TRUSTED_PROXIES names has sent them."""
     return request.client.host if request.client else ""
 
 
 def with_retry_after(response: Response, error: AppError | None) -> Response:
-    """The response, saying when to come back if the error does."""
+    """Render the error, with Retry-After if it has one."""
     if isinstance(error, TooManyTries | LoginsBusy):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
@@ -76,7 +76,7 @@ def with_retry_after(response: Response, error: AppError | None) -> Response:
 def show_login(
     request: Request, db: ReadDb, user: MaybeUser, next_path: NextOfQuery = "/"
 ) -> Response:
-    """The form; or where one wanted to go, when one is in already."""
+    """Show the login form, or redirect if already logged in."""
     if user is not None:
         return RedirectResponse(local_path(next_path), 303)
     return _login_form(request, local_path(next_path), is_new=not has_users(db))
@@ -86,7 +86,7 @@ def show_login(
 def log_in_here(
     request: Request, name: Text, password: Text, next_path: NextOfForm = "/"
 ) -> Response:
-    """Log in and go on, or show the form again with what is wrong."""
+    """Log in and redirect, or show the form with an error."""
     try:
         entry = log_in(name, password, client_address(request), device_of(request))
     except (WrongPassword, TooManyTries, LoginsBusy) as error:
@@ -116,7 +116,7 @@ def _login_form(
 
 @router.post("/logout")
 def log_out_here(request: Request, db: Db) -> Response:
-    """End this login on the server, and forget the cookie."""
+    """End this login and delete the cookie."""
     log_out(db, request.cookies.get(cookie_name(), ""))
     response = RedirectResponse("/login", 303)
     response.delete_cookie(
@@ -127,7 +127,7 @@ def log_out_here(request: Request, db: Db) -> Response:
 
 @router.get("/welcome/{token}")
 def show_welcome(request: Request, token: str, db: ReadDb) -> Response:
-    """Choose a name and a password. Raises NotFound, UsedUp."""
+    """Show the form for name and password. Raises NotFound, UsedUp."""
     return _welcome_form(request, db, token)
 
 
@@ -135,7 +135,7 @@ def show_welcome(request: Request, token: str, db: ReadDb) -> Response:
 def accept_welcome(
     request: Request, token: str, db: Db, password: Text, name: Text = ""
 ) -> Response:
-    """Use the link up and come in."""
+    """Redeem the link and log in."""
     try:
         user = accept_invitation(db, token, name, password)
     except (Invalid, Conflict) as error:

@@ -1,4 +1,4 @@
-"""Passwords: what is a usable one, what is kept of it, and whether a given one is right."""
+"""Passwords: validation, hashing and verification."""
 
 import threading
 import unicodedata
@@ -83,18 +83,18 @@ COMMON = {
 
 
 class LoginsBusy(AppError):
-    """More passwords are being checked than the server does at once."""
+    """Too many passwords are being checked at once."""
 
     status = 503
     retry_after_seconds = 2
 
     def __init__(self) -> None:
-        super().__init__("Too many people are logging in right now. Try again in a few seconds.")
+        super().__init__("Too many logins at the moment. Try again in a few seconds.")
 
 
 @contextmanager
 def hold_place(*, is_known: bool) -> Iterator[None]:
-    """Hold one of the few places for a password that somebody without a login sends.
+    """Hold one of the few places for checking passwords of clients without a login.
 
     Raises LoginsBusy at once when all are taken.
     """
@@ -107,31 +107,33 @@ def hold_place(*, is_known: bool) -> Iterator[None]:
 
 
 def validate_password(password: str, name: str = "") -> str:
-    """The password, if it may be used. Raises Invalid with the one thing that is wrong with it.
+    """Check the password and return it. Raises Invalid with the first problem.
 
     12 to 128 characters of any kind; not one that everybody tries, nor the product's or the
     user's name with little beside it.
     """
     if len(password) < SHORTEST:
-        raise Invalid(f"A password has at least {SHORTEST} characters; several words are good.")
+        raise Invalid(
+            f"The password must have at least {SHORTEST} characters; several words work well."
+        )
     if len(password) > LONGEST:
-        raise Invalid(f"A password has at most {LONGEST} characters.")
+        raise Invalid(f"The password must have at most {LONGEST} characters.")
     plain = password.casefold()
     words = {"likewise", name.casefold() if len(name) > 3 else "likewise"}
     rest = min(len(plain.replace(word, "")) for word in words)
     if plain in COMMON or len(set(plain)) < 4 or rest < 6:
-        raise Invalid("That password is one of the first that anybody would try.")
+        raise Invalid("This password is too easy to guess. Choose another.")
     return password
 
 
 def hash_password(password: str) -> str:
-    """What the database keeps of a password: its argon2id hash with its own salt."""
+    """Hash a password with argon2id and a new salt."""
     with _hash_slots:
         return _hasher.hash(unicodedata.normalize("NFC", password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether the password is the one that was kept; takes equally long when none was."""
+    """Verify the password; takes as long when no hash is stored."""
     with _hash_slots:
         try:
             _hasher.verify(

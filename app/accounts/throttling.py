@@ -1,4 +1,4 @@
-"""Guessing passwords is slowed down: for whoever guesses, not for whoever is guessed at.
+"""Slow down password guessing for the guesser, not for the account's owner.
 
 Decision: tries from a device that the user logged in with before count for that device alone. All
 others count by account and address, with a growing delay, and within bounds by account and by
@@ -28,7 +28,7 @@ MAX_TRIES_OF_ADDRESS = 100
 
 
 class TooManyTries(AppError):
-    """Guessing is slowed down; the answer says when to come back."""
+    """Too many attempts; the response says when to try again."""
 
     status = 429
 

@@ -19,20 +19,20 @@ LONGEST_DAYS = 366
 def create_token(
     db: Session, user: User, name: str, days: int = 90, ends_by: datetime | None = None
 ) -> str:
-    """A new token of this user, good for that many days; shown once, only its hash is kept.
+    """Create a token for this user; it is returned once and only its hash is stored.
 
-    ends_by  when the token ends that it is made with: it cannot outlive that one
+    ends_by  when the token expires that creates this one: the new token cannot outlive it
     """
     clean = " ".join(name.split())
     if not clean or len(clean) > 120:
-        raise Invalid("A token's name has 1 to 120 characters; it tells what the token is for.")
+        raise Invalid("The token's name must have 1 to 120 characters; use it to note the purpose.")
     if not 1 <= days <= LONGEST_DAYS:
-        raise Invalid(f"A token lasts 1 to {LONGEST_DAYS} days.")
+        raise Invalid(f"A token can be valid for 1 to {LONGEST_DAYS} days.")
     expires_at = utc_now() + timedelta(days=days)
     if ends_by is not None and expires_at > ends_by:
         raise Invalid(
-            f"The token that you use ends on {ends_by:%Y-%m-%d}, and one made with it cannot end "
-            "later. Ask for fewer days, or log in and create it there."
+            f"Your token expires on {ends_by:%Y-%m-%d}; a token made with it cannot expire later. "
+            "Choose fewer days, or log in and create the token there."
         )
     token = MARK + secrets.token_urlsafe(32)
     db.add(
@@ -49,7 +49,7 @@ def create_token(
 
 
 def load_tokens(db: Session, user: User) -> Sequence[ApiToken]:
-    """The user's tokens that were not revoked, the newest first; expired ones are among them."""
+    """Return the user's tokens, newest first, without revoked but with expired ones."""
     return db.scalars(
         select(ApiToken)
         .where(ApiToken.user_id == user.id, ApiToken.revoked_at.is_(None))
@@ -58,7 +58,7 @@ def load_tokens(db: Session, user: User) -> Sequence[ApiToken]:
 
 
 def every_token(db: Session) -> Sequence[tuple[ApiToken, User]]:
-    """All tokens that were not revoked, by their users' names, the newest first."""
+    """Return all tokens that were not revoked, by user name, newest first."""
     found = db.execute(
         select(ApiToken, User)
         .join(User, User.id == ApiToken.user_id)
@@ -69,12 +69,12 @@ def every_token(db: Session) -> Sequence[tuple[ApiToken, User]]:
 
 
 def revoke_token(db: Session, user: User, token_id: int) -> None:
-    """The token is worth nothing from now on. Raises NotFound for anybody else's."""
+    """Revoke the user's token. Raises NotFound for another user's token."""
     _revoke(db, db.get(ApiToken, token_id), user.id, by=user)
 
 
 def revoke_of_anyone(db: Session, token_id: int, by: User | None) -> None:
-    """Revoke a token, whoever it belongs to. by=None: the operator. Raises NotFound."""
+    """Revoke any user's token. by=None: the operator. Raises NotFound."""
     token = db.get(ApiToken, token_id)
     _revoke(db, token, token.user_id if token else 0, by)
 

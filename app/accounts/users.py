@@ -1,4 +1,4 @@
-"""Users: who they are, what they may do, and when they no longer may."""
+"""Users: create, find, change roles and passwords, disable."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -26,24 +26,24 @@ def name_key(name: str) -> str:
 
 
 def validate_name(name: str) -> str:
-    """The name, tidied. Raises Invalid when nobody could read or type it."""
+    """Normalize the name. Raises Invalid if it cannot be displayed or typed."""
     clean = unicodedata.normalize("NFC", name).strip()
     if not clean or len(clean) > LONGEST_NAME or not clean.isprintable():
-        raise Invalid(f"A name has 1 to {LONGEST_NAME} characters that can be seen.")
+        raise Invalid(f"The name must have 1 to {LONGEST_NAME} visible characters.")
     return clean
 
 
 def validate_role(role: str) -> str:
-    """The role, if there is one of that name. Raises Invalid."""
+    """Parse a role. Raises Invalid."""
     if role not in ROLES:
-        raise Invalid(f"A role is one of {', '.join(ROLES)}.")
+        raise Invalid(f"The role must be one of {', '.join(ROLES)}.")
     return role
 
 
 def create_user(
     db: Session, name: str, role: str, password: str | None = None, by: User | None = None
 ) -> User:
-    """A new user; without a password they come in through an invitation. by=None: the operator.
+    """Create a user; without a password they need an invitation. by=None: the operator.
 
     Raises Invalid for an unusable name, role or password; Conflict when the name is taken.
     """
@@ -56,9 +56,9 @@ def create_user(
 
 
 def add_user(db: Session, name: str, role: str, password_hash: str | None, by: User | None) -> User:
-    """create_user(), when the password was hashed before."""
+    """Create a user with an already hashed password."""
     if db.scalar(select(User.id).where(User.name_key == name_key(name))) is not None:
-        raise Conflict(f"There is a user named “{name}” already.")
+        raise Conflict(f"A user named “{name}” already exists.")
     user = User(
         name=name, name_key=name_key(name), role=validate_role(role), password_hash=password_hash
     )
@@ -69,7 +69,7 @@ def add_user(db: Session, name: str, role: str, password_hash: str | None, by: U
 
 
 def find_user(db: Session, name: str) -> User:
-    """The user of that name, written in any case. Raises NotFound."""
+    """Find the user by name, ignoring case. Raises NotFound."""
     user = db.scalar(select(User).where(User.name_key == name_key(name)))
     if user is None:
         raise NotFound("user")
@@ -77,7 +77,7 @@ def find_user(db: Session, name: str) -> User:
 
 
 def get_user(db: Session, user_id: int) -> User:
-    """The user of that id. Raises NotFound."""
+    """Find the user by id. Raises NotFound."""
     user = db.get(User, user_id)
     if user is None:
         raise NotFound("user")
@@ -85,7 +85,7 @@ def get_user(db: Session, user_id: int) -> User:
 
 
 def load_users(db: Session) -> Sequence[User]:
-    """All users, the active ones first, by name."""
+    """Return all users, active ones first, by name."""
     return db.scalars(select(User).order_by(User.is_active.desc(), User.name_key)).all()
 
 
@@ -96,8 +96,7 @@ def load_last_seen(db: Session) -> dict[int, datetime]:
 
 
 def set_password(db: Session, user: User, password: str, by: User | None = None) -> None:
-    """From now on this password; every browser and program of the user is out. by=None: the
-    operator."""
+    """Set the password and end all logins and API tokens. by=None: the operator."""
     password_hash = hash_password(validate_password(password, user.name))
     user = get_user(db, user.id)
     user.password_hash = password_hash
@@ -106,7 +105,7 @@ def set_password(db: Session, user: User, password: str, by: User | None = None)
 
 
 def change_role(db: Session, user: User, role: str, by: User | None) -> None:
-    """From now on this role; every browser of the user is logged out."""
+    """Set the role and log the user out everywhere."""
     if user.role == validate_role(role):
         return
     _require_another_admin(db, user)
@@ -116,7 +115,7 @@ def change_role(db: Session, user: User, role: str, by: User | None) -> None:
 
 
 def disable(db: Session, user: User, by: User | None) -> None:
-    """The user may no longer come in, at once; what they labeled stays."""
+    """Disable the user immediately; their labels are kept."""
     _require_another_admin(db, user)
     user.is_active = False
     end_access(db, user, by)
@@ -125,7 +124,7 @@ def disable(db: Session, user: User, by: User | None) -> None:
 
 
 def enable(db: Session, user: User, by: User | None) -> None:
-    """The user may come in again, with the password; the API tokens stay revoked."""
+    """Enable the user again; API tokens stay revoked."""
     user.is_active = True
     log_event(db, "user enabled", user_id=by.id if by else None, of=user.id)
 
@@ -151,4 +150,4 @@ def _require_another_admin(db: Session, user: User) -> None:
         )
     )
     if user.role == Role.ADMIN and not others:
-        raise Conflict("This is the last admin; make somebody else an admin first.")
+        raise Conflict("This is the only admin. Make another user an admin first.")

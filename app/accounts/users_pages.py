@@ -1,4 +1,4 @@
-"""The accounts room for admins: who is there, who may come in, who no longer may."""
+"""Pages for admins: users, invitations and all API tokens."""
 
 from typing import Annotated
 
@@ -28,27 +28,27 @@ Text = Annotated[str, Form()]
 
 
 def welcome_url(request: Request, token: str) -> str:
-    """The link to hand over; the public address is ours to know, not the Host header's."""
+    """Build the link from the configured public URL, not from the Host header."""
     base = settings().public_url.rstrip("/") or str(request.base_url).rstrip("/")
     return f"{base}/welcome/{token}"
 
 
 @router.get("/users")
 def show_users(request: Request, admin: Admin, db: ReadDb) -> Response:
-    """Everyone, and a form to invite more."""
+    """Show all users and a form to invite more."""
     return _page(request, db)
 
 
 @router.post("/users/invitations")
 def invite_user(request: Request, admin: Admin, db: Db, role: Text) -> Response:
-    """A link for somebody new, shown this once."""
+    """Create an invitation link for a new user; it is shown once."""
     link = welcome_url(request, invite(db, role, by=admin))
     return _page(request, db, link=link, link_is_for=f"a new {role}")
 
 
 @router.post("/users/{user_id}/invitation")
 def invite_to_reset(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
-    """A link with which this user chooses a new password, shown this once."""
+    """Create a link to choose a new password; it is shown once."""
     user = get_user(db, user_id)
     link = welcome_url(request, invite(db, user.role, by=admin, user=user))
     return _page(request, db, link=link, link_is_for=user.name)
@@ -56,34 +56,34 @@ def invite_to_reset(request: Request, admin: Admin, db: Db, user_id: int) -> Res
 
 @router.post("/users/{user_id}/role")
 def set_users_role(request: Request, admin: Admin, db: Db, user_id: int, role: Text) -> Response:
-    """From now on this role."""
+    """Set the user's role."""
     change_role(db, get_user(db, user_id), role, by=admin)
     return redirect_to(request, "show_users")
 
 
 @router.post("/users/{user_id}/disable")
 def disable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
-    """Out, at once."""
+    """Disable the user."""
     disable(db, get_user(db, user_id), by=admin)
     return redirect_to(request, "show_users")
 
 
 @router.post("/users/{user_id}/enable")
 def enable_user(request: Request, admin: Admin, db: Db, user_id: int) -> Response:
-    """In again."""
+    """Enable the user."""
     enable(db, get_user(db, user_id), by=admin)
     return redirect_to(request, "show_users")
 
 
 @router.get("/users/tokens")
 def show_users_tokens(request: Request, admin: Admin, db: ReadDb) -> Response:
-    """Everyone's API tokens."""
+    """Show all users' API tokens."""
     return render(request, "accounts/tokens.html", tokens=every_token(db), now=utc_now())
 
 
 @router.post("/users/tokens/{token_id}/revoke")
 def revoke_users_token(request: Request, admin: Admin, db: Db, token_id: int) -> Response:
-    """The token ends at once."""
+    """Revoke the token."""
     revoke_of_anyone(db, token_id, by=admin)
     return redirect_to(request, "show_users_tokens")
 

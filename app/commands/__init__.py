@@ -1,1 +1,1 @@
-"""What an operator does from a shell, on the database itself, without a server or a login."""
+"""Shell commands for the operator; they use the database directly, without server or login."""

@@ -49,8 +49,8 @@ def create_backup(out: Path) -> BackupContents:
     Raises Conflict on Postgres, or if a file that the database names is missing.
     """
     _require_sqlite(
-        "Back Postgres up with pg_dump, and archive the data folder beside it."
-        " Both carry the installation id."
+        "For Postgres, use pg_dump and archive the data folder as well."
+        " Both contain the installation id."
     )
     part = out.with_name(f"{out.name}.part")
     try:
@@ -74,12 +74,12 @@ def restore_backup(source: Path) -> BackupContents:
     Raises Conflict if something is there already, Invalid for a file that is no whole backup.
     """
     _require_sqlite(
-        "Restore Postgres with pg_restore, and unpack the data folder beside it."
-        " Both carry the installation id."
+        "For Postgres, use pg_restore and unpack the data folder as well."
+        " Both contain the installation id."
     )
     data_dir, database = settings().data_dir, _database_path()
     if database.exists() or (data_dir.is_dir() and any(data_dir.iterdir())):
-        raise Conflict(f"{data_dir} is not empty. A backup is restored into an empty folder only.")
+        raise Conflict(f"{data_dir} is not empty. Restore into an empty data folder.")
     data_dir.mkdir(parents=True, exist_ok=True)
     # Inside the data folder, which may be a volume of its own: renaming must not copy.
     with tempfile.TemporaryDirectory(dir=data_dir) as folder:
@@ -151,11 +151,11 @@ def _unpack(source: Path, target: Path) -> dict[str, str]:
             tar.extractall(target, filter="data")
         manifest: dict[str, str] = json.loads((target / MANIFEST).read_text())["sha256"]
     except (tarfile.TarError, FileNotFoundError, KeyError, ValueError) as error:
-        raise Invalid(f"{source} is not a whole backup of Likewise.") from error
+        raise Invalid(f"{source} is not a complete Likewise backup.") from error
     for file, sha256 in manifest.items():
         path = target / file
         if not path.is_file() or hash_file(path) != sha256:
-            raise Invalid(f"{source} is damaged: {file} is not what was backed up.")
+            raise Invalid(f"{source} is damaged: checksum mismatch in {file}.")
     return manifest
 
 

@@ -28,7 +28,7 @@ MAPPING = Mapping(text_columns=["text"], id_column="external_id")
 
 @dataclass(frozen=True)
 class Sample:
-    """The sample project as it stands."""
+    """The current state of the sample project."""
 
     slug: str
     n_records: int
@@ -36,7 +36,7 @@ class Sample:
 
 
 def load_sample(*, is_waiting: bool) -> Sample:
-    """The sample project: what of it is missing is made, what is there stays as it is.
+    """Create what is missing of the sample project; existing parts are kept.
 
     is_waiting  embed and index it in this process; else a worker does that
     """

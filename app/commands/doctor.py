@@ -1,4 +1,4 @@
-"""Is this installation sound? One check a line, each with what to do about it."""
+"""Check the installation: one result per line, with advice for problems."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ from app.web.templating import format_age
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: is it sound, and in a sentence, how it is."""
+    """The result of one check, with a sentence."""
 
     name: str
     is_ok: bool
@@ -33,7 +33,7 @@ class Check:
 
 
 def run_checks() -> list[Check]:
-    """Every check, whatever the ones before it found."""
+    """Run every check, even after failures."""
     checks: dict[str, Callable[[], tuple[bool, str]]] = {
         "python": _check_python,
         "data folder": _check_data_folder,
@@ -73,13 +73,13 @@ def _check_data_folder() -> tuple[bool, str]:
 
 def _check_disk() -> tuple[bool, str]:
     free = free_gigabytes()
-    return free >= MIN_FREE_GB, f"{free:.1f} GB free; {MIN_FREE_GB:.0f} GB is the least"
+    return free >= MIN_FREE_GB, f"{free:.1f} GB free; at least {MIN_FREE_GB:.0f} GB needed"
 
 
 def _check_sqlite() -> tuple[bool, str]:
     version = sqlite_module().sqlite_version
     is_safe = is_wal_safe(sqlite_module().sqlite_version_info)
-    return True, f"{version}, journal {'WAL' if is_safe else 'DELETE, which is safe and slower'}"
+    return True, f"{version}, journal {'WAL' if is_safe else 'DELETE (safe but slower)'}"
 
 
 def _check_database() -> tuple[bool, str]:
@@ -87,31 +87,31 @@ def _check_database() -> tuple[bool, str]:
         name = db.get_bind().dialect.name
     url = engine().url.render_as_string(hide_password=True)
     if schema.is_new():
-        return True, f"{name} at {url}, empty: the first start creates the tables"
+        return True, f"{name} at {url}, empty; the first start creates the tables"
     if not schema.is_current():
-        return False, f"{name} at {url} is not up to date: start `likewise serve` once"
+        return False, f"{name} at {url} is not up to date; start `likewise serve` once"
     return True, f"{name} at {url}, up to date"
 
 
 def _installation() -> tuple[bool, str]:
     if not schema.is_current():
-        return True, "no id yet: the first start writes it"
+        return True, "no id yet; the first start creates it"
     confirm_folder()
     with read_session() as db:
         identifier = db.scalar(select(Installation.identifier))
     if identifier is None:
-        return True, "no id yet: the first start writes it"
-    return True, f"{identifier}, in the database and in the data folder"
+        return True, "no id yet; the first start creates it"
+    return True, f"{identifier}, same in database and data folder"
 
 
 def _check_base_model() -> tuple[bool, str]:
     name = settings().base_model
     if name == DEFAULT_MODEL:
-        return True, f"{name}, whole, in {find_default_model_folder()}"
+        return True, f"{name}, complete, in {find_default_model_folder()}"
     if Path(name).is_dir():
         check_folder(Path(name))
-        return True, f"{name} is a folder that can be used"
-    return settings().allow_model_downloads, f"{name} has to be downloaded from the hub"
+        return True, f"{name} is a usable folder"
+    return settings().allow_model_downloads, f"{name} must be downloaded from the Hugging Face hub"
 
 
 def _check_device() -> tuple[bool, str]:
@@ -120,7 +120,7 @@ def _check_device() -> tuple[bool, str]:
     is_there = configured in {"auto", "cpu", fastest}
     return (
         is_there,
-        f"{fastest if configured == 'auto' else configured}; the fastest here is {fastest}",
+        f"{fastest if configured == 'auto' else configured}; fastest available: {fastest}",
     )
 
 
@@ -129,7 +129,7 @@ def _check_runtime() -> tuple[bool, str]:
     configured = settings().runtime
     if missing := list_missing_packages(configured):
         needs = f"{configured} needs {' and '.join(missing)}: pip install 'likewise[accel]'"
-        return False, f"{needs}; until then new versions are on torch"
+        return False, f"{needs}; until then new versions use torch"
     return (
         True,
         f"{configured} for new versions{_describe_precision(configured)}; "
@@ -154,12 +154,12 @@ def _describe_runtimes_in_use() -> str:
         of_another = select(Version.runtime_reason).where(Version.runtime != settings().runtime)
         reason = db.scalar(of_another.order_by(Version.id.desc()).limit(1))
     sentence = ", ".join(f"{n} on {runtime}" for runtime, n in counted) or "none yet"
-    return f"versions: {sentence}" + (f"; the last on another: {reason}" if reason else "")
+    return f"versions: {sentence}" + (f"; latest exception: {reason}" if reason else "")
 
 
 def _check_worker() -> tuple[bool, str]:
     workers = find_workers()
     if workers.is_ready:
-        return True, f"{len(workers.ready)} at work: {', '.join(workers.ready)}"
+        return True, f"{len(workers.ready)} running: {', '.join(workers.ready)}"
     last = format_age(workers.last_seen_at) if workers.last_seen_at else "never"
-    return True, f"none at work, last seen {last}; start one with `likewise worker`"
+    return True, f"offline, last seen {last}; start one with `likewise worker`"

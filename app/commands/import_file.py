@@ -1,4 +1,4 @@
-"""Imports for the command line: what a file would become, and bringing it in."""
+"""Imports on the command line: preview and run."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class ColumnOptions:
 def preview_import(
     slug: str, file: Path, options: ColumnOptions, *, is_multi_label: bool
 ) -> dict[str, Any]:
-    """What would be imported, and how: nothing is stored. Raises Unreadable, Invalid."""
+    """Preview an import without storing anything. Raises Unreadable, Invalid."""
     _check_file(file)
     is_multi_label = _is_multi_label(slug, is_multi_label)
     preview = preview_file(
@@ -139,7 +139,7 @@ def _guess_mapping(project: Project, import_row: Import, options: ColumnOptions)
 
 def _check_file(file: Path) -> None:
     if not file.is_file():
-        raise Invalid(f"There is no file {file}.")
+        raise Invalid(f"File not found: {file}.")
 
 
 def _is_multi_label(slug: str, is_wanted: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What a command says: words for people, or one JSON value; and one sentence when it fails."""
+"""Output of commands: text or one JSON value, and one sentence on failure."""
 
 import json
 import sys
@@ -13,11 +13,11 @@ from typer.core import TyperGroup
 from app.errors import AppError, Unreachable, translate_disk_error, validation_message
 from app.logging_setup import configure_logging
 
-AsJson = typer.Option(False, "--json", help="Answer with one JSON value.")
+AsJson = typer.Option(False, "--json", help="Print one JSON value.")
 
 
 def emit(data: Any, text: str, as_json: bool) -> None:
-    """Say it: the facts as JSON, or the words."""
+    """Print the data as JSON, or the message."""
     typer.echo(json.dumps(data, default=_to_json, ensure_ascii=False) if as_json else text)
 
 
@@ -93,4 +93,4 @@ def _to_json(value: object) -> str:
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -8,11 +8,11 @@ import typer
 
 from app.commands.output import AsJson, emit, format_table
 
-Wait = Annotated[bool, typer.Option("--wait", help="Do the work here, and come back when done.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Do the work in this process and wait for it.")]
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Give the application these commands."""
+    """Add these commands to the application."""
     app.command("import")(import_file)
     for command in (train, runs, activate, rollback, similar, export, webhook):
         app.command(command.__name__)(command)
@@ -21,14 +21,18 @@ def add_commands(app: typer.Typer) -> None:
 def import_file(
     project: str,
     file: Path,
-    text: Annotated[str, typer.Option(help="Columns of the text: COL,COL")] = "",
-    id_: Annotated[str, typer.Option("--id", help="Column that identifies a row.")] = "",
-    label: Annotated[str, typer.Option(help="Column of the label; empty means unlabeled.")] = "",
-    template: Annotated[str, typer.Option(help='Such as "{Title}. {Description}"')] = "",
-    separator: Annotated[str, typer.Option(help="Between the labels of one cell.")] = "",
-    encoding: Annotated[str, typer.Option(help="Of the file, such as cp1252; else found.")] = "",
+    text: Annotated[str, typer.Option(help="Text columns: COL,COL")] = "",
+    id_: Annotated[str, typer.Option("--id", help="Column with unique ids.")] = "",
+    label: Annotated[str, typer.Option(help="Column with labels; empty cells are unlabeled.")] = "",
+    template: Annotated[
+        str, typer.Option(help='Text template, such as "{Title}. {Description}"')
+    ] = "",
+    separator: Annotated[str, typer.Option(help="Separator of several labels in a cell.")] = "",
+    encoding: Annotated[str, typer.Option(help="Encoding, such as cp1252; default: detect.")] = "",
     multi_label: Annotated[bool, typer.Option("--multi-label")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, store nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Preview only, store nothing.")
+    ] = False,
     wait: Wait = False,
     as_json: bool = AsJson,
 ) -> None:
@@ -52,7 +56,7 @@ def import_file(
         f"{facts['n_stored']:,} stored, {facts['n_updated']:,} updated, "
         f"{facts['n_unchanged']:,} unchanged, {facts['n_rejected']:,} rejected."
     )
-    message = counted if facts["status"] == "succeeded" else "Queued for the worker."
+    message = counted if facts["status"] == "succeeded" else "Queued for a worker."
     for reject in facts["rejects"][:1]:
         message += f" First rejected: line {reject['line']:,}, {reject['reason']}."
     emit(facts, f"{message} Project /projects/{facts['project']}", as_json)
@@ -62,13 +66,15 @@ def train(
     project: str,
     method: Annotated[str, typer.Option(help="head, deep or skip_triplet")] = "head",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A number of the recipe: NAME=VALUE")
+        list[str] | None, typer.Option("--set", help="Training setting: NAME=VALUE")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Activate even what is worse.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Activate even if it scores worse.")
+    ] = False,
     wait: Wait = False,
     as_json: bool = AsJson,
 ) -> None:
-    """Start a run."""
+    """Start a training run."""
     from app.commands.serve import ensure_schema
     from app.commands.train import estimate_time, queue_run, run_and_wait
     from app.ml.deep.recipe import DeepRecipe
@@ -92,7 +98,7 @@ def train(
 
 
 def runs(project: str, as_json: bool = AsJson) -> None:
-    """The project's runs, the newest first, and what to label next."""
+    """List training runs, newest first, and advice on what to label next."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
     from app.projects.projects import find_named_project
@@ -126,7 +132,7 @@ def runs(project: str, as_json: bool = AsJson) -> None:
 
 
 def activate(project: str, version: int, as_json: bool = AsJson) -> None:
-    """From now on search uses this version."""
+    """Activate a version for search."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
     from app.projects.projects import find_named_project
@@ -140,7 +146,7 @@ def activate(project: str, version: int, as_json: bool = AsJson) -> None:
 
 
 def rollback(project: str, as_json: bool = AsJson) -> None:
-    """Back to the version that was active before."""
+    """Roll back to the previously active version."""
     from app.commands.serve import ensure_schema
     from app.db.session import read_session
     from app.projects.projects import find_named_project
@@ -161,12 +167,12 @@ def similar(
     k: Annotated[int, typer.Option("-k", min=1, max=1000)] = 10,
     as_json: bool = AsJson,
 ) -> None:
-    """The k records most similar to a record, or to a text."""
+    """List the k records most similar to a record or a text."""
     from app.commands.query import find_similar
     from app.commands.serve import ensure_schema
 
     if bool(record) == bool(text):
-        raise typer.BadParameter("Give either --record or --text.")
+        raise typer.BadParameter("Use either --record or --text.")
     ensure_schema()
     found = find_similar(project, record, text, k)
     rows: list[tuple[object, ...]] = [
@@ -180,7 +186,7 @@ def export(
     project: str,
     out: Path,
     format_: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet")] = "",
-    vectors: Annotated[bool, typer.Option("--vectors", help="With tuned vectors.")] = False,
+    vectors: Annotated[bool, typer.Option("--vectors", help="Include tuned vectors.")] = False,
     as_json: bool = AsJson,
 ) -> None:
     """Write the records with their labels and suggestions to a file."""
@@ -194,13 +200,13 @@ def export(
 
 def webhook(
     project: str,
-    url: Annotated[str, typer.Argument(help="Where messages are posted to.")],
+    url: Annotated[str, typer.Argument(help="URL that receives the messages.")],
     private: Annotated[
-        bool, typer.Option("--private", help="It may lie in a private network.")
+        bool, typer.Option("--private", help="Allow a URL in a private network.")
     ] = False,
     as_json: bool = AsJson,
 ) -> None:
-    """Tell an address how runs of the project end. Prints the secret that signs the messages."""
+    """Add a webhook for the project's events. Prints the secret that signs the messages."""
     from app.commands.serve import prepare_database
     from app.db.session import write_session
     from app.notifications.webhooks import add_webhook
@@ -210,7 +216,7 @@ def webhook(
     with write_session() as db:
         added = add_webhook(db, find_named_project(db, project), url, by=None, is_private=private)
     data = {"project": project, "url": added.url, "secret": added.secret}
-    emit(data, f"{added.url} is told from now on. Its secret: {added.secret}", as_json)
+    emit(data, f"Webhook added: {added.url} Signing secret: {added.secret}", as_json)
 
 
 def _parse_settings(written: list[str]) -> dict[str, Any]:
@@ -219,7 +225,7 @@ def _parse_settings(written: list[str]) -> dict[str, Any]:
     for each in written:
         name, has_value, value = each.partition("=")
         if not has_value:
-            raise typer.BadParameter(f"{each} is not NAME=VALUE.")
+            raise typer.BadParameter(f"{each} is not of the form NAME=VALUE.")
         try:
             values[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -229,7 +235,7 @@ def _parse_settings(written: list[str]) -> dict[str, Any]:
 
 def _describe_mapping(mapping: dict[str, Any]) -> str:
     id_column, label_column = mapping["id_column"], mapping["label_column"]
-    message = f"Id: {id_column or 'made of the text'}. Label: {label_column or 'none'}."
+    message = f"Id: {id_column or 'computed from the text'}. Label: {label_column or 'none'}."
     if label_column and (answer_column := mapping["answer_column"]):
-        message += f" Labels that {answer_column} refuses are left out."
+        message += f" Labels rejected in {answer_column} are skipped."
     return message

@@ -45,9 +45,11 @@ def _find_seed(db: Session, project: Project, external_id: str) -> Seed:
 def export_to(slug: str, out: Path, format_: str, with_vectors: bool) -> dict[str, Any]:
     """Write the project's records to a file. Raises Invalid, Conflict while vectors are missing."""
     if format_ not in FORMATS:
-        raise Invalid(f"The file ends in one of .{', .'.join(FORMATS)}, or --format names one.")
+        raise Invalid(
+            f"The file name must end in one of .{', .'.join(FORMATS)}, or --format names one."
+        )
     if not out.resolve().parent.is_dir():
-        raise Invalid(f"There is no folder {out.resolve().parent}.")
+        raise Invalid(f"Folder not found: {out.resolve().parent}.")
     with read_session() as db:
         project = find_named_project(db, slug)
     write_export(project, out, format_, with_vectors=with_vectors)

@@ -105,14 +105,14 @@ def run_worker_process(*, ends_with_stdin: bool) -> None:
 
 
 class WebServer(uvicorn.Server):
-    """Says when it answers."""
+    """Announces when it is ready."""
 
     def __init__(self, config: uvicorn.Config, announce_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce_ready = announce_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Uvicorn's own, and then the word."""
+        """Start uvicorn, then announce it."""
         await super().startup(sockets)
         current_default_thread_limiter().total_tokens = MAX_THREADS
         gc.collect()
@@ -137,7 +137,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address_info[4])
     except OSError as error:
-        raise Invalid(f"{host}:{port} cannot be used: {error.strerror}.") from error
+        raise Invalid(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
     return listener
 
 

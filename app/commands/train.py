@@ -1,4 +1,4 @@
-"""Runs for the command line: ask for one, and with --wait carry it out in this process."""
+"""Training on the command line: queue a run, with --wait run it in this process."""
 
 from typing import Any
 

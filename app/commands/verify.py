@@ -1,4 +1,4 @@
-"""Does what is stored agree with itself? Files with their hashes, consensus with annotations."""
+"""Check stored data: files against their hashes, consensus against annotations."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from app.storage import data_subdir, hash_file
 
 @dataclass(frozen=True)
 class Findings:
-    """What was compared, what does not agree, and how many files nothing names (harmless)."""
+    """Counts of what was checked, problems, and unreferenced files (harmless)."""
 
     n_files: int
     n_records: int
@@ -25,7 +25,7 @@ class Findings:
 
 
 def run_checks() -> Findings:
-    """Compare everything; nothing is changed."""
+    """Run all checks without changing anything."""
     with read_session() as db:
         artifacts = db.scalars(select(Artifact).order_by(Artifact.id)).all()
         problems = [problem for artifact in artifacts if (problem := _check_artifact(artifact))]
@@ -47,7 +47,7 @@ def _check_artifact(artifact: Artifact) -> str | None:
     if not path.is_file():
         return f"{artifact.file} ({artifact.kind}) is missing."
     if hash_file(path) != artifact.sha256:
-        return f"{artifact.file} ({artifact.kind}) is not what was stored."
+        return f"{artifact.file} ({artifact.kind}) is corrupt (checksum mismatch)."
     return None
 
 
@@ -59,7 +59,7 @@ def _check_imports(db: Session) -> list[str]:
         )
     )
     return [
-        f"Import {row.id} read {row.n_read} rows and accounts for {row.n_accounted}."
+        f"Import {row.id} read {row.n_read} rows but accounts for {row.n_accounted}."
         for row in wrong
     ]
 
@@ -73,12 +73,13 @@ def _check_vectors(db: Session) -> list[str]:
         .having(func.count(func.length(Embedding.vector).distinct()) > 1)
     )
     return [
-        f"Version {row.version_id} has vectors of {row.n} lengths." for row in db.execute(sizes)
+        f"Version {row.version_id} has vectors of {row.n} different lengths."
+        for row in db.execute(sizes)
     ]
 
 
 def _check_consensus(db: Session, project: Project) -> tuple[int, list[str]]:
-    """How many records are labeled, and where that is not what the annotations say."""
+    """Count labeled records and list those whose consensus does not match the annotations."""
     annotated = select(Annotation.record_id).where(Annotation.project_id == project.id)
     decided = select(Consensus.record_id).where(Consensus.project_id == project.id)
     ids = {*db.scalars(annotated.distinct()), *db.scalars(decided.distinct())}
@@ -90,7 +91,7 @@ def _check_consensus(db: Session, project: Project) -> tuple[int, list[str]]:
         stored = _load_stored(db, part)
         n_labeled += len(stored)
         wrong += [
-            f"Record {i} of project {project.slug}: the stored consensus is not what people said."
+            f"Record {i} of project {project.slug}: the consensus does not match its annotations."
             for i in part
             if expected.get(i, set()) != stored.get(i, set())
         ]

@@ -1,10 +1,10 @@
-"""What SQLite and Postgres complain about, as what a person can do about it."""
+"""Translate SQLite and Postgres errors into messages that say what to do."""
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from app.errors import AppError, Busy, Conflict, Invalid, NotFound, StorageFull, Unreachable
 
-# Postgres gives every error one of these; SQLite's are known by their words alone.
+# Postgres error codes; SQLite errors are recognized by their text.
 NUMBER_OUT_OF_RANGE = "22003"
 TEXT_TOO_LONG = "22001"
 REFUSED_TEXTS = {"22021", "22P05", "22P02"}
@@ -15,7 +15,7 @@ CONNECTION_CLASS = "08"
 NOT_SERVING = {"57P01", "57P02", "57P03", "53300"}  # Stopping, crashed, starting, too many clients.
 
 NO_CHARACTERS = (
-    "A text holds a NUL character or half a character, which cannot be stored. Remove it."
+    "The text contains a NUL character or half a character, which cannot be stored. Remove it."
 )
 _UNIQUE_FAILED = "UNIQUE constraint failed: "
 _NOUNS = {
@@ -38,24 +38,24 @@ _NOUNS = {
 
 
 def clear_error(error: DBAPIError) -> Exception:
-    """What a person can do about the database's complaint, or the complaint itself."""
+    """Translate a database error, or return it unchanged."""
     if isinstance(error, IntegrityError):
         return _clash(error) or error
     return _refused_value(error) or _trouble(error) or error
 
 
 def clear_value_error(error: BaseException) -> AppError | None:
-    """What is wrong with a value that a driver or the database could not take at all.
+    """Translate an error about a value that the driver or the database cannot take.
 
-    A number beyond the database's integers can name no row: it reads like an unknown one.
+    A number beyond the database's integers cannot be the id of a row: it counts as unknown.
     """
     if isinstance(error, OverflowError) or getattr(error, "sqlstate", "") == NUMBER_OUT_OF_RANGE:
-        return NotFound("number")
+        return NotFound("item")
     return Invalid(NO_CHARACTERS) if isinstance(error, UnicodeEncodeError) else None
 
 
 def _state_of(error: DBAPIError) -> str | None:
-    """Postgres' code; None: it could not even answer; "": SQLite, which has none."""
+    """Return the Postgres error code; None: no connection; "": SQLite, which has none."""
     return getattr(error.orig, "sqlstate", "")
 
 
@@ -64,7 +64,7 @@ def _refused_value(error: DBAPIError) -> AppError | None:
     if state in REFUSED_TEXTS or "cannot contain NUL" in str(error.orig):
         return Invalid(NO_CHARACTERS)
     if state == TEXT_TOO_LONG:
-        return Invalid("A text is too long to be stored. Shorten it.")
+        return Invalid("The text is too long. Shorten it.")
     return None
 
 
@@ -78,7 +78,7 @@ def _trouble(error: DBAPIError) -> AppError | None:
         return Busy()
     if error.connection_invalidated or "unable to open database file" in text:
         return _unreachable(error)
-    # A state of None: there was no connection that could have brought one.
+    # None: there was no connection to return a code.
     if state is None or state in NOT_SERVING or state.startswith(CONNECTION_CLASS):
         return _unreachable(error)
     return None
@@ -90,14 +90,14 @@ def _unreachable(error: DBAPIError) -> Unreachable:
 
 
 def _clash(error: IntegrityError) -> Conflict | None:
-    """Two requests at once made the same thing, or one removed what the other refers to."""
+    """Explain a conflict between two simultaneous requests."""
     text, state = str(error.orig), _state_of(error)
     if state == UNIQUE_VIOLATION or text.startswith(_UNIQUE_FAILED):
         diagnosis = getattr(error.orig, "diag", None)
         in_words = text.removeprefix(_UNIQUE_FAILED).partition(".")[0]
         table = diagnosis.table_name if diagnosis else in_words
         noun = _NOUNS.get(table or "", "entry")
-        return Conflict(f"The same {noun} was added at the same moment. Reload to see it.")
+        return Conflict(f"This {noun} was just added by another request. Reload to see it.")
     if state == FOREIGN_KEY_VIOLATION or text.startswith("FOREIGN KEY constraint failed"):
-        return Conflict("What this belongs to was removed at the same moment. Reload the page.")
+        return Conflict("The item this belongs to has just been removed. Reload the page.")
     return None

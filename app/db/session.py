@@ -147,7 +147,7 @@ def engine() -> Engine:
 
 @contextmanager
 def read_session() -> Iterator[Session]:
-    """A consistent look at the database that holds no write lock. Objects stay usable after it."""
+    """Open a consistent read session without write lock. Objects stay usable after it."""
     try:
         with Session(engine(), expire_on_commit=False) as db:
             yield db

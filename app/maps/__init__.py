@@ -1,1 +1,1 @@
-"""All records on one sheet: stored per version, drawn by the worker, shown with what is known."""
+"""Maps of all records: stored per version, drawn by the worker, shown with labels."""

@@ -1,4 +1,4 @@
-"""How far a map is, as the worker last reported."""
+"""Progress of drawing a map, as last reported by the worker."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class DrawingStatus:
 
 
 def read_status(version_id: int) -> DrawingStatus:
-    """What was last reported of this version's map; nothing if its worker is gone."""
+    """Return the last reported progress; None if the worker is gone."""
     report = status.read_status(StatusKind.MAP, version_id)
     if report is None or (report.is_orphaned and report.payload["error"] is None):
         return DrawingStatus()

@@ -1,4 +1,4 @@
-"""The map for people: the page, and what it asks for when somebody points at a record."""
+"""Pages of the map, with fragments for single records."""
 
 from typing import Annotated, Any, Literal
 
@@ -112,7 +112,7 @@ def show_map_record(
     db: ReadDb,
     version: VersionNumber = None,
 ) -> HTMLResponse:
-    """A record that somebody chose on the map."""
+    """Show the record selected on the map."""
     return _render_record(request, db, project, record_id, version, "maps/_card.html")
 
 
@@ -124,7 +124,7 @@ def show_map_hint(
     db: ReadDb,
     version: VersionNumber = None,
 ) -> HTMLResponse:
-    """The same in few words, for the record under the pointer."""
+    """Show a short card for the record under the pointer."""
     return _render_record(request, db, project, record_id, version, "maps/_hint.html")
 
 
@@ -136,7 +136,7 @@ def show_map_list(
     ids: Annotated[str, Query(max_length=2_000)] = "",
     version: VersionNumber = None,
 ) -> HTMLResponse:
-    """These records in this order, for those who cannot point."""
+    """List these records in this order, for keyboard and screen-reader users."""
     listed = _load_listed(db, project, _parse_ids(ids)[:LISTED])
     shown_version = find_version(db, project.id, version) if version else None
     return render(

@@ -1,4 +1,4 @@
-"""What the map tells programs and the page's own script, as JSON."""
+"""Response models of the map's API."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ class MapLabel(StrictModel):
 
 
 class MapPerson(StrictModel):
-    """Who labeled something."""
+    """An annotator."""
 
     id: int
     name: str
@@ -73,7 +73,7 @@ class MapRecords(StrictModel):
 
 
 class MatchesResponse(StrictModel):
-    """The records that a filter leaves, by id."""
+    """Ids of the records that match a filter."""
 
     n_matching: int
     record_ids: list[int]

@@ -1,4 +1,4 @@
-"""Who is told what: notices in the page, and what goes out by webhook or e-mail."""
+"""Notifications on the pages, and deliveries by webhook or e-mail."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from app.models.base import Base, utc_now
 
 
 class Subscription(Base):
-    """A user wants to be told what happens in a project; `by_email`: by mail as well."""
+    """A user's subscription to a project; `by_email`: by e-mail as well."""
 
     __tablename__ = "subscriptions"
 
@@ -24,7 +24,7 @@ class Subscription(Base):
 
 
 class Notification(Base):
-    """One sentence for one user, with the page that tells more; `seen_at` once it was read."""
+    """A notification for one user, with the page for details; `seen_at` once it was read."""
 
     __tablename__ = "notifications"
     __table_args__ = (Index("ix_notifications_user_id_id", "user_id", "id"),)
@@ -42,7 +42,7 @@ class Notification(Base):
 
 
 class Webhook(Base):
-    """An address that is told what happens in a project, signed with `secret`.
+    """A URL that receives a project's events, signed with `secret`.
 
     `is_private`: it may lie in a private network; only the operator, who owns the machine, says so.
     """
@@ -59,7 +59,7 @@ class Webhook(Base):
 
 
 class Delivery(Base):
-    """One message on its way to a webhook or a mailbox; kept with what became of it.
+    """One message to a webhook or mailbox, kept with its outcome.
 
     Tried until `delivered_at` or `abandoned_at` is set, next at `next_attempt_at`; `attempt`
     counts the tries. `body` is what happened, the same for every try.

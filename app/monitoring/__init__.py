@@ -1,1 +1,1 @@
-"""Alive, ready and metrics, for those who watch the server."""
+"""Liveness, readiness and metrics for monitoring."""

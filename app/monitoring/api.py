@@ -1,4 +1,4 @@
-"""Alive, ready, and how much of everything: for those who watch the server."""
+"""Liveness, readiness and metrics for monitoring."""
 
 import hmac
 from typing import Annotated
@@ -16,14 +16,12 @@ from app.settings import settings
 
 
 class TokenRequired(AppError):
-    """Whoever asks is no browser: it is sent to no login page."""
+    """The client is not a browser: no redirect to the login page."""
 
     status = 401
 
     def __init__(self) -> None:
-        super().__init__(
-            "This needs a bearer token: LIKEWISE_METRICS_TOKEN, or an API token of an admin."
-        )
+        super().__init__("Bearer token required: LIKEWISE_METRICS_TOKEN or an admin's API token.")
 
 
 router = APIRouter(include_in_schema=False)
@@ -68,7 +66,7 @@ def require_metrics_reader(request: Request) -> None:
 
 @router.get("/metrics")
 def read_metrics(_: Annotated[None, Depends(require_metrics_reader)]) -> Response:
-    """Everything that is counted, as Prometheus reads it."""
+    """Return all metrics in Prometheus format."""
     of_database = CollectorRegistry()
     of_database.register(DatabaseCollector())
     content = generate_latest(REGISTRY) + generate_latest(of_database)

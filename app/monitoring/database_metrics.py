@@ -50,7 +50,7 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
 
 def _collect_counts(db: Session) -> Iterator[Metric]:
     saves = CounterMetricFamily(
-        "likewise_label_saves", "Times that labels were saved, by kind.", labels=["kind"]
+        "likewise_label_saves", "Save operations of labels, by kind.", labels=["kind"]
     )
     saved = _count_by(db, UserAction.kind, SAVE_KINDS)
     for kind in SAVE_KINDS:
@@ -76,7 +76,7 @@ def _collect_queues(db: Session, n_runs: int) -> Metric:
     undelivered = (Delivery.delivered_at.is_(None), Delivery.abandoned_at.is_(None))
     n_deliveries = db.scalar(select(func.count()).where(*undelivered)) or 0
     queues = GaugeMetricFamily(
-        "likewise_queue_length", "Work that waits for a worker, by kind.", labels=["kind"]
+        "likewise_queue_length", "Tasks waiting for a worker, by kind.", labels=["kind"]
     )
     for kind, n in (("import", n_imports), ("run", n_runs), ("delivery", n_deliveries)):
         queues.add_metric([kind], n)
@@ -89,9 +89,7 @@ def _collect_missing(db: Session) -> Metric:
     if time.monotonic() - counted_at >= MISSING_SECONDS:
         n = sum(count_missing(db, project) for project in db.scalars(select(Project)).all())
         _missing_counts[url] = (time.monotonic(), n)
-    return _gauge(
-        "likewise_embeddings_missing", "Records without a vector of their present text.", n
-    )
+    return _gauge("likewise_embeddings_missing", "Records not yet embedded.", n)
 
 
 def _collect_workers() -> Metric:
@@ -103,7 +101,7 @@ def _collect_workers() -> Metric:
         for queue in worker.queues
     )
     workers = GaugeMetricFamily(
-        "likewise_workers_ready", "Workers that take jobs, by queue.", labels=["queue"]
+        "likewise_workers_ready", "Running workers, by queue.", labels=["queue"]
     )
     for queue in WORKER_QUEUES:
         workers.add_metric([queue], serving[queue])

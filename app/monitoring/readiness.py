@@ -1,4 +1,4 @@
-"""Can this process serve people now? The checks behind /ready, which the doctor makes, too."""
+"""Checks behind /ready, also used by `likewise doctor`."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ MIN_FREE_GB = 1.0
 
 @dataclass(frozen=True)
 class ReadinessCheck:
-    """What is needed, and what to do where it is missing. Anybody may read the sentence."""
+    """A failed requirement with advice. The sentence is public."""
 
     name: str
     run: Callable[[], bool]
@@ -32,7 +32,7 @@ def find_failures() -> dict[str, str]:
 
 
 def free_gigabytes() -> float:
-    """How much more the disk of the data folder takes, in GB."""
+    """Return the free disk space of the data folder in GB."""
     return shutil.disk_usage(settings().data_dir).free / 1e9
 
 
@@ -69,17 +69,17 @@ CHECKS = (
     ReadinessCheck(
         "migrations",
         schema.is_current,
-        "The tables are not those of this version. Start `likewise serve` of this version.",
+        "The database schema is not up to date. Start `likewise serve` of this version.",
     ),
     ReadinessCheck(
         "installation",
         _owns_folder,
-        "The data folder does not belong to the database. Run `likewise doctor` there.",
+        "The data folder does not belong to the database. Run `likewise doctor`.",
     ),
-    ReadinessCheck("data_folder", _writes_folder, "The data folder cannot be written."),
+    ReadinessCheck("data_folder", _writes_folder, "The data folder is not writable."),
     ReadinessCheck(
         "disk",
         lambda: free_gigabytes() >= MIN_FREE_GB,
-        f"Less than {MIN_FREE_GB:.0f} GB is free on the disk of the data folder.",
+        f"Less than {MIN_FREE_GB:.0f} GB free on the disk of the data folder.",
     ),
 )

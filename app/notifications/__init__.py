@@ -1,1 +1,1 @@
-"""Who is told what happened: in the page, by webhook, by e-mail."""
+"""Notify users and systems: on the pages, by webhook, by e-mail."""

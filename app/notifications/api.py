@@ -1,4 +1,4 @@
-"""Notices and webhooks for programs."""
+"""API of notifications and webhooks."""
 
 from datetime import datetime
 from typing import Self
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1", tags=["notifications"])
 
 
 class NotificationResponse(BaseModel):
-    """One sentence for the user who asks; seen_at null: new."""
+    """A notification of the requesting user. seen_at null: new."""
 
     id: int
     project: str
@@ -35,7 +35,7 @@ class NotificationResponse(BaseModel):
 
     @classmethod
     def of(cls, notification: Notification, project: str) -> Self:
-        """Built from the row."""
+        """Build the response from the row."""
         return cls(
             id=notification.id,
             project=project,
@@ -48,15 +48,15 @@ class NotificationResponse(BaseModel):
 
 
 class WebhookBody(StrictModel):
-    """An address to tell."""
+    """The URL of a new webhook."""
 
     url: str = Field(max_length=500)
 
 
 class WebhookResponse(BaseModel):
-    """An address that is told. secret: once, in the answer that makes it.
+    """A webhook. secret: only in the response that creates it.
 
-    last_error  why the newest message has not arrived, or null
+    last_error  why the newest message was not delivered, or null
     """
 
     id: int
@@ -68,7 +68,7 @@ class WebhookResponse(BaseModel):
 
     @classmethod
     def of(cls, webhook: Webhook, **more: str | None) -> Self:
-        """Built from the row."""
+        """Build the response from the row."""
         return cls(
             id=webhook.id,
             url=webhook.url,
@@ -80,7 +80,7 @@ class WebhookResponse(BaseModel):
 
 @router.get("/notifications")
 def list_notifications(user: CurrentUser, db: ReadDb) -> list[NotificationResponse]:
-    """One's own, the newest first."""
+    """List the user's notifications, newest first."""
     return [
         NotificationResponse.of(notification, name)
         for notification, name in list_latest_notifications(db, user.id)
@@ -89,7 +89,7 @@ def list_notifications(user: CurrentUser, db: ReadDb) -> list[NotificationRespon
 
 @router.get("/projects/{slug}/webhooks")
 def list_webhooks(project: AdminProject, user: Admin, db: ReadDb) -> list[WebhookResponse]:
-    """Who is told, and whether the newest message arrived."""
+    """List the webhooks with the error of the newest delivery."""
     answers = []
     for webhook in load_webhooks(db, project.id):
         newest = find_newest_delivery(db, webhook.id)
@@ -101,12 +101,12 @@ def list_webhooks(project: AdminProject, user: Admin, db: ReadDb) -> list[Webhoo
 def create_webhook_by_api(
     project: AdminProject, user: Admin, db: Db, body: WebhookBody
 ) -> WebhookResponse:
-    """One more address; keep the secret of this answer, it is never told again."""
+    """Add a webhook. The response holds the secret, which is never shown again."""
     webhook = add_webhook(db, project, body.url, by=user)
     return WebhookResponse.of(webhook, secret=webhook.secret)
 
 
 @router.delete("/projects/{slug}/webhooks/{webhook_id}", status_code=204)
 def delete_webhook_by_api(project: AdminProject, user: Admin, webhook_id: int, db: Db) -> None:
-    """It is told nothing more."""
+    """Remove a webhook."""
     remove_webhook(db, project, webhook_id, by=user)

@@ -1,7 +1,7 @@
-"""What is on its way gets there, or is given up after a day: the worker's part.
+"""Deliver webhook messages and e-mail, with retries for about a day: the worker's part.
 
-Each try is a job of its own, numbered by `attempt`; between tries the row alone remembers. The
-waits are those that the Standard Webhooks specification proposes, up to a day.
+Each attempt is a job, numbered by `attempt`; between attempts the state is in the row alone. The
+delays are those of the Standard Webhooks specification.
 """
 
 import json
@@ -26,13 +26,13 @@ BATCH_SIZE = 20
 
 
 def list_due_deliveries(db: Session, now: datetime) -> list[tuple[int, int]]:
-    """(id, attempt) of what is to be tried now, the oldest first."""
+    """Return (id, attempt) of due deliveries, oldest first."""
     due = select(Delivery.id, Delivery.attempt).where(Delivery.next_attempt_at <= now)
     return [(i, n) for i, n in db.execute(due.order_by(Delivery.next_attempt_at).limit(BATCH_SIZE))]
 
 
 def deliver(delivery_id: int) -> None:
-    """Try once, and note what came of it. Safe to repeat: what has ended is left alone."""
+    """Make one attempt and store the result. Safe to repeat: finished deliveries are skipped."""
     with read_session() as db:
         delivery = db.get(Delivery, delivery_id)
     if delivery is None or delivery.next_attempt_at is None:
@@ -46,7 +46,7 @@ def deliver(delivery_id: int) -> None:
 
 
 def note_crashed_attempt(delivery_id: int, sentence: str) -> None:
-    """The job of a try ended in an accident: that counts as a failed try."""
+    """Count the crash of an attempt's job as a failed attempt."""
     with read_session() as db:
         delivery = db.get(Delivery, delivery_id)
     if delivery is not None and delivery.next_attempt_at is not None:
@@ -56,7 +56,7 @@ def note_crashed_attempt(delivery_id: int, sentence: str) -> None:
 def list_latest_deliveries(
     db: Session, project_id: int, limit: int = 20
 ) -> list[tuple[Delivery, str]]:
-    """(delivery, to whom) of the project, the newest first."""
+    """Return (delivery, recipient) of the project, newest first."""
     query = (
         select(Delivery, Webhook.url, User.name)
         .outerjoin(Webhook, Webhook.id == Delivery.webhook_id)
@@ -68,14 +68,14 @@ def list_latest_deliveries(
 
 
 def send_again(db: Session, project: Project, delivery_id: int) -> None:
-    """Due once more, now, whatever became of it. Raises NotFound, Conflict."""
+    """Make a delivery due again now. Raises NotFound, Conflict."""
     delivery = db.get(Delivery, delivery_id)
     if delivery is None or delivery.project_id != project.id:
         raise NotFound("delivery")
     if delivery.next_attempt_at is not None and delivery.next_attempt_at <= utc_now():
-        raise Conflict("This message is on its way.")
+        raise Conflict("This message is already being sent.")
     delivery.next_attempt_at, delivery.abandoned_at, delivery.delivered_at = utc_now(), None, None
-    # A new number, so that the try is a job of its own.
+    # A new number, so that the attempt is a new job.
     delivery.attempt += 1
     db.flush()
 
@@ -84,7 +84,7 @@ STEPS: tuple[tuple[str, Step], ...] = (("deliver", deliver),)
 
 
 def delete_old_deliveries() -> None:
-    """Those that ended a month ago."""
+    """Delete deliveries that are older than the retention time."""
     old = utc_now() - RETENTION
     with write_session() as db:
         db.execute(
@@ -104,7 +104,7 @@ def _send(delivery: Delivery) -> None:
     elif user is not None and user.email and user.is_active:
         send_mail(user.email, delivery.body)
     else:
-        raise Unreachable("Nobody is there to be told any more.")
+        raise Unreachable("The recipient no longer exists.")
 
 
 def _note_failure(delivery: Delivery, sentence: str) -> None:
@@ -122,7 +122,7 @@ def _finish(delivery: Delivery, **values: datetime | str | None) -> None:
 
 
 def _update_attempt(delivery: Delivery, **values: datetime | str | int | None) -> None:
-    # Bound to the try that it reports, so that a repeated step changes nothing.
+    # Only if this attempt is still the current one, so that a repeated step changes nothing.
     same = (Delivery.id == delivery.id, Delivery.attempt == delivery.attempt)
     with write_session() as db:
         db.execute(

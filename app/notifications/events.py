@@ -1,7 +1,7 @@
-"""What happened is told: a notice for each who asked, a delivery for each webhook and mailbox.
+"""Publish events: a notification per subscriber, a delivery per webhook and mailbox.
 
-Decision: rows are written in the transaction of what happened, so that nothing is told that did
-not happen and nothing that happened stays untold; the worker sends them later (the transactional
+Decision: rows are written in the transaction of the event itself, so that every event that was
+committed is announced and no other; the worker sends them later (the transactional
 outbox, Richardson, "Microservices Patterns", 2018).
 """
 
@@ -17,20 +17,20 @@ from app.notifications.subscriptions import list_subscribers
 from app.settings import settings
 
 EVENT_KINDS: Mapping[str, str] = {
-    "run.succeeded": "a run has published a version, activated or not",
-    "run.failed": "a run has failed",
-    "version.activated": "search uses another version from now on",
-    "version.rolled_back": "search uses the version before again",
+    "run.succeeded": "a run succeeded and published a version, activated or not",
+    "run.failed": "a run failed",
+    "version.activated": "a version was activated for search",
+    "version.rolled_back": "search was rolled back to the previous version",
 }
-# People are told how runs ended; which version that put into use is in the same sentence.
+# Users are notified when runs end; the sentence also names the activated version.
 NOTICE_KINDS = ("run.succeeded", "run.failed")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened: a kind of KINDS, a sentence, the page that tells more, and facts.
+    """An event: a kind of EVENT_KINDS, a sentence, the page with details, and facts.
 
-    facts  JSON for programs, such as {"run": 3, "version": 2}
+    facts  JSON for API clients, such as {"run": 3, "version": 2}
     """
 
     kind: str
@@ -40,9 +40,9 @@ class Event:
 
 
 def announce(db: Session, project: Project, event: Event, also: int | None = None) -> None:
-    """Tell all who asked. Writes rows in the caller's transaction; sends nothing by itself.
+    """Queue the event for all subscribers in the caller's transaction; sends nothing itself.
 
-    also  the id of a user who asked for this very thing, such as who started the run
+    also  the id of a user to notify as well, such as the one who started the run
     """
     body = _build_body(project, event)
     for webhook_id in db.scalars(select(Webhook.id).where(Webhook.project_id == project.id)):
@@ -76,7 +76,7 @@ def _make_delivery(project: Project, event: Event, body: dict[str, Any], **to: i
 
 
 def _build_body(project: Project, event: Event) -> dict[str, Any]:
-    """As the Standard Webhooks specification shapes it: type, timestamp, data."""
+    """Build the body of the Standard Webhooks specification: type, timestamp, data."""
     data = {
         "project": project.slug,
         "sentence": event.sentence,

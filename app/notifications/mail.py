@@ -1,4 +1,4 @@
-"""A notice by e-mail, through the server that LIKEWISE_SMTP_URL names."""
+"""Send notifications by e-mail through the server of LIKEWISE_SMTP_URL."""
 
 import smtplib
 import ssl
@@ -12,12 +12,12 @@ from app.settings import settings
 
 
 def is_mail_configured() -> bool:
-    """Whether the operator named a mail server."""
+    """Check whether a mail server is configured."""
     return bool(settings().smtp_url)
 
 
 def send_mail(to: str, body: dict[str, Any]) -> None:
-    """One message about what happened. Raises Unreachable."""
+    """Send one message about an event. Raises Unreachable."""
     server = urlsplit(settings().smtp_url)
     try:
         with _connect(server.scheme, server.hostname or "localhost", server.port) as smtp:
@@ -27,7 +27,7 @@ def send_mail(to: str, body: dict[str, Any]) -> None:
                 _build_message(to, body, server.query, server.hostname or "localhost")
             )
     except (smtplib.SMTPException, OSError) as error:
-        raise Unreachable(f"The mail server refused: {str(error)[:200]}") from error
+        raise Unreachable(f"The mail server refused the message: {str(error)[:200]}") from error
 
 
 def _connect(scheme: str, host: str, port: int | None) -> smtplib.SMTP:
@@ -46,7 +46,7 @@ def _build_message(to: str, body: dict[str, Any], query: str, host: str) -> Emai
     message = EmailMessage()
     message["From"] = parse_qs(query).get("from", [f"likewise@{host}"])[0]
     message["To"] = to
-    # A header is one line, whatever the sentence holds.
+    # A header is one line, even if the sentence is not.
     message["Subject"] = " ".join(f"{data['project']}: {data['sentence']}".split())[:200]
     message["Message-ID"] = make_msgid(domain="likewise")
     message.set_content(f"{data['sentence']}\n\n{data['url']}\n")

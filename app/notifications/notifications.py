@@ -1,4 +1,4 @@
-"""A user's notices: how many are new, which there are, and that they were read."""
+"""A user's notifications: count, list and mark as read."""
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ MOST_SHOWN = 50
 
 
 def count_unseen(db: Session, user_id: int) -> int:
-    """How many the user has not read."""
+    """Count unread notifications."""
     unseen = select(func.count()).where(
         Notification.user_id == user_id, Notification.seen_at.is_(None)
     )
@@ -17,7 +17,7 @@ def count_unseen(db: Session, user_id: int) -> int:
 
 
 def list_latest_notifications(db: Session, user_id: int) -> list[tuple[Notification, str]]:
-    """(notice, name of its project), the newest first."""
+    """Return (notification, project name), newest first."""
     query = (
         select(Notification, Project.name)
         .join(Project, Project.id == Notification.project_id)
@@ -29,7 +29,7 @@ def list_latest_notifications(db: Session, user_id: int) -> list[tuple[Notificat
 
 
 def mark_seen(db: Session, user_id: int, up_to_id: int) -> None:
-    """All up to that one were read; a later one, that the page did not show, stays new."""
+    """Mark all up to that id as read; later ones, which the page did not show, stay new."""
     seen = (
         Notification.user_id == user_id,
         Notification.id <= up_to_id,

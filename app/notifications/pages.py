@@ -1,4 +1,4 @@
-"""Notices for people: the bell, one's own notices, and who is told what of a project."""
+"""Pages of notifications: the bell, the user's list, and a project's settings."""
 
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ OF_PROJECT = "/projects/{slug}/notifications"
 
 @router.get("/notifications")
 def show_notifications(request: Request, user: CurrentUser, db: ReadDb) -> Response:
-    """One's own notices, the newest first."""
+    """Show the user's notifications, newest first."""
     return render(
         request,
         "notifications/list.html",
@@ -38,7 +38,7 @@ def show_notifications(request: Request, user: CurrentUser, db: ReadDb) -> Respo
 
 @router.get("/notifications/bell")
 def show_bell(request: Request, user: CurrentUser, db: ReadDb) -> Response:
-    """The link in the head of every page, with how many are new."""
+    """Show the header link with the number of new notifications."""
     return render(request, "notifications/_bell.html", n_unseen=count_unseen(db, user.id))
 
 
@@ -49,7 +49,7 @@ def mark_notifications_seen(
     db: Db,
     up_to: Annotated[int, Form(ge=0, lt=2**31)],
 ) -> Response:
-    """All that the page showed were read."""
+    """Mark all shown notifications as read."""
     mark_seen(db, user.id, up_to)
     return redirect_to(request, "show_notifications")
 
@@ -58,7 +58,7 @@ def mark_notifications_seen(
 def save_email(
     request: Request, user: CurrentUser, db: Db, email: Annotated[str, Form()] = ""
 ) -> Response:
-    """Where one's mail goes."""
+    """Set the user's e-mail address."""
     set_email(db, user.id, email)
     return redirect_to(request, "show_notifications")
 
@@ -67,7 +67,7 @@ def save_email(
 def show_project_notifications(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """Whether I am told, and for admins: the webhooks and what became of their messages."""
+    """Show the user's subscription and, to admins, webhooks and their deliveries."""
     return render(request, "notifications/project.html", **_project_context(db, project, user))
 
 
@@ -75,7 +75,7 @@ def show_project_notifications(
 def show_subscription(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """The button "Tell me", for other pages to hold."""
+    """Show the subscribe button, for other pages to include."""
     watched = find_subscription(db, project.id, user.id)
     return render(request, "notifications/_subscription.html", project=project, watched=watched)
 
@@ -88,12 +88,12 @@ def save_subscription(
     db: Db,
     choice: Annotated[str, Form(alias="tell")] = "no",
 ) -> Response:
-    """Be told in the page ("yes"), by e-mail as well ("email"), or no more ("no")."""
+    """Subscribe ("yes"), also by e-mail ("email"), or unsubscribe ("no")."""
     if choice == "no":
         unsubscribe(db, project.id, user.id)
     elif choice in ("yes", "email"):
         if choice == "email" and not db.get_one(User, user.id).email:
-            raise Invalid("Say first, on the page of your notices, where your mail goes.")
+            raise Invalid("Set your e-mail address on the Notifications page first.")
         subscribe(db, project.id, user.id, by_email=choice == "email")
     else:
         raise Invalid("Choose yes, email or no.")
@@ -104,7 +104,7 @@ def save_subscription(
 def create_webhook(
     request: Request, project: AdminProject, user: Admin, db: Db, url: Annotated[str, Form()]
 ) -> Response:
-    """One more address that is told; its secret is shown now and never again."""
+    """Add a webhook; its secret is shown only now."""
     webhook = add_webhook(db, project, url, by=user)
     shown = _project_context(db, project, user) | {"secret": webhook.secret}
     return render(request, "notifications/project.html", **shown)
@@ -114,7 +114,7 @@ def create_webhook(
 def test_webhook(
     request: Request, project: AdminProject, user: Admin, webhook_id: int, db: Db
 ) -> Response:
-    """Send it a message that says nothing but hello."""
+    """Send a test message to the webhook."""
     ping(db, project, webhook_id, by=user)
     return redirect_to(request, "show_project_notifications", slug=project.slug)
 
@@ -123,7 +123,7 @@ def test_webhook(
 def delete_webhook(
     request: Request, project: AdminProject, user: Admin, webhook_id: int, db: Db
 ) -> Response:
-    """It is told nothing more."""
+    """Remove the webhook."""
     remove_webhook(db, project, webhook_id, by=user)
     return redirect_to(request, "show_project_notifications", slug=project.slug)
 
@@ -132,7 +132,7 @@ def delete_webhook(
 def repeat_delivery(
     request: Request, project: AdminProject, user: Admin, delivery_id: int, db: Db
 ) -> Response:
-    """Try a message once more, now."""
+    """Send a delivery again now."""
     send_again(db, project, delivery_id)
     return redirect_to(request, "show_project_notifications", slug=project.slug)
 

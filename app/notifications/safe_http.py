@@ -1,4 +1,4 @@
-"""HTTP to addresses that others typed in, without letting them reach what is inside.
+"""HTTP requests to URLs that users typed in, without access to the internal network.
 
 A webhook's host is looked up once, each address that came back is checked, and the connection goes
 to a checked address, so that a name which changes its mind in between (DNS rebinding) gains
@@ -20,13 +20,13 @@ PORTS = (80, 443, *range(1024, 65536))
 
 
 class Unreachable(AppError):
-    """The address could not be told; the sentence says why."""
+    """The recipient could not be reached; the sentence says why."""
 
     status = 502
 
 
 class GuardedBackend(httpcore2.SyncBackend):
-    """Connects to public addresses alone, or with `allows_private` to any."""
+    """Connects only to public addresses, or with `allows_private` to any."""
 
     def __init__(self, *, allows_private: bool) -> None:
         self._allows_private = allows_private
@@ -47,7 +47,7 @@ class GuardedBackend(httpcore2.SyncBackend):
 
 
 def validate_url(url: str) -> str:
-    """The URL, if something can be posted there at all. Raises Invalid.
+    """Check that messages can be posted to the URL. Raises Invalid.
 
     Where the host leads is looked at when something is sent: names change their mind.
     """
@@ -55,15 +55,15 @@ def validate_url(url: str) -> str:
         parts = urlsplit(url.strip())
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError as error:
-        raise Invalid(f"“{url[:80]}” is not an address.") from error
+        raise Invalid(f"“{url[:80]}” is not a valid URL.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid("An address begins with https:// (or http://) and names a host.")
+        raise Invalid("The URL must start with https:// or http:// and contain a host.")
     if parts.username or parts.password:
-        raise Invalid("Leave user name and password out of the address: deliveries are signed.")
+        raise Invalid("Remove user name and password from the URL; messages are signed instead.")
     if port not in PORTS:
-        raise Invalid(f"Port {port} is kept for other services: use 80, 443 or one from 1024 on.")
+        raise Invalid(f"Port {port} is not allowed: use 80, 443 or a port from 1024.")
     if len(url) > 500 or not url.isascii():
-        raise Invalid("An address has at most 500 characters, all ASCII.")
+        raise Invalid("The URL must have at most 500 characters, ASCII only.")
     return url.strip()
 
 
@@ -84,26 +84,31 @@ def post(url: str, headers: dict[str, str], content: bytes, *, allows_private: b
         ):
             status = answer.status
     except httpcore2.TimeoutException as error:
-        raise Unreachable(f"No answer within {TIMEOUT_SECONDS:.0f} seconds.") from error
+        raise Unreachable(f"No response within {TIMEOUT_SECONDS:.0f} seconds.") from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
-        raise Unreachable(f"The connection failed: {str(error)[:200] or 'it was cut'}.") from error
+        raise Unreachable(
+            f"The connection failed: {str(error)[:200] or 'connection closed'}."
+        ) from error
     if not 200 <= status < 300:
-        raise Unreachable(f"It answered {status} instead of 2xx.")
+        raise Unreachable(f"The response was {status} instead of 2xx.")
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """The host's addresses. Raises Unreachable when it has none."""
+    """Return the host's addresses. Raises Unreachable if it has none."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"The host {host} is not known.") from error
+        raise Unreachable(f"Unknown host: {host}.") from error
     return [str(address[0]) for *_, address in found]
 
 
 def require_public(host: str, addresses: list[str]) -> None:
-    """Raises Unreachable if any of them is not a public one."""
+    """Raise Unreachable if any address is not public."""
     for text in addresses:
         address = ipaddress.ip_address(text.partition("%")[0])
         inner = getattr(address, "ipv4_mapped", None) or address
         if not inner.is_global or inner.is_multicast:
-            raise Unreachable(f"{host} leads into a private network; the operator can allow that.")
+            raise Unreachable(
+                f"{host} is in a private network. "
+                "The operator can allow it with `likewise webhook --private`."
+            )

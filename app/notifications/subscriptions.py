@@ -1,4 +1,4 @@
-"""Who wants to be told what happens in a project."""
+"""Subscriptions of users to a project's notifications."""
 
 import re
 
@@ -13,7 +13,7 @@ _ADDRESS = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,185}\.[^@\s,;<>\"]{1,6
 
 
 def subscribe(db: Session, project_id: int, user_id: int, *, by_email: bool = False) -> None:
-    """From now on the user is told, by mail as well if so asked."""
+    """Subscribe the user, optionally by e-mail as well."""
     found = db.get(Subscription, (project_id, user_id))
     if found is None:
         db.add(Subscription(project_id=project_id, user_id=user_id, by_email=by_email))
@@ -23,7 +23,7 @@ def subscribe(db: Session, project_id: int, user_id: int, *, by_email: bool = Fa
 
 
 def unsubscribe(db: Session, project_id: int, user_id: int) -> None:
-    """No more."""
+    """Unsubscribe the user."""
     found = db.get(Subscription, (project_id, user_id))
     if found is not None:
         db.delete(found)
@@ -31,12 +31,12 @@ def unsubscribe(db: Session, project_id: int, user_id: int) -> None:
 
 
 def find_subscription(db: Session, project_id: int, user_id: int) -> Subscription | None:
-    """What the user asked for, or None."""
+    """Return the user's subscription, or None."""
     return db.get(Subscription, (project_id, user_id))
 
 
 def list_subscribers(db: Session, project: Project) -> list[tuple[User, bool]]:
-    """(user, by email) of all who asked and may still see the project."""
+    """Return (user, by email) of all subscribers who may still see the project."""
     member = select(Membership.user_id).where(Membership.project_id == project.id)
     may_see = or_(User.role == Role.ADMIN, User.id.in_(member))
     query = (
@@ -49,9 +49,9 @@ def list_subscribers(db: Session, project: Project) -> list[tuple[User, bool]]:
 
 
 def set_email(db: Session, user_id: int, address: str) -> None:
-    """Where the user's mail goes; empty: nowhere. Raises Invalid for what is no address."""
+    """Set the user's e-mail address; empty removes it. Raises Invalid for an invalid address."""
     address = address.strip()
     if address and not (address.isascii() and _ADDRESS.fullmatch(address)):
-        raise Invalid(f"“{address[:80]}” is not an e-mail address; one looks like ada@example.org.")
+        raise Invalid(f"“{address[:80]}” is not an e-mail address. Example: ada@example.org.")
     db.get_one(User, user_id).email = address or None
     db.flush()

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that are told what happens in a project, each message signed.
+"""Webhooks: URLs that receive a project's events as signed messages.
 
 The signature is that of the Standard Webhooks specification (standardwebhooks.com, version 1):
 HMAC-SHA-256 over "id.timestamp.body" with the secret after its whsec_ prefix, base64.
@@ -24,7 +24,7 @@ MAX_WEBHOOKS = 10
 def add_webhook(
     db: Session, project: Project, url: str, *, by: User | None, is_private: bool = False
 ) -> Webhook:
-    """A new address with a secret of its own.
+    """Add a webhook with its own secret.
 
     is_private  the operator's word that it may lie in a private network
     Raises Invalid for what is no address, Conflict for one that is there already or too many.
@@ -32,9 +32,9 @@ def add_webhook(
     url = validate_url(url)
     present = load_webhooks(db, project.id)
     if any(each.url == url for each in present):
-        raise Conflict("This address is told already.")
+        raise Conflict("This webhook already exists.")
     if len(present) >= MAX_WEBHOOKS:
-        raise Conflict(f"A project has at most {MAX_WEBHOOKS} webhooks.")
+        raise Conflict(f"A project can have at most {MAX_WEBHOOKS} webhooks.")
     secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     webhook = Webhook(project_id=project.id, url=url, secret=secret, is_private=is_private)
     db.add(webhook)
@@ -44,7 +44,7 @@ def add_webhook(
 
 
 def remove_webhook(db: Session, project: Project, webhook_id: int, by: User | None) -> None:
-    """It is told nothing more; what was on its way goes with it. Raises NotFound."""
+    """Remove the webhook and its unsent messages. Raises NotFound."""
     webhook = find_webhook(db, project, webhook_id)
     _note(db, "webhook.remove", webhook, by)
     db.delete(webhook)
@@ -52,9 +52,9 @@ def remove_webhook(db: Session, project: Project, webhook_id: int, by: User | No
 
 
 def ping(db: Session, project: Project, webhook_id: int, by: User) -> Delivery:
-    """Send it a message that says who asked, and nothing else. Raises NotFound."""
+    """Send a test message. Raises NotFound."""
     webhook = find_webhook(db, project, webhook_id)
-    data = {"project": project.slug, "sentence": f"{by.name} asked whether this arrives."}
+    data = {"project": project.slug, "sentence": f"Test message sent by {by.name}."}
     body = {"type": "ping", "timestamp": utc_now().isoformat(), "data": data}
     delivery = Delivery(project_id=project.id, kind="ping", body=body, webhook_id=webhook.id)
     db.add(delivery)
@@ -63,7 +63,7 @@ def ping(db: Session, project: Project, webhook_id: int, by: User) -> Delivery:
 
 
 def find_webhook(db: Session, project: Project, webhook_id: int) -> Webhook:
-    """Raises NotFound when it is unknown or another project's."""
+    """Find the project's webhook. Raises NotFound."""
     webhook = db.get(Webhook, webhook_id)
     if webhook is None or webhook.project_id != project.id:
         raise NotFound("webhook")
@@ -71,19 +71,19 @@ def find_webhook(db: Session, project: Project, webhook_id: int) -> Webhook:
 
 
 def load_webhooks(db: Session, project_id: int) -> list[Webhook]:
-    """The project's webhooks, the oldest first."""
+    """Return the project's webhooks, oldest first."""
     query = select(Webhook).where(Webhook.project_id == project_id).order_by(Webhook.id)
     return list(db.scalars(query))
 
 
 def find_newest_delivery(db: Session, webhook_id: int) -> Delivery | None:
-    """The last message to it, and what became of that."""
+    """Return the last delivery to the webhook."""
     deliveries = select(Delivery).where(Delivery.webhook_id == webhook_id)
     return db.scalar(deliveries.order_by(Delivery.id.desc()).limit(1))
 
 
 def sign_headers(secret: str, message_id: str, timestamp: int, content: bytes) -> dict[str, str]:
-    """The headers that prove to the one who holds the secret that we sent this, and when."""
+    """Sign a message: headers that prove sender and time to whoever has the secret."""
     key = base64.b64decode(secret.removeprefix(PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + content
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

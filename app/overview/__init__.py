@@ -1,1 +1,1 @@
-"""The pages that look into every room: all projects, and one project with its checklist."""
+"""Overview pages: all projects, and one project with its checklist."""

@@ -1,4 +1,4 @@
-"""The overview room for programs."""
+"""API of projects."""
 
 from datetime import datetime
 from typing import Annotated
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["projects"])
 
 
 class ProjectResponse(StrictModel):
-    """A project as it was set up."""
+    """A project's settings."""
 
     slug: str
     name: str
@@ -51,7 +51,7 @@ class ScoreResponse(StrictModel):
 
 
 class ProjectStatusResponse(CardResponse):
-    """How a project stands now."""
+    """A project's current status."""
 
     n_embedded: int
     labels: dict[str, int]
@@ -60,7 +60,7 @@ class ProjectStatusResponse(CardResponse):
 
 
 class ProjectBody(StrictModel):
-    """A project to be made."""
+    """A new project."""
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
     is_multi_label: bool = False
@@ -69,7 +69,7 @@ class ProjectBody(StrictModel):
 
 @router.get("/projects")
 def list_projects(user: CurrentUser, db: ReadDb) -> list[CardResponse]:
-    """The projects that I may see."""
+    """List the projects the user may see."""
     return [
         CardResponse(
             **_project_fields(card.project),
@@ -83,7 +83,7 @@ def list_projects(user: CurrentUser, db: ReadDb) -> list[CardResponse]:
 
 @router.post("/projects", status_code=201)
 def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectResponse:
-    """A new, empty project."""
+    """Create an empty project."""
     project = create_project(
         db, body.name, is_multi_label=body.is_multi_label, base_model=body.base_model, by=admin
     )
@@ -92,7 +92,7 @@ def post_project(admin: Admin, db: Db, body: ProjectBody) -> ProjectResponse:
 
 @router.get("/projects/{slug}")
 def read_project(project: CurrentProject, db: ReadDb) -> ProjectStatusResponse:
-    """How the project stands now."""
+    """Return the project's current status."""
     now = load_project_summary(db, project)
     return ProjectStatusResponse(
         **_project_fields(project),

@@ -1,4 +1,4 @@
-"""What the list of all projects says about each."""
+"""Cards of the project list."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class ProjectCard:
 
 
 def list_project_cards(db: Session, user: User) -> list[ProjectCard]:
-    """The projects that this user may see, the newest first."""
+    """Return the projects this user may see, newest first."""
     projects = db.scalars(
         select(Project).where(is_visible_to(user)).order_by(Project.id.desc())
     ).all()

@@ -1,4 +1,4 @@
-"""The overview room for people: all projects, and one project with what to do next."""
+"""Overview pages: all projects, and one project with the next step."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 def show_projects(request: Request, user: CurrentUser, db: ReadDb) -> Response:
-    """Every project that this user may see."""
+    """Show all projects this user may see."""
     return _render_projects(request, db, user)
 
 
@@ -38,7 +38,7 @@ def add_project(
     is_multi_label: Annotated[bool, Form()] = False,
     base_model: Annotated[str, Form()] = "",
 ) -> Response:
-    """A new project; next, its import page."""
+    """Create a project and redirect to its import page."""
     try:
         project = create_project(
             db, name, is_multi_label=is_multi_label, base_model=base_model or None, by=admin
@@ -52,7 +52,7 @@ def add_project(
 def show_project(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """How the project stands, and the next best thing to do."""
+    """Show the project's status and the next step."""
     return _render_project(request, db, project, user, "overview/project.html")
 
 
@@ -60,7 +60,7 @@ def show_project(
 def show_standing(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """The same without the frame: what a page that is open asks for while something moves."""
+    """Show the status alone, for open pages to reload while something is running."""
     return _render_project(request, db, project, user, "overview/_status.html")
 
 

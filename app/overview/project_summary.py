@@ -1,4 +1,4 @@
-"""What a project's page says: counts and newest rows, nothing that takes long."""
+"""Summary of a project: counts and newest rows, all quick to read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,22 +66,22 @@ class ProjectSummary:
 
     @property
     def n_labeled(self) -> int:
-        """Records with consensus."""
+        """Count records with consensus."""
         return self.readiness.n_labeled
 
     @property
     def moving_run(self) -> TrainingRun | None:
-        """The run that is queued or going on."""
+        """Return the run that is queued or running."""
         return next((run for run in self.runs if run.status in MOVING), None)
 
     @property
     def has_tuned(self) -> bool:
-        """Whether a run has ended well."""
+        """Check whether a run has succeeded."""
         return bool(self.figures) or any(run.status == RunStatus.SUCCEEDED for run in self.runs)
 
 
 def load_project_summary(db: Session, project: Project) -> ProjectSummary:
-    """How the project stands now."""
+    """Load the project's current status."""
     embedding = load_embedding_progress(db, project)
     workers = find_workers()
     return ProjectSummary(
@@ -176,7 +176,7 @@ def _has_tuned_session(db: Session, project_id: int) -> bool:
 
 
 def _find_labeled_record(db: Session, project_id: int) -> int | None:
-    """A record that was labeled lately: its likes are worth looking at."""
+    """Find a recently labeled record, to show similar ones."""
     return db.scalar(
         select(Consensus.record_id)
         .where(Consensus.project_id == project_id, Consensus.label_id.is_not(None))

@@ -1,1 +1,1 @@
-"""How far a project is, who and what brought it there, and which way of labeling pays."""
+"""Labeling progress by label, annotator, session and method."""

@@ -1,4 +1,4 @@
-"""What was done: acts, labels and time, by person, session and way, in two passes of SQL.
+"""Aggregates of actions, labels and time by annotator, session and method, in two SQL queries.
 
 Decision: active time is the sum of the pauses of at most two minutes between a person's acts. It
 stands on the acts themselves, so that no page has to sort all of them.
@@ -23,7 +23,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class WorkTotals:
-    """What was done by one person, in one session, in one way; or the sum of several of these.
+    """Totals of one annotator, session and method, or the sum of several.
 
     user_id     None: nobody in particular (a file brought in on the command line)
     session_id  None: outside of sessions
@@ -44,22 +44,22 @@ class WorkTotals:
 
     @property
     def n_actions(self) -> int:
-        """Key presses and clicks: actions, and their undoing."""
+        """Count keystrokes and clicks: actions and undos."""
         return self.n_effective + self.n_undone
 
     @property
     def per_minute(self) -> float | None:
-        """Labels per minute of active time; None where too little time was measured."""
+        """Return labels per minute of active time; None where too little time was measured."""
         return 60 * self.n_labels / self.seconds if self.seconds >= LEAST_SECONDS else None
 
     @property
     def per_label(self) -> float | None:
-        """Actions per label; None without a label."""
+        """Return actions per label; None without a label."""
         return self.n_actions / self.n_labels if self.n_labels else None
 
 
 def load_totals(db: Session, project_id: int) -> list[WorkTotals]:
-    """Everything that was done in the project, by person, session and way."""
+    """Load the project's totals by annotator, session and method."""
     actions = _count_actions(db, project_id)
     labels: dict[tuple[int | None, int | None, str], int] = defaultdict(int)
     for (user_id, session_id, way), n in _count_labels(db, project_id).items():
@@ -73,7 +73,7 @@ def load_totals(db: Session, project_id: int) -> list[WorkTotals]:
 
 
 def sum_totals(totals: Iterable[WorkTotals]) -> WorkTotals:
-    """One tally for all of these, of nobody and no session in particular."""
+    """Sum tallies into one, without annotator and session."""
     listed = list(totals)
     return WorkTotals(
         n_labels=sum(each.n_labels for each in listed),
@@ -86,7 +86,7 @@ def sum_totals(totals: Iterable[WorkTotals]) -> WorkTotals:
 def group_totals(
     totals: Iterable[WorkTotals], key: Callable[[WorkTotals], Key]
 ) -> dict[Key, list[WorkTotals]]:
-    """The tallies by what `key` says of each."""
+    """Group and sum the tallies by `key`."""
     groups: dict[Key, list[WorkTotals]] = defaultdict(list)
     for each in totals:
         groups[key(each)].append(each)

@@ -1,4 +1,4 @@
-"""Progress for programs, under /api/v1."""
+"""API of progress, under /api/v1."""
 
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
@@ -31,13 +31,13 @@ router = APIRouter(prefix="/api/v1/projects/{slug}", tags=["progress"])
 
 @router.get("/progress")
 def read_progress(project: CurrentProject, user: CurrentUser, db: ReadDb) -> ProgressResponse:
-    """How far the project is, by label, person, session, way and time."""
+    """Return progress by label, annotator, session, method and time."""
     return _build_answer(db, project, user)
 
 
 @router.get("/agreement")
 def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> AgreementResponse:
-    """How far people agree, and two by two."""
+    """Return inter-annotator agreement, overall and by pair."""
     found = compute_agreement(db, project)
     pairs = [
         PairResponse(user=each.user, other=each.other, n=each.n, share=each.share, kappa=each.kappa)
@@ -55,7 +55,7 @@ def read_agreement(project: CurrentProject, user: CurrentUser, db: ReadDb) -> Ag
 
 @router.put("/goal")
 def put_goal(project: AdminProject, admin: Admin, db: Db, body: GoalBody) -> ProgressResponse:
-    """Set what the project aims for."""
+    """Set the project's goal."""
     set_goal(db, project, body.goal, body.until)
     db.flush()
     return _build_answer(db, db.get_one(Project, project.id), admin)

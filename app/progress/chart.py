@@ -37,7 +37,7 @@ class Chart:
 
 
 def build_chart(timeline: Timeline, goal: Goal | None) -> Chart:
-    """The picture of this course; the goal is in it when there is one."""
+    """Build the chart of this timeline, with the goal if there is one."""
     scale = _Scale(timeline, goal)
     points = zip(timeline.moments, timeline.n_labeled, strict=True)
     places = [(0.0, scale.y(0)), *((scale.x(moment), scale.y(n)) for moment, n in points)]
@@ -55,7 +55,7 @@ def build_chart(timeline: Timeline, goal: Goal | None) -> Chart:
 
 
 class _Scale:
-    """From moments and numbers to places."""
+    """Map times and counts to positions."""
 
     def __init__(self, timeline: Timeline, goal: Goal | None) -> None:
         self.start, self.now = timeline.started_at, timeline.moments[-1]
@@ -89,7 +89,7 @@ class _Scale:
 
 
 def _round_numbers(top: int) -> list[int]:
-    """Three to five round numbers from 0 up to the top."""
+    """Choose three to five round numbers from 0 to the top."""
     power = 10 ** (len(str(top)) - 1)
     steps = (power // 5, power // 2, power, 2 * power, 5 * power)
     step = next(step for step in steps if step and top / step <= 4.5)

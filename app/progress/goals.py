@@ -1,4 +1,4 @@
-"""What a project aims for: a number of records, or a share of all, and perhaps a day."""
+"""A project's goal: a number or share of records, with an optional deadline."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ class Goal:
 
 
 def build_goal(project: Project, n_records: int) -> Goal | None:
-    """What the project aims for, given how many records it has now."""
+    """Return the project's goal for its current number of records."""
     if project.goal_share is not None:
         words = f"{100 * project.goal_share:g} % of the records"
         return Goal(round(project.goal_share * n_records), words, project.goal_on)
@@ -33,7 +33,7 @@ def build_goal(project: Project, n_records: int) -> Goal | None:
 
 
 def set_goal(db: Session, project: Project, words: str, until: date | None) -> None:
-    """Aim for what the words say; with no words, for nothing. Raises Invalid for other words.
+    """Set the goal from text; empty text removes it. Raises Invalid.
 
     words  a number of records ("5,000") or a share of them ("80 %")
     """
@@ -43,7 +43,7 @@ def set_goal(db: Session, project: Project, words: str, until: date | None) -> N
 
 
 def format_goal(project: Project) -> str:
-    """The goal as a person would type it; empty without one."""
+    """Return the goal as text for the form; empty without one."""
     if project.goal_share is not None:
         return f"{100 * project.goal_share:g} %"
     return "" if project.goal_n is None else f"{project.goal_n:,}"
@@ -56,7 +56,9 @@ def _parse_goal(words: str) -> tuple[int | None, float | None]:
     if plain.endswith("%"):
         return None, _parse_share(plain[:-1])
     if not is_whole_number(plain) or not 0 < int(plain) <= 1_000_000_000:
-        raise Invalid("The goal is a number of records, such as 5,000, or a share, such as 80 %.")
+        raise Invalid(
+            "The goal must be a number of records, such as 5,000, or a percentage, such as 80 %."
+        )
     return int(plain), None
 
 
@@ -66,5 +68,5 @@ def _parse_share(digits: str) -> float:
     except ValueError:
         percent = 0.0
     if not 0 < percent <= 100:
-        raise Invalid("The share to be labeled lies above 0 % and is 100 % at most.")
+        raise Invalid("The percentage must be above 0 % and at most 100 %.")
     return percent / 100

@@ -1,4 +1,4 @@
-"""Label by label: how many records carry it, how many are suggested to, and what came lately."""
+"""Progress by label: labeled records, suggestions and recent labels."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which way of labeling pays: labels per minute and actions per label, by seed and by hand."""
+"""Compare labeling methods: labels per minute and actions per label, by session kind and method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from app.models import LabelingSession
 from app.models.enums import AnnotationSource
 from app.progress.aggregates import WorkTotals, group_totals, sum_totals
 
-OUTSIDE_SESSIONS = "Outside of sessions"
+OUTSIDE_SESSIONS = "Outside sessions"
 HANDS: dict[str, str] = {AnnotationSource.SINGLE: "one by one", AnnotationSource.PAGE: "by page"}
 
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One way: the kind of seed ("" outside of sessions), and single or page."""
+    """A labeling method: the kind of seed ("" outside of sessions), and single or page."""
 
     seed_kind: str
     hand: str
@@ -25,7 +25,7 @@ class MethodRow:
 
     @property
     def seed_words(self) -> str:
-        """What people call the seed."""
+        """Return the display name of the seed."""
         if not self.seed_kind:
             return OUTSIDE_SESSIONS
         kind = SESSION_KINDS.get(self.seed_kind)
@@ -33,14 +33,14 @@ class MethodRow:
 
     @property
     def hand_words(self) -> str:
-        """What people call the hand."""
+        """Return the display name of the method."""
         return HANDS[self.hand]
 
 
 def build_method_rows(
     db: Session, project_id: int, totals: Sequence[WorkTotals]
 ) -> list[MethodRow]:
-    """Every way that brought a label, in the order of SESSION_KINDS, one by one before by page."""
+    """List the methods that produced labels, in the order of SESSION_KINDS."""
     kinds = load_seed_kinds(db, project_id)
     by_hand = [each for each in totals if each.way in HANDS]
     ways = group_totals(by_hand, lambda each: (kinds.get(each.session_id or 0, ""), each.way))
@@ -54,7 +54,7 @@ def build_method_rows(
 
 
 def load_seed_kinds(db: Session, project_id: int) -> dict[int, str]:
-    """Session id → what kind of seed it was started from."""
+    """Map session ids to the kind of seed."""
     rows = db.execute(
         select(LabelingSession.id, LabelingSession.seed_kind).where(
             LabelingSession.project_id == project_id

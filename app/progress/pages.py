@@ -28,7 +28,7 @@ router = APIRouter(prefix="/projects/{slug}/progress", include_in_schema=False)
 def show_progress(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """How far the project is, and which way of labeling pays."""
+    """Show the progress page."""
     return _render_progress(request, db, project, user)
 
 
@@ -41,7 +41,7 @@ def post_goal(
     goal: Annotated[str, Form(max_length=40)] = "",
     until: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
-    """Aim for something else, or for nothing."""
+    """Set or remove the goal."""
     try:
         set_goal(db, project, goal, _parse_day(until))
     except AppError as error:
@@ -53,7 +53,7 @@ def post_goal(
 def show_agreement(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> Response:
-    """How far people agree; names only for those who see everybody."""
+    """Show inter-annotator agreement; names only for reviewers and admins."""
     template = "_agreement" if wants_fragment(request) else "agreement"
     return render(
         request,
@@ -66,7 +66,7 @@ def show_agreement(
 
 @router.get("/{name}.csv")
 def download_table(project: CurrentProject, user: CurrentUser, db: ReadDb, name: str) -> Response:
-    """One of the page's tables as CSV."""
+    """Download one of the page's tables as CSV."""
     columns, rows = build_table(build_report(db, project, user), name)
     return csv_response(f"{project.slug}-{name}.csv", columns, rows)
 
@@ -98,4 +98,4 @@ def _parse_day(words: str) -> date | None:
     try:
         return date.fromisoformat(words) if words else None
     except ValueError:
-        raise Invalid("The day is written like 2026-12-24.") from None
+        raise Invalid("The deadline must be a date such as 2026-12-24.") from None

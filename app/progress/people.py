@@ -1,4 +1,4 @@
-"""What each person did: labels by way, pace, and how sure-handed the latest of them were."""
+"""Progress by annotator: labels by method, speed, and match with consensus."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LONGEST_MILLISECONDS = 120_000
 
 @dataclass(frozen=True)
 class RecentDecisions:
-    """A person's latest decisions, one by one.
+    """An annotator's latest single decisions.
 
     seconds   the median time before the eyes; None while no browser measured any
     n_shared  of these records, how many somebody else judged, too
@@ -32,7 +32,7 @@ class RecentDecisions:
 
     @property
     def agreement(self) -> float | None:
-        """The share of agreement with consensus; None where nobody else judged any."""
+        """Return the share that matches consensus; None if no other annotator labeled any."""
         return self.n_agreed / self.n_shared if self.n_shared else None
 
 
@@ -55,7 +55,7 @@ class PersonRow:
 def build_person_rows(
     db: Session, project_id: int, totals: Sequence[WorkTotals]
 ) -> list[PersonRow]:
-    """Everybody who did anything, by name: this is no ranking."""
+    """List all active annotators by name, not as a ranking."""
     of_user = group_totals(totals, lambda each: each.user_id)
     known = [user_id for user_id in of_user if user_id is not None]
     found = db.execute(select(User.id, User.name).where(User.id.in_(known)))
@@ -63,7 +63,7 @@ def build_person_rows(
     rows = [
         _build_row(
             user_id,
-            names.get(user_id or 0, "nobody in particular"),
+            names.get(user_id or 0, "(no user)"),
             done,
             load_recent_decisions(db, project_id, user_id) if user_id else RecentDecisions(),
         )
@@ -81,7 +81,7 @@ def _build_row(
 
 
 def load_recent_decisions(db: Session, project_id: int, user_id: int) -> RecentDecisions:
-    """The person's latest single decisions; what was taken back is not among them."""
+    """Load the annotator's latest single decisions without undone ones."""
     rows = db.execute(
         select(Annotation.milliseconds, _is_judged_by_others(), _matches_consensus())
         .join(UserAction, UserAction.id == Annotation.action_id)

@@ -1,4 +1,4 @@
-"""Everything that the progress page says, read at one moment, as far as this user may see it.
+"""The progress report, read in one transaction and limited to what this user may see.
 
 Decision: reviewers and admins see everybody by name; others see themselves and the project, so
 that nobody is held up against a colleague.
@@ -32,7 +32,7 @@ from app.progress.timeline import (
 
 @dataclass(frozen=True)
 class Report:
-    """How far a project is.
+    """A project's progress.
 
     n_labeled     records with consensus, "none of these" included
     n_lately      of them, those that came in the last seven days
@@ -54,17 +54,17 @@ class Report:
 
     @property
     def share(self) -> float:
-        """The share of all records that is labeled."""
+        """Return the share of labeled records."""
         return self.n_labeled / self.n_records if self.n_records else 0.0
 
     @property
     def n_remaining(self) -> int | None:
-        """Records from here to the goal; None without a goal."""
+        """Return the number of records left to the goal; None without a goal."""
         return None if self.goal is None else max(0, self.goal.n - self.n_labeled)
 
     @property
     def n_per_day(self) -> float | None:
-        """Records a day that reach the goal on its day; None without a day, or once it is there."""
+        """Return the records per day that meet the deadline; None without a future one."""
         if self.goal is None or self.goal.until is None or not self.n_remaining:
             return None
         n_days = (self.goal.until - utc_now().date()) / timedelta(days=1) + 1
@@ -72,7 +72,7 @@ class Report:
 
 
 def build_report(db: Session, project: Project, user: User) -> Report:
-    """How far the project is, for this user's eyes."""
+    """Build the report for this user."""
     totals = load_totals(db, project.id)
     is_everybody = user.role in EDITORS
     visible_totals = (

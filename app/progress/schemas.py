@@ -1,4 +1,4 @@
-"""What programs are told about progress, and how they set a goal."""
+"""Request and response models of progress."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -17,9 +17,8 @@ class GoalResponse(StrictModel):
 
 
 class DoneResponse(StrictModel):
-    """What hands did. Labels that stand; actions: acts, and acts of taking back; active seconds:
-    the sum of the pauses of at most two minutes between a person's acts. Rates are null where too
-    little was measured."""
+    """Manual work. Current labels; actions, undos included; active seconds: the sum of pauses of
+    at most two minutes between an annotator's actions. Rates are null for too little data."""
 
     n_labels: int
     n_actions: int
@@ -30,8 +29,8 @@ class DoneResponse(StrictModel):
 
 
 class LabelProgress(StrictModel):
-    """label null: none of these. n_suggested: of all records, as the active version says; null
-    before it suggests anything."""
+    """label null: none of these. n_suggested: records for which the active version suggests the
+    label; null without suggestions."""
 
     label: str | None
     n_labeled: int
@@ -41,8 +40,8 @@ class LabelProgress(StrictModel):
 
 
 class PersonProgress(StrictModel):
-    """median_seconds, n_shared and n_agreed are about the latest single decisions: how long they
-    took, how many records somebody else judged too, and how many labels consensus confirms."""
+    """median_seconds, n_shared and n_agreed cover the latest single decisions: their duration,
+    records also labeled by others, and labels that match consensus."""
 
     user: str
     by_way: dict[str, int]
@@ -53,8 +52,8 @@ class PersonProgress(StrictModel):
 
 
 class SessionProgress(StrictModel):
-    """purity: the share of the commonest label among those with a label. started_by is empty for
-    those who may not see it."""
+    """purity: share of the most frequent label among the labeled records. started_by is empty
+    for users who may not see it."""
 
     id: int
     title: str
@@ -76,14 +75,14 @@ class WayProgress(StrictModel):
 
 
 class MomentResponse(StrictModel):
-    """Records that were labeled by then."""
+    """Labeled records at a point in time."""
 
     until: datetime
     n_labeled: int
 
 
 class ProgressResponse(StrictModel):
-    """How far the project is. People and sessions: everybody's for reviewers and admins, else the
+    """A project's progress. People and sessions: all of them for reviewers and admins, else the
     user's own."""
 
     n_records: int
@@ -99,7 +98,7 @@ class ProgressResponse(StrictModel):
 
 
 class PairResponse(StrictModel):
-    """Two people: n records that both judged, the share of equal answers, Cohen's kappa."""
+    """A pair of annotators: n records labeled by both, observed agreement, Cohen's kappa."""
 
     user: str
     other: str
@@ -109,8 +108,8 @@ class PairResponse(StrictModel):
 
 
 class AgreementResponse(StrictModel):
-    """How far people agree on the n_records that two or more of them judged: the share of equal
-    answers, and Krippendorff's alpha with its 95 % interval. Pairs are empty for annotators."""
+    """Agreement on the n_records labeled by several annotators: observed agreement and
+    Krippendorff's alpha with its 95 % interval. Pairs are empty for annotators."""
 
     n_records: int
     share: float | None

@@ -1,4 +1,4 @@
-"""The latest sessions: how much of each is decided, how pure it is, and what it took."""
+"""The latest sessions: processed records, purity and effort."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -34,7 +34,7 @@ class Timeline:
 
 
 def build_timeline(db: Session, project: Project, now: datetime) -> Timeline | None:
-    """From the project's first act until now; None before it."""
+    """Build the timeline from the first action until now; None without actions."""
     first = db.scalar(
         select(func.min(UserAction.performed_at)).where(UserAction.project_id == project.id)
     )
@@ -49,7 +49,7 @@ def build_timeline(db: Session, project: Project, now: datetime) -> Timeline | N
 
 
 def find_last_actions(db: Session, project_id: int, moments: Sequence[datetime]) -> list[int]:
-    """The id of the project's last act before each moment; 0 where there is none."""
+    """Return the id of the last action before each moment; 0 if there is none."""
     before = [
         select(UserAction.id)
         .where(UserAction.project_id == project_id, UserAction.performed_at < moment)
@@ -73,7 +73,7 @@ def _floor(moment: datetime, length: timedelta) -> datetime:
 
 
 def count_labeled_by(db: Session, project: Project, last_acts: Sequence[int]) -> tuple[int, ...]:
-    """Records that are labeled since one of the acts up to each of these."""
+    """Count records labeled by an action up to each of these ids."""
     if project.is_multi_label:
         return _count_by_first_action(db, project.id, last_acts)
     ups = np.maximum.accumulate(last_acts).tolist()
@@ -91,7 +91,7 @@ def count_labeled_by(db: Session, project: Project, last_acts: Sequence[int]) ->
 def _count_by_first_action(
     db: Session, project_id: int, last_acts: Sequence[int]
 ) -> tuple[int, ...]:
-    """The same where a record carries several labels: it counts since the first of them."""
+    """Count likewise for multi-label projects: from a record's first label."""
     firsts = db.scalars(
         select(func.min(Consensus.action_id))
         .where(Consensus.project_id == project_id)

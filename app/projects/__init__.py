@@ -1,1 +1,1 @@
-"""Records, a label set and encoder versions that belong together."""
+"""Projects: records, a label set and versions that belong together."""

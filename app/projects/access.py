@@ -1,4 +1,4 @@
-"""Which project: a slug becomes a project that this user may see, or the request ends with 404."""
+"""Dependencies that turn a slug into a project this user may see, else 404."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from app.models.enums import Role
 
 
 def is_visible_to(user: User) -> ColumnElement[bool]:
-    """The condition on Project under which this user may see it."""
+    """Build the SQL condition for projects this user may see."""
     return true() if user.role == Role.ADMIN else _is_open_to(user.id)
 
 
@@ -27,7 +27,7 @@ _BY_SLUG_AND_OPEN = _BY_SLUG.where(_is_open_to(bindparam("user_id")))
 
 
 def require_project(slug: str, user: CurrentUser) -> Project:
-    """The project of the URL. Raises NotFound when it is unknown or not this user's."""
+    """Return the project of the URL. Raises NotFound if unknown or not visible to this user."""
     with read_session() as db:
         if user.role == Role.ADMIN:
             project = db.scalar(_BY_SLUG, {"slug": slug})
@@ -39,7 +39,7 @@ def require_project(slug: str, user: CurrentUser) -> Project:
 
 
 def require_admin_project(slug: str, user: Admin) -> Project:
-    """The project of the URL, for what only admins may do."""
+    """Return the project of the URL, for admins only."""
     return require_project(slug, user)
 
 

@@ -30,7 +30,7 @@ _LOCK_PROJECT = select(Project.id).where(Project.id == _PROJECT).with_for_update
 
 @dataclass(frozen=True)
 class LabelResolver:
-    """Turns the label of a suggestion into one that can be given now.
+    """Maps the label of a suggestion to a label in use.
 
     targets  merged label → the label that it counts for in the end
     offered  the labels that can be given
@@ -40,19 +40,19 @@ class LabelResolver:
     offered: frozenset[int]
 
     def resolve(self, label_id: int) -> int | None:
-        """The label that can be given in its place, itself if it can; None if it is retired."""
+        """Return the label in use to replace this one (or itself); None if it is retired."""
         target = self.targets.get(label_id, label_id)
         return target if target in self.offered else None
 
 
 def load_label_resolver(db: Session, project_id: int) -> LabelResolver:
-    """The resolver of the project's labels as they are now."""
+    """Build the resolver from the project's current labels."""
     offered = execute_core(db, _OFFERED, project_id=project_id).scalars()
     return LabelResolver(load_merge_targets(db, project_id), frozenset(offered))
 
 
 def load_merge_targets(db: Session, project_id: int) -> dict[int, int]:
-    """Merged label → the label that it counts for in the end, chains followed."""
+    """Map merged labels to their final target, following chains."""
     merged = execute_core(db, _MERGED, project_id=project_id)
     into = {label_id: target for label_id, target in merged if target is not None}
     return {label_id: _follow_merges(into, target) for label_id, target in into.items()}

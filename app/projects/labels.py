@@ -1,4 +1,4 @@
-"""The label set of a project: what it offers, and how a label gets into it."""
+"""The label set of a project: list and add labels."""
 
 import unicodedata
 
@@ -13,12 +13,12 @@ LONGEST_NAME = 200
 
 
 def label_set(db: Session, project_id: int) -> list[Label]:
-    """The labels that people may give now, by position: neither retired nor merged."""
+    """Return the labels in use, by position: neither retired nor merged."""
     return [label for label in list_all_labels(db, project_id) if is_offered(label)]
 
 
 def list_all_labels(db: Session, project_id: int) -> list[Label]:
-    """All labels that the project ever had, by position."""
+    """Return all labels the project ever had, by position."""
     return list(
         db.scalars(
             select(Label).where(Label.project_id == project_id).order_by(Label.position, Label.id)
@@ -27,25 +27,25 @@ def list_all_labels(db: Session, project_id: int) -> list[Label]:
 
 
 def is_offered(label: Label) -> bool:
-    """Whether people may give this label now."""
+    """Check whether the label is in use."""
     return label.retired_at is None and label.merged_into_id is None
 
 
 def name_key(name: str) -> str:
-    """What makes two names one label: letters without case, composed alike."""
+    """Normalize a name for comparison: case-folded and composed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def clean_name(name: str) -> str:
-    """The name with single spaces. Raises Invalid when it is empty or too long."""
+    """Normalize spaces in the name. Raises Invalid if it is empty or too long."""
     clean = " ".join(unicodedata.normalize("NFC", name).split())
     if not clean or len(clean) > LONGEST_NAME:
-        raise Invalid(f"A label's name has 1 to {LONGEST_NAME} characters.")
+        raise Invalid(f"A label's name must have 1 to {LONGEST_NAME} characters.")
     return clean
 
 
 def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label:
-    """A new label at the end of the set, in the next colour; the change is logged.
+    """Add a label at the end of the set, in the next colour; the change is logged.
 
     Raises Conflict when the project has a label of that name, however it is written.
     """
@@ -86,9 +86,9 @@ def _taken_message(label: Label) -> str:
         return f"The label “{label.name}” was merged into another; restore it to use it again."
     if label.retired_at is not None:
         return f"The label “{label.name}” is retired; restore it to use it again."
-    return f"There is a label “{label.name}” already."
+    return f"The label “{label.name}” already exists."
 
 
 def shortcut_for_position(position: int) -> str:
-    """The key for the label at this place in the set: 1 to 9, then 0, then none."""
+    """Return the shortcut for the label at this position: 1 to 9, then 0, then none."""
     return str((position + 1) % 10) if 0 <= position < 10 else ""

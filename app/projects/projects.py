@@ -28,13 +28,13 @@ def create_project(
     by: User | None = None,
     is_sample: bool = False,
 ) -> Project:
-    """A new, empty project; its slug is made from the name, with a number if that is taken.
+    """Create an empty project; its slug comes from the name, with a number if taken.
 
     Raises Invalid when the name is empty or longer than 120 characters.
     """
     clean = " ".join(name.split())
     if not clean or len(clean) > LONGEST_NAME:
-        raise Invalid(f"A project's name has 1 to {LONGEST_NAME} characters.")
+        raise Invalid(f"A project's name must have 1 to {LONGEST_NAME} characters.")
     project = _store(
         db,
         Project(
@@ -50,7 +50,7 @@ def create_project(
 
 
 def find_project(db: Session, slug: str) -> Project:
-    """The project of that slug, whoever asks. Raises NotFound."""
+    """Find a project by slug, for any user. Raises NotFound."""
     project = db.scalar(select(Project).where(Project.slug == slug))
     if project is None:
         raise NotFound("project")
@@ -78,7 +78,7 @@ def _store(db: Session, project: Project) -> Project:
             db.add(project)
             db.flush()
             return project
-    raise Conflict("Many projects of this name are being made. Try again in a few seconds.")
+    raise Conflict("Several projects with this name are being created. Try again in a few seconds.")
 
 
 def _find_free_slug(db: Session, name: str) -> str:
@@ -93,5 +93,5 @@ def _find_free_slug(db: Session, name: str) -> str:
 def _validate_base_model(base_model: str | None) -> str:
     model = (base_model or "").strip() or settings().base_model
     if len(model) > 300 or any(ord(letter) < 32 for letter in model):
-        raise Invalid("A base model is named by at most 300 characters, in one line.")
+        raise Invalid("The base model's name must be one line of at most 300 characters.")
     return model

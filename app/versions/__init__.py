@@ -1,1 +1,1 @@
-"""Encoder versions side by side: whence each comes, how two differ, what is kept."""
+"""Versions of the encoder: lineage, comparison, retention."""

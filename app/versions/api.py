@@ -1,4 +1,4 @@
-"""Versions for programs: the family, a comparison, a text to try, a bundle."""
+"""API of versions: lineage, comparison, trying a text, bundles."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -59,7 +59,7 @@ class VersionNodeResponse(StrictModel):
 
 
 class SuggestionChangeResponse(StrictModel):
-    """Records whose best suggestion is another one."""
+    """Records whose best suggestion changed."""
 
     before: str
     after: str
@@ -83,14 +83,14 @@ class ComparisonResponse(StrictModel):
 
 
 class DescribeBody(StrictModel):
-    """What the version is for, and whether the retention rule leaves it."""
+    """The version's note, and whether it is exempt from retention."""
 
     note: str = ""
     is_pinned: bool = False
 
 
 class TryBody(StrictModel):
-    """A text that is nobody's record."""
+    """A text to try."""
 
     text: str = Field(min_length=1, max_length=LONGEST_TEXT)
 
@@ -106,7 +106,7 @@ class NeighbourResponse(StrictModel):
 
 
 class TrialResponse(StrictModel):
-    """What a version makes of a text: chances of labels, best first, and the nearest records."""
+    """A version's predictions: label probabilities, best first, and nearest records."""
 
     version: int
     kind: str
@@ -135,7 +135,7 @@ class TrialResponse(StrictModel):
 
 @router.get("/versions/lineage")
 def list_family(project: CurrentProject, db: ReadDb) -> list[VersionNodeResponse]:
-    """All versions, each followed by what stands on it."""
+    """List all versions, each followed by those based on it."""
     return [VersionNodeResponse.of(kin) for kin in build_lineage(db, project)]
 
 
@@ -146,7 +146,7 @@ def compare_by_api(
     a: Annotated[int, Query(ge=1, lt=2**31)],
     b: Annotated[int, Query(ge=1, lt=2**31)],
 ) -> ComparisonResponse:
-    """How version b differs from version a."""
+    """Compare version b with version a."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
     found = compare(open_version(db, first.id), open_version(db, second.id))
     names = {label.id: label.name for label in list_all_labels(db, project.id)}
@@ -173,7 +173,7 @@ def compare_by_api(
 def describe_by_api(
     project: AdminProject, number: int, body: DescribeBody, db: Db
 ) -> VersionNodeResponse:
-    """A note, and a pin."""
+    """Set a version's note and pin."""
     describe(db, project, number, body.note, is_pinned=body.is_pinned)
     return next(
         VersionNodeResponse.of(kin)
@@ -184,19 +184,19 @@ def describe_by_api(
 
 @router.delete("/versions/{number}", status_code=204)
 def delete_by_api(project: AdminProject, user: Admin, number: int) -> None:
-    """Its files go; its run's figures stay."""
+    """Delete a version's files; its run's metrics are kept."""
     delete_version(project, number, by=user)
 
 
 @router.get("/versions/{number}/bundle", response_class=Response)
 def download_by_api(project: CurrentProject, number: int, db: ReadDb) -> Response:
-    """The version as one zip file: card, head, labels, recipe, figures."""
+    """Download a version as zip file: model card, head, labels, settings, metrics."""
     return bundle_response(db, project, number)
 
 
 @router.post("/try")
 def try_by_api(project: CurrentProject, body: TryBody, db: ReadDb) -> list[TrialResponse]:
-    """What the raw version and the one in use make of a text. Stores nothing."""
+    """Run the raw and the active version on a text. Stores nothing."""
     pair = find_raw_and_active(db, project)
     if not pair:
         raise NotIndexed

@@ -1,4 +1,4 @@
-"""Every version with what it stands on, what it learned from, and what it takes on disk."""
+"""Versions with their base version, training data and disk space."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class VersionNode:
 
 
 def build_lineage(db: Session, project: Project) -> list[VersionNode]:
-    """All versions: each followed by what stands on it, the newest first among siblings."""
+    """Return all versions, each followed by those based on it, newest first among siblings."""
     all_facts = load_version_summaries(db, project)
     by_id = {facts.version.id: facts for facts in all_facts}
     sizes, sessions = _measure_sizes(db, project.id), _count_sessions(db, project.id)

@@ -45,7 +45,7 @@ In this folder, with `sentence-transformers` installed:
 {loading}
 ```
 
-## How it was measured
+## Evaluation
 
 {measured}
 
@@ -70,14 +70,14 @@ def version_card(project: Project, facts: VersionSummary, source: Version) -> st
 def _describe(facts: VersionSummary, source: Version) -> str:
     base = facts.version.base_model
     if facts.made_by is None:
-        return f"The base model {base}, as it is."
+        return f"The base model {base}, without training."
     below = (
-        f"version {source.number}, tuned whole from {base},"
+        f"version {source.number}, fine-tuned from {base},"
         if source.kind == VersionKind.DEEP
         else base
     )
     if source.id == facts.version.id:
-        below = f"{base}, tuned whole,"
+        below = f"{base}, fine-tuned,"
     n = facts.made_by.run.n_examples or 0
     return f"A head on {below} tuned with Likewise on {n:,} labeled records."
 
@@ -91,9 +91,9 @@ def _loading_code(project: Project, facts: VersionSummary, source: Version) -> s
 def _metrics_table(facts: VersionSummary) -> str:
     figures = facts.made_by.figures if facts.made_by else ()
     if not figures:
-        return "It was not measured: there were too few labels, or none."
+        return "Not evaluated: too few labels."
     verdict = facts.made_by.run.verdict if facts.made_by else ""
-    lines = ["| figure | raw | tuned | n |", "|---|---|---|---|", *map(_line, figures)]
+    lines = ["| metric | raw | tuned | n |", "|---|---|---|---|", *map(_line, figures)]
     return f"{verdict or ''}\n\n" + "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Versions for people: the family, two side by side, a text to try, a bundle to take away."""
+"""Pages of versions: lineage, comparison, trying a text, bundles."""
 
 from typing import Annotated, Any
 
@@ -29,7 +29,7 @@ Number = Annotated[int, Form(ge=0, lt=2**31)]
 
 @router.get("", name="show_versions")
 def show_versions(request: Request, project: CurrentProject, db: ReadDb) -> Response:
-    """Every version, whence it comes, how it measured, what it takes."""
+    """Show all versions with lineage, metrics and disk space."""
     kin = build_lineage(db, project)
     return render(
         request,
@@ -50,7 +50,7 @@ def compare_versions(
     a: Annotated[int, Query(ge=1, lt=2**31)],
     b: Annotated[int, Query(ge=1, lt=2**31)],
 ) -> Response:
-    """Two versions side by side."""
+    """Compare two versions."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
     facts = {each.version.id: each for each in load_version_summaries(db, project)}
     return render(
@@ -72,7 +72,7 @@ def try_versions(
     text: Annotated[str, Query()] = "",
     now: str = "",
 ) -> Response:
-    """What the raw version and the one in use make of a text."""
+    """Run the raw and the active version on a text."""
     pair = find_raw_and_active(db, project)
     is_slow = any(not is_loaded(db, version) for version in pair)
     must_wait = bool(text.strip()) and is_slow and not now and not wants_fragment(request)
@@ -101,7 +101,7 @@ def save_version_note(
     note: Annotated[str, Form()] = "",
     is_pinned: Annotated[bool, Form()] = False,
 ) -> Response:
-    """A note, and whether it stays whatever the rule says."""
+    """Set a version's note and pin."""
     describe(db, project, number, note, is_pinned=is_pinned)
     return redirect_to(request, "show_versions", slug=project.slug)
 
@@ -110,21 +110,21 @@ def save_version_note(
 def take_version_away(
     request: Request, project: AdminProject, user: Admin, number: int
 ) -> Response:
-    """Its files go; what was measured and labeled with it stays."""
+    """Delete a version's files; metrics and labels are kept."""
     delete_version(project, number, by=user)
     return redirect_to(request, "show_versions", slug=project.slug)
 
 
 @router.post("/retention", name="keep_versions")
 def keep_versions(request: Request, project: AdminProject, db: Db, n: Number) -> Response:
-    """How many tuned versions stay by themselves."""
+    """Set how many tuned versions are kept."""
     set_retention_limit(db, project.id, n)
     return redirect_to(request, "show_versions", slug=project.slug)
 
 
 @router.get("/{number}/bundle", name="download_version")
 def download_version(project: CurrentProject, number: int, db: ReadDb) -> Response:
-    """The version as one zip file."""
+    """Download the version as zip file."""
     return bundle_response(db, project, number)
 
 

@@ -1,4 +1,4 @@
-"""Which versions stay: notes, pins, deleting one, and the rule that deletes old ones by itself.
+"""Retention of versions: notes, pins, deletion, and the rule that deletes old versions.
 
 Decision: a deleted version's row stays, because annotations, sessions and runs name it; its files
 and its own embeddings go. Nothing that search, rolling back or a run may need can be deleted.
@@ -29,44 +29,44 @@ FEWEST_KEPT, MOST_KEPT = 2, 1_000
 
 
 def describe(db: Session, project: Project, number: int, note: str, *, is_pinned: bool) -> None:
-    """Write down what the version is for, and whether it stays whatever the rule says.
+    """Set the version's note and pin.
 
     Raises NotFound, Conflict, Invalid for a note that is too long.
     """
     note = note.strip()
     if len(note) > LONGEST_NOTE:
-        raise Invalid(f"A note has at most {LONGEST_NOTE:,} characters.")
+        raise Invalid(f"The note must have at most {LONGEST_NOTE:,} characters.")
     version = find_version(db, project.id, number)
     version.note, version.is_pinned = note, is_pinned
     db.flush()
 
 
 def set_retention_limit(db: Session, project_id: int, n: int) -> None:
-    """So many tuned versions stay by themselves. Raises Invalid."""
+    """Set how many tuned versions are kept. Raises Invalid."""
     if not FEWEST_KEPT <= n <= MOST_KEPT:
-        raise Invalid(f"Keep {FEWEST_KEPT} to {MOST_KEPT:,} versions.")
+        raise Invalid(f"The number of versions to keep must be {FEWEST_KEPT} to {MOST_KEPT:,}.")
     db.get_one(Project, project_id).keep_versions = n
     db.flush()
 
 
 def reason_to_keep(db: Session, project: Project, version: Version) -> str | None:
-    """Why the version cannot be deleted now, or None."""
+    """Explain why the version cannot be deleted, or return None."""
     active = find_active_version(db, project.id)
     if version.kind == VersionKind.RAW:
-        return "Every other version stands on the raw one."
+        return "All other versions are based on the raw version."
     if active is not None and version.id in (active.id, active.base_version_id):
-        return "Search uses it."
+        return "It is the active version."
     if version.is_pinned:
         return "It is pinned."
     if _has_heads(db, version):
-        return "A head that is still there stands on it."
+        return "Another version is based on it."
     if find_moving_run(db, project.id) is not None:
-        return "A run is going that may stand on it."
+        return "A training run may be using it."
     return None
 
 
 def delete_version(project: Project, number: int, by: User | None) -> None:
-    """Take its files and its own embeddings away. Raises NotFound, Conflict with the reason.
+    """Delete the version's files and embeddings. Raises NotFound, Conflict with the reason.
 
     by  None: the retention rule
     """

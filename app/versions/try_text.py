@@ -1,4 +1,4 @@
-"""A text that is nobody's record: what two versions make of it, side by side."""
+"""Try a text: predictions of two versions side by side."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ MOST_FOUND = 10
 
 @dataclass(frozen=True)
 class TextTrial:
-    """What a version makes of a text.
+    """A version's predictions for a text.
 
     scores  labels and their chances in [0, 1], best first; empty for a version without classes
     found   its nearest records
@@ -33,16 +33,16 @@ class TextTrial:
 
 
 def find_raw_and_active(db: Session, project: Project) -> list[Version]:
-    """The raw version and the one in use, once if they are the same; none before the first."""
+    """Return the raw and the active version, once if they are the same."""
     both = (find_raw_version(db, project), find_active_version(db, project.id))
     return list({each.id: each for each in both if each is not None}.values())
 
 
 def try_text(db: Session, project: Project, text: str, version: Version) -> TextTrial:
-    """Nothing is stored. Raises Invalid for an empty or too long text, and as similar() does."""
+    """Predict without storing anything. Raises Invalid for an unusable text, else as similar()."""
     text = text.strip()
     if not text or len(text) > LONGEST_TEXT:
-        raise Invalid(f"Write a text of 1 to {LONGEST_TEXT:,} characters.")
+        raise Invalid(f"Enter a text of 1 to {LONGEST_TEXT:,} characters.")
     search = SearchRequest.near_to(Seed("text", text=text), MOST_FOUND, version=version.number)
     loaded, found = load_similar_records(db, project, search)
     return TextTrial(version, _score_labels(db, project, loaded, text), tuple(found))

@@ -1,4 +1,4 @@
-"""How large a request's body may be: refused with one sentence, whether declared or not.
+"""Limit the size of request bodies, whether the length is declared or not.
 
 Decision: Starlette counts what arrives, but a declared length is compared here, first. Starlette
 compares it only when a route reads the body or answers: a route that reads none would do its write
@@ -19,15 +19,17 @@ MEGABYTE = 1024**2
 
 @dataclass(frozen=True)
 class BodyLimit:
-    """So many bytes, and what is said about more."""
+    """The maximum size, and the message for larger bodies."""
 
     n_bytes: int
     sentence: str
 
 
 def limit_to_megabytes(n_mb: int) -> BodyLimit:
-    """The usual limit, with the usual sentence."""
-    return BodyLimit(n_mb * MEGABYTE, f"This is larger than {n_mb} MB. Send less at once.")
+    """Build the usual limit with the usual message."""
+    return BodyLimit(
+        n_mb * MEGABYTE, f"The request is larger than {n_mb} MB. Send less data per request."
+    )
 
 
 class BodyLimitMiddleware:

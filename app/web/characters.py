@@ -1,4 +1,4 @@
-"""What no text may hold: NUL, which Postgres refuses, and lone surrogates, which are no characters.
+"""Refuse NUL characters, which Postgres cannot store, and lone surrogates.
 
 Decision: every text of a request is looked at here, before any room reads it, so that both
 databases answer alike and no room has to think of it.
@@ -31,28 +31,28 @@ async def check_characters(request: Request) -> None:
 
 
 def describe_fault(text: str) -> str | None:
-    """What is wrong with the text; None: nothing."""
+    """Describe what is wrong with the text, or return None."""
     if "\0" in text:
-        return "it holds a NUL character, which cannot be stored"
+        return "contains a NUL character, which cannot be stored"
     if text.isascii():
         return None
     try:
         text.encode()
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
-        return f"it holds half a character (the lone surrogate U+{code:04X})"
+        return f"contains half a character (the lone surrogate U+{code:04X})"
     return None
 
 
 def _check(value: Any) -> None:
     for name, text in _texts_in(value):
         if fault := describe_fault(text):
-            raise Invalid(f"{name}: {fault}. Remove it.")
+            raise Invalid(f"{name} {fault}. Remove it.")
 
 
 def _texts_in(value: Any) -> Iterator[tuple[str, str]]:
     """Every text, however deep it lies, with the name of its value; a name before what it names."""
-    waiting: list[tuple[str, Any]] = [("the request", value)]
+    waiting: list[tuple[str, Any]] = [("The request", value)]
     while waiting:
         name, each = waiting.pop()
         if isinstance(each, str):

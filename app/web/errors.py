@@ -1,4 +1,4 @@
-"""How errors are answered: the same clear sentence for pages, fragments and programs."""
+"""Error handlers: the same message for pages, fragments and API clients."""
 
 import logging
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from app.web.templating import render, wants_fragment
 
 log = logging.getLogger(__name__)
 
-# Where a request's scope keeps what is said about a body that is too large for its address.
+# Key in the request's scope: the message for a body over the limit of its URL.
 BODY_LIMIT_SENTENCE = "likewise.body_limit_sentence"
 REQUEST_ID_HEADER = "X-Request-ID"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -40,13 +40,13 @@ SECURITY_HEADERS = {
 
 
 def problem_response(status: int, sentence: str) -> JSONResponse:
-    """An error for programs, as RFC 9457 says."""
+    """Build an error response for API clients (RFC 9457)."""
     content = {"type": "about:blank", "title": sentence, "status": status}
     return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def error_response(request: Request, status: int, sentence: str) -> Response:
-    """The same sentence for everyone: problem+json, a fragment, or a page."""
+    """Build an error response as problem+json, a fragment or a page."""
     if request.url.path.startswith("/api/") or "application/json" in request.headers.get(
         "Accept", ""
     ):
@@ -56,7 +56,7 @@ def error_response(request: Request, status: int, sentence: str) -> Response:
 
 
 def on_app_error(request: Request, error: Exception) -> Response:
-    """What a person can mend."""
+    """Handle an expected error."""
     assert isinstance(error, AppError)
     is_page = not request.url.path.startswith("/api/") and not wants_fragment(request)
     if isinstance(error, LoginRequired) and is_page and request.method in SAFE_METHODS:
@@ -80,7 +80,7 @@ def on_app_error(request: Request, error: Exception) -> Response:
 
 
 def on_database_error(request: Request, error: Exception) -> Response:
-    """The database is full, busy or not there, or refused a value."""
+    """Handle a database that is full, busy or unreachable, or refused a value."""
     assert isinstance(error, DBAPIError)
     translated = clear_error(error)
     return (
@@ -91,7 +91,7 @@ def on_database_error(request: Request, error: Exception) -> Response:
 
 
 def on_system_error(request: Request, error: Exception) -> Response:
-    """A full disk is the operator's to mend; anything else is an accident."""
+    """Handle a full disk; any other system error is unexpected."""
     assert isinstance(error, OSError)
     translated = translate_disk_error(error)
     return (
@@ -102,25 +102,25 @@ def on_system_error(request: Request, error: Exception) -> Response:
 
 
 def on_unexpected_error(request: Request, error: Exception) -> Response:
-    """Our fault: the log has the details under a number, the page has only the number."""
+    """Handle a bug: details go to the log under a number, and the page shows the number."""
     incident = uuid4().hex[:8]
     log.error("Incident %s: %s %s", incident, request.method, request.url.path, exc_info=error)
-    sentence = f"Something went wrong on our side; the server's log tells more about {incident}."
+    sentence = f"Internal error. Give your administrator this number from the log: {incident}."
     response = error_response(request, 500, sentence)
-    # This answer is sent from outside of every middleware.
+    # This response bypasses all middleware.
     response.headers.update({**SECURITY_HEADERS, "Cache-Control": "no-store"})
     response.headers[REQUEST_ID_HEADER] = request.scope["request_id"]
     return response
 
 
 def on_http_error(request: Request, error: Exception) -> Response:
-    """Unknown addresses and methods, and bodies that cannot be read."""
+    """Handle unknown URLs and methods, and unreadable bodies."""
     assert isinstance(error, HTTPException)
     if error.status_code in (404, 405) and (moved := redirect_to_new_path(request)):
         return moved
     sentences = {
-        404: "There is no such page.",
-        405: f"This address does not answer to {request.method}.",
+        404: "Page not found.",
+        405: f"Method not allowed: {request.method}.",
         413: request.scope.get(BODY_LIMIT_SENTENCE, str(error.detail)),
     }
     sentence = sentences.get(error.status_code, str(error.detail))
@@ -128,7 +128,7 @@ def on_http_error(request: Request, error: Exception) -> Response:
 
 
 def on_validation_error(request: Request, error: Exception) -> Response:
-    """The first value that could not be read, named."""
+    """Name the first invalid value."""
     assert isinstance(error, RequestValidationError)
     return error_response(request, 422, validation_message(error.errors(), skip=1))
 

@@ -1,4 +1,4 @@
-"""Values that a form or an address holds as text."""
+"""Parse values that arrive as text from a form or a URL."""
 
 from collections.abc import Collection
 from typing import TypeVar
@@ -26,7 +26,7 @@ def parse_whole_number(
         above = " above 0" if is_positive else ""
         raise Invalid(f"The {noun} must be a whole number{above}, not “{text[:20]}”.")
     if not is_whole_number(text) or int(text) > most:
-        raise Invalid(f"The {noun} must be {most:,} at most, not “{text[:20]}”.")
+        raise Invalid(f"The {noun} must be at most {most:,}, not “{text[:20]}”.")
     return int(text)
 
 
@@ -36,8 +36,8 @@ def parse_optional_number(text: str, noun: str, *, is_positive: bool = False) ->
 
 
 def parse_choice(text: str, noun: str, choices: Collection[Choice]) -> Choice:
-    """Read one of these words. Raises Invalid for any other."""
+    """Read one of the choices. Raises Invalid for any other value."""
     for choice in choices:
         if choice == text:
             return choice
-    raise Invalid(f"The {noun} is one of {', '.join(choices)}.")
+    raise Invalid(f"The {noun} must be one of {', '.join(choices)}.")

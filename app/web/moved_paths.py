@@ -1,4 +1,4 @@
-"""Addresses of release 0.1 that have new names: bookmarks and programs are sent on."""
+"""Redirects from URLs of release 0.1 to their new names."""
 
 import re
 
@@ -25,7 +25,7 @@ MOVED = tuple(
 
 
 def find_new_path(path: str) -> str | None:
-    """Where this address is now; None if it never moved."""
+    """Return the new URL; None if it never moved."""
     for pattern, new in MOVED:
         if found := pattern.match(path):
             return found["before"] + new + path[found.end() :]

@@ -1,4 +1,4 @@
-"""Pages and fragments from templates/: the one place that knows Jinja2 and htmx."""
+"""Render pages and fragments from templates/: the only module that knows Jinja2 and htmx."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +15,12 @@ from app.web.wording import format_count
 
 
 def format_share(value: float | None) -> str:
-    """A share in [0, 1] as people read it: .658 → 65.8 %."""
+    """Format a share in [0, 1]: .658 → 65.8 %."""
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
 def format_age(moment: datetime | None) -> str:
-    """How long ago, in one unit."""
+    """Format how long ago, in one unit."""
     if moment is None:
         return "never"
     seconds = int((datetime.now(UTC) - moment).total_seconds())
@@ -32,7 +32,7 @@ def format_age(moment: datetime | None) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """A length of time in words: 95 → 1 min 35 s."""
+    """Format a duration in seconds: 95 → 1 min 35 s."""
     if seconds is None:
         return "–"
     whole = round(seconds)
@@ -44,7 +44,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_thousands(n: int) -> str:
-    """20000 → 20,000."""
+    """Format with thousands separators: 20000 → 20,000."""
     return f"{n:,}"
 
 
@@ -75,17 +75,17 @@ templates = Jinja2Templates(env=_build_environment(), context_processors=[_user_
 
 
 def render(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """The page or fragment `templates/{template}`; `user` is there for every template."""
+    """Render `templates/{template}`; every template gets `user`."""
     return templates.TemplateResponse(request, template, context, status_code=status)
 
 
 def wants_fragment(request: Request) -> bool:
-    """True when htmx asks for a part of the page rather than the whole."""
+    """Check whether htmx requests a fragment rather than the whole page."""
     return request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
 
 
 def redirect_to(request: Request, name: str, /, **path: Any) -> Response:
-    """After a write: go and look at the named route (303, or htmx' own redirect)."""
+    """Redirect to the named route after a write (303, or an htmx redirect)."""
     url = request.url_for(name, **path).path
     if wants_fragment(request):
         return Response(status_code=204, headers={"HX-Redirect": url})

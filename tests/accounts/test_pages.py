@@ -187,7 +187,7 @@ def test_the_first_link_leads_in_as_admin_and_works_once(nobody: TestClient) -> 
     with write_session() as db:
         token = create_first_admin_token(db)
     assert "one-time link that the server printed" in nobody.get("/login").text
-    assert "will be its admin" in nobody.get(f"/welcome/{token}").text
+    assert "become the admin" in nobody.get(f"/welcome/{token}").text
 
     refused = nobody.post(f"/welcome/{token}", data={"name": "Ada", "password": "too short"})
     assert refused.status_code == 422
@@ -198,7 +198,7 @@ def test_the_first_link_leads_in_as_admin_and_works_once(nobody: TestClient) -> 
     assert nobody.get("/users").status_code == 200
     again = client_of(None).post(f"/welcome/{token}", data={"name": "Eve", "password": SECRET})
     assert again.status_code == 409
-    assert "used already" in again.text
+    assert "already been used" in again.text
     assert client_of(None).get("/welcome/guessed").status_code == 404
 
 

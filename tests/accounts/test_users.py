@@ -72,9 +72,9 @@ def test_a_new_password_a_new_role_and_disabling_log_out_everywhere(database: st
 def test_the_last_admin_stays(database: str) -> None:
     first = make("first", "admin")
 
-    with write_session() as db, pytest.raises(Conflict, match="last admin"):
+    with write_session() as db, pytest.raises(Conflict, match="only admin"):
         disable(db, get_user(db, first.id), None)
-    with write_session() as db, pytest.raises(Conflict, match="last admin"):
+    with write_session() as db, pytest.raises(Conflict, match="only admin"):
         change_role(db, get_user(db, first.id), "annotator", None)
     make("second", "admin")
     with write_session() as db:

@@ -171,11 +171,11 @@ def test_the_slider_moves_points_from_version_to_version(mapped: Mapped) -> None
     page.select_option("#map-before", "1")
     expect(page.locator("#map-slide")).to_be_visible()
     expect(page.locator("#map-slide-before")).to_have_text("Version 1")
-    page.get_by_label("From the version before to the one after").fill("0")
+    page.get_by_label("Position between the two versions").fill("0")
     before = mapped.place_of(first)
     page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name="Play").click()
-    expect(page.get_by_label("From the version before to the one after")).to_have_value("25")
+    expect(page.get_by_label("Position between the two versions")).to_have_value("25")
     with page.expect_response(lambda answer: "/map/list?" in answer.url):
         page.select_option("#map-version", "1")
     page.select_option("#map-before", "")
@@ -298,12 +298,12 @@ def test_words_and_keys_find_records_without_pointing(mapped: Mapped) -> None:
     mapped.open()
     page, ids = mapped.page, record_ids(mapped.project)
 
-    page.get_by_label("Find words").fill(distinct_text(33))
+    page.get_by_label("Find text").fill(distinct_text(33))
     page.keyboard.press("Enter")
     expect(page.locator("#map-matches")).to_have_text("1 match")
     expect(mapped.links).to_have_count(1)
     expect(mapped.links).to_have_text(distinct_text(33))
-    page.get_by_label("Find words").fill("")
+    page.get_by_label("Find text").fill("")
     page.keyboard.press("Enter")
     expect(mapped.links).to_have_count(N)
 
@@ -344,6 +344,6 @@ def test_a_browser_without_webgl_has_the_list(mapped: Mapped) -> None:
 
     page.goto(mapped.url)
 
-    expect(page.locator("#map-trouble")).to_contain_text("needs WebGL2")
+    expect(page.locator("#map-trouble")).to_contain_text("does not support WebGL2")
     expect(page.locator("#map-canvas")).to_be_hidden()
     expect(mapped.links).to_have_count(N)

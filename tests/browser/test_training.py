@@ -89,7 +89,7 @@ def test_a_run_is_watched_live_until_it_ends_and_its_plots_lead_on(
     # The map before and after, side by side and as a slider, names in the middle of their records.
     page.set_viewport_size({"width": 1280, "height": 800})
     page.get_by_role("link", name="On the map").click()
-    expect(page.locator("#on-the-map")).to_contain_text("It appears here by itself.")
+    expect(page.locator("#on-the-map")).to_contain_text("It will appear here automatically.")
     draw_maps()
     expect(page.locator("#before-after")).to_have_attribute("data-state", "ready")
     expect(page.locator(".map-over text")).to_have_count(2 * N_CLASSES)

@@ -69,7 +69,7 @@ def walk(
     page.locator(".new-project button").click()
     expect(page).to_have_url(re.compile("/projects/flights"))
     page.goto(f"{address}/projects/flights/notifications")
-    page.get_by_label("A notice when a run ends").check()
+    page.get_by_label("Notify me when a run ends").check()
     page.locator("form[action$='/subscription'] button").click()
     page.goto(f"{address}/projects/flights/imports")
     page.set_input_files("input[type=file]", file)
@@ -96,7 +96,7 @@ def walk(
 
     # The notice leads to the run; from there to the plots, the map and the versions.
     page.goto(f"{address}/projects/flights")
-    page.get_by_role("link", name=re.compile("Notices 1 new")).click()
+    page.get_by_role("link", name=re.compile("Notifications 1 new")).click()
     page.get_by_role("link", name=re.compile("^Run 1:")).click()
     page.get_by_role("link", name="Raw versus tuned").click()
     expect(page.locator("figure svg").first).to_be_visible()
@@ -107,7 +107,7 @@ def walk(
 
     page.goto(f"{address}/projects/flights/versions/try")
     page.get_by_label("Text").fill(text)
-    page.get_by_role("button", name="Try it").click()
+    page.get_by_role("button", name="Try text").click()
     best = page.locator(".try-scores li").first
     expect(best).to_contain_text(intent, timeout=AGES)
     with page.expect_download() as taken:

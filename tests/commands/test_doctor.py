@@ -29,8 +29,8 @@ def test_an_empty_database_is_sound_and_an_older_one_is_not(database: str) -> No
 
     assert (current.is_ok, older.is_ok, empty.is_ok) == (True, False, True)
     assert current.sentence.endswith(", up to date")
-    assert older.sentence.endswith("is not up to date: start `likewise serve` once")
-    assert empty.sentence.endswith(", empty: the first start creates the tables")
+    assert older.sentence.endswith("is not up to date; start `likewise serve` once")
+    assert empty.sentence.endswith(", empty; the first start creates the tables")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_version_on_another_runtime_than_set_shows_the_reason(
     assert check.is_ok
     assert re.fullmatch(
         r"openvino-int8 for new versions \(OpenVINO [\d.]+, fp32.*\); versions: 1 on torch; "
-        rf"the last on another: {re.escape(reason)}",
+        rf"latest exception: {re.escape(reason)}",
         check.sentence,
     )
 

@@ -154,5 +154,5 @@ def test_what_is_no_address_stops_the_server_with_one_sentence(written: str) -> 
 
     assert ended.returncode == 1
     assert ended.stderr.startswith("trusted_proxies: ")
-    assert "Write addresses or networks such as 10.0.0.5" in ended.stderr
+    assert "Use IP addresses or networks separated by commas" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -136,7 +136,7 @@ def test_the_command_line_lists_labels_it_leaves_out(database: str, tmp_path: An
 
     result = CliRunner().invoke(app, ["import", "letters", str(path), "--dry-run"])
 
-    assert "Label: label. Labels that answer refuses are left out." in result.output
+    assert "Label: label. Labels rejected in answer are skipped." in result.output
 
 
 CLASSES = {"names": ["anger", "joy", "neutral"], "_type": "ClassLabel"}

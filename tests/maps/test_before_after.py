@@ -97,7 +97,7 @@ def test_while_a_map_is_missing_the_figure_waits_for_it(ada: User) -> None:
     failed = client.get(URL, params=PAIR).text
     draw_all()
 
-    assert "It appears here by itself." in waiting
+    assert "It will appear here automatically." in waiting
     assert 'hx-trigger="load delay:5s"' in waiting
     assert "could not be drawn: The disk is full." in failed
     assert "hx-trigger" not in failed

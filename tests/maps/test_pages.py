@@ -25,7 +25,7 @@ def sessions() -> list[LabelingSession]:
 def test_the_page_offers_versions_and_a_list(client: TestClient, project: Project) -> None:
     page = client.get(URL).text
 
-    assert "40 records: what lies together is alike." in page
+    assert "40 records; records close together are similar." in page
     assert 'data-version="2"' in page
     assert re.findall(r"<option value=\"(\d)\" selected>", page) == ["2"]
     assert '<option value="suggestion" selected>' in page
@@ -62,7 +62,7 @@ def test_before_the_map_the_page_shows_what_it_waits_for(ada: User) -> None:
     assert "HX-Refresh" not in client.get(f"{URL}/drawing?first=yes").headers
     draw_sketch(raw(project).id)
     sketched = client.get(URL).text
-    assert "This is a first sketch." in sketched
+    assert "Showing a first sketch." in sketched
     assert client.get(f"{URL}/drawing?first=yes").headers["HX-Refresh"] == "true"
     assert 'data-version="1"' in sketched
     note_failure(raw(project).id, "The disk is full.")
@@ -74,7 +74,7 @@ def test_a_map_during_embedding_shows_its_progress(ada: User) -> None:
     with write_session() as db:
         db.add(Record(project_id=project.id, external_id="new", text="new", content_hash="0" * 64))
 
-    assert "once every record is embedded: 6 of 7 are" in client_of(ada).get(URL).text
+    assert "once all records are embedded (6 of 7 so far)" in client_of(ada).get(URL).text
 
 
 def test_the_page_asks_until_the_map_is_drawn(ada: User) -> None:

@@ -87,7 +87,7 @@ def test_what_is_refused_is_tried_again_later_and_then_given_up(
     after = utc_now()
 
     first = delivery(on_its_way)
-    assert first.error == "It answered 500 instead of 2xx."
+    assert first.error == "The response was 500 instead of 2xx."
     assert first.attempt == 2
     assert first.next_attempt_at is not None
     assert before <= first.next_attempt_at - RETRY_DELAYS[0] <= after
@@ -106,7 +106,7 @@ def test_an_address_inside_is_refused_unless_the_operator_allowed_it(
     deliver(on_its_way)
 
     assert receiver.heard == []
-    assert "leads into a private network" in (delivery(on_its_way).error or "")
+    assert "is in a private network" in (delivery(on_its_way).error or "")
 
 
 def test_redirects_are_not_followed(project: Project, receiver: Receiver) -> None:
@@ -116,7 +116,7 @@ def test_redirects_are_not_followed(project: Project, receiver: Receiver) -> Non
     deliver(on_its_way)
 
     assert len(receiver.heard) == 1
-    assert delivery(on_its_way).error == "It answered 307 instead of 2xx."
+    assert delivery(on_its_way).error == "The response was 307 instead of 2xx."
 
 
 @pytest.mark.parametrize(
@@ -196,11 +196,11 @@ def test_admins_add_test_and_remove_webhooks_and_annotators_see_none(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("ftp://example.org/x", "begins with https://"),
-        ("https://", "begins with https://"),
-        ("https://ada:secret@example.org", "Leave user name and password out"),
-        ("http://example.org:22/", "Port 22 is kept"),
-        ("http://example.org:port/", "is not an address"),
+        ("ftp://example.org/x", "must start with https://"),
+        ("https://", "must start with https://"),
+        ("https://ada:secret@example.org", "Remove user name and password"),
+        ("http://example.org:22/", "Port 22 is not allowed"),
+        ("http://example.org:port/", "is not a valid URL"),
     ],
 )
 def test_what_is_no_address_is_refused_in_words(ada: User, url: str, words: str) -> None:

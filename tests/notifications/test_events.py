@@ -104,9 +104,9 @@ def test_a_user_subscribes_and_unsubscribes(database: str) -> None:
     browser = client_of(make_user("ben", "annotator"))
     page = f"/projects/{project.slug}/notifications"
 
-    assert "Tell me when a run ends" in browser.get(f"{page}/subscription").text
+    assert "Notify me when a run ends" in browser.get(f"{page}/subscription").text
     browser.post(f"{page}/subscription", data={"tell": "yes"})
-    assert "You are told when a run ends" in browser.get(f"{page}/subscription").text
+    assert "You are notified when a run ends" in browser.get(f"{page}/subscription").text
     tell(project)
     browser.post(f"{page}/subscription", data={"tell": "no"})
     tell(project)

@@ -174,7 +174,7 @@ def test_an_import_on_its_way_is_watched(client: TestClient, project: Project) -
 
     page = client.get("/projects/letters").text
 
-    assert "1,500 rows of mail.csv are read" in page
+    assert "1,500 rows of mail.csv read" in page
     assert '<progress value="0.375" max="1"' in page
     assert 'hx-get="/projects/letters/status"' in page
 
@@ -188,7 +188,7 @@ def test_embedding_is_watched_until_every_record_has_its_vector(
     fragment = client.get("/projects/letters/status", headers={"HX-Request": "true"}).text
 
     assert states(client)[:2] == ["is-done", "is-next"]
-    assert "3 of 4 have a vector" in fragment
+    assert "3 of 4 embedded" in fragment
     assert fragment.strip().startswith('<div id="standing"')
     assert 'hx-trigger="load delay:' in fragment
 
@@ -213,7 +213,7 @@ def test_no_session_is_offered_before_the_index_is_there(
     page = client.get("/projects/letters").text
 
     assert states(client)[:3] == ["is-done", "is-next", ""]
-    assert "Every record has its vector; the index is being written" in page
+    assert "All records embedded; building the index" in page
     assert "Start labeling" not in page
 
 
@@ -227,8 +227,8 @@ def test_labels_are_counted_until_a_run_starts(
     page = client.get("/projects/letters").text
 
     assert states(client)[3] == "is-next"
-    assert "3 of 4: one key for each record" in page
-    assert f'href="/projects/letters/sessions/{session.id}">Go on labeling<' in page
+    assert "3 of 4; one keystroke per record" in page
+    assert f'href="/projects/letters/sessions/{session.id}">Continue labeling<' in page
 
 
 def test_a_run_is_watched(client: TestClient, project: Project, ada: User) -> None:
@@ -316,7 +316,7 @@ def test_metrics_equal_the_database(client: TestClient, project: Project, ada: U
 
 
 def test_a_missing_worker_is_shown(client: TestClient, project: Project) -> None:
-    assert "No worker has run here yet" in client.get("/projects/letters").text
+    assert "No worker has run yet" in client.get("/projects/letters").text
 
 
 def test_a_new_project_is_made_by_admins_from_the_page_and_the_api(client: TestClient) -> None:

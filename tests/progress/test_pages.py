@@ -175,13 +175,13 @@ def test_a_goal_is_a_number_or_a_share_and_perhaps_a_day(
     none = client.put(f"{API}/goal", json={"goal": ""}).json()["goal"]
 
     assert kept.status_code == 303
-    assert "4 records to the goal of 100 % of the records by" in page
+    assert "4 records left to reach the goal of 100 % of the records by" in page
     assert "about 2 a day" in page
     assert ">goal 12</text>" in page
     assert number == {"n": 6, "words": "6 records", "until": None}
     assert "The goal of 6 records is reached." in reached
     assert refused.status_code == 422
-    assert "The goal is a number of records" in refused.text
+    assert "The goal must be a number of records" in refused.text
     assert 'value="most of it"' in refused.text
     assert none is None
 

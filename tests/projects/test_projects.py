@@ -85,4 +85,4 @@ def test_a_foreign_and_an_unknown_project_read_alike(admin: TestClient) -> None:
     foreign, unknown = cem.get("/api/v1/projects/secret"), cem.get("/api/v1/projects/nowhere")
 
     assert foreign.json() == unknown.json()
-    assert foreign.json()["title"] == "There is no such project here."
+    assert foreign.json()["title"] == "Project not found."

@@ -204,7 +204,7 @@ def test_errors_are_shown_in_the_page(
     unindexed = admin.get(f"/projects/other/records?record={foreign}")
 
     assert unknown.status_code == 404
-    assert "There is no such record here." in unknown.text
+    assert "Record not found." in unknown.text
     assert "a secret of others" not in unknown.text
     assert unindexed.status_code == 409
     assert "still being embedded" in unindexed.text

@@ -78,7 +78,7 @@ def test_a_text_is_tried_on_raw_and_tuned_and_nothing_is_stored(
     empty = browser.post("/api/v1/projects/letters/try", json={"text": "   "})
     assert (empty.status_code, empty.json()["title"]) == (
         422,
-        "Write a text of 1 to 20,000 characters.",
+        "Enter a text of 1 to 20,000 characters.",
     )
 
 
@@ -91,7 +91,7 @@ def test_the_pages_show_a_family_and_offer_admins_alone_to_change_it(
     others = annotator.get("/projects/letters/versions").text
 
     assert "Version 2" in admins
-    assert "It cannot be deleted. Search uses it." in admins
+    assert "Cannot be deleted. It is the active version." in admins
     assert "Note, pin, delete" not in others
     assert annotator.post("/projects/letters/versions/2/delete").status_code == 403
 
@@ -107,7 +107,10 @@ def test_a_note_and_a_pin_are_stored(project: Project, ada: User) -> None:
     assert (encoder.note, encoder.is_pinned) == ("Before the <summer>.", True)
     assert "Before the &lt;summer&gt;." in browser.get("/projects/letters/versions").text
     long = browser.patch(f"{API}/2", json={"note": "x" * 2_001})
-    assert (long.status_code, long.json()["title"]) == (422, "A note has at most 2,000 characters.")
+    assert (long.status_code, long.json()["title"]) == (
+        422,
+        "The note must have at most 2,000 characters.",
+    )
 
 
 def test_a_project_without_versions_shows_a_message(ada: User) -> None:
@@ -115,6 +118,6 @@ def test_a_project_without_versions_shows_a_message(ada: User) -> None:
         db.add(Project(slug="new", name="New", base_model="x", min_labels=25))
     browser = client_of(ada)
 
-    assert "No version yet" in browser.get("/projects/new/versions").text
-    assert "No version yet" in browser.get("/projects/new/versions/try").text
+    assert "No versions yet" in browser.get("/projects/new/versions").text
+    assert "No versions yet" in browser.get("/projects/new/versions/try").text
     assert browser.post("/api/v1/projects/new/try", json={"text": "a"}).status_code == 409

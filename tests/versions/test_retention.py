@@ -72,7 +72,8 @@ def test_rolling_back_goes_past_what_was_deleted(project: Project, ada: User) ->
 
 
 @pytest.mark.parametrize(
-    ("which", "why"), [(1, "stands on the raw one"), (3, "Search uses it"), (2, "It is pinned")]
+    ("which", "why"),
+    [(1, "based on the raw version"), (3, "It is the active version"), (2, "It is pinned")],
 )
 def test_what_is_needed_cannot_be_deleted(project: Project, which: int, why: str) -> None:
     train(project)
@@ -88,7 +89,7 @@ def test_nothing_is_deleted_under_a_run(project: Project) -> None:
     with write_session() as db:
         runs.request_run(db, project)
 
-    with pytest.raises(Conflict, match="A run is going"):
+    with pytest.raises(Conflict, match="A training run may be using it"):
         delete_version(project, 2, by=None)
 
 

@@ -117,7 +117,7 @@ def test_a_database_conflict_is_reported_with_its_noun(ada: User) -> None:
 
     for kind in rows:
         sentence = told(client.post(f"/twice/{kind}"), 409)
-        assert sentence == f"The same {kind} was added at the same moment. Reload to see it."
+        assert sentence == f"This {kind} was just added by another request. Reload to see it."
     assert told(client.post("/lost"), 409) == (
-        "What this belongs to was removed at the same moment. Reload the page."
+        "The item this belongs to has just been removed. Reload the page."
     )

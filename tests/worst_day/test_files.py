@@ -45,7 +45,7 @@ def test_a_wrong_file(day: Day, tmp_path: Path, content: bytes, sentence: str) -
 
     assert page == program == shell == sentence
     assert day.now == day.before
-    assert in_shell("import", "letters", str(tmp_path)) == f"There is no file {tmp_path}."
+    assert in_shell("import", "letters", str(tmp_path)) == f"File not found: {tmp_path}."
     assert list((settings().data_dir / "imports").iterdir()) == []
 
 

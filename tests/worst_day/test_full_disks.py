@@ -27,7 +27,7 @@ from tests.worst_day.sentences import API, PAGES, in_child, one_line, saying, sh
 
 ON_POSTGRES = bool(os.environ.get("TEST_DATABASE_URL"))
 FULL_TABLES = ("acts", "records", "imports", "artifacts", "training_runs")
-DISK_IS_FULL = "The server's disk is full, so this was not stored. Free some space and try again."
+DISK_IS_FULL = "Not saved: the server's disk is full. Free some space and try again."
 
 
 @contextmanager

@@ -49,9 +49,9 @@ def test_a_foreign_id_reads_like_an_unknown_one(day: Day) -> None:
     program = told(day.program.post(f"{API}/annotations", json=saying(foreign, key="theirs")), 404)
     shell = in_shell("similar", "letters", "--record", "hidden")
 
-    assert page == unknown == "There is no such session here."
-    assert program == "There is no such record here."
-    assert shell == "There is no such record 'hidden' here."
+    assert page == unknown == "Session not found."
+    assert program == "Record not found."
+    assert shell == "Record 'hidden' not found."
     assert (day.now, exported(other)) == (day.before, theirs)
 
 
@@ -80,7 +80,7 @@ def test_a_session_that_expired_loses_nothing(day: Day) -> None:
     program = told(day.program.post(f"{API}/annotations", json=body), 401)
     back = day.browser.get(f"{PAGES}/sessions/{session.id}")
 
-    assert page == program == "Please log in: your login has ended or was never begun."
+    assert page == program == "Please log in. Your session may have expired."
     assert (back.status_code, back.headers["location"]) == (
         303,
         f"/login?next={PAGES}/sessions/{session.id}",
@@ -106,8 +106,8 @@ def test_a_body_that_is_too_large(day: Day, is_declared: bool) -> None:
     records = told(day.program.post(f"{API}/records", content=body(33), headers=as_json), 413)
     taken = day.program.post(f"{API}/records", content=body(3), headers=as_json)
 
-    assert page == program == "This is larger than 2 MB. Send less at once."
-    assert records == "This is larger than 32 MB. Send less at once."
+    assert page == program == "The request is larger than 2 MB. Send less data per request."
+    assert records == "The request is larger than 32 MB. Send less data per request."
     assert taken.status_code == 422
     assert day.now == day.before
 
@@ -129,22 +129,22 @@ def test_only_uploads_may_be_as_large_as_the_setting(database: str) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "sentence"),
     [
-        ("similar", {"text": "x", "k": "many"}, "k: a whole number is needed."),
-        ("similar", {"text": "x", "k": 5000}, "k: 1000 is the most."),
-        ("similar", {"text": 5}, "text: a text is needed."),
-        ("annotations", {"votes": []}, "key: it is missing."),
+        ("similar", {"text": "x", "k": "many"}, "k must be a whole number."),
+        ("similar", {"text": "x", "k": 5000}, "k must be at most 1000."),
+        ("similar", {"text": 5}, "text must be a text."),
+        ("annotations", {"votes": []}, "key is missing."),
         (
             "annotations",
             {"key": "k", "votes": [{"record_id": 1, "verdict": "yes"}]},
-            "votes.0.verdict: it is one of 'label', 'none', 'skip' or 'not_similar'.",
+            "votes.0.verdict must be one of 'label', 'none', 'skip' or 'not_similar'.",
         ),
         ("annotations", {"key": "k" * 99, "votes": []}, None),
-        ("records", {"records": []}, "records: it holds too few; 1 is the least."),
+        ("records", {"records": []}, "records needs more values (minimum: 1)."),
         ("records", {"records": [], "x": 1}, None),
-        ("runs", {"recipe": 5}, "recipe: an object with named values is needed."),
-        ("runs", {"is_forced": "perhaps"}, "is_forced: true or false is needed."),
-        ("runs", [], "the request: an object with named values is needed."),
-        ("runs", "{", "the request: this is not valid JSON."),
+        ("runs", {"recipe": 5}, "recipe must be an object."),
+        ("runs", {"is_forced": "perhaps"}, "is_forced must be true or false."),
+        ("runs", [], "The request must be an object."),
+        ("runs", "{", "The request is not valid JSON."),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_in_plain_words(

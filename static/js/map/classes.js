@@ -40,7 +40,7 @@ const ways = {
   suggestion: (data) => labels(data, (row) => data.suggestions[row], { ...NOBODY, name: "no suggestion" }),
   annotator: (data) => {
     const keyed = new Map(data.header.annotators.map((person, at) => [person.id, { name: person.name, css: `label-${at % 20}`, slot: 1 + (at % 20) }]));
-    keyed.set(-1, { name: "from a file", css: "label-none", slot: 21 });
+    keyed.set(-1, { name: "imported", css: "label-none", slot: 21 });
     keyed.set(0, NOBODY);
     return byKey(data, keyed, (row) => (data.labels[row] ? data.annotators[row] || -1 : 0));
   },
@@ -54,7 +54,7 @@ const ways = {
   },
   confidence: (data) => {
     const least = [95, 80, 60, 40, 0];
-    const named = ["95 % and more", "80 to 95 %", "60 to 80 %", "40 to 60 %", "below 40 %"];
+    const named = ["95 % or more", "80 to 95 %", "60 to 80 %", "40 to 60 %", "below 40 %"];
     return steps(data, named, { ...NOBODY, name: "no suggestion" }, (row) =>
       data.suggestions[row] ? 5 - least.findIndex((each) => data.confidences[row] >= each) : 0,
     );

@@ -4,13 +4,13 @@ export const NONE = 4294967295;
 
 export const fetchJson = async (url) => {
   const answer = await fetch(url, { headers: { Accept: "application/json" } });
-  if (!answer.ok) throw new Error((await answer.json()).title || "The server did not answer.");
+  if (!answer.ok) throw new Error((await answer.json()).title || "The server did not respond. Check the connection and reload the page.");
   return answer.json();
 };
 
 const bytes = async (url) => {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error("The map could not be fetched. Reload the page to try again.");
+  if (!answer.ok) throw new Error("The map could not be loaded. Reload the page to try again.");
   return answer.arrayBuffer();
 };
 

@@ -36,7 +36,7 @@ const start = (root) => {
 
   const layer = createLayer(canvas);
   if (!layer) {
-    fail("This browser cannot draw the map: it needs WebGL2. The records can be reached through the list.");
+    fail("This browser does not support WebGL2, which the map needs. Use the list of records instead.");
     window.likewise.heldKeys.release();
     return;
   }
@@ -198,7 +198,7 @@ const start = (root) => {
     document.body.addEventListener("map-drawn", () => whenDrawn(() => attempt(load)));
     new MutationObserver(dye).observe(document.documentElement, { attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dye);
-    canvas.addEventListener("webglcontextlost", () => fail("The browser took the graphics away. Reload the page to see the map again."));
+    canvas.addEventListener("webglcontextlost", () => fail("The browser lost the graphics context. Reload the page to show the map again."));
   };
 
   const begin = async () => {

@@ -116,8 +116,8 @@ export const createSidePanel = (root, pages, version, { find, unfind }) => {
     const isSuggested = taken.some((row) => data.suggestions[row]);
     spotCheck.disabled = taken.length < LEAST_SPOT_CHECKED || !isSuggested;
     spotCheck.title = spotCheck.disabled
-      ? `This takes suggestions, and at least ${LEAST_SPOT_CHECKED} records.`
-      : "Label some rows drawn by chance; if they agree with the suggestions, accept the rest at once";
+      ? `Needs suggestions and at least ${LEAST_SPOT_CHECKED} records.`
+      : "Label a random sample first; if the suggestions are right, accept the rest in one step";
   };
 
   return { point, choose, showList, select, chosen: () => chosen, listed: at("#map-listed") };

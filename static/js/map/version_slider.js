@@ -10,7 +10,7 @@ export const createVersionSlider = (box, moved) => {
 
   const set = (share) => {
     range.value = Math.round(100 * share);
-    range.setAttribute("aria-valuetext", `${range.value} % of the way to ${after.textContent}`);
+    range.setAttribute("aria-valuetext", `${range.value} % towards ${after.textContent}`);
     moved(share);
   };
   const stop = () => {
