@@ -22,8 +22,8 @@ from app.labeling.sessions.sessions import find_session
 from app.models import LabelingSession, Project, UserAction
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.access import CurrentProject
+from app.web.form_fields import IdempotencyKeyField
 from app.web.form_values import is_whole_number, parse_whole_number
-from app.web.schemas import IdempotencyKeyField
 
 router = APIRouter()
 

@@ -1,15 +1,13 @@
 """The label set of a project: list and add labels."""
 
-import unicodedata
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict, Invalid
+from app.errors import Conflict
 from app.models import Label, LabelChange, User
+from app.projects.label_names import clean_name, name_key
 
 N_COLOURS = 20
-LONGEST_NAME = 200
 
 
 def label_set(db: Session, project_id: int) -> list[Label]:
@@ -29,19 +27,6 @@ def list_all_labels(db: Session, project_id: int) -> list[Label]:
 def is_offered(label: Label) -> bool:
     """Check whether the label is in use."""
     return label.retired_at is None and label.merged_into_id is None
-
-
-def name_key(name: str) -> str:
-    """Normalize a name for comparison: case-folded and composed."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def clean_name(name: str) -> str:
-    """Normalize spaces in the name. Raises Invalid if it is empty or too long."""
-    clean = " ".join(unicodedata.normalize("NFC", name).split())
-    if not clean or len(clean) > LONGEST_NAME:
-        raise Invalid(f"A label's name must have 1 to {LONGEST_NAME} characters.")
-    return clean
 
 
 def add_label(db: Session, project_id: int, name: str, by: User | None) -> Label:

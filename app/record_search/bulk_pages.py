@@ -22,8 +22,8 @@ from app.projects.labels import list_all_labels
 from app.record_search.bulk_apply import apply_plan
 from app.record_search.bulk_plan import MOST_AT_ONCE, build_plan, parse_action, resolve_ids
 from app.search.request import MOST_SEEDS, SearchRequest
+from app.web.form_fields import IdempotencyKeyField
 from app.web.form_values import is_whole_number
-from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()

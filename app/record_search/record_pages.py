@@ -31,8 +31,8 @@ from app.records.records import find_record
 from app.search.matches import find_matches
 from app.search.request import SearchRequest
 from app.search.versions import find_active_version
+from app.web.form_fields import IdempotencyKeyField
 from app.web.form_values import MAX_WHOLE_NUMBER, parse_whole_number
-from app.web.schemas import IdempotencyKeyField
 from app.web.templating import render
 
 router = APIRouter()

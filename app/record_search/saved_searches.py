@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.models import Project, SavedSearch, User
 from app.models.enums import Role
-from app.projects.labels import name_key
+from app.projects.label_names import name_key
 from app.search.matches import find_matches
 from app.search.request import SearchRequest
 

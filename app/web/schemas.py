@@ -1,8 +1,7 @@
-"""What all request and response models share."""
+"""What all request and response models share; it loads no web framework."""
 
 from typing import Annotated
 
-from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -14,6 +13,3 @@ class StrictModel(BaseModel):
 
 IdempotencyKey = Annotated[str, Field(min_length=1, max_length=80)]
 """The same key sent again stores nothing more."""
-
-IdempotencyKeyField = Annotated[str, Form(min_length=1, max_length=80)]
-"""The same, as a field of a form."""

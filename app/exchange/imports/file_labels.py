@@ -16,8 +16,9 @@ from app.db.session import write_session
 from app.labeling.annotations.consensus import update_consensus
 from app.models import Annotation, Base, User, utc_now
 from app.models.enums import AnnotationSource, Verdict
+from app.projects.label_names import name_key
 from app.projects.label_resolver import load_locked_merge_targets
-from app.projects.labels import add_label, list_all_labels, name_key
+from app.projects.labels import add_label, list_all_labels
 
 LABELS_AT_ONCE = 20
 ANNOTATIONS = Base.metadata.tables["annotations"]

@@ -9,7 +9,7 @@ from app.errors import Invalid
 from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.parsed_rows import LONGEST_TEXT, MAX_DEPTH, Reject, Row
 from app.exchange.imports.verdicts import is_refused
-from app.projects.labels import LONGEST_NAME, clean_name, name_key
+from app.projects.label_names import LONGEST_NAME, clean_name, name_key
 
 LONGEST_ID = 500
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)

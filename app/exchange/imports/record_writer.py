@@ -15,7 +15,7 @@ from app.exchange.imports.file_labels import (
 )
 from app.exchange.imports.record_parser import ParsedRecord
 from app.models import Base, Record, hash_normalized, utc_now
-from app.projects.labels import name_key
+from app.projects.label_names import name_key
 
 # Rows without objects: SQLAlchemy's unit of work would double the time that the lock is held.
 RECORDS = Base.metadata.tables["records"]

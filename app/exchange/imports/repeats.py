@@ -15,7 +15,7 @@ import numpy as np
 from app.exchange.imports.mapping import Mapping
 from app.exchange.imports.parsed_rows import Reject, Row
 from app.exchange.imports.record_parser import ParsedRecord, parse_row
-from app.projects.labels import name_key
+from app.projects.label_names import name_key
 
 _SHOWN_ID = 60
 

@@ -15,8 +15,9 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.labeling.labels.merge import transfer_consensus
 from app.models import Label, LabelChange, User, utc_now
 from app.models.enums import Role
+from app.projects.label_names import clean_name, name_key
 from app.projects.label_resolver import load_merge_targets, lock_merge_targets
-from app.projects.labels import N_COLOURS, clean_name, label_set, name_key
+from app.projects.labels import N_COLOURS, label_set
 
 EDITORS = (Role.ADMIN, Role.REVIEWER)
 

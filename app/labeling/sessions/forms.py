@@ -15,7 +15,7 @@ from app.labeling.sessions.sessions import find_session, start_next
 from app.labeling.team.assignments import assign
 from app.labeling.team.multi_annotation import set_multi_annotation
 from app.projects.access import AdminProject, CurrentProject
-from app.web.schemas import IdempotencyKeyField
+from app.web.form_fields import IdempotencyKeyField
 from app.web.templating import redirect_to
 
 router = APIRouter()
