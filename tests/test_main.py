@@ -214,9 +214,9 @@ def broken(database: str) -> FastAPI:
 @pytest.mark.parametrize(
     ("kind", "status", "sentence"),
     [
-        ("accident", 500, "Something went wrong on our side"),
-        ("file", 500, "Something went wrong on our side"),
-        ("database", 500, "Something went wrong on our side"),
+        ("accident", 500, "Internal error."),
+        ("file", 500, "Internal error."),
+        ("database", 500, "Internal error."),
         ("full", 507, "disk is full"),
         ("busy", 503, "database is busy"),
         ("known", 503, "database is busy"),

@@ -244,7 +244,7 @@ def test_a_run_is_watched(client: TestClient, project: Project, ada: User) -> No
             )
         )
 
-    assert steps(client)[4][2] == "Run 1 is running, at tune"
+    assert steps(client)[4][2] == "Run 1 is running: tune"
     assert 'hx-get="/projects/letters/status"' in client.get("/projects/letters").text
 
 

@@ -44,7 +44,7 @@ def send(client: TestClient, path: str, body: str) -> Any:
 def test_a_program_gets_the_invalid_field(
     day: Day, path: str, body: str, name: str, text: str, sentence: str
 ) -> None:
-    assert told(send(day.program, path, body % text), 422) == f"{name}: {sentence}"
+    assert told(send(day.program, path, body % text), 422) == f"{name} {sentence}"
     assert day.now == day.before
 
 
