@@ -43,6 +43,15 @@ test: test-js $(VENV)/.installed-dev  ## The tests: on SQLite, in Chromium, and 
 	$(PYTEST) tests
 	TEST_DATABASE_URL=postgres $(PYTEST) tests -m "not slow and not browser and not once and not sweep"
 
+# Left out: a browser, servers and commands as processes, kills, learning, and a second database.
+NOT_FAST := tests/browser tests/commands tests/jobs tests/training tests/versions tests/maps \
+	tests/worst_day tests/ml tests/exchange tests/test_cli.py tests/test_worker.py \
+	tests/test_wheel.py tests/test_migrations.py tests/test_the_loop.py tests/test_benchmarks.py
+
+.PHONY: test-fast
+test-fast: test-js $(VENV)/.installed-dev  ## A first look while you work: no browser, no processes, no training; SQLite only
+	$(PYTEST) tests $(addprefix --ignore=,$(NOT_FAST)) -m "not slow and not browser and not sweep"
+
 .PHONY: test-all
 test-all: test-js $(VENV)/.installed-dev  ## The tests, and the long ones too
 	HYPOTHESIS_PROFILE=seeking $(PYTEST) tests -m ""
