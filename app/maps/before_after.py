@@ -18,9 +18,9 @@ from app.maps.map_files import open_map
 from app.maps.map_versions import MappedVersion, list_mapped_versions
 from app.maps.values import NONE_OF_THESE, compute_values_tag, load_values
 from app.ml.map import Points
+from app.ml.vectors import Ids
 from app.models import Project, Version
 from app.projects.labels import list_all_labels
-from app.search.vectors import Ids
 from app.web.static_files import STATIC
 
 MOST_POINTS = 2_000

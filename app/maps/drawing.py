@@ -32,12 +32,12 @@ from app.ml.map import (
     ignore_progress,
     place_missing,
 )
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Artifact, Embedding, Project, Version, utc_now
 from app.search.embedding import count_missing
 from app.search.index_revisions import find_base_version_id
 from app.search.vector_lock import hold_vectors
-from app.search.vectors import Ids, embedded_ids, gather_blocks, read_blocks
+from app.search.vectors import embedded_ids, gather_blocks, read_blocks
 from app.search.versions import find_active_version, find_raw_version
 from app.settings import settings
 from app.storage import CorruptFile, verified_path

@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session
 from app.db.session import write_session
 from app.errors import NotFound
 from app.ml.map import Points
+from app.ml.vectors import Ids
 from app.models import Artifact, Version
-from app.search.vectors import Ids
 from app.search.versions import add_artifacts
 from app.settings import settings
 from app.storage import CorruptFile, store_file, verified_path

@@ -16,8 +16,8 @@ from sqlalchemy import Integer, Select, cast, extract, func, select
 from sqlalchemy.orm import Session
 
 from app.labeling.sessions.version_access import load_session_suggestions
+from app.ml.vectors import Ids
 from app.models import Artifact, Consensus, Label, UserAction, Version
-from app.search.vectors import Ids
 from app.settings import settings
 
 UInt32s = NDArray[np.uint32]

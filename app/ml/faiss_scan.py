@@ -7,11 +7,8 @@ from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
-from app.ml.vectors import Vectors, unit_rows
-
-Ids = NDArray[np.int64]
+from app.ml.vectors import Ids, Vectors, unit_rows
 
 
 def build_scan(blocks: Iterable[tuple[Ids, Vectors]], dimension: int, n_expected: int) -> Any:

@@ -11,12 +11,9 @@ from typing import Any, Self
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from app.ml.faiss_scan import build_scan, filter_ids, read_index, search_sorted, write_index
-from app.ml.vectors import Vectors, split_blocks, unit_rows
-
-Ids = NDArray[np.int64]
+from app.ml.vectors import Ids, Vectors, split_blocks, unit_rows
 
 
 class VectorIndex:

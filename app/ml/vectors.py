@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Ids = NDArray[np.int64]
 """(n, d) float32; unless a docstring says otherwise rows have length 1, so a dot product is the
 cosine."""
 

@@ -27,7 +27,7 @@ from app.web.form_values import is_whole_number
 from app.web.templating import render
 
 router = APIRouter()
-Ids = Annotated[list[int], Query(max_length=1_000)]
+RecordIds = Annotated[list[int], Query(max_length=1_000)]
 
 
 def parse_scope(query: str, ticked: list[int], scope: str) -> SearchRequest | None:
@@ -48,7 +48,7 @@ def preview_bulk(
     do: str = "",
     scope: str = "ticked",
     query: str = "",
-    record_ids: Ids = [],  # noqa: B006
+    record_ids: RecordIds = [],  # noqa: B006
 ) -> Response:
     """Preview a bulk action. Stores nothing."""
     search = parse_scope(query, record_ids, scope)

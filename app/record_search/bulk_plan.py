@@ -15,12 +15,13 @@ from app.errors import Conflict, Invalid
 from app.labeling.annotations.annotate import AnnotationInput
 from app.labeling.sessions.acceptance import MIN_SCORE, Acceptance, is_sure_enough, sum_up
 from app.labeling.sessions.rows import find_suggestions
+from app.ml.vectors import Ids
 from app.models import Comment, Consensus, Label, Project, Record
 from app.models.enums import Verdict
 from app.projects.label_resolver import NONE_OF_THESE
 from app.projects.labels import label_set
 from app.record_search.pagination import sort_matches
-from app.records.filters import Filters, Ids
+from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids, is_among, load_id_columns
 from app.search.matches import find_matches
 from app.search.request import SearchRequest

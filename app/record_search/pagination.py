@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.errors import Invalid
+from app.ml.vectors import Ids
 from app.models import Consensus, Project, Record
-from app.records.filters import Ids
 from app.records.record_ids import load_id_columns
 from app.records.records import RecordExcerpt
 from app.search.matches import Matches

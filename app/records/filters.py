@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Literal, Self, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.errors import Invalid
+from app.ml.vectors import Ids
 from app.web.form_values import parse_choice, parse_whole_number
 
 State = Literal[
@@ -25,8 +23,6 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 When = Literal["added", "labeled"]
 LONGEST_KEYWORD = 2_000
 DIGITS = 4
-
-Ids = NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)

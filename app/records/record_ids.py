@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Select, String, cast, func, select
 from sqlalchemy.orm import Session
 
+from app.ml.vectors import Ids
 from app.models import Record
 from app.records.conditions import build_conditions
-from app.records.filters import Filters, Ids
+from app.records.filters import Filters
 
 
 def find_matching_ids(db: Session, project_id: int, filters: Filters) -> Ids:

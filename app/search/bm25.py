@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
+from app.ml.vectors import Ids
 from app.models import Record
-from app.records.filters import Ids
 
 # Words in more records than this do not discriminate: only the oldest records are scored.
 MOST_COMPARED = 5_000

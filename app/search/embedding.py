@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.db.session import read_session, write_session
 from app.jobs.steps import failpoint
 from app.ml.encoding.multi_gpu import count_gpus
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Embedding, Project, Record, Version
 from app.search.base_versions import list_followed_versions
 from app.search.embedding_progress import EmbeddingPace, read_status
@@ -26,7 +26,6 @@ from app.search.embedding_speed import record_speed
 from app.search.model_cache import load_text_encoder
 from app.search.runtimes import settle_runtime
 from app.search.vectors import (
-    Ids,
     as_bytes,
     chunks,
     embedded_ids,

@@ -20,10 +20,9 @@ from app.ml.heads.baselines import RawHead
 from app.ml.heads.head import Head
 from app.ml.heads.storage import load_head
 from app.ml.index import VectorIndex
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Artifact, Version
 from app.search.suggestions import NONE, Suggestions, load_suggestions, save_suggestions
-from app.search.vectors import Ids
 from app.settings import settings
 from app.storage import CorruptFile, verified_path
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from sqlalchemy.orm import Session
 
+from app.ml.vectors import Ids
 from app.models import Label, Project, Record
 from app.projects.label_resolver import load_label_resolver
 from app.projects.labels import list_all_labels
-from app.records.filters import Ids
 from app.records.record_ids import find_matching_ids
 from app.records.records import load_consensus, load_records
 from app.search.bm25 import score_bm25

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db.session import id_chunks
 from app.errors import Conflict, Invalid, NotFound
 from app.metrics import SEARCHES
-from app.ml.vectors import SHORTEST_ROW, Vectors
+from app.ml.vectors import SHORTEST_ROW, Ids, Vectors
 from app.models import Consensus, Label, Project, Record
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids, load_id_columns
@@ -18,7 +18,7 @@ from app.search.index_revisions import find_base_version_id
 from app.search.indexes import LoadedVersion, NotIndexed, open_version
 from app.search.model_cache import load_text_encoder
 from app.search.suggestion_filters import resolve_suggestion_filters
-from app.search.vectors import Ids, load_vectors
+from app.search.vectors import load_vectors
 from app.search.versions import (
     SearchVersions,
     check_not_deleted,

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from app.ml.vectors import Ids
 from app.models import Project
 from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.records.filters import DIGITS, Filters
-from app.search.suggestions import LIKELY, NONE, Ids, Shares, Suggestions
+from app.search.suggestions import LIKELY, NONE, Shares, Suggestions
 from app.search.versions import SearchVersions
 
 NO_LABEL = 0

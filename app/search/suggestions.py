@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from app.ml.query_strategies import uncertainty
+from app.ml.vectors import Ids
 from app.projects.label_resolver import LabelResolver
 
 # A multi-label version suggests every label with at least this probability.
 LIKELY = 0.5
 
-Ids = NDArray[np.int64]
 Shares = NDArray[np.float32]
 
 

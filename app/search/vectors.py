@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks, read_session, write_session
-from app.ml.vectors import Vectors, split_blocks
+from app.ml.vectors import Ids, Vectors, split_blocks
 from app.models import Embedding, Record, utc_now
 
 # With vectors of 1.5 kB, half a megabyte per write: the lock is held for some milliseconds.
@@ -19,7 +18,6 @@ ROWS_PER_WRITE = 500
 ROWS_PER_READ = 5_000
 STORED = np.dtype("<f4")
 
-Ids = NDArray[np.int64]
 T = TypeVar("T")
 
 

@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.ml.evaluation.rank_overlap import rank_biased_overlap
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.search.indexes import LoadedVersion
 from app.search.suggestions import Suggestions
 
-Ids = NDArray[np.int64]
 DEPTH = 10
 MOST_PROBES = 200
 # A page waits for this: in larger projects, neighbours are sought among so many records.

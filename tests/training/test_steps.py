@@ -182,7 +182,7 @@ def test_a_worse_version_is_activated_on_an_admins_request(ada: User) -> None:
         active = find_active_version(db, project.id)
     assert active is not None
     assert active.id == row(run_id).version_id
-    assert "asked for in any case" in (row(run_id).verdict or "")
+    assert "as requested for any result" in (row(run_id).verdict or "")
 
 
 def test_too_few_labels_to_measure_are_reported_and_still_used(ada: User) -> None:

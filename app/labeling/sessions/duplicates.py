@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
 from app.labeling.annotations.annotate import MAX_PER_ACT, MAX_PER_REQUEST, AnnotationInput
-from app.labeling.sessions.suggestion_scores import Ids
+from app.ml.vectors import Ids
 from app.models import Annotation, LabelingSession, Record
 from app.models.enums import LABELING_VERDICTS
 

@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.votes import human_vote_conditions
-from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
+from app.labeling.sessions.suggestion_scores import Floats, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
 from app.ml.evaluation.intervals import NORMAL_95
 from app.ml.reranking import propose_cutoff
+from app.ml.vectors import Ids
 from app.models import Annotation, Project
 from app.projects.label_resolver import load_merge_targets
 from app.projects.labels import list_all_labels

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.votes import is_decided
-from app.labeling.sessions.suggestion_scores import Floats, Ids
+from app.labeling.sessions.suggestion_scores import Floats
 from app.labeling.team.multi_annotation import is_independent
+from app.ml.vectors import Ids
 from app.models import Annotation, Consensus, LabelingSession, SessionItem
 from app.models.enums import MANUAL_SOURCES, Verdict
 from app.projects.label_resolver import load_merge_targets

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.labeling.sessions.suggestion_scores import Floats, Ids
+from app.labeling.sessions.suggestion_scores import Floats
+from app.ml.vectors import Ids
 from app.models import Consensus, Import, Project, Record
 from app.projects.label_resolver import NONE_OF_THESE
 from app.records.record_ids import load_id_columns

@@ -16,13 +16,9 @@ from app.labeling.sessions.kinds import (
     SessionKind,
 )
 from app.labeling.sessions.suggestion_batches import LEAST_LABELED, SuggestionBatch, offered_pages
-from app.labeling.sessions.suggestion_scores import (
-    NO_LABEL,
-    Ids,
-    SuggestionScores,
-    score_suggestions,
-)
+from app.labeling.sessions.suggestion_scores import NO_LABEL, SuggestionScores, score_suggestions
 from app.labeling.team.multi_annotation import exclude_already_judged
+from app.ml.vectors import Ids
 from app.models import Project
 from app.records.record_ids import find_matching_ids
 from app.search.indexes import LoadedVersion, NotIndexed, open_version

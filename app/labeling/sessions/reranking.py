@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from app.labeling.sessions.kinds import describe_kind
 from app.labeling.sessions.known_labels import KnownLabels, load_known_labels, load_open_ranks
 from app.labeling.sessions.rows import MOST_SUGGESTED
-from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
+from app.labeling.sessions.suggestion_scores import Floats, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions, open_base_version
 from app.ml.reranking import compute_posterior, compute_prior_shares, propose_cutoff
+from app.ml.vectors import Ids
 from app.models import Label, LabelingSession, Project, SessionItem
 from app.records.record_ids import load_id_columns
 from app.search.suggestions import LIKELY

@@ -23,7 +23,7 @@ from app.labeling.sessions.label_issues import (
     select_most_doubtful,
 )
 from app.labeling.sessions.suggestion_batches import build_batches, offered_pages
-from app.labeling.sessions.suggestion_scores import Ids, score_suggestions
+from app.labeling.sessions.suggestion_scores import score_suggestions
 from app.labeling.sessions.version_access import (
     build_embedding_error,
     require_active_version,
@@ -32,6 +32,7 @@ from app.labeling.sessions.version_access import (
 )
 from app.labeling.team.holdout import draw_holdout
 from app.ml.query_strategies import select_representatives
+from app.ml.vectors import Ids
 from app.models import Project
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from app.labeling.sessions.forecast import Expected, Forecast, sum_up
 from app.labeling.sessions.known_labels import KnownLabels, load_known_labels
 from app.labeling.sessions.sessions import load_record_ids
-from app.labeling.sessions.suggestion_scores import Floats, Ids, compute_all_probabilities
+from app.labeling.sessions.suggestion_scores import Floats, compute_all_probabilities
 from app.labeling.sessions.version_access import load_session_suggestions
+from app.ml.vectors import Ids
 from app.models import Annotation, LabelingSession, Project
 from app.models.enums import LABELING_VERDICTS
 from app.projects.label_resolver import load_merge_targets

@@ -21,8 +21,8 @@ from app.labeling.sessions.kinds import (
 )
 from app.labeling.sessions.next_best import find_next_best
 from app.labeling.sessions.selection import Selection, select_records
-from app.labeling.sessions.suggestion_scores import Ids
 from app.labeling.team.multi_annotation import exclude_already_judged
+from app.ml.vectors import Ids
 from app.models import LabelingSession, Project, SessionItem, User
 from app.records.filters import Filters
 from app.records.record_ids import find_matching_ids, load_id_columns

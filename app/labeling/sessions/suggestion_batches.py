@@ -12,7 +12,8 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from app.labeling.annotations.counts import count_by_label
-from app.labeling.sessions.suggestion_scores import NO_LABEL, Ids, SuggestionScores
+from app.labeling.sessions.suggestion_scores import NO_LABEL, SuggestionScores
+from app.ml.vectors import Ids
 from app.models import Project
 
 USUAL_LENGTH = 50

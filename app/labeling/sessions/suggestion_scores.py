@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from app.ml.vectors import Ids
 from app.models import Project
 from app.projects.label_resolver import LabelResolver, load_label_resolver
 from app.search.suggestions import LIKELY, Suggestions
 
-Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 NO_LABEL = -1

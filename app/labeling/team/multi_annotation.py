@@ -19,7 +19,7 @@ from app.db.session import execute_core
 from app.errors import Invalid
 from app.labeling.annotations.consensus import update_consensus
 from app.labeling.annotations.votes import CurrentVote, human_vote_conditions, load_current_votes
-from app.labeling.sessions.suggestion_scores import Ids
+from app.ml.vectors import Ids
 from app.models import Annotation, Assignment, Consensus, Project, Record, User
 from app.models.enums import Verdict
 from app.projects.label_resolver import lock_merge_targets

@@ -36,7 +36,8 @@ def decide_activation(
         return ActivationDecision(True, f"{summary} It was activated.")
     if is_forced:
         return ActivationDecision(
-            True, f"{summary} It was activated because that was asked for in any case."
+            True,
+            f"{summary} It was activated, as requested for any result.",
         )
     if comparison.raw:
         return ActivationDecision(

@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 from app.ml.evaluation.predict import Baseline
 from app.ml.heads.head import Head
 from app.ml.heads.storage import load_head
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Annotation, Artifact, Project, TrainingRun, Version
 from app.search.embedding import load_all_vectors
 from app.search.index_revisions import find_base_version_id
-from app.search.vectors import Ids
 from app.search.versions import find_active_version
 from app.storage import CorruptFile, verified_path
 from app.training.pipeline.snapshot import Snapshot

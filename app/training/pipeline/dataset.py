@@ -13,10 +13,10 @@ from app.db.session import id_chunks
 from app.labeling.team.holdout import is_in_holdout
 from app.ml.evaluation.splits import Partition
 from app.ml.examples import Examples
+from app.ml.vectors import Ids
 from app.models import Consensus, Embedding, Project, Record, Version
 from app.models.enums import AnnotationSource
 from app.projects.labels import label_set
-from app.search.vectors import Ids
 from app.training.pipeline.snapshot import WEIGHTS, Snapshot
 
 SplitExamples = Callable[[Examples], Partition]
@@ -129,7 +129,7 @@ def _find_exclusion_rule(
     if held_out:
         return "in the hold-out sample, which is never trained on"
     if label_id is None and not project.is_multi_label:
-        return "“none of these”: it says what a record is not"
+        return "“none of these”, which is not a class"
     if label_id is not None and label_id not in names:
         return "of labels that are no longer offered"
     return None if embedded else "without a vector yet"

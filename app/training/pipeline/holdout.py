@@ -32,10 +32,9 @@ from app.ml.evaluation.scores import compare_scores
 from app.ml.examples import Examples
 from app.ml.heads.baselines import RawHead
 from app.ml.heads.head import Head
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Consensus, Project, Record, TrainingRun, Version
 from app.search.indexes import LoadedVersion, NotIndexed, open_version
-from app.search.vectors import Ids
 from app.search.versions import find_active_version, find_version
 from app.storage import CorruptFile
 from app.training.pipeline.baseline import find_run_of_version, load_seen_record_ids

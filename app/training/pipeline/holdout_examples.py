@@ -12,9 +12,8 @@ from app.ml.evaluation.predictions import ExampleScores
 from app.ml.evaluation.scores import compute_scores
 from app.ml.examples import Examples
 from app.ml.heads.head import Head
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.projects.label_resolver import NONE_OF_THESE
-from app.search.vectors import Ids
 
 MIN_HOLDOUT_RECORDS = 10
 """Minimum of labeled hold-out records: with fewer, the interval would span half of [0, 1]."""

@@ -24,10 +24,9 @@ from app.ml.examples import Examples
 from app.ml.graph import build_neighbour_graph
 from app.ml.label_inference.naive_bayes import MOST_CHARACTERS, WordFeatures, build_word_features
 from app.ml.recipe import Recipe
-from app.ml.vectors import Vectors
+from app.ml.vectors import Ids, Vectors
 from app.models import Artifact, Project, TrainingRun, Version, utc_now
 from app.search.embedding import load_all_vectors
-from app.search.vectors import Ids
 from app.settings import settings
 from app.storage import CorruptFile, store_file, verified_path
 from app.training.pipeline import workspace

@@ -22,8 +22,8 @@ from sqlalchemy.orm import Session
 from app.ml.evaluation.intervals import BootstrapSamples, percentile_interval
 from app.ml.evaluation.per_query import PurityByDepth, QueryResults
 from app.ml.examples import Examples
+from app.ml.vectors import Ids
 from app.models import Artifact, TrainingRun
-from app.search.vectors import Ids
 from app.storage import CorruptFile, verified_path
 
 KIND = "figures"

@@ -20,6 +20,7 @@ from app.errors import Conflict
 from app.labeling.sessions.kinds import SESSION_KINDS
 from app.ml.evaluation.near_copies import compute_near_copy_key
 from app.ml.examples import Examples
+from app.ml.vectors import Ids
 from app.models import (
     Annotation,
     Consensus,
@@ -43,7 +44,6 @@ WEIGHTS: dict[str, float] = {
     AnnotationSource.RULE: 0.5,
 }
 
-Ids = NDArray[np.int64]
 
 MOST_COMPARED = 10_000
 """Characters by which near-copies are recognised: what begins alike for so long is one."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.search.vectors import Ids
+from app.ml.vectors import Ids
 from app.training.pipeline.query_results import StoredResults
 from app.training.plots.canvas import QUARTERS, WIDTH, Axis, Canvas, Plot, percent, truncate
 

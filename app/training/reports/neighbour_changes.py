@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db.session import id_chunks
+from app.ml.vectors import Ids
 from app.models import Record
-from app.search.vectors import Ids
 from app.training.pipeline.query_results import ROLES, StoredResults
 from app.training.plots.canvas import truncate
 

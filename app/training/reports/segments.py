@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from app.db.session import id_chunks
 from app.ml.evaluation.intervals import BootstrapSamples
 from app.ml.evaluation.per_query import QueryResults, compute_gains
+from app.ml.vectors import Ids
 from app.models import Record
-from app.search.vectors import Ids
 
 MOST_VALUES = 12
 MOST_FIELDS = 8
