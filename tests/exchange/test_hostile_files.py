@@ -72,9 +72,9 @@ def test_empty_texts_and_ids_are_rejected_and_nul_is_replaced(database: str, nam
     [
         (b"", "empty"),
         (b" \n\n ", "empty"),
-        (b"PK\x03\x04rest", "zip file or a spreadsheet"),
-        (b"\x1f\x8brest", "compressed"),
-        (b"PAR1 and nothing else", "not a Parquet file"),
+        (b"PK\x03\x04rest", "ZIP files and spreadsheets"),
+        (b"\x1f\x8brest", "Compressed files"),
+        (b"PAR1 and nothing else", "Cannot read the Parquet file"),
     ],
 )
 def test_a_file_that_is_nothing_we_read_is_refused_at_once(

@@ -118,7 +118,7 @@ def test_a_template_joins_columns_and_is_never_run(database: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"text_columns": ["body"]}, "no column 'body'. It has: id, text, label, split"),
+        ({"text_columns": ["body"]}, "no column 'body'. Columns: id, text, label, split"),
         ({"text_template": "{nope}"}, "no column 'nope'"),
         ({"text_template": "x"}, "names no column"),
         ({"id_column": "label"}, "different columns for the id and the label"),
@@ -136,7 +136,7 @@ def test_a_mapping_that_does_not_fit_the_file_is_refused_and_can_be_mended(
 
     with write_session() as db:
         queue_import(db, found, mapping)
-    with pytest.raises(Conflict, match="started before"), write_session() as db:
+    with pytest.raises(Conflict, match="already been started"), write_session() as db:
         queue_import(db, found, mapping)
 
 

@@ -74,7 +74,7 @@ def test_another_encoding_is_offered_and_can_be_chosen(admin: TestClient) -> Non
     assert "caf\u00e9" in chosen
     refused = admin.post(f"{page}/start", data={"text_columns": "text"})
     assert refused.status_code == 422
-    assert "choose the file" in refused.text
+    assert "Choose the encoding of the file" in refused.text
 
 
 def test_the_preview_counts_rows_where_a_file_has_but_one_line(admin: TestClient) -> None:
@@ -93,7 +93,7 @@ def test_the_preview_counts_rows_where_a_file_has_but_one_line(admin: TestClient
     ("content", "name", "status", "sentence"),
     [
         (b"", "a.csv", 422, "The file is empty."),
-        (b"PK\x03\x04", "a.xlsx", 422, "zip file or a spreadsheet"),
+        (b"PK\x03\x04", "a.xlsx", 422, "ZIP files and spreadsheets"),
         (b"text\n" + b"x" * 1_200_000, "a.csv", 413, "larger than 1 MB"),
     ],
 )

@@ -127,7 +127,7 @@ def test_the_command_line_fails_for_a_file_without_a_record(
     result = likewise("import", "letters", str(path), "--wait")
 
     assert result.exit_code == 1
-    assert f"No row of the file can be stored. {reason}" in result.output
+    assert f"No row of the file can be imported. {reason}" in result.output
 
 
 def test_a_dry_run_takes_a_relative_path(
