@@ -162,9 +162,9 @@ def test_unsearchable_requests_have_a_message(
         (Seed("record", record_ids=(unembedded,)), Conflict, "not been embedded yet"),
         (Seed("record", record_ids=(foreign,)), NotFound, "no such record"),
         (Seed("record", record_ids=()), Invalid, "at least one record"),
-        (Seed("label", label_id=empty.id), Conflict, "carries the label Empty yet"),
+        (Seed("label", label_id=empty.id), Conflict, "has the label Empty yet"),
         (Seed("label", label_id=999_999), NotFound, "no such label"),
-        (Seed("text", text="  "), Invalid, "a few words"),
+        (Seed("text", text="  "), Invalid, "Enter a text"),
     ]
 
     for seed, kind, sentence in sentences:
