@@ -128,6 +128,7 @@ class JobEngine:
         if self._running:
             return False
         self._lease.release()
+        set_executor(None)
         self._store.dispose()
         return True
 

@@ -53,9 +53,9 @@ _executor_ids: list[str] = []
 _stored_at: dict[tuple[str, int], float] = {}
 
 
-def set_executor(executor_id: str) -> None:
-    """From now on this process reports as the worker with this lease."""
-    _executor_ids[:] = [executor_id]
+def set_executor(executor_id: str | None) -> None:
+    """From now on this process reports as the worker with this lease, or as none."""
+    _executor_ids[:] = [] if executor_id is None else [executor_id]
 
 
 def write_status(

@@ -51,9 +51,9 @@ BY_BUTTON = (
     "coverage",
     "recent",
     "likely_mislabeled",
-    "contradictions",
+    "conflicts",
     "random",
-    "audit",
+    "holdout",
 )
 KEYS = {
     "accept",
@@ -309,7 +309,7 @@ def test_every_key_and_all_of_it_taken_back(day: Day) -> None:
     day.press("Shift+A")
     dialog = page.get_by_role("dialog", name="Accept suggestions")
     dialog.get_by_label("Minimum probability").select_option("95 %")
-    expect(dialog.get_by_role("status")).to_contain_text("No open suggestion has a score")
+    expect(dialog.get_by_role("status")).to_contain_text("No open suggestion has a probability")
     day.press("Escape")
     assert day.said() == said
 
@@ -510,7 +510,7 @@ def test_ten_thousand_labels_the_back_button_and_a_reload_on_the_way(
         with page.expect_response("**/undo"):
             page.keyboard.press("z")
         assert n_agreed() == left
-    expect(page.locator("#notice")).to_contain_text("outside of this session")
+    expect(page.locator("#notice")).to_contain_text("from outside this session")
     with page.expect_response("**/redo"):
         page.keyboard.press("Shift+Z")
     assert n_agreed() == 10_000

@@ -137,6 +137,7 @@ def test_a_checked_session_is_accepted_and_undone_as_a_whole(
     expect(page.get_by_role("alert")).to_contain_text("Label the 40 rows of the spot check first")
     page.get_by_role("button", name="Show the sampled rows").click()
     expect(page.locator(".record-row")).to_have_count(40)
+    expect(page.locator(".record-row:focus")).to_have_count(1)
     # Refused again, it is nothing that an undo would take back: the label before it is.
     page.keyboard.press("Enter")
     accept.click()
@@ -180,9 +181,9 @@ def test_a_checked_session_is_accepted_and_undone_as_a_whole(
     page.get_by_role("button", name="Show all rows").click()
     page.get_by_text("Accept the whole session after a spot check").click()
     accept.click()
+    expect(page.locator("#toast")).to_contain_text("Accepted 60 suggestions.")
     expect(done).to_have_text("100")
     expect(page.locator('.record-row[data-verdict="label"]')).to_have_count(100)
-    expect(page.locator("#toast")).to_contain_text("Accepted 60 suggestions.")
     page.keyboard.press("z")
     expect(done).to_have_text("40")
     expect(page.locator('.record-row[data-verdict="label"]')).to_have_count(40)

@@ -116,12 +116,10 @@ def test_a_second_folder_is_refused_and_no_file_is_deleted(
         "ok",
         "installation",
         f"{stored_id()},",
+        "same",
         "in",
-        "the",
         "database",
         "and",
-        "in",
-        "the",
         "data",
         "folder",
     ]

@@ -40,7 +40,7 @@ def test_a_record_is_found_in_its_own_project_only(database: str) -> None:
 
     with read_session() as db:
         assert find_record(db, ours.id, mine).text == "mine"
-        with pytest.raises(NotFound, match="no such record"):
+        with pytest.raises(NotFound, match="Record not found"):
             find_record(db, ours.id, other)
 
 

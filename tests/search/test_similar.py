@@ -160,10 +160,10 @@ def test_unsearchable_requests_have_a_message(
     [foreign] = add_records(other, ["foreign"])
     sentences: list[tuple[Seed, type[AppError], str]] = [
         (Seed("record", record_ids=(unembedded,)), Conflict, "not been embedded yet"),
-        (Seed("record", record_ids=(foreign,)), NotFound, "no such record"),
+        (Seed("record", record_ids=(foreign,)), NotFound, "Record not found"),
         (Seed("record", record_ids=()), Invalid, "at least one record"),
         (Seed("label", label_id=empty.id), Conflict, "has the label Empty yet"),
-        (Seed("label", label_id=999_999), NotFound, "no such label"),
+        (Seed("label", label_id=999_999), NotFound, "Label not found"),
         (Seed("text", text="  "), Invalid, "Enter a text"),
     ]
 
@@ -172,5 +172,5 @@ def test_unsearchable_requests_have_a_message(
             hits(library, seed)
     with read_session() as db, pytest.raises(NotIndexed, match="still being embedded"):
         find_neighbours(db, other, Seed("record", record_ids=(foreign,)), 5)
-    with read_session() as db, pytest.raises(NotFound, match="no such version"):
+    with read_session() as db, pytest.raises(NotFound, match="Version not found"):
         find_neighbours(db, other, Seed("text", text="x"), 5, version_id=active(library.project).id)

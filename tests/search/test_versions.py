@@ -114,8 +114,8 @@ def test_a_version_of_another_project_is_not_found(database: str) -> None:
     version = tuned(theirs)
 
     with read_session() as db:
-        with pytest.raises(NotFound, match="no such version"):
+        with pytest.raises(NotFound, match="Version not found"):
             find_version_by_id(db, ours.id, version.id)
-        with pytest.raises(NotFound, match="no such version"):
+        with pytest.raises(NotFound, match="Version not found"):
             find_version(db, ours.id, 10**30)
         assert find_version_by_id(db, theirs.id, version.id).number == 2

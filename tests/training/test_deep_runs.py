@@ -300,7 +300,7 @@ def test_a_deep_version_that_could_not_be_measured_waits_for_a_person(
     take_steps(run_id)
 
     verdict = row(run_id).verdict or ""
-    assert verdict.startswith("Not measured: so few records are labeled")
+    assert verdict.startswith("Not measured: too few records are labeled")
     assert ("must be measured first" in verdict) is not is_forced
     with read_session() as db:
         active = find_active_version(db, project.id)

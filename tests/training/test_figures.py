@@ -218,7 +218,9 @@ def test_the_report_names_what_does_not_teach_and_why(ada: User) -> None:
     carry_out(made)
 
     told = made.get(f"{API}/dataset").json()
-    assert told["left_out"] == [{"rule": "in the audit, which is only ever asked", "n": 6}]
+    assert told["left_out"] == [
+        {"rule": "in the hold-out sample, which is never trained on", "n": 6}
+    ]
     assert (told["n_examples"], told["n_duplicates"], told["n_groups"]) == (25, 1, 24)
     assert told["n_contradictions"] == 1
     rules = {each["name"]: each["rule"] for each in told["dropped"]}

@@ -115,7 +115,7 @@ def test_labels_go_on_while_somebody_rolls_back(project: Project, ada: User) -> 
     after = [each["record_id"] for each in ben.get(f"{API}/sessions/{session['id']}/items").json()]
     assert after == before  # Open sessions stay as they were begun.
     page = ben.get(session["url"]).text
-    assert f"Version {back.number} is active now" in page
+    assert f"Version {back.number} is now active" in page
     with read_session() as db:
         annotation = db.scalars(select(Annotation).order_by(Annotation.id.desc())).first()
         assert annotation is not None
