@@ -78,5 +78,5 @@ def test_packages_that_the_runtime_needs_and_that_are_missing_are_named(
         "runtime",
         False,
         "openvino-int8 needs openvino and nncf: pip install 'likewise[accel]'; until then new "
-        "versions are on torch",
+        "versions use torch",
     )
