@@ -79,7 +79,7 @@ def walk(
     expect(page.locator(".badge", has_text="succeeded")).to_be_visible(timeout=AGES)
     tallied = page.locator(".label-tally li")
     expect(tallied.first).to_be_visible()
-    told = page.get_by_text("than 5 records, too few to be learned well")
+    told = page.get_by_text("than 5 records, too few to train on")
     expect(told).to_have_count(1 if rare else 0)
     expect(tallied.filter(has_text="rare")).to_have_count(len(rare))
     for name in rare:
