@@ -26,7 +26,7 @@ from tests.worst_day.conftest import Day
 from tests.worst_day.sentences import API, PAGES, in_child, one_line, saying, shown, told, upload
 
 ON_POSTGRES = bool(os.environ.get("TEST_DATABASE_URL"))
-FULL_TABLES = ("acts", "records", "imports", "artifacts", "training_runs")
+FULL_TABLES = ("actions", "records", "imports", "artifacts", "training_runs")
 DISK_IS_FULL = "Not saved: the server's disk is full. Free some space and try again."
 
 
