@@ -226,6 +226,7 @@ def test_the_rest_of_the_page_is_accepted_as_one_action(suggesting: Labeling) ->
     )
     expect(dialog.get_by_role("button", name="Accept 0")).to_be_disabled()
     suggesting.press("Escape")
+    suggesting.saved(0)
     assert set(suggesting.verdicts()) == {0}
 
     suggesting.press("Shift+A")
