@@ -18,8 +18,8 @@ h = 8 * x @ w["hidden_weight"] + w["hidden_bias"]
 h = 0.5 * h * (1 + np.tanh(np.sqrt(2 / np.pi) * (h + 0.044715 * h**3)))
 z = (h @ w["output_weight"] + w["output_bias"]) / facts["temperature"]
 p = {chances}
-shown = np.where(p > 0.5, 0.5 + (2 * w["limits"] - 1) * (p - 0.5), p)
-print(facts["labels"][p[0].argmax()], shown[0].max())
+{confidence}
+print(facts["labels"][k], shown)
 e = (p - w["centre"]) / facts["reach"] ** 0.5
 m = np.linalg.norm(e, axis=1, keepdims=True)
 left = np.sqrt(1 - facts["strength"] * np.minimum(m, 1) ** 2) * x
@@ -28,6 +28,15 @@ v /= np.linalg.norm(v, axis=1, keepdims=True)  # tuned vectors: their cosine is 
 PROBABILITY_CODE = {
     False: "np.exp(z - z.max(1, keepdims=True)); p /= p.sum(1, keepdims=True)",
     True: "1 / (1 + np.exp(-z))",
+}
+CONFIDENCE_CODE = {
+    False: """k, n = p[0].argmax(), (2 * w["limits"] - 1) / (1 - w["limits"])
+q = np.clip(p[0, k], 1e-4, 1 - 1e-4)
+c = 1 / (1 + np.exp(-w["confidence"][k] @ [np.log(q / (1 - q)), 1]))
+r = 8 + 2 * n[k]  # no surer than the number of labeled records allows
+shown = max(c * (1 + (c / w["limits"][k]) ** r) ** (-1 / r), 1.001 / (n > 0).sum())""",
+    True: """k = p[0].argmax()
+shown = np.where(p > 0.5, 0.5 + (2 * w["limits"] - 1) * (p - 0.5), p)[0, k]""",
 }
 RAW_LOADING_CODE = """from sentence_transformers import SentenceTransformer
 
@@ -85,7 +94,8 @@ def _describe(facts: VersionSummary, source: Version) -> str:
 def _loading_code(project: Project, facts: VersionSummary, source: Version) -> str:
     if facts.made_by is None:
         return RAW_LOADING_CODE.format(encoder=facts.version.base_model)
-    return LOADING_CODE.replace("{chances}", PROBABILITY_CODE[project.is_multi_label])
+    code = LOADING_CODE.replace("{chances}", PROBABILITY_CODE[project.is_multi_label])
+    return code.replace("{confidence}", CONFIDENCE_CODE[project.is_multi_label])
 
 
 def _metrics_table(facts: VersionSummary) -> str:

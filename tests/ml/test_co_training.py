@@ -48,8 +48,8 @@ def test_words_gain_weight_where_they_predict_better(crowd: Crowd) -> None:
     vectors = blurred(crowd)
     graph, examples = build_neighbour_graph(vectors), crowd.examples(some_rows(30))
 
-    alone = co_train(graph, vectors, examples, Recipe(), None)
-    both = co_train(graph, vectors, examples, Recipe(), worded(crowd.classes))
+    alone = co_train(graph, vectors, examples, Recipe(), None).probabilities
+    both = co_train(graph, vectors, examples, Recipe(), worded(crowd.classes)).probabilities
 
     assert right(both, crowd) > right(alone, crowd) + 0.05
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)
@@ -62,7 +62,7 @@ def test_a_deep_run_learns_from_both_views_and_from_votes(crowd: Crowd) -> None:
 
     taught = infer_soft_targets(graph, vectors, examples, Recipe(), words)
 
-    both = co_train(graph, vectors, examples, Recipe(), words)
+    both = co_train(graph, vectors, examples, Recipe(), words).probabilities
     others = np.setdiff1d(np.arange(600), rows)
     assert np.array_equal(taught[others], both[others])
     assert np.array_equal(taught[rows], examples.label_matrix())
@@ -74,7 +74,7 @@ def test_both_views_together_are_calibrated(crowd: Crowd) -> None:
 
     both = co_train(
         build_neighbour_graph(vectors), vectors, examples, Recipe(), worded(crowd.classes)
-    )
+    ).probabilities
 
     assert abs(both.max(axis=1).mean() - right(both, crowd)) < 0.07
 
@@ -83,8 +83,8 @@ def test_misleading_words_get_no_weight_with_enough_labels(crowd: Crowd) -> None
     graph, examples = build_neighbour_graph(crowd.vectors), crowd.examples(some_rows(200))
     misleading = worded(np.random.default_rng(9).integers(0, 3, 600))
 
-    alone = co_train(graph, crowd.vectors, examples, Recipe(), None)
-    both = co_train(graph, crowd.vectors, examples, Recipe(), misleading)
+    alone = co_train(graph, crowd.vectors, examples, Recipe(), None).probabilities
+    both = co_train(graph, crowd.vectors, examples, Recipe(), misleading).probabilities
 
     assert right(both, crowd) >= right(alone, crowd) - 0.01
 
@@ -94,10 +94,12 @@ def test_without_words_or_their_weight_the_vectors_stand_alone(crowd: Crowd) -> 
     alone = run_ensemble(graph, crowd.vectors, examples, Recipe()).probabilities
     words = worded(crowd.classes)
 
-    unheard = co_train(graph, crowd.vectors, examples, Recipe(words=0.0), words)
+    unheard = co_train(graph, crowd.vectors, examples, Recipe(words=0.0), words).probabilities
 
     assert np.array_equal(unheard, alone)
-    assert np.array_equal(co_train(graph, crowd.vectors, examples, Recipe(), None), alone)
+    assert np.array_equal(
+        co_train(graph, crowd.vectors, examples, Recipe(), None).probabilities, alone
+    )
 
 
 def test_a_class_without_examples_is_never_suggested_for_its_words(crowd: Crowd) -> None:
@@ -106,7 +108,7 @@ def test_a_class_without_examples_is_never_suggested_for_its_words(crowd: Crowd)
     examples = examples_of(rows, crowd.classes[rows], tuple(range(150)))
     graph = build_neighbour_graph(crowd.vectors)
 
-    both = co_train(graph, crowd.vectors, examples, Recipe(), worded(crowd.classes))
+    both = co_train(graph, crowd.vectors, examples, Recipe(), worded(crowd.classes)).probabilities
 
     assert both[:, 2:].max() == 0
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)
@@ -123,7 +125,7 @@ def test_few_unusual_examples_still_carry_information(
     examples = examples_of(np.array(rows), np.array(classes), (1, 2, 3))
     graph = build_neighbour_graph(crowd.vectors)
 
-    both = co_train(graph, crowd.vectors, examples, Recipe(), worded(crowd.classes))
+    both = co_train(graph, crowd.vectors, examples, Recipe(), worded(crowd.classes)).probabilities
 
     assert np.isfinite(both).all()
     np.testing.assert_allclose(both.sum(axis=1), 1, rtol=1e-5)

@@ -24,7 +24,7 @@ from app.ml.graph import build_neighbour_graph
 from app.ml.heads.evidence import calibrate, learn_evidence_head
 from app.ml.heads.head import Head
 from app.ml.heads.tuning import tune
-from app.ml.label_inference.infer import infer_probabilities
+from app.ml.label_inference.infer import InferredLabels, infer_labels
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors, unit_rows
@@ -85,9 +85,9 @@ class _Inputs:
     graph: sp.csr_matrix | None
     words: WordFeatures | None
 
-    def probabilities(self, train: Examples) -> NDArray[np.float32]:
-        """What these examples say about every record."""
-        return infer_probabilities(self.graph, self.rows, train, self.recipe, self.words)
+    def infer(self, train: Examples) -> InferredLabels:
+        """Infer the labels of every record from these examples."""
+        return infer_labels(self.graph, self.rows, train, self.recipe, self.words)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _add_curve_points(
         for part, train in enumerate(split_nested(examples, fold[0], seed=number)):
             probabilities = learned.probabilities
             if len(train) < len(fold[0]):
-                probabilities = inputs.probabilities(examples.take(train))
+                probabilities = inputs.infer(examples.take(train)).probabilities
             curve.add(
                 part, len(train), fold[1], score_suggestions(probabilities, examples, fold[1])
             )
@@ -121,13 +121,13 @@ def _learn_fold_head(inputs: _Inputs, fold: Fold, report: Report) -> _FoldHead:
     train = inputs.examples.take(fold[0])
     if inputs.graph is None or recipe.method != "head" or count_label_sets(train) < 2:
         return _FoldHead(tune(rows, train, recipe, report, inputs.graph), None)
-    probabilities = inputs.probabilities(train)
+    labels = inputs.infer(train)
     sampled = np.arange(len(rows))
     if len(rows) > MAX_FOLD_ROWS:
         picked = np.random.default_rng(recipe.seed).choice(len(rows), MAX_FOLD_ROWS, replace=False)
         sampled = np.union1d(picked, train.rows)
-    head = learn_evidence_head(rows[sampled], probabilities[sampled], train, recipe, report)
-    return _FoldHead(calibrate(head, rows, probabilities), probabilities)
+    head = learn_evidence_head(rows[sampled], labels.probabilities[sampled], train, recipe, report)
+    return _FoldHead(calibrate(head, rows, labels), labels.probabilities)
 
 
 def _scale_progress(report: Report, number: int, n_parts: int) -> Report:

@@ -6,12 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ml.examples import Examples, Report
-from app.ml.heads.head import EvidenceHead, Floats
+from app.ml.heads.head import EvidenceHead, Floats, to_confidence_scale
 from app.ml.label_inference.calibration import fit_temperature
+from app.ml.label_inference.infer import InferredLabels
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors
 
 LEAST_REACH = 0.25
+
+MAX_CALIBRATION_ROWS = 5_000
+
+PULL_TO_OVERALL = 5.0
+"""As much as about this many records of a label count for."""
+
+NEWTON_STEPS = 25
 
 
 def learn_evidence_head(
@@ -28,17 +36,67 @@ def learn_evidence_head(
     return learn_evidence(rows, soft, examples, recipe, report)
 
 
-def calibrate(
-    head: EvidenceHead, rows: Vectors, probabilities: NDArray[np.float32]
-) -> EvidenceHead:
-    """Return the head with suggestions as confident on average as these probabilities, (n, K)."""
-    sampled = np.linspace(0, len(rows) - 1, min(len(rows), 5000)).astype(np.int64)
+def calibrate(head: EvidenceHead, rows: Vectors, labels: InferredLabels) -> EvidenceHead:
+    """Return the head as confident on average as the probabilities it learned from, with
+    suggestions as sure as the inferred ones."""
+    sampled = np.linspace(0, len(rows) - 1, min(len(rows), MAX_CALIBRATION_ROWS)).astype(np.int64)
     logits = head.logits(rows[sampled])
-    temperature = fit_temperature(logits, probabilities[sampled], is_binary=head.is_multi_label)
+    temperature = fit_temperature(
+        logits, labels.probabilities[sampled], is_binary=head.is_multi_label
+    )
     calibrated = replace(head, temperature=temperature)
-    head_probabilities = calibrated.probabilities(logits)
-    centre = head_probabilities.mean(axis=0)
-    return replace(calibrated, centre=centre, reach=compute_reach(head_probabilities - centre))
+    probabilities = calibrated.probabilities(logits)
+    centre = probabilities.mean(axis=0)
+    return replace(
+        calibrated,
+        centre=centre,
+        reach=compute_reach(probabilities - centre),
+        confidence=None
+        if head.is_multi_label
+        else fit_confidence(probabilities, labels.suggestions[sampled]),
+    )
+
+
+def fit_confidence(probabilities: Floats, suggestions: Floats) -> Floats:
+    """Fit how sure suggestions of each label are, by how probable the head finds it.
+
+    probabilities  (n, K), the head's own
+    suggestions    (n, K), as sure as they are right, of the same records
+
+    Returns slope and intercept of the log-odds of each label, (K, 2): logistic regression of the
+    suggestions of each label, drawn towards the one fit for all of them.
+    """
+    suggested = probabilities.argmax(axis=1)
+    rows = np.arange(len(suggested))
+    log_odds = to_confidence_scale(probabilities.max(axis=1)).astype(np.float64)
+    targets = suggestions[rows, suggested].astype(np.float64)
+    overall = _fit_logistic(log_odds, targets, np.array([1.0, 0.0]), 1.0)
+    fits = [
+        _fit_logistic(
+            log_odds[suggested == label], targets[suggested == label], overall, PULL_TO_OVERALL
+        )
+        for label in range(probabilities.shape[1])
+    ]
+    return np.asarray(fits, dtype=np.float32)
+
+
+def _fit_logistic(
+    log_odds: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    prior: NDArray[np.float64],
+    pull: float,
+) -> NDArray[np.float64]:
+    """Fit slope and intercept by Newton's method, drawn towards a prior; the slope is at least 0,
+    so that a surer head never makes a suggestion less sure."""
+    inputs = np.stack([log_odds, np.ones_like(log_odds)], axis=1)
+    fit = prior.copy()
+    for _ in range(NEWTON_STEPS):
+        found = 1 / (1 + np.exp(-(inputs @ fit)))
+        gradient = inputs.T @ (targets - found) - pull * (fit - prior)
+        curvature = (inputs.T * (found * (1 - found))) @ inputs + pull * np.eye(2)
+        fit = fit + np.clip(np.linalg.solve(curvature, gradient), -1, 1)
+        fit[0] = max(fit[0], 0.0)
+    return fit
 
 
 def compute_reach(evidence: Floats) -> float:

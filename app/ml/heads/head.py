@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ml.heads.numpy_nn import gelu, sigmoid, softmax
-from app.ml.label_inference.confidence import limit_confidence
+from app.ml.label_inference.confidence import cap_smoothly, limit_confidence, replace_confidence
 from app.ml.vectors import Vectors, split_blocks, unit_rows
 
 Floats = NDArray[np.float32]
@@ -15,6 +15,9 @@ Floats = NDArray[np.float32]
 INPUT_SCALE = 8.0
 """Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary
 pace."""
+
+
+MIN_PROBABILITY = 1e-4
 
 
 class Head(Protocol):
@@ -58,6 +61,9 @@ class EvidenceHead:
     temperature   divides the logits, so that the probabilities are calibrated
     limits        (K,) float32, the highest probability that `suggest` gives each class; None in
                   heads of older releases
+    confidence    (K, 2) float32, slope and intercept of the log-odds that a suggestion of each
+                  class is right; None where classes do not exclude each other, and in heads of
+                  older releases
     """
 
     hidden_weight: Floats
@@ -71,6 +77,7 @@ class EvidenceHead:
     reach: float = 1.0
     is_multi_label: bool = False
     limits: Floats | None = None
+    confidence: Floats | None = None
     kind: str = "evidence"
 
     @property
@@ -100,9 +107,22 @@ class EvidenceHead:
         probabilities = np.empty((len(raw), len(self.classes)), np.float32)
         for part in split_blocks(len(raw)):
             probabilities[part] = self.probabilities(self.logits(unit_rows(raw[part])))
+        if self.confidence is not None:
+            return replace_confidence(probabilities, self._estimate_confidence(probabilities))
         if self.limits is None:
             return probabilities
         return limit_confidence(probabilities, self.limits, is_binary=self.is_multi_label)
+
+    def _estimate_confidence(self, probabilities: Floats) -> Floats:
+        """How probable it is that the likeliest class is right, (n,)."""
+        assert self.confidence is not None  # `suggest` asks.
+        suggested = probabilities.argmax(axis=1)
+        slope, intercept = self.confidence[suggested].T
+        log_odds = slope * to_confidence_scale(probabilities.max(axis=1)) + intercept
+        confidence = sigmoid(np.asarray(log_odds, dtype=np.float32))
+        return (
+            confidence if self.limits is None else cap_smoothly(confidence, self.limits[suggested])
+        )
 
     def logits(self, rows: Vectors) -> Floats:
         """The logits of the network, (n, K); rows of length 1."""
@@ -115,3 +135,9 @@ class EvidenceHead:
         labels."""
         cooled = np.asarray(logits / np.float32(self.temperature), dtype=np.float32)
         return sigmoid(cooled) if self.is_multi_label else softmax(cooled)
+
+
+def to_confidence_scale(probabilities: Floats) -> Floats:
+    """Return the log-odds that the confidence of a suggestion is a function of."""
+    within = np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    return np.asarray(np.log(within / (1 - within)), dtype=np.float32)

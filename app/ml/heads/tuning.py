@@ -7,7 +7,7 @@ from app.ml.graph import build_neighbour_graph
 from app.ml.heads.baselines import RawHead
 from app.ml.heads.evidence import calibrate, learn_evidence_head
 from app.ml.heads.head import Head
-from app.ml.label_inference.infer import infer_probabilities
+from app.ml.label_inference.infer import infer_labels
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors, unit_rows
@@ -44,7 +44,6 @@ def tune(
         report(0.0, "Finding each record's neighbours")
         graph = build_neighbour_graph(rows, recipe.neighbours)
     report(0.2, "Propagating labels to neighbours")
-    probabilities = infer_probabilities(graph, rows, examples, recipe, words)
-    return calibrate(
-        learn_evidence_head(rows, probabilities, examples, recipe, report), rows, probabilities
-    )
+    labels = infer_labels(graph, rows, examples, recipe, words)
+    head = learn_evidence_head(rows, labels.probabilities, examples, recipe, report)
+    return calibrate(head, rows, labels)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from app.ml.examples import Examples
 from app.ml.folds import make_folds
 from app.ml.heads.numpy_nn import softmax
+from app.ml.label_inference.confidence import HeldOutClasses
 from app.ml.label_inference.ensemble import (
     MAX_HELD_OUT,
     N_FOLDS,
@@ -43,11 +44,25 @@ SHARPNESS = (0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4)
 USUAL_SHARPNESS = 0.6
 """The words learned from the first view, so where both agree they are not as sure as two."""
 
-N_SELECTION_FOLDS = 3
-"""Folds that decide on it: each costs as much as the first view itself."""
+FEW_EXAMPLES, N_SELECTION_FOLDS = 250, 3
+"""With more examples, so many folds decide on it: each costs as much as the first view itself."""
 
 MIN_STANDARD_ERRORS = 0.5
 """Standard errors by which another weight must be better than the usual one."""
+
+
+@dataclass(frozen=True)
+class CoTrainingResult:
+    """The combined prediction of both views.
+
+    probabilities  (n, K) float32, the probability of each class, summing to 1 by row
+    linear         (n, K) float32, the scores of the linear classifier alone
+    held_out       what was predicted for examples that were held out
+    """
+
+    probabilities: Floats
+    linear: Floats
+    held_out: HeldOutClasses
 
 
 def co_train(
@@ -56,20 +71,27 @@ def co_train(
     examples: Examples,
     recipe: Recipe,
     words: WordFeatures | None,
-) -> Floats:
-    """Compute the probability of each class for each record, (n, K) float32, summing to 1 by row.
-    For single-class examples.
+) -> CoTrainingResult:
+    """Predict the class of each record from single-class examples.
 
     graph  neighbour_graph of rows, (n, d) float32 of length 1
     words  of the same n records; without them, only the vectors are used
     """
+    if recipe.words == 0:
+        words = None
     first = run_ensemble(graph, rows, examples, recipe)
-    if words is None or recipe.words == 0:
-        return first.probabilities
-    second = _predict_by_words(words, first.probabilities, examples)
     held_out = _predict_held_out(graph, rows, examples, recipe, words, first.weights)
-    weight, sharpness = _choose_weight(held_out, recipe)
-    return _combine_views(first.log_odds, second, weight, sharpness)
+    if words is None:
+        return CoTrainingResult(
+            first.probabilities, first.linear, held_out.classes(softmax(held_out.first))
+        )
+    second = _predict_by_words(words, first.probabilities, examples)
+    weight, sharpness = _choose_weight(held_out.select_predictable(), recipe)
+    return CoTrainingResult(
+        _combine_views(first.log_odds, second, weight, sharpness),
+        first.linear,
+        held_out.classes(_combine_views(held_out.first, held_out.second, weight, sharpness)),
+    )
 
 
 def _combine_views(first: Floats, second: Floats, weight: float, sharpness: float) -> Floats:
@@ -88,11 +110,29 @@ def _predict_by_words(words: WordFeatures, first: Floats, examples: Examples) ->
 
 @dataclass(frozen=True)
 class _HeldOutViews:
-    """The predictions of both views for held-out examples, (q, K) each, and these examples."""
+    """The predictions of both views for held-out examples, (q, K) each, these examples, and whether
+    another example carries the class of each, (q,) bool."""
 
     first: Floats
     second: Floats
     queries: Examples
+    is_predictable: NDArray[np.bool_]
+
+    def select_predictable(self) -> "_HeldOutViews":
+        """Leave out examples whose class could not be predicted, however the views are combined."""
+        chosen = np.flatnonzero(self.is_predictable)
+        return _HeldOutViews(
+            self.first[chosen],
+            self.second[chosen],
+            self.queries.take(chosen),
+            self.is_predictable[chosen],
+        )
+
+    def classes(self, probabilities: Floats) -> HeldOutClasses:
+        """Return what these probabilities, (q, K), predict beside the true classes."""
+        return HeldOutClasses(
+            probabilities.argmax(axis=1).astype(np.int64), self.queries.classes.astype(np.int64)
+        )
 
 
 def _predict_held_out(
@@ -100,25 +140,34 @@ def _predict_held_out(
     rows: Vectors,
     examples: Examples,
     recipe: Recipe,
-    words: WordFeatures,
+    words: WordFeatures | None,
     weights: ViewWeights,
 ) -> _HeldOutViews:
-    """Select some of the folds that the first view's weights were chosen on: each takes a while."""
+    """Predict each fold from the others; with many examples only some folds: each takes a while."""
     plain = replace(recipe, second_look=0.0)
     none = np.empty((0, len(examples.label_ids)), np.float32)
     first, second, queries = [none], [none], [np.empty(0, np.int64)]
-    for train, held_out in make_folds(examples, N_FOLDS, recipe.seed)[:N_SELECTION_FOLDS]:
+    is_predictable = [np.empty(0, bool)]
+    n_folds = N_FOLDS if len(examples) <= FEW_EXAMPLES else N_SELECTION_FOLDS
+    for train, held_out in make_folds(examples, N_FOLDS, recipe.seed)[:n_folds]:
         known = examples.take(train)
-        selected = held_out[np.isin(examples.classes[held_out], known.classes)][
-            : MAX_HELD_OUT // N_FOLDS
-        ]
-        log_odds = compute_views(graph, rows, known, plain, slice(None)).combine(weights)
+        selected = held_out[: MAX_HELD_OUT // N_FOLDS]
+        places = slice(None) if words is not None else examples.rows[selected]
+        log_odds = compute_views(graph, rows, known, plain, places).combine(weights)
         log_odds *= np.float32(weights.sharpness)
         queries.append(selected)
+        is_predictable.append(np.isin(examples.classes[selected], known.classes))
+        if words is None:
+            first.append(log_odds)
+            second.append(np.zeros_like(log_odds))
+            continue
         first.append(log_odds[examples.rows[selected]])
         second.append(_predict_by_words(words, softmax(log_odds), known)[examples.rows[selected]])
     return _HeldOutViews(
-        np.concatenate(first), np.concatenate(second), examples.take(np.concatenate(queries))
+        np.concatenate(first),
+        np.concatenate(second),
+        examples.take(np.concatenate(queries)),
+        np.concatenate(is_predictable),
     )
 
 

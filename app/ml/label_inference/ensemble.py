@@ -131,10 +131,12 @@ class EnsembleResult:
 
     log_odds  (n, K) float32, up to a constant by row, calibrated
     weights   the weights of the sources
+    linear    (n, K) float32, the scores of the linear classifier alone
     """
 
     log_odds: Floats
     weights: ViewWeights
+    linear: Floats
 
     @property
     def probabilities(self) -> Floats:
@@ -156,7 +158,8 @@ def run_ensemble(
     second_look = recipe.second_look if weights.commonness == 0 else 0.0
     adjusted = replace(recipe, second_look=second_look)
     views = compute_views(graph, rows, examples, adjusted, slice(None))
-    return EnsembleResult(views.combine(weights) * np.float32(weights.sharpness), weights)
+    log_odds = views.combine(weights) * np.float32(weights.sharpness)
+    return EnsembleResult(log_odds, weights, views.linear)
 
 
 def choose_weights(

@@ -1,6 +1,8 @@
 """Label probabilities of every record from all current labels: the training targets of heads, and
 the suggestions between two versions, in about a second, since no network is trained."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -9,7 +11,12 @@ from app.ml.examples import Examples, count_label_sets
 from app.ml.heads.numpy_nn import softmax
 from app.ml.label_inference.calibration import calibrate_soft_labels
 from app.ml.label_inference.co_training import co_train
-from app.ml.label_inference.confidence import compute_confidence_limits, limit_confidence
+from app.ml.label_inference.confidence import (
+    compute_confidence_limits,
+    estimate_confidence,
+    limit_confidence,
+    replace_confidence,
+)
 from app.ml.label_inference.naive_bayes import WordFeatures
 from app.ml.label_inference.soft_labels import infer_soft_labels
 from app.ml.recipe import Recipe
@@ -21,6 +28,18 @@ CANNOT_LINK_RELIABILITY = 0.8
 evidence: people also mark variants of one class as "not similar"."""
 
 
+@dataclass(frozen=True)
+class InferredLabels:
+    """What all current labels say about every record.
+
+    probabilities  (n, K) float32, made to tell records apart: the training targets of a head
+    suggestions    (n, K) float32, in the same order by row, as sure as they are right
+    """
+
+    probabilities: NDArray[np.float32]
+    suggestions: NDArray[np.float32]
+
+
 def infer_from_raw_vectors(
     graph: sp.csr_matrix,
     vectors: Vectors,
@@ -28,25 +47,21 @@ def infer_from_raw_vectors(
     recipe: Recipe,
     words: WordFeatures | None = None,
 ) -> NDArray[np.float32]:
-    """Compute suggestions from current labels without a new version: like chances_of_all, limited
-    by the number of labels.
+    """Compute suggestions from current labels without a new version: those of `infer_labels`.
 
     vectors  (n, d) float32, raw, of all records, labeled or not
     """
-    probabilities = infer_probabilities(graph, unit_rows(vectors), examples, recipe, words)
-    limits = compute_confidence_limits(examples)
-    return limit_confidence(probabilities, limits, is_binary=examples.is_multi_label)
+    return infer_labels(graph, unit_rows(vectors), examples, recipe, words).suggestions
 
 
-def infer_probabilities(
+def infer_labels(
     graph: sp.csr_matrix,
     rows: Vectors,
     examples: Examples,
     recipe: Recipe,
     words: WordFeatures | None = None,
-) -> NDArray[np.float32]:
-    """Compute the probability of each class or label for each record, (n, K) float32, calibrated on
-    held-out examples.
+) -> InferredLabels:
+    """Compute the probability of each class or label for each record.
 
     graph  `neighbour_graph(rows, recipe.neighbours)`
     rows   (n, d) float32 of length 1, of all records, labeled or not
@@ -57,11 +72,41 @@ def infer_probabilities(
     """
     graph = remove_cannot_link_edges(graph, examples.apart)
     if examples.targets is None:
-        return _apply_cannot_links(co_train(graph, rows, examples, recipe, words), examples)
-    soft = infer_soft_labels(graph, examples, examples.targets, recipe)
-    if count_label_sets(examples) < 2:
-        return soft
-    return calibrate_soft_labels(soft, graph, examples, examples.targets, recipe)
+        result = co_train(graph, rows, examples, recipe, words)
+        probabilities = _apply_cannot_links(result.probabilities, examples)
+        confidence = estimate_confidence(
+            probabilities, _compute_margins(result.linear, probabilities), result.held_out, examples
+        )
+        return InferredLabels(probabilities, replace_confidence(probabilities, confidence))
+    probabilities = infer_soft_labels(graph, examples, examples.targets, recipe)
+    if count_label_sets(examples) >= 2:
+        probabilities = calibrate_soft_labels(
+            probabilities, graph, examples, examples.targets, recipe
+        )
+    limits = compute_confidence_limits(examples)
+    return InferredLabels(probabilities, limit_confidence(probabilities, limits, is_binary=True))
+
+
+def infer_probabilities(
+    graph: sp.csr_matrix,
+    rows: Vectors,
+    examples: Examples,
+    recipe: Recipe,
+    words: WordFeatures | None = None,
+) -> NDArray[np.float32]:
+    """Return only the probabilities of `infer_labels`, (n, K) float32."""
+    return infer_labels(graph, rows, examples, recipe, words).probabilities
+
+
+def _compute_margins(
+    scores: NDArray[np.float32], probabilities: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """By how much each record's likeliest class leads in these scores, (n,)."""
+    rows, suggested = np.arange(len(scores)), probabilities.argmax(axis=1)
+    others = scores.copy()
+    others[rows, suggested] = -np.inf
+    best = others.max(axis=1, initial=-1.0)
+    return np.asarray(scores[rows, suggested] - best, dtype=np.float32)
 
 
 def infer_soft_targets(
