@@ -135,7 +135,7 @@ class Annotator:
         try:
             session: Json = self.server.ask("POST", path, body)
         except Refused as refusal:
-            if str(refusal).startswith("409") and "nothing left" in str(refusal):
+            if str(refusal).startswith("409") and "nothing left" in str(refusal).lower():
                 return None
             raise
         self.n_sessions += 1

@@ -130,8 +130,11 @@ class _HeldOutViews:
 
     def classes(self, probabilities: Floats) -> HeldOutClasses:
         """Return what these probabilities, (q, K), predict beside the true classes."""
+        chosen = np.flatnonzero(self.is_predictable)
         return HeldOutClasses(
-            probabilities.argmax(axis=1).astype(np.int64), self.queries.classes.astype(np.int64)
+            probabilities[chosen].argmax(axis=1).astype(np.int64),
+            self.queries.classes[chosen].astype(np.int64),
+            len(probabilities) - len(chosen),
         )
 
 

@@ -59,11 +59,12 @@ with more. At infinity they would be equal there, and the surest of a label in n
 class HeldOutClasses:
     """What was predicted for q held-out examples, and their true classes, (q,) int64 each.
 
-    An example whose class no other example carries counts as predicted wrongly.
+    n_unpredictable counts further examples, whose class no other example carries.
     """
 
     predicted: NDArray[np.int64]
     true: NDArray[np.int64]
+    n_unpredictable: int = 0
 
 
 def estimate_confidence(
@@ -78,8 +79,10 @@ def estimate_confidence(
     limits = compute_confidence_limits(examples)
     limited = limit_confidence(probabilities, limits, is_binary=False)
     n_correct = int((held_out.predicted == held_out.true).sum())
-    expected = (n_correct + PRIOR_EXAMPLES * float(limited.max(axis=1).mean())) / (
-        len(held_out.true) + PRIOR_EXAMPLES
+    # Of a class with one example, holding it out says nothing about how others of it are predicted.
+    n_prior = PRIOR_EXAMPLES + held_out.n_unpredictable
+    expected = (n_correct + n_prior * float(limited.max(axis=1).mean())) / (
+        len(held_out.true) + n_prior
     )
     expected = float(np.clip(expected, 0.02, 0.99))
     n_labeled = count_labeled(examples)
