@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from corpora import CACHE, PICKS, Corpus, agnews, examples_of, ignore_progress
-from kept import AGNEWS, SHARED, keep_among
-from variety import SETS
+from corpora import CACHE, PICKS, Corpus, agnews, ignore_progress, make_examples
+from data_sets import SETS
+from results_store import AGNEWS, SHARED, store_rows
 
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.head import EvidenceHead
@@ -82,7 +82,7 @@ def main() -> None:
             print(format_row(row), flush=True)
             rows.append(row)
     print(*map(format_row, average_rows(rows)), sep="\n")
-    keep_among("calibration", rows, by=("corpus", "picked", "labels", "method"))
+    store_rows("calibration", rows, by=("corpus", "picked", "labels", "method"))
 
 
 def measure(corpus: Corpus, numbers: list[int], n_draws: int) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def measure(corpus: Corpus, numbers: list[int], n_draws: int) -> Iterator[Row]:
                 recipe = Recipe(seed=draw)
                 head = tune(
                     corpus.vectors,
-                    examples_of(corpus, labeled),
+                    make_examples(corpus, labeled),
                     recipe,
                     ignore_progress,
                     graph,

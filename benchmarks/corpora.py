@@ -16,8 +16,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from kept import AGNEWS, SHARED
 from numpy.typing import NDArray
+from results_store import AGNEWS, SHARED
 
 from app.ml.encoding.encoder import DEFAULT_MODEL, load_encoder
 from app.ml.examples import Count, Examples
@@ -148,7 +148,7 @@ PICKS: dict[str, Callable[[Corpus, int, int], Rows]] = {
 }
 
 
-def examples_of(corpus: Corpus, rows: Rows) -> Examples:
+def make_examples(corpus: Corpus, rows: Rows) -> Examples:
     """These rows as labeled records, each by itself."""
     return Examples(
         rows=rows,

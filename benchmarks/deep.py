@@ -27,11 +27,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from corpora import CACHE, CORPORA, Corpus, cold_rows, examples_of, ignore_progress, random_rows
+from corpora import CACHE, CORPORA, Corpus, cold_rows, ignore_progress, make_examples, random_rows
 from figures import renew
-from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
-from lines import Line, keep_lines, show
-from scores import purity, queries_of, rightness
+from results_store import AGNEWS, SHARED, Spent, Stopwatch, peak_memory_mb
+from scores import choose_queries, purity, rightness
+from tuning_table import Line, show, store_lines
 
 from app.ml.deep.recipe import CPU_SUBSET, DeepRecipe, estimate_seconds
 from app.ml.deep.trainer import computes_bf16
@@ -66,12 +66,12 @@ class Asked:
         """Scores among the test records, and what the head suggests for those not labeled."""
         tested, every = vectors[: self.corpus.n_test], np.arange(self.corpus.n_test)
         tuned = tested if head is None else head.tune(tested)
-        scores = purity(tuned, self.corpus.tested_classes, queries_of(every))
+        scores = purity(tuned, self.corpus.tested_classes, choose_queries(every))
         unlabeled = np.setdiff1d(every, self.rows)
         chances = None if head is None else head.suggest(tested[unlabeled])
         if chances is not None:
             scores |= rightness(self.corpus.classes[unlabeled], chances.argmax(axis=1))
-        memory = most_memory_mb()
+        memory = peak_memory_mb()
         return Line.of(self.corpus.name, name, self.picked, len(self.rows), [scores], spent, memory)
 
 
@@ -108,25 +108,25 @@ def main() -> None:
 
 def measure(what: Asked, recipe: DeepRecipe, place: Path) -> None:
     """The lines of one number of labels, kept one by one."""
-    vectors, examples = what.corpus.vectors, examples_of(what.corpus, what.rows)
+    vectors, examples = what.corpus.vectors, make_examples(what.corpus, what.rows)
     watch = Stopwatch()
     head = tune(vectors, examples, Recipe(), ignore_progress, words=what.corpus.words)
-    keep(what.line(SAME_DRAW, vectors, head, watch.lap()))
+    store_results(what.line(SAME_DRAW, vectors, head, watch.lap()))
     learned = learn(what, recipe, place)
     vectors = embedded(load_encoder(str(place / MODEL)), what.texts, place / "vectors.npy")
-    keep(what.line("deep", vectors, None, learned))
+    store_results(what.line("deep", vectors, None, learned))
     watch.lap()
     head = tune(vectors, examples, recipe.head, ignore_progress, words=what.corpus.words)
     took = watch.lap()
     both = Spent(learned.seconds + took.seconds, learned.cpu_seconds + took.cpu_seconds)
-    keep(what.line("head on deep", vectors, head, both))
+    store_results(what.line("head on deep", vectors, head, both))
     shutil.rmtree(place)
     (place / "kept").mkdir(parents=True)
 
 
-def keep(line: Line) -> None:
+def store_results(line: Line) -> None:
     show(line)
-    keep_lines("deep", [line])
+    store_lines("deep", [line])
 
 
 def try_out(what: Asked, recipe: DeepRecipe, place: Path) -> None:
@@ -144,7 +144,7 @@ def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
         return Spent(*json.loads(kept.read_text()))
     watch, vectors = Stopwatch(), what.corpus.vectors
     graph = build_neighbour_graph(vectors, recipe.head.neighbours)
-    examples = examples_of(what.corpus, what.rows)
+    examples = make_examples(what.corpus, what.rows)
     soft = infer_soft_targets(graph, vectors, examples, recipe.head, what.corpus.words)
     lesson = DeepTrainingData(what.texts, vectors, soft, what.rows, np.arange(len(what.texts)))
     learned = tune_deep(

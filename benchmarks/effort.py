@@ -25,9 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from annotator import Annotator, Row, Served
-from kept import keep
-from truth import Truth, truth
+from labeled_data import LabeledData, truth
+from results_store import store_results
+from simulated_annotator import Annotator, Row, Served
 
 CHECKED_EVERY = 500
 GOOD_ENOUGH = 0.95
@@ -100,7 +100,7 @@ def label_like_the_seed(annotator: Annotator, _look: float) -> list[Figures]:
 WAYS = {"next": follow_the_product, "audit": accept_after_audits, "raw": label_like_the_seed}
 
 
-def measured(data: Truth, way: str, look: float, base: Path) -> Figures:
+def measured(data: LabeledData, way: str, look: float, base: Path) -> Figures:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "data"
         shutil.copytree(base, folder)
@@ -115,7 +115,7 @@ def measured(data: Truth, way: str, look: float, base: Path) -> Figures:
             }
 
 
-def figures(annotator: Annotator, data: Truth, way: str, marks: list[Figures]) -> Figures:
+def figures(annotator: Annotator, data: LabeledData, way: str, marks: list[Figures]) -> Figures:
     standing = annotator.state()
     n = len(data.labels)
     enough = next((mark for mark in marks if mark["accuracy"] >= GOOD_ENOUGH), standing)
@@ -179,7 +179,7 @@ def main() -> None:
                 lines.append(measured(data, way, asked.look, base))
                 show(lines[-1])
     if lines:
-        keep("effort", lines)
+        store_results("effort", lines)
 
 
 if __name__ == "__main__":

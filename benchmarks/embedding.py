@@ -28,9 +28,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from corpora import ATIS
-from kept import AGNEWS, SHARED, Spent, Stopwatch, keep
 from numpy.typing import NDArray
-from scores import purity, queries_of
+from results_store import AGNEWS, SHARED, Spent, Stopwatch, store_results
+from scores import choose_queries, purity
 from sentence_transformers import SentenceTransformer
 
 from app.ml.encoding.agreement import agreement
@@ -40,6 +40,7 @@ from app.ml.encoding.runtime import load_runtime
 from app.ml.encoding.runtime_export import write_runtime
 from app.ml.vectors import Vectors
 
+PURITY = ("top_10", "top_100", "top_1000", "r_precision")
 AT_ONCE = 500
 N_CALIBRATED = 100
 WARM_UP = 32
@@ -89,7 +90,7 @@ def main() -> None:
     lines = []
     for texts in (news(asked.texts), queries(asked.texts)):
         lines += measured(model, texts, ["plain", *(w for w in asked.ways if w != "plain")])
-    keep("embedding", [asdict(line) for line in lines])
+    store_results("embedding", [asdict(line) for line in lines])
 
 
 def news(n: int) -> Texts:
@@ -157,7 +158,7 @@ def _line(
 ) -> Way:
     n = len(texts.texts)
     agreed = agreement(vectors["plain"], vectors[name])
-    pure = purity(vectors[name], texts.classes, queries_of(np.arange(n)))
+    pure = purity(vectors[name], texts.classes, choose_queries(np.arange(n)))
     return Way(
         corpus=texts.corpus,
         way=name,
@@ -169,7 +170,7 @@ def _line(
         mean_cosine=agreed.mean_cosine,
         least_cosine=agreed.least_cosine,
         overlap_10=agreed.overlap,
-        purity={key: pure[key] for key in ("top_10", "top_100", "top_1000", "r_precision")},
+        purity={name: pure[name] for name in PURITY if name in pure},
         seconds_to_prepare=seconds_to_prepare,
     )
 

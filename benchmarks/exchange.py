@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow
-from kept import AGNEWS, keep
 from pyarrow import parquet
+from results_store import AGNEWS, store_results
 from sqlalchemy import Connection, event
 
 from app.db import schema
@@ -145,7 +145,7 @@ def main() -> None:
         results = measure(arguments.n)
     for name, numbers in results.items():
         print(f"{name:20}" + "".join(f"  {key} {value:8}" for key, value in numbers.items()))
-    keep("exchange", {"n": arguments.n, "results": results})
+    store_results("exchange", {"n": arguments.n, "results": results})
 
 
 if __name__ == "__main__":

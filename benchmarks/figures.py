@@ -10,10 +10,10 @@ A table stands between <!-- table NAME --> and <!-- end -->; everything else is 
 import re
 from collections.abc import Callable, Iterable
 
-from kept import ROOT, figures_of
-from lines import Line, kept_lines
-from pictures import draw_tuning
+from results_store import ROOT, load_rows
 from scores import DEPTHS
+from tuning_plots import draw_tuning
+from tuning_table import Line, load_lines
 
 PAGE = ROOT / "docs" / "figures.md"
 MARKED = re.compile(r"(<!-- table (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -47,7 +47,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def purity_table(corpus: str) -> str:
     names = [f"top_{k}" for k in DEPTHS] if corpus == "agnews" else ["top_5", "top_10", "top_25"]
     names += ["r_precision", "macro_r_precision", "accuracy", "macro_f1"]
-    lines = [x for x in kept_lines("tuning") + kept_lines("deep") if x.corpus == corpus]
+    lines = [x for x in load_lines("tuning") + load_lines("deep") if x.corpus == corpus]
     head = ["labels", "picked", "recipe", *names, "±", "draws", "s", "CPU s", "MB"]
     return table(head, (_purity_row(line, names) for line in sorted(lines, key=_place)))
 
@@ -84,13 +84,13 @@ def unseen_table() -> str:
             *(f"{share(line['raw'][name])} → {share(line['head'][name])}" for name in names),
             f"{line['least_gain']:+.3f}",
         ]
-        for line in figures_of("unseen")
+        for line in load_rows("unseen")
     )
     return table(["data", "records", "classes", "labels", "draws", *names, "worst draw"], rows)
 
 
 def scale_table() -> str:
-    lines = figures_of("scale")
+    lines = load_rows("scale")
     stages = list(dict.fromkeys(name for line in lines for name in line["stages"]))
     head = ["seconds, and of the processors", *(f"{line['records']:,} records" for line in lines)]
     rows = [

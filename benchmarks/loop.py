@@ -8,7 +8,7 @@ neighbours among the nearest 10, 100 and 1,000 is measured on the test records' 
 
 --keep  a folder for the embedded records: the next call starts from there
 
-Records and scorer are not part of the repository: LIKEWISE_SHARED names the folder they are in.
+The records are not part of the repository: see benchmarks/README.md.
 """
 
 import argparse
@@ -24,10 +24,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kept import AGNEWS, ROOT, SHARED, keep
+import numpy as np
+import pyarrow.parquet as pq
+from results_store import AGNEWS, ROOT, SHARED, store_results
+from scores import choose_queries, purity
+
+from app.ml.vectors import unit_rows
 
 FILES = ("train", "val", "test")
 N_LABELS = 25
+METRICS = ("top_10", "top_100", "top_1000", "r_precision")
 LIKEWISE = [sys.executable, "-m", "app.cli"]
 Row = dict[str, str]
 
@@ -78,12 +84,22 @@ def embedded(folder: Path, rows: list[Row], place: Path) -> float:
 def scores(folder: Path, gold: Path, place: Path) -> dict[str, float]:
     vectors = place / "vectors.parquet"
     likewise(folder, "export", "agnews", str(vectors), "--vectors")
-    scorer = [sys.executable, str(SHARED / "tools" / "score.py"), str(vectors), str(gold)]
-    said = subprocess.run(
-        [*scorer, "--only", "test-"], check=True, capture_output=True, text=True
-    ).stdout
-    told: dict[str, float] = json.loads(said)
-    return told
+    return score_vectors(vectors, gold)
+
+
+def score_vectors(vectors: Path, gold: Path) -> dict[str, float]:
+    """Score the neighbours of test records among test records, by their true labels.
+
+    vectors  Parquet with the columns `id` and `vector`; gold: CSV with `id` and `label`
+    """
+    with gold.open(newline="", encoding="utf-8") as opened:
+        labels = {row["id"]: row["label"] for row in csv.DictReader(opened)}
+    rows = pq.read_table(vectors, columns=["id", "vector"]).to_pylist()
+    rows = sorted((r for r in rows if r["id"].startswith("test-")), key=lambda r: str(r["id"]))
+    exported = unit_rows(np.array([row["vector"] for row in rows], np.float32))
+    _, classes = np.unique([labels[row["id"]] for row in rows], return_inverse=True)
+    scores = purity(exported, classes.astype(np.int64), choose_queries(np.arange(len(rows))))
+    return {name: round(scores[name], 4) for name in METRICS if name in scores}
 
 
 def draw(base: Path, rows: list[Row], gold: Path, seed: int, place: Path) -> dict[str, float]:
@@ -138,12 +154,14 @@ def report(table: dict[str, dict[str, float]], seconds: float) -> None:
     columns = ("top_10", "top_100", "top_1000", "run_seconds")
     drawn = [told for name, told in table.items() if name != "raw"]
     if drawn:
-        table["mean"] = {c: round(sum(t[c] for t in drawn) / len(drawn), 4) for c in columns}
+        table["mean"] = {
+            c: round(sum(t[c] for t in drawn) / len(drawn), 4) for c in columns if c in drawn[0]
+        }
     print(f"{len(drawn)} draws of {N_LABELS} labels; imported and embedded in {seconds:.0f} s")
     print("        " + "".join(c.rjust(13) for c in columns))
     for name, told in table.items():
         print(name.ljust(8) + "".join(str(told.get(c, "–")).rjust(13) for c in columns))
-    keep("loop", {"n_labels": N_LABELS, "embed_seconds": round(seconds), "draws": table})
+    store_results("loop", {"n_labels": N_LABELS, "embed_seconds": round(seconds), "draws": table})
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, agnews, examples_of, ignore_progress
-from kept import AGNEWS, SHARED, Stopwatch, keep_among, most_memory_mb
+from corpora import CACHE, Corpus, agnews, ignore_progress, make_examples
 from map_opening import OPENED, opened
+from results_store import AGNEWS, SHARED, Stopwatch, peak_memory_mb, store_rows
 from scale import grown
 
 from app.ml.heads.tuning import tune
@@ -73,12 +73,12 @@ def laid_out(cache: Path, n: int) -> list[Line]:
         if before is not None:
             moved = float(np.median(np.linalg.norm(points - before, axis=1)))
         figures = truth(data, vectors, points)
-        lines.append(Line(n, name, method, *spent, *figures, moved, most_memory_mb()))
+        lines.append(Line(n, name, method, *spent, *figures, moved, peak_memory_mb()))
         return points
 
     draw("raw", "components", data.vectors, None)
     raw = draw("raw", "map", data.vectors, None)
-    head = tune(data.vectors, examples_of(data, rows), Recipe(), ignore_progress)
+    head = tune(data.vectors, make_examples(data, rows), Recipe(), ignore_progress)
     tuned = head.tune(data.vectors)
     draw("tuned", "components", tuned, None)
     draw("tuned", "map", tuned, raw)
@@ -103,7 +103,7 @@ def measure_layouts(cache: Path, sizes: list[int]) -> None:
             lines = process.submit(laid_out, cache, n).result()
         for line in lines:
             show(line)
-        keep_among("map", [asdict(line) for line in lines], by=("records", "vectors", "method"))
+        store_rows("map", [asdict(line) for line in lines], by=("records", "vectors", "method"))
 
 
 def show(line: Line) -> None:
@@ -124,7 +124,7 @@ def measure_opening(sizes: list[int]) -> None:
             f"while moving {line['frame_ms_p50']} ms, p95 {line['frame_ms_p95']} ms",
             flush=True,
         )
-        keep_among("map", [line], by=("records", "vectors", "method"))
+        store_rows("map", [line], by=("records", "vectors", "method"))
 
 
 def main() -> None:

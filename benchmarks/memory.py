@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kept import Stopwatch, keep_among, most_memory_mb
+from results_store import Stopwatch, peak_memory_mb, store_rows
 from sqlalchemy import insert
 
 from app.db import schema
@@ -65,7 +65,7 @@ def main() -> None:
             f"{line.step:8} {line.seconds:7.1f} s ({line.cpu_seconds:.1f} s of processors)"
             f"{line.before_mb:7.0f} MB before, {line.memory_mb:6.0f} MB at most"
         )
-    keep_among("memory", [asdict(line) for line in lines], by=("records", "dimensions", "step"))
+    store_rows("memory", [asdict(line) for line in lines], by=("records", "dimensions", "step"))
 
 
 def alone(work: Callable[..., Any], folder: str, *about: object) -> Any:
@@ -115,10 +115,10 @@ def make_records(n: int, dimensions: int) -> int:
 
 def measure(name: str, version_id: int, n: int, dimensions: int) -> Line:
     """What this step takes in this process."""
-    before, watch = most_memory_mb(), Stopwatch()
+    before, watch = peak_memory_mb(), Stopwatch()
     STEPS[name](version_id)
     spent = watch.lap()
-    return Line(n, dimensions, name, spent.seconds, spent.cpu_seconds, before, most_memory_mb())
+    return Line(n, dimensions, name, spent.seconds, spent.cpu_seconds, before, peak_memory_mb())
 
 
 def read_all(version_id: int) -> None:

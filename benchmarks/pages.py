@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from corpora import CACHE
-from desk import COOKIE, SLUG, Desk, Serving, make_desk
-from desk import N_LABELED as FEW_LABELED
-from kept import figures_of, keep
+from prepared_project import COOKIE, SLUG, PreparedProject, ServedProject, prepare_project
+from prepared_project import N_LABELED as FEW_LABELED
+from results_store import load_rows, store_results
 
 Figures = dict[str, Any]
 N_LABELED = 10_000
@@ -34,7 +34,7 @@ PROJECT = f"/projects/{SLUG}"
 class Browser:
     """A logged-in browser without pictures."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: ServedProject) -> None:
         self.serving = serving
 
     def get(self, path: str) -> float:
@@ -62,7 +62,7 @@ def measured(browser: Browser, path: str, rounds: int) -> Figures:
     }
 
 
-def pages_of(serving: Serving, n_runs: int) -> dict[str, str]:
+def pages_of(serving: ServedProject, n_runs: int) -> dict[str, str]:
     """Every page that a person opens, by name."""
     similar = serving.ask("POST", "/sessions", {"seed_kind": "record", "record_ids": [1]})["url"]
     pages = {
@@ -104,7 +104,7 @@ def pages_of(serving: Serving, n_runs: int) -> dict[str, str]:
     return pages
 
 
-def opened(serving: Serving, rounds: int, n_runs: int = 0) -> Figures:
+def opened(serving: ServedProject, rounds: int, n_runs: int = 0) -> Figures:
     browser = Browser(serving)
     pages = pages_of(serving, n_runs)
     found = {name: measured(browser, path, rounds) for name, path in pages.items()}
@@ -115,23 +115,23 @@ def opened(serving: Serving, rounds: int, n_runs: int = 0) -> Figures:
     return {"records": serving.desk.n, "pages": found, "torch_in_web": has_torch}
 
 
-def busy(desk: Desk, rounds: int) -> Figures:
-    with Serving(desk).running() as serving:
+def busy(desk: PreparedProject, rounds: int) -> Figures:
+    with ServedProject(desk).running() as serving:
         return opened(serving, rounds)
 
 
-def large(desk: Desk, rounds: int) -> Figures:
-    with Serving(desk).running(is_busy=False) as serving:
+def large(desk: PreparedProject, rounds: int) -> Figures:
+    with ServedProject(desk).running(is_busy=False) as serving:
         for _ in range(N_RUNS):
             # Measured worse or not at all: there shall be several versions.
             serving.ask("POST", "/runs", {"method": "head", "is_forced": True})
             while serving.ask("GET", "/readiness")["moving"] is not None:
                 time.sleep(1)
-    with Serving(desk, "--no-worker").running(is_busy=False) as serving:
+    with ServedProject(desk, "--no-worker").running(is_busy=False) as serving:
         return opened(serving, rounds, N_RUNS)
 
 
-PARTS: dict[str, Callable[[Desk, int], Figures]] = {"busy": busy, "large": large}
+PARTS: dict[str, Callable[[PreparedProject, int], Figures]] = {"busy": busy, "large": large}
 
 
 def main() -> None:
@@ -142,19 +142,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--cache", type=Path, default=CACHE)
     asked = parser.parse_args()
-    kept: Any = figures_of("pages") or {}
+    kept: Any = load_rows("pages") or {}
     known = {part: kept[part] for part in PARTS if part in kept}
     for part in asked.parts:
         is_large = part == "large"
         n = asked.large if is_large else asked.records
         with tempfile.TemporaryDirectory() as folder:
             labels = N_LABELED if is_large else FEW_LABELED
-            desk = make_desk(Path(folder), n, n_labeled=labels, cache=asked.cache)
+            desk = prepare_project(Path(folder), n, n_labeled=labels, cache=asked.cache)
             known[part] = PARTS[part](desk, asked.rounds)
         print(f"{part}: {n:,} records, torch in the web process: {known[part]['torch_in_web']}")
         for name, row in known[part]["pages"].items():
             print(f"    {name:30} " + "  ".join(f"{key} {row[key]:7}" for key in row), flush=True)
-    keep("pages", known)
+    store_results("pages", known)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 from corpora import CACHE, CORPORA, Corpus
-from kept import keep
 from numpy.typing import NDArray
+from results_store import store_results
 
 from app.ml.examples import Examples
 from app.ml.graph import build_neighbour_graph
@@ -56,7 +56,7 @@ def main() -> None:
     print("data     labels  decided  frozen  suggested  learned  kept  right")
     for row in rows:
         print("  ".join(f"{value:>7}" for value in row.values()))
-    keep("reranking", rows)
+    store_results("reranking", rows)
 
 
 def tested(corpus: Corpus) -> Corpus:

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, agnews, examples_of, ignore_progress
+from corpora import CACHE, Corpus, agnews, ignore_progress, make_examples
 from figures import renew
-from kept import AGNEWS, SHARED, Spent, Stopwatch, keep_among, most_memory_mb
+from results_store import AGNEWS, SHARED, Spent, Stopwatch, peak_memory_mb, store_rows
 
 from app.ml.evaluation.cross_validation import cross_validate
 from app.ml.examples import Count
@@ -74,7 +74,7 @@ def main() -> None:
         return
     agnews(asked.cache)  # Embeds what is missing, before anything is timed.
     for n in asked.records:
-        keep_among("scale", [asdict(alone(asked.cache, n, asked.labels))], by=("records",))
+        store_rows("scale", [asdict(alone(asked.cache, n, asked.labels))], by=("records",))
     renew()
 
 
@@ -90,7 +90,7 @@ def alone(cache: Path, n: int, n_labels: int) -> Line:
 def measured(cache: Path, n: int, n_labels: int) -> Line:
     data = grown(agnews(cache), n)
     rows = np.random.default_rng(0).choice(n, n_labels, replace=False)
-    examples, recipe, stages = examples_of(data, rows), Recipe(), Stages()
+    examples, recipe, stages = make_examples(data, rows), Recipe(), Stages()
     stages.begin("Building the graph")
     graph = build_neighbour_graph(data.vectors, recipe.neighbours)
     stages.begin("Reading the words")
@@ -102,7 +102,7 @@ def measured(cache: Path, n: int, n_labels: int) -> Line:
     VectorIndex.build(np.arange(n), head.tune(data.vectors))
     stages.begin("Done")
     seconds, cpu_seconds = np.sum(list(stages.spent.values()), axis=0).tolist()
-    return Line(n, n_labels, stages.spent, seconds, cpu_seconds, most_memory_mb())
+    return Line(n, n_labels, stages.spent, seconds, cpu_seconds, peak_memory_mb())
 
 
 def grown(data: Corpus, n: int) -> Corpus:

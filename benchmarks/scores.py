@@ -15,7 +15,7 @@ N_QUERIES = 1500
 AT_ONCE = 250
 
 
-def queries_of(candidates: Rows) -> Rows:
+def choose_queries(candidates: Rows) -> Rows:
     """At most N_QUERIES of these rows, the same ones each time."""
     if len(candidates) <= N_QUERIES:
         return candidates

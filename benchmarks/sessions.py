@@ -21,8 +21,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from kept import keep
 from numpy.typing import NDArray
+from results_store import store_results
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -73,7 +73,7 @@ def main() -> None:
     rows = [{"records": words.records, **row} for row in measured(words.rounds)]
     for row in rows:
         print("  ".join(f"{value:>9}" if i else str(value) for i, value in enumerate(row.values())))
-    keep("sessions", rows)
+    store_results("sessions", rows)
 
 
 def make(n: int, n_labeled: int) -> None:

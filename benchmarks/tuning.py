@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from corpora import CACHE, CORPORA, PICKS, Corpus, examples_of, ignore_progress
+from corpora import CACHE, CORPORA, PICKS, Corpus, ignore_progress, make_examples
 from figures import renew
-from kept import AGNEWS, SHARED, Spent, Stopwatch, most_memory_mb
-from lines import Line, keep_lines, show
-from scores import purity, queries_of, rightness
+from results_store import AGNEWS, SHARED, Spent, Stopwatch, peak_memory_mb
+from scores import choose_queries, purity, rightness
+from tuning_table import Line, show, store_lines
 
 from app.ml.graph import build_neighbour_graph
 from app.ml.heads.head import Head
@@ -76,7 +76,7 @@ def main() -> None:
                 continue
             line = alone(cell, asked.cache)
             show(line)
-            keep_lines("tuning", [line])
+            store_lines("tuning", [line])
     renew()
 
 
@@ -102,7 +102,7 @@ def measured(cell: Cell, cache: Path) -> Line:
     corpus = CORPORA[cell.corpus](cache)
     if cell.recipe == "raw":
         scores = scored(corpus, None, np.empty(0, np.int64), cell.picked)
-        return Line.of(cell.corpus, "raw", "-", 0, [scores], Spent(0.0, 0.0), most_memory_mb())
+        return Line.of(cell.corpus, "raw", "-", 0, [scores], Spent(0.0, 0.0), peak_memory_mb())
     watch = Stopwatch()
     graph = build_neighbour_graph(corpus.vectors) if cell.recipe == "head" else None
     assert corpus.words is not None  # Read here, as a run does.
@@ -112,10 +112,10 @@ def measured(cell: Cell, cache: Path) -> Line:
         rows = PICKS[cell.picked](corpus, cell.labels, draw)
         recipe = Recipe(method=cell.recipe, seed=draw, patience=NEVER)
         watch.lap()
-        examples = examples_of(corpus, rows)
+        examples = make_examples(corpus, rows)
         head = tune(corpus.vectors, examples, recipe, ignore_progress, graph, corpus.words)
         laps.append(watch.lap())
-        memory = memory or most_memory_mb()  # Before scoring, which needs more than tuning does.
+        memory = memory or peak_memory_mb()  # Before scoring, which needs more than tuning does.
         each.append(scored(corpus, head, rows, cell.picked))
     spent = Spent(*(np.mean(laps, axis=0) + once).tolist())
     return Line.of(cell.corpus, cell.recipe, cell.picked, len(rows), each, spent, memory)
@@ -125,7 +125,7 @@ def scored(corpus: Corpus, head: Head | None, labeled: np.ndarray, picked: str) 
     """Purity among the test records, and what suggestions for them are worth if there are any."""
     tested, every = corpus.vectors[: corpus.n_test], np.arange(corpus.n_test)
     unlabeled = every if picked == "all true" else np.setdiff1d(every, labeled)
-    queries = queries_of(unlabeled if picked == "half true" else every)
+    queries = choose_queries(unlabeled if picked == "half true" else every)
     vectors = tested if head is None else head.tune(tested)
     scores = purity(vectors, corpus.tested_classes, queries)
     chances = None if head is None else head.suggest(tested[unlabeled])

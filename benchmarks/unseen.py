@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from corpora import CACHE, Corpus, examples_of, ignore_progress
+from corpora import CACHE, Corpus, ignore_progress, make_examples
+from data_sets import SETS
 from figures import renew
-from kept import AGNEWS, SHARED, keep_among
-from scores import purity, queries_of, rightness
-from variety import SETS
+from results_store import AGNEWS, SHARED, store_rows
+from scores import choose_queries, purity, rightness
 
 from app.ml.examples import Examples
 from app.ml.graph import build_neighbour_graph
@@ -58,7 +58,7 @@ def main() -> None:
         for n in asked.labels:
             line = measured(data, graph, n, asked.draws)
             show(line)
-            keep_among("unseen", [asdict(line)], by=("n_classes", "data", "labels"))
+            store_rows("unseen", [asdict(line)], by=("n_classes", "data", "labels"))
     renew()
 
 
@@ -66,9 +66,9 @@ def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
     raw, head = [], []
     for draw in range(draws):
         order = np.random.default_rng(draw).permutation(len(data.vectors))
-        examples = examples_of(data, order[:n])
+        examples = make_examples(data, order[:n])
         tuned = tune(data.vectors, examples, Recipe(seed=draw), ignore_progress, graph, data.words)
-        rest = queries_of(np.sort(order[n:]))
+        rest = choose_queries(np.sort(order[n:]))
         raw.append(raw_scores(data, examples, rest))
         head.append(head_scores(data, tuned, rest))
     gains = [b["r_precision"] - a["r_precision"] for a, b in zip(raw, head, strict=True)]

@@ -64,22 +64,21 @@ def test_rare_classes_count_as_much_as_common_ones_in_the_macro_mean() -> None:
 def test_a_line_takes_the_place_of_the_older_one_of_its_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import kept
-    import lines
-    from kept import Spent
-    from lines import Line
+    import results_store
+    from results_store import Spent
+    from tuning_table import Line, load_lines, store_lines
 
-    monkeypatch.setattr(kept, "ROOT", tmp_path)
-    monkeypatch.setattr(kept, "RESULTS", tmp_path)
+    monkeypatch.setattr(results_store, "ROOT", tmp_path)
+    monkeypatch.setattr(results_store, "RESULTS", tmp_path)
     spent = Spent(1.0, 2.0)
     older = Line.of("news", "head", "random", 25, [{"top_5": 0.5}], spent, 100.0)
     other = Line.of("news", "head", "random", 50, [{"top_5": 0.6}], spent, 100.0)
     newer = Line.of("news", "head", "random", 25, [{"top_5": 0.7}, {"top_5": 0.9}], spent, 100.0)
 
-    lines.keep_lines("tuning", [older, other])
-    lines.keep_lines("tuning", [newer])
+    store_lines("tuning", [older, other])
+    store_lines("tuning", [newer])
 
-    assert lines.kept_lines("tuning") == [newer, other]
+    assert load_lines("tuning") == [newer, other]
     assert newer.scores == {"top_5": pytest.approx(0.8)}
     assert newer.spread == {"top_5": pytest.approx(0.1)}
 

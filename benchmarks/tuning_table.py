@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 import numpy as np
-from kept import Spent, figures_of, keep_among
+from results_store import Spent, load_rows, store_rows
 
 KIND = ("corpus", "labels", "recipe", "picked")
 """What a newer line must share with an older one to take its place."""
@@ -52,14 +52,14 @@ class Line:
         )
 
 
-def kept_lines(name: str) -> list[Line]:
+def load_lines(name: str) -> list[Line]:
     """The lines in results/NAME.json; none if there is no such file."""
-    return [Line(**line) for line in figures_of(name)]
+    return [Line(**line) for line in load_rows(name)]
 
 
-def keep_lines(name: str, lines: list[Line]) -> None:
+def store_lines(name: str, lines: list[Line]) -> None:
     """Put these lines into results/NAME.json, each in place of an older one of its kind."""
-    keep_among(name, [asdict(line) for line in lines], by=KIND)
+    store_rows(name, [asdict(line) for line in lines], by=KIND)
 
 
 def show(line: Line) -> None:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kept import AGNEWS, ROOT, SHARED
+from results_store import AGNEWS, ROOT, SHARED
 
 ATIS = SHARED / "data" / "atis" / "intents.csv"
 LIKEWISE = [sys.executable, "-m", "app.cli"]
@@ -16,7 +16,7 @@ PROJECT = "effort"
 
 
 @dataclass(frozen=True)
-class Truth:
+class LabeledData:
     """texts and labels by external id."""
 
     name: str
@@ -43,7 +43,7 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"LIKEWISE_DATA_DIR": str(folder)}
 
 
-def truth(name: str) -> Truth | None:
+def truth(name: str) -> LabeledData | None:
     """The named records, or None (after a word about it) where they are not to be had."""
     file = {"agnews": AGNEWS / "test.json", "atis": ATIS}[name]
     if not file.exists():
@@ -52,7 +52,9 @@ def truth(name: str) -> Truth | None:
     pairs = _news(file) if name == "agnews" else _queries(file)
     ids = [f"r-{row}" for row in range(len(pairs))]
     texts, labels = ([pair[place] for pair in pairs] for place in (0, 1))
-    return Truth(name, dict(zip(ids, texts, strict=True)), dict(zip(ids, labels, strict=True)))
+    return LabeledData(
+        name, dict(zip(ids, texts, strict=True)), dict(zip(ids, labels, strict=True))
+    )
 
 
 def _news(file: Path) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ PEOPLE = (("ada", "admin"), ("eve", "reviewer"), ("ben", "annotator"))
 
 
 @dataclass
-class Stage:
+class GalleryProject:
     """Who is there, a session of suggestions that is under way, and a record that people spoke
     about."""
 
@@ -42,7 +42,7 @@ class Stage:
     record_id: int
 
 
-def set_stage() -> Stage:
+def prepare_gallery() -> GalleryProject:
     """Label, let the worker that is running tune twice and draw the maps, label on."""
     with write_session() as db:
         project = db.scalars(select(Project).where(Project.is_sample)).one()
@@ -72,7 +72,7 @@ def set_stage() -> Stage:
     session = start_session(project, ada, "suggested")
     work.label(ada, session, at_most=6)
     spread_over_days(project)
-    return Stage(project, people, session, first[1].record.id)
+    return GalleryProject(project, people, session, first[1].record.id)
 
 
 class Work:

@@ -17,7 +17,7 @@ AGNEWS = SHARED / "data" / "agnews"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def keep(name: str, figures: Any) -> None:
+def store_results(name: str, figures: Any) -> None:
     """Write benchmarks/results/NAME.json: the figures, with the machine and the day."""
     machine = {
         "cores": os.cpu_count(),
@@ -31,22 +31,22 @@ def keep(name: str, figures: Any) -> None:
     print(f"Kept in {path.relative_to(ROOT)}.")
 
 
-def figures_of(name: str) -> list[dict[str, Any]]:
+def load_rows(name: str) -> list[dict[str, Any]]:
     """The rows in results/NAME.json; none if there is no such file."""
     path = RESULTS / f"{name}.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text())["figures"] if path.exists() else []
     return rows
 
 
-def keep_among(name: str, rows: list[dict[str, Any]], *, by: tuple[str, ...]) -> None:
+def store_rows(name: str, rows: list[dict[str, Any]], *, by: tuple[str, ...]) -> None:
     """Put these rows into results/NAME.json, each in place of an older one with the same values
     of these columns, in their order."""
 
     def key(row: dict[str, Any]) -> tuple[Any, ...]:
         return tuple(row[column] for column in by)
 
-    known = {key(row): row for row in figures_of(name)} | {key(row): row for row in rows}
-    keep(name, [known[each] for each in sorted(known)])
+    known = {key(row): row for row in load_rows(name)} | {key(row): row for row in rows}
+    store_results(name, [known[each] for each in sorted(known)])
 
 
 class Spent(NamedTuple):
@@ -71,7 +71,7 @@ class Stopwatch:
         return spent
 
 
-def most_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """The most memory that this process ever held, in MB of 10^6 bytes."""
     status = Path("/proc/self/status")
     if status.exists():

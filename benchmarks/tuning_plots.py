@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
-from kept import ROOT
-from lines import Line, kept_lines
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from results_store import ROOT
 from scores import DEPTHS
+from tuning_table import Line, load_lines
 
 PICTURES = ROOT / "docs" / "pictures"
 SHOWN = {
@@ -32,7 +32,7 @@ FEW = 25
 
 def draw_tuning() -> list[Path]:
     """Draw each corpus of the kept lines; the files, relative to the repository."""
-    lines = kept_lines("tuning") + kept_lines("deep")
+    lines = load_lines("tuning") + load_lines("deep")
     return [_draw(corpus, lines) for corpus in sorted({line.corpus for line in lines})]
 
 

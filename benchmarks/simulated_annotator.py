@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from kept import ROOT
-from truth import LIKEWISE, PROJECT, environment
+from labeled_data import LIKEWISE, PROJECT, environment
+from results_store import ROOT
 
 Json = dict[str, Any]
 NAME = "ann"

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 from corpora import CACHE, Corpus, agnews
-from kept import AGNEWS, ROOT
+from results_store import AGNEWS, ROOT
 from scale import grown
 from sqlalchemy import insert, select
 
@@ -49,7 +49,7 @@ INVENTED = 4
 
 
 @dataclass(frozen=True)
-class Desk:
+class PreparedProject:
     """Where a project lies, and who may label it. The first token and the cookie are an admin's."""
 
     folder: Path
@@ -89,23 +89,27 @@ def _invented(n: int) -> Corpus:
     return Corpus("invented", vectors, classes, names, n, 0)
 
 
-def make_desk(
+def prepare_project(
     folder: Path,
     n: int,
     *,
     n_labeled: int = N_LABELED,
     database_url: str = "",
     cache: Path = CACHE,
-) -> Desk:
+) -> PreparedProject:
     """The project in a new data folder; this process' settings name it from now on."""
-    desk = Desk(folder, n, database_url)
+    desk = PreparedProject(folder, n, database_url)
     os.environ |= desk.environment
     settings.cache_clear()
     schema.upgrade()
     data, texts = corpus(n, cache)
     with write_session() as db:
         project = Project(
-            slug=SLUG, name="Desk", base_model=DEFAULT_MODEL, min_labels=25, has_auto_training=False
+            slug=SLUG,
+            name="Benchmark",
+            base_model=DEFAULT_MODEL,
+            min_labels=25,
+            has_auto_training=False,
         )
         users = [
             User(name=f"annotator {i}", name_key=f"annotator {i}", role="annotator")
@@ -170,15 +174,15 @@ def _labels(project: Project, user: User, ids: list[int], data: Corpus, n_labele
         annotate(db, project, user.id, says, key="before", source="single")
 
 
-class Serving:
+class ServedProject:
     """The product's own server and worker beside it, as `likewise serve` starts them."""
 
-    def __init__(self, desk: Desk, *options: str) -> None:
+    def __init__(self, desk: PreparedProject, *options: str) -> None:
         self.desk, self._options, self._is_over = desk, options, threading.Event()
         self.n_runs, self.refusal = 0, ""
 
     @contextmanager
-    def running(self, *, is_busy: bool = True) -> Iterator["Serving"]:
+    def running(self, *, is_busy: bool = True) -> Iterator["ServedProject"]:
         """While it serves; busy: the worker has one head run after the other to carry out."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -5,8 +5,8 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from desk import COOKIE, Serving
 from playwright.sync_api import Page, sync_playwright
+from prepared_project import COOKIE, ServedProject
 
 from app.accounts.access import cookie_name
 
@@ -28,7 +28,7 @@ WATCH = """() => {
 }"""
 
 
-def pressed(serving: Serving, n: int, pause_seconds: float) -> dict[str, Any]:
+def pressed(serving: ServedProject, n: int, pause_seconds: float) -> dict[str, Any]:
     """Milliseconds of n label keys; every one of them must have moved the focus and been saved."""
     session = serving.ask("POST", "/sessions", SESSION)
     with sync_playwright() as playwright:
