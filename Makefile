@@ -88,12 +88,16 @@ coverage: $(VENV)/.installed-dev  ## The tests on SQLite, and how much of the co
 smoke-wheel: $(VENV)/.installed-dev  ## Build the wheel, install it elsewhere and use it; SMOKE=--quick: without its packages
 	$(BIN)/python tests/smoke_wheel.py $(SMOKE)
 
-PARTS := tuning unseen scale memory deep embedding effort reranking sessions labeling map loop exchange pages figures
+PARTS := tuning calibration unseen scale memory deep embedding effort reranking sessions labeling map loop exchange pages figures
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev  ## The figures, measured on this machine; one part: make bench PART=tuning
 	@for name in $(or $(PART),$(PARTS)); do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+.PHONY: bench-smoke
+bench-smoke: $(VENV)/.installed-dev  ## Run every benchmark on small, generated data, to see that it works
+	$(BIN)/python benchmarks/smoke.py
 
 .PHONY: docs
 docs: $(VENV)/.installed  ## The documentation as a site, in site/

@@ -1,5 +1,11 @@
 """The scripts that measure: they count as the house counts, and the page shows what they kept."""
 
+import hashlib
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +112,85 @@ def test_the_figures_page_shows_the_stored_results() -> None:
     page = PAGE.read_text()
 
     assert renewed(page) == page
+
+
+def serve_bytes(content: bytes) -> HTTPServer:
+    """Serve the same content at every address below /data; anything else is not found."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path.startswith("/data") else 404)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def test_data_are_fetched_once_and_verified(tmp_path: Path) -> None:
+    from fetch import NotFetched, Source, fetch
+
+    server = serve_bytes(b"[1, 2]")
+    address = f"http://127.0.0.1:{server.server_port}/data"
+    good = Source("set/a.json", hashlib.sha256(b"[1, 2]").hexdigest(), "free", address)
+
+    assert fetch(good, tmp_path) == "written. free."
+    assert (tmp_path / "set" / "a.json").read_bytes() == b"[1, 2]"
+    changed = replace(good, path="set/b.json", sha256="0" * 64)
+    with pytest.raises(NotFetched, match=r"changed or was damaged\. Nothing was written"):
+        fetch(changed, tmp_path)
+    with pytest.raises(NotFetched, match="cannot be read: Not Found"):
+        fetch(replace(changed, address=address.replace("data", "gone")), tmp_path)
+    server.shutdown()
+    server.server_close()
+
+    assert fetch(good, tmp_path) == "already there"
+    with pytest.raises(NotFetched, match=r"cannot be read: .*refused"):
+        fetch(changed, tmp_path)
+    (tmp_path / "set" / "a.json").write_bytes(b"[]")
+    with pytest.raises(NotFetched, match="is not the file that the figures were measured on"):
+        fetch(good, tmp_path)
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["a.json"]
+
+
+def test_what_asks_for_an_account_is_converted_from_a_file(tmp_path: Path) -> None:
+    from fetch import NotFetched, Source, fetch
+
+    written = b'query,intent\nfly to boston,atis_flight\n"one, two",atis_quantity\n'
+    source = Source("atis/intents.csv", hashlib.sha256(written).hexdigest(), "research")
+    file = tmp_path / "atis_intents.csv"
+    file.write_text('atis_flight, fly to boston\natis_quantity, "one, two"\n')
+
+    with pytest.raises(NotFetched, match="run this again with --atis FILE"):
+        fetch(source, tmp_path)
+    with pytest.raises(NotFetched, match="cannot be read: No such file"):
+        fetch(source, tmp_path, tmp_path / "missing.csv")
+    fetch(source, tmp_path, file)
+
+    assert (tmp_path / "atis" / "intents.csv").read_bytes() == written
+
+
+@pytest.mark.slow
+def test_every_script_runs_on_small_data() -> None:
+    smoke = subprocess.run([sys.executable, "benchmarks/smoke.py"], cwd=ROOT, check=False)
+
+    assert smoke.returncode == 0
+
+
+def test_every_script_is_listed() -> None:
+    from smoke import RUNS
+
+    listed = (ROOT / "benchmarks" / "README.md").read_text()
+    scripts = [
+        path.stem
+        for path in (ROOT / "benchmarks").glob("*.py")
+        if '__name__ == "__main__"' in path.read_text()
+    ]
+
+    helpers = {"smoke", "fetch", "gallery"}
+    assert {name for name in scripts if f"`{name}.py`" not in listed} <= {"smoke", "fetch"}
+    assert set(scripts) - helpers == set(RUNS)
