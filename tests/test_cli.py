@@ -38,6 +38,7 @@ from app.models import (
 from app.settings import settings
 from app.training.pipeline import steps as loop
 from tests.conftest import PATIENCE_SECONDS
+from tests.saved_state import build_project_once
 from tests.training.conftest import embedded_project, label
 
 LIKEWISE = [sys.executable, "-m", "app.cli"]
@@ -59,9 +60,7 @@ def told(*words: str) -> object:
 
 @pytest.fixture
 def project(ada: User) -> Project:
-    made = embedded_project()
-    label(made, ada, range(32))
-    return made
+    return build_project_once("training", lambda: label(embedded_project(), ada, range(32)))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from app.search.indexes import build_version_files, index_vectors
 from app.search.versions import activate, find_raw_version, publish
 from app.storage import store_file
 from tests.conftest import client_of
+from tests.saved_state import build_project_once
 from tests.training.conftest import (
     DIMENSION,
     N_CLASSES,
@@ -30,11 +31,14 @@ from tests.training.conftest import (
 @pytest.fixture
 def project(ada: User) -> Project:
     """Forty records on a raw and a tuned map; the first four are labeled."""
+    return build_project_once("maps", lambda: _build_project(ada))
+
+
+def _build_project(user: User) -> None:
     made = indexed_project()
     tuned(made)
     draw_all()
-    label(made, ada, range(N_CLASSES))
-    return made
+    label(made, user, range(N_CLASSES))
 
 
 @pytest.fixture

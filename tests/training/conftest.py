@@ -14,6 +14,7 @@ from app.models import Embedding, Evaluation, Label, Project, Record, User
 from app.projects.labels import add_label
 from app.search.versions import get_or_create_raw_version
 from tests.conftest import distinct_text, make_project
+from tests.saved_state import build_project_once
 
 N, DIMENSION, N_CLASSES = 320, 24, 4
 NAMES = ("Delivery", "Payment", "Account", "Praise")
@@ -99,6 +100,4 @@ def label(
 @pytest.fixture
 def project(ada: User) -> Project:
     """32 of its 320 records are labeled, eight of each cluster."""
-    made = embedded_project()
-    label(made, ada, range(32))
-    return made
+    return build_project_once("training", lambda: label(embedded_project(), ada, range(32)))

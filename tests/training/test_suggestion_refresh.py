@@ -22,6 +22,7 @@ from app.training.suggestion_refresh import (
 )
 from app.worker import work_until
 from tests.conftest import PATIENCE_SECONDS, make_user
+from tests.saved_state import build_project_once
 from tests.training.conftest import N_CLASSES, N, embedded_project, label, label_ids, record_ids
 
 
@@ -33,12 +34,15 @@ def user(database: str) -> User:
 @pytest.fixture
 def project(user: User) -> Project:
     """Indexed, 25 records labeled, and no run starts by itself."""
+    return build_project_once("refresh", lambda: _build_project(user))
+
+
+def _build_project(user: User) -> None:
     made = embedded_project()
     with write_session() as db:
         db.get_one(Project, made.id).has_auto_training = False
     write_index(version_id(made))
     label(made, user, range(25))
-    return made
 
 
 def version_id(project: Project) -> int:

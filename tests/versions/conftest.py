@@ -18,6 +18,7 @@ from app.settings import settings
 from app.training.pipeline import steps as loop
 from app.training.runs import runs
 from tests.conftest import make_project
+from tests.saved_state import build_project_once
 from tests.tiny_encoder import save_tiny_encoder
 from tests.training.conftest import NAMES, label
 
@@ -41,6 +42,11 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("LIKEWISE_DEVICE", "cpu")
     monkeypatch.setenv("LIKEWISE_BASE_MODEL", str(tiny_model))
     settings.cache_clear()
+    yield build_project_once("versions", lambda: _build_project(ada))
+    base_models._loaded.clear()
+
+
+def _build_project(user: User) -> None:
     made = make_project()
     _add_records(made)
     with write_session() as db:
@@ -48,10 +54,8 @@ def project(ada: User, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             add_label(db, made.id, name, None)
     embed_missing(made.id, lambda done, total: None)
     upkeep.index_if_due(made.id)
-    label(made, ada, range(N // 2))
+    label(made, user, range(N // 2))
     train(made)
-    yield made
-    base_models._loaded.clear()
 
 
 def train(project: Project) -> None:
