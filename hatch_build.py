@@ -12,7 +12,7 @@ class ResourcesHook(BuildHookInterface):
     """Puts the folders beside the package into it; an editable install finds them by itself."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Called by hatchling before it builds."""
+        """Collect the files; hatchling calls this before it builds."""
         if version == "editable":
             return
         for name in FOLDERS:

@@ -38,7 +38,7 @@ class WrongFolder(AppError):
 
 
 def check_folder() -> str:
-    """The id that database and folder share; an installation without one gets it now.
+    """Return the id that database and folder share; an installation without one gets it now.
 
     Raises WrongFolder.
     """

@@ -173,7 +173,7 @@ def _origin(url: str) -> tuple[str, str, int | None] | None:
 
 
 def create_app() -> FastAPI:
-    """The web application; database and first admin are the caller's matter (app.cli serve)."""
+    """Create the web application; the caller prepares the database and the first admin."""
     app = FastAPI(
         title="Likewise",
         docs_url=None,

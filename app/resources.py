@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def resource_folder(name: str) -> Path:
-    """The folder "templates", "static" or "migrations": in the package of an installed wheel, or
-    beside the package in a checkout."""
+    """Return the folder "templates", "static" or "migrations": in the package of an installed
+    wheel, or beside the package in a checkout."""
     packed = _PACKAGE / "_data" / name
     return packed if packed.is_dir() else _PACKAGE.parent / name

@@ -76,5 +76,6 @@ def _networks(written: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Networ
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process; tests clear the cache when they change the environment."""
+    """Return the settings of this process; tests clear the cache when they change the
+    environment."""
     return Settings()

@@ -40,7 +40,7 @@ class StoredFile:
 
 
 def data_subdir(name: str) -> Path:
-    """A folder under the data folder, made if there is none: imports, artifacts, runs."""
+    """Return a folder under the data folder, created if missing: imports, artifacts, runs."""
     path = settings().data_dir / name
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -90,7 +90,7 @@ def store_directory(kind: str, source: Path) -> list[StoredFile]:
 
 
 def verified_path(file: str, sha256: str) -> Path:
-    """The file's path, after its bytes were compared with the database's sha256.
+    """Return the file's path, after its bytes were compared with the database's sha256.
 
     Raises Damaged: a flipped bit in an index or a weight would otherwise load silently.
     """
@@ -101,6 +101,6 @@ def verified_path(file: str, sha256: str) -> Path:
 
 
 def hash_file(path: Path) -> str:
-    """The file's sha256 in hex."""
+    """Return the file's sha256 in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

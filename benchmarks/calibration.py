@@ -47,7 +47,7 @@ Scores = dict[str, float | None]
 
 
 def scored_news(cache: Path) -> Corpus:
-    """The 9,146 news records whose labels are true."""
+    """Return the 9,146 news records whose labels are true."""
     news = agnews(cache)
     n = news.n_test
     return replace(

@@ -100,7 +100,7 @@ def _queries() -> list[dict[str, str]]:
 
 
 def _tested_first(rows: list[dict[str, str]]) -> tuple[Rows, int]:
-    """The order in which the queries that are scored come first, and how many those are."""
+    """Return the order in which the queries that are scored come first, and how many those are."""
     is_test = np.array([_is_test(row["query"]) for row in rows])
     return np.argsort(~is_test, kind="stable"), int(is_test.sum())
 
@@ -124,7 +124,7 @@ def random_rows(corpus: Corpus, n: int, draw: int) -> Rows:
 
 
 def cold_rows(corpus: Corpus, n: int, draw: int) -> Rows:
-    """The rows of a first session of n records, over all records."""
+    """Return the rows of a first session of n records, over all records."""
     return select_representatives(corpus.vectors, n, seed=draw)
 
 
@@ -149,7 +149,7 @@ PICKS: dict[str, Callable[[Corpus, int, int], Rows]] = {
 
 
 def make_examples(corpus: Corpus, rows: Rows) -> Examples:
-    """These rows as labeled records, each by itself."""
+    """Make these rows as labeled records, each by itself."""
     return Examples(
         rows=rows,
         classes=corpus.classes[rows],

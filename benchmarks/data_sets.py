@@ -38,14 +38,14 @@ def uneven_news(cache: Path) -> Corpus:
 
 
 def sports_or_not(cache: Path) -> Corpus:
-    """The scored news: one class in nine records against all others."""
+    """Return the scored news: one class in nine records against all others."""
     news = agnews(cache)
     is_sports = (news.tested_classes == news.names.index("Sports")).astype(np.int64)
     return _part(news, "sports or not", np.arange(news.n_test), is_sports)
 
 
 def fine_news(cache: Path) -> Corpus:
-    """The scored news in 20 classes: five clusters of each true class."""
+    """Return the scored news in 20 classes: five clusters of each true class."""
     news = agnews(cache)
     fine = np.empty(news.n_test, np.int64)
     for c in range(len(news.names)):
@@ -64,7 +64,7 @@ def queries_by_intent(cache: Path) -> Corpus:
 
 
 def messages(cache: Path) -> Corpus:
-    """The sample project: 3,200 messages in eight intents."""
+    """Return the sample project: 3,200 messages in eight intents."""
     rows = sample_messages()
     texts = [row.text for row in rows]
     vectors = embedded(texts, cache / "messages.npy")

@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def measure(what: Asked, recipe: DeepRecipe, place: Path) -> None:
-    """The lines of one number of labels, kept one by one."""
+    """Measure the lines of one number of labels, kept one by one."""
     vectors, examples = what.corpus.vectors, make_examples(what.corpus, what.rows)
     watch = Stopwatch()
     head = tune(vectors, examples, Recipe(), ignore_progress, words=what.corpus.words)
@@ -130,7 +130,7 @@ def store_results(line: Line) -> None:
 
 
 def try_out(what: Asked, recipe: DeepRecipe, place: Path) -> None:
-    """The deep vectors of the test records alone."""
+    """Return the deep vectors of the test records alone."""
     learned = learn(what, recipe, place)
     encoder = load_encoder(str(place / MODEL))
     tested = encoder.encode(what.texts[: what.corpus.n_test])
@@ -162,7 +162,7 @@ def learn(what: Asked, recipe: DeepRecipe, place: Path) -> Spent:
 
 
 def told_sometimes() -> Any:
-    """Prints every twentieth part of the progress."""
+    """Print every twentieth part of the progress."""
     last = [-1.0]
 
     def report(progress: float, sentence: str, _count: Count | None = None, /) -> None:
@@ -174,7 +174,7 @@ def told_sometimes() -> Any:
 
 
 def recipe_of(asked: argparse.Namespace, texts: list[str]) -> DeepRecipe:
-    """The usual recipe with what was asked for, its subset cut to the minutes there are."""
+    """Return the usual recipe with what was asked for, its subset cut to the minutes there are."""
     values: dict[str, Any] = {}
     for each in asked.set:
         name, value = each.split("=")

@@ -59,7 +59,7 @@ def in_sessions(
 
 
 def label_page(annotator: Annotator, rows: list[Row], session: Figures) -> None:
-    """A label key on each row that is wrong or has no suggestion; then the rest at once."""
+    """Return a label key on each row that is wrong or has no suggestion; then the rest at once."""
     wrong = [row for row in rows if row.suggested != annotator.truth[row.external_id]]
     annotator.moves += wrong[-1].rank if wrong else 0
     for row in wrong:

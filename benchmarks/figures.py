@@ -34,7 +34,7 @@ def renew() -> None:
 
 
 def renewed(page: str) -> str:
-    """The page with every marked table as the kept figures have it."""
+    """Return the page with every marked table as the kept figures have it."""
     return MARKED.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], page)
 
 

@@ -136,7 +136,7 @@ def take_pictures(port: int) -> None:
 
 
 def logged_in(user_id: int) -> str:
-    """The cookie of a new login."""
+    """Return the cookie of a new login."""
     from app.accounts.access import hash_token
     from app.db.session import write_session
     from app.models import Login
@@ -148,7 +148,7 @@ def logged_in(user_id: int) -> str:
 
 
 def uploaded(page: Page, address: str, project: str) -> str:
-    """The address at which a file waits to be mapped."""
+    """Return the address at which a file waits to be mapped."""
     page.goto(f"{address}/projects/{project}/imports")
     table: FilePayload = {"name": "tickets.csv", "mimeType": "text/csv", "buffer": TABLE}
     page.locator("input[type=file]").first.set_input_files(table)
@@ -179,7 +179,7 @@ def store_results(page: Page, title: str, size: str, scheme: str) -> None:
 
 
 def name_of(title: str, size: str, scheme: str) -> str:
-    """The picture's file."""
+    """Return the picture's file."""
     return f"{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}-{size}-{scheme}.webp"
 
 
@@ -204,7 +204,7 @@ def write_page() -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[int]:
-    """The product with its worker on this folder; the port."""
+    """Return the product with its worker on this folder; the port."""
     subprocess.run([LIKEWISE, "demo", "--no-wait"], check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -92,7 +92,7 @@ class Work:
         return rows
 
     def accept_page(self, user: User, session: LabelingSession) -> None:
-        """A key for each wrong row, then the page for the rest."""
+        """Return a key for each wrong row, then the page for the rest."""
         rows = self._rows(user, session)
         right = [item for item in rows if self._is_right(item)]
         for item in rows:
@@ -101,7 +101,7 @@ class Work:
         self._act(user, [self._say(item) for item in right], "page", session.id)
 
     def judge_too(self, user: User, rows: Sequence[Item]) -> None:
-        """The same records again, by somebody who sees some of them otherwise."""
+        """Return the same records again, by somebody who sees some of them otherwise."""
         for item in rows:
             label_id = self._truth(item) if self.dice.random() > 0.12 else self._any_label()
             say = AnnotationInput(

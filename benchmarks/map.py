@@ -55,7 +55,7 @@ class Line:
 
 
 def laid_out(cache: Path, n: int) -> list[Line]:
-    """The four maps of n records."""
+    """Return the four maps of n records."""
     data = grown(agnews(cache), n)
     rows = np.random.default_rng(0).choice(n, LABELS, replace=False)
     compute_layout(data.vectors[:200])  # Compiles what the first map of a worker compiles.

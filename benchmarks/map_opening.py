@@ -42,7 +42,8 @@ PAINTED = "() => new Promise((t) => requestAnimationFrame(() => requestAnimation
 
 
 def furnish(n: int) -> str:
-    """A project of n records on a map, half of them labeled; returns the token of a login."""
+    """Return a project of n records on a map, half of them labeled; returns the token of a
+    login."""
     from sqlalchemy import insert
 
     from app.accounts.access import hash_token

@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def alone(work: Callable[..., Any], folder: str, *about: object) -> Any:
-    """What `work` returns, done in a new process that works on this data folder."""
+    """Return what `work` returns, done in a new process that works on this data folder."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, initializer=_use, initargs=(folder,)) as process:
         return process.submit(work, *about).result()
@@ -82,7 +82,7 @@ def _use(folder: str) -> None:
 
 
 def make_records(n: int, dimensions: int) -> int:
-    """The id of the raw encoder of a new project with so many records and their vectors."""
+    """Make the id of the raw encoder of a new project with so many records and their vectors."""
     schema.upgrade()
     with write_session() as db:
         project = Project(slug="memory", name="Memory", base_model=DEFAULT_MODEL, min_labels=25)
@@ -114,7 +114,7 @@ def make_records(n: int, dimensions: int) -> int:
 
 
 def measure(name: str, version_id: int, n: int, dimensions: int) -> Line:
-    """What this step takes in this process."""
+    """Measure what this step takes in this process."""
     before, watch = peak_memory_mb(), Stopwatch()
     STEPS[name](version_id)
     spent = watch.lap()
@@ -122,7 +122,7 @@ def measure(name: str, version_id: int, n: int, dimensions: int) -> Line:
 
 
 def read_all(version_id: int) -> None:
-    """What a run, a renewal of suggestions and a map begin with."""
+    """Read what a run, a renewal of suggestions and a map begin with."""
     with read_session() as db:
         load_all_vectors(db, version_id)
 

@@ -97,7 +97,7 @@ def prepare_project(
     database_url: str = "",
     cache: Path = CACHE,
 ) -> PreparedProject:
-    """The project in a new data folder; this process' settings name it from now on."""
+    """Return the project in a new data folder; this process' settings name it from now on."""
     desk = PreparedProject(folder, n, database_url)
     os.environ |= desk.environment
     settings.cache_clear()
@@ -211,7 +211,7 @@ class ServedProject:
             process.wait()
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """What the API answers the admin. Raises urllib's HTTPError."""
+        """Return what the API answers the admin. Raises urllib's HTTPError."""
         request = urllib.request.Request(
             f"{self.address}/api/v1/projects/{SLUG}{path}",
             None if body is None else json.dumps(body).encode(),
@@ -222,7 +222,8 @@ class ServedProject:
             return json.load(answer)
 
     def cpu_seconds(self) -> float:
-        """What the web process has spent until now, on all processors (the worker is another)."""
+        """Return what the web process has spent until now, on all processors (the worker is
+        another)."""
         spent = psutil.Process(self._process.pid).cpu_times()
         return float(spent.user + spent.system)
 

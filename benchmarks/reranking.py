@@ -81,7 +81,7 @@ def sessions(
 
 
 def suggestions(corpus: Corpus, graph: sp.csr_matrix, rows: NDArray[np.int64]) -> Floats | None:
-    """What these labels suggest for every record, or None without labels."""
+    """Return what these labels suggest for every record, or None without labels."""
     if len(rows) == 0:
         return None
     examples = Examples(

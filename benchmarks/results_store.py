@@ -32,7 +32,7 @@ def store_results(name: str, figures: Any) -> None:
 
 
 def load_rows(name: str) -> list[dict[str, Any]]:
-    """The rows in results/NAME.json; none if there is no such file."""
+    """Load the rows in results/NAME.json; none if there is no such file."""
     path = RESULTS / f"{name}.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text())["figures"] if path.exists() else []
     return rows
@@ -64,7 +64,7 @@ class Stopwatch:
         self._clock, self._cpu = time.perf_counter(), time.process_time()
 
     def lap(self) -> Spent:
-        """What was spent since the lap before."""
+        """Return what was spent since the lap before."""
         clock, cpu = time.perf_counter(), time.process_time()
         spent = Spent(clock - self._clock, cpu - self._cpu)
         self._clock, self._cpu = clock, cpu
@@ -72,7 +72,7 @@ class Stopwatch:
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process ever held, in MB of 10^6 bytes."""
+    """Return the most memory that this process ever held, in MB of 10^6 bytes."""
     status = Path("/proc/self/status")
     if status.exists():
         # Linux counts what the parent held, too, in the figure that getrusage gives.

@@ -53,7 +53,7 @@ class Stages:
         self._name, self._watch = "", Stopwatch()
 
     def begin(self, name: str) -> None:
-        """The stage before ends, this one begins."""
+        """Return the stage before ends, this one begins."""
         lap, before = self._watch.lap(), self.spent.get(self._name, Spent(0.0, 0.0))
         if self._name:
             self.spent[self._name] = Spent(*np.add(lap, before).tolist())

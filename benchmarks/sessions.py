@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def make(n: int, n_labeled: int) -> None:
-    """A project of n records, n_labeled of them labeled by one admin."""
+    """Make a project of n records, n_labeled of them labeled by one admin."""
     schema.upgrade()
     rng = np.random.default_rng(0)
     clusters = rng.integers(0, N_CLUSTERS, n)
@@ -152,7 +152,7 @@ def publish_versions(
     classes: NDArray[np.int64],
     label_ids: list[int],
 ) -> None:
-    """A raw version, and an active one that suggests rightly nine times in ten."""
+    """Return a raw version, and an active one that suggests rightly nine times in ten."""
     rng = np.random.default_rng(1)
     odds = rng.gumbel(size=(len(ids), N_LABELS)) + 4 * np.eye(N_LABELS)[classes]
     chances = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
@@ -270,7 +270,7 @@ def start_or_none(project: Project, user: User, kind: str, seed: Seed | None) ->
 
 
 def read(verb: Callable[[Session], object]) -> object:
-    """What a page reads."""
+    """Read what a page reads."""
     with read_session() as db:
         return verb(db)
 

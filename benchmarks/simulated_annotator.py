@@ -66,7 +66,7 @@ class Served:
         return True
 
     def cli(self, *words: str) -> Any:
-        """What a command answers, as JSON."""
+        """Return what a command answers, as JSON."""
         done = subprocess.run(
             [*LIKEWISE, *words, "--json"],
             env=self._environment,
@@ -78,7 +78,7 @@ class Served:
         return json.loads(done.stdout)
 
     def ask(self, method: str, path: str, body: Json | None = None) -> Any:
-        """What the API answers. Raises Refused for its own errors."""
+        """Return what the API answers. Raises Refused for its own errors."""
         request = urllib.request.Request(
             self._address + path,
             None if body is None else json.dumps(body).encode(),
@@ -93,7 +93,7 @@ class Served:
             raise Refused(f"{error.code}: {said}") from error
 
     def renewal_seconds(self) -> float | None:
-        """The median time from the newest label to suggestions that know it; None: never."""
+        """Return the median time from the newest label to suggestions that know it; None: never."""
         logged = re.findall(r"suggestions\.renewed.*?seconds=([\d.]+)", self.log.read_text())
         seconds = sorted(float(each) for each in logged)
         return seconds[len(seconds) // 2] if seconds else None
@@ -124,11 +124,11 @@ class Annotator:
         self._names = {label_id: name for name, label_id in self._ids.items()}
 
     def next_session(self) -> Json | None:
-        """The session that the product chooses, or None when nothing is left."""
+        """Return the session that the product chooses, or None when nothing is left."""
         return self._opened("/sessions/next", {})
 
     def session(self, **start: Any) -> Json | None:
-        """A session of the annotator's own choice, or None when nothing is left for it."""
+        """Return a session of the annotator's own choice, or None when nothing is left for it."""
         return self._opened("/sessions", start)
 
     def _opened(self, path: str, body: Json) -> Json | None:
@@ -142,7 +142,7 @@ class Annotator:
         return session
 
     def rows(self, session: Json) -> list[Row]:
-        """The session's rows, and how far its forecast agrees with the truth."""
+        """Return the session's rows, and how far its forecast agrees with the truth."""
         path = f"/sessions/{session['id']}"
         rows = [self._row(item) for item in self.server.ask("GET", f"{path}/items?limit=500")]
         if session["seed_kind"] == "suggested":
@@ -177,7 +177,7 @@ class Annotator:
         self.n_labeled += len(done["records"])
 
     def longer(self, session: Json, k: int) -> Json | None:
-        """The same label's session again, this long."""
+        """Return the same label's session again, this long."""
         row = self.rows(session)[0]
         label_id = row.suggestion[0] if row.suggestion else None
         return self.session(seed_kind="suggested", label_id=label_id, k=k)
@@ -198,7 +198,7 @@ class Annotator:
         return True
 
     def forecasts_kept(self) -> float | None:
-        """The share of forecasts whose interval held the true share; None without any."""
+        """Return the share of forecasts whose interval held the true share; None without any."""
         kept = self._forecasts
         return round(sum(kept) / len(kept), 3) if kept else None
 

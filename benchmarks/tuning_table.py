@@ -43,7 +43,7 @@ class Line:
         spent: Spent,
         memory_mb: float,
     ) -> Self:
-        """A line of today, from the scores of each draw."""
+        """Return a line of today, from the scores of each draw."""
         mean = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
         spread = {name: float(np.std([each[name] for each in scores])) for name in scores[0]}
         day = datetime.now(UTC).date().isoformat()
@@ -53,7 +53,7 @@ class Line:
 
 
 def load_lines(name: str) -> list[Line]:
-    """The lines in results/NAME.json; none if there is no such file."""
+    """Load the lines in results/NAME.json; none if there is no such file."""
     return [Line(**line) for line in load_rows(name)]
 
 

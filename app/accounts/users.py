@@ -20,7 +20,7 @@ LONGEST_NAME = 60
 
 
 def name_key(name: str) -> str:
-    """What makes two names one user: letters without case or width."""
+    """Return what makes two names one user: letters without case or width."""
     # Postgres takes no NUL in a text, not even in one that it only compares.
     return unicodedata.normalize("NFKC", name.replace("\0", "")).casefold().strip()
 

@@ -114,7 +114,7 @@ def _write(part: Path) -> int:
 
 
 def _copy_database(copy: Path) -> None:
-    """A consistent copy, made while others write: it waits for nobody, and nobody for it."""
+    """Copy the database while others write: it waits for nobody, and nobody for it."""
     # VACUUM cannot run in a transaction, and the engine begins one by itself.
     raw = engine().raw_connection()
     try:
@@ -145,7 +145,7 @@ def _add_file(tar: tarfile.TarFile, file: str) -> str:
 
 
 def _unpack(source: Path, target: Path) -> dict[str, str]:
-    """The manifest's hashes, after every file was unpacked and compared with its own."""
+    """Return the manifest's hashes, after every file was unpacked and compared with its own."""
     try:
         with tarfile.open(source) as tar:
             tar.extractall(target, filter="data")

@@ -125,7 +125,8 @@ def _check_device() -> tuple[bool, str]:
 
 
 def _check_runtime() -> tuple[bool, str]:
-    """What is set, whether it can be used here, and what the versions in the database are on."""
+    """Check the runtime that is set, whether it can be used here, and what versions are embedded
+    with."""
     configured = settings().runtime
     if missing := list_missing_packages(configured):
         needs = f"{configured} needs {' and '.join(missing)}: pip install 'likewise[accel]'"

@@ -45,7 +45,7 @@ class ColumnOptions:
     encoding: str = ""
 
     def apply_to(self, guessed: Mapping) -> Mapping:
-        """The guess, with what was said in its place."""
+        """Return the guess, replaced where options were given."""
         overrides: dict[str, Any] = {}
         if self.text:
             overrides |= {"text_columns": self.text, "text_template": "", "label_column": None}
@@ -125,7 +125,7 @@ def run_import(
 
 
 def _guess_mapping(project: Project, import_row: Import, options: ColumnOptions) -> Mapping:
-    """What the names of the columns speak for, as they read in the encoding that was said."""
+    """Guess the mapping from the columns' names, read in the given encoding."""
     if not options.encoding:
         return Mapping.model_validate(import_row.mapping)
     is_multi = project.is_multi_label
@@ -156,7 +156,7 @@ def _find_existing(db: Session, slug: str) -> Project | None:
 
 
 def _is_done(project: Project, import_id: int) -> bool:
-    """Stored, embedded, indexed, and no run of its own accord left half-way."""
+    """Return whether all is stored, embedded and indexed, and no automatic run is left half-way."""
     with read_session() as db:
         status = db.get_one(Import, import_id).status
         if status in {ImportStatus.FAILED, ImportStatus.CANCELLED}:

@@ -49,7 +49,8 @@ class CommandGroup(TyperGroup):
 
 
 def _choose_log_level() -> str:
-    """The level that was asked for; else a command says nothing but its result and what is wrong.
+    """Choose the level that was asked for; else a command says nothing but its result and what is
+    wrong.
 
     A setting that cannot be read is the command's to complain of: --help needs none.
     """

@@ -17,7 +17,7 @@ from app.search.similar import Seed
 
 
 def find_similar(slug: str, external_id: str, text: str, k: int) -> list[dict[str, Any]]:
-    """The nearest records as plain values: rank, similarity, id, label, text."""
+    """Find the nearest records as plain values: rank, similarity, id, label, text."""
     with read_session() as db:
         project = find_named_project(db, slug)
         seed = _find_seed(db, project, external_id) if external_id else Seed("text", text=text)

@@ -143,7 +143,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextlib.contextmanager
 def _worker_process() -> Iterator[None]:
-    """A worker process, started again if it dies, ended when the block ends."""
+    """Run a worker process, started again if it dies, ended when the block ends."""
     is_over = threading.Event()
     watcher = threading.Thread(target=_supervise_worker, args=(is_over, dict(os.environ)))
     watcher.start()

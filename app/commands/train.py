@@ -24,7 +24,7 @@ def queue_run(slug: str, recipe: Recipe | DeepRecipe, is_forced: bool) -> dict[s
 
 
 def run_and_wait(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> dict[str, Any]:
-    """A run, carried out to its end, with advice on what to label next.
+    """Queue a run, wait for its end, and advise on what to label next.
 
     One of the same recipe that is going already is that run.
     """
@@ -50,7 +50,7 @@ def run_and_wait(slug: str, recipe: Recipe | DeepRecipe, *, is_forced: bool) -> 
 
 
 def estimate_time(slug: str, recipe: DeepRecipe) -> str:
-    """What a deep run of this recipe would take, in one sentence."""
+    """Estimate what a deep run of this recipe would take, in one sentence."""
     with read_session() as db:
         return estimate_duration(db, find_named_project(db, slug), recipe).sentence
 

@@ -48,7 +48,8 @@ _PATIENT = {
 
 
 def sqlite_module() -> ModuleType:
-    """The newest SQLite at hand: the bundled one where it is installed, else Python's own."""
+    """Return the newest SQLite at hand: the bundled one where it is installed, else Python's
+    own."""
     try:
         # Linux only; elsewhere Python's own engine serves.
         from pysqlite3 import dbapi2
@@ -58,7 +59,7 @@ def sqlite_module() -> ModuleType:
 
 
 def is_wal_safe(version: tuple[int, ...]) -> bool:
-    """False for the engines whose WAL reset can lose committed rows (3.7.0 to 3.51.2)."""
+    """Return False for the engines whose WAL reset can lose committed rows (3.7.0 to 3.51.2)."""
     mended = {(3, 50): (3, 50, 7), (3, 44): (3, 44, 6)}
     return version >= mended.get((version[0], version[1]), (3, 51, 3))
 
@@ -98,7 +99,7 @@ def _on_error(context: ExceptionContext) -> None:
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for SQLite or Postgres with our safety settings on every connection."""
+    """Make an engine for SQLite or Postgres with our safety settings on every connection."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         engine = create_engine(
@@ -131,7 +132,7 @@ def make_engine(url: str) -> Engine:
 
 @cache
 def engine_for(url: str) -> Engine:
-    """The one engine of this process for that database."""
+    """Return the one engine of this process for that database."""
     return make_engine(url)
 
 
@@ -141,7 +142,7 @@ def _write_lock_for(_url: str) -> FairLock:
 
 
 def engine() -> Engine:
-    """The engine of the settings' database."""
+    """Return the engine of the settings' database."""
     return engine_for(settings().database_url)
 
 
@@ -177,7 +178,7 @@ def write_session() -> Iterator[Session]:
 def execute_core(
     db: Session, statement: Executable, **values: Any
 ) -> CursorResult[*tuple[Any, ...]]:
-    """The rows that a statement, built once with bindparam(), has for these values.
+    """Return the rows that a statement, built once with bindparam(), has for these values.
 
     Past the ORM: building a statement anew and keeping its objects costs ten times as much time as
     the database takes for it, and a label needs twenty.
@@ -187,7 +188,7 @@ def execute_core(
 
 
 def id_chunks(ids: Iterable[int]) -> list[list[int]]:
-    """The ids in order, each once, in lists short enough for one SQL statement."""
+    """Return the ids in order, each once, in lists short enough for one SQL statement."""
     # NumPy's int64 is no int to the database drivers.
     ordered = sorted({int(each) for each in ids})
     return [ordered[i : i + IDS_PER_STATEMENT] for i in range(0, len(ordered), IDS_PER_STATEMENT)]

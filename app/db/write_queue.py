@@ -23,7 +23,7 @@ class FairLock:
         return len(self._waiting)
 
     def acquire(self) -> None:
-        """Returns when it is one's turn. Raises Busy when that lasts too long."""
+        """Return when it is the caller's turn. Raises Busy when that lasts too long."""
         with self._guard:
             if not self._is_taken:
                 self._is_taken = True
@@ -41,7 +41,7 @@ class FairLock:
                 raise Busy
 
     def release(self) -> None:
-        """The next one's turn begins."""
+        """Begin the next turn."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()

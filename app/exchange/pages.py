@@ -95,7 +95,7 @@ def show_import(
 
 
 def _label_counts(db: Session, project: Project) -> list[tuple[Label, int]]:
-    """The project's labels with their records, the most frequent first."""
+    """Return the project's labels with their records, the most frequent first."""
     counts = count_by_label(db, project.id)
     found = [(label, counts.get(label.id, 0)) for label in label_set(db, project.id)]
     return sorted(found, key=lambda each: -each[1])
@@ -215,5 +215,5 @@ def download_export(
     rows: str = "records",
     vectors: bool = False,
 ) -> Response:
-    """The file."""
+    """Download the file."""
     return export_response(project, format, rows, request.query_params, with_vectors=vectors)

@@ -143,7 +143,7 @@ class JobEngine:
         return True
 
     def is_alive(self, kind: str, subject_id: int, attempt: int = 1) -> bool:
-        """True while the job waits or runs, or will run again because its worker died.
+        """Return True while the job waits or runs, or will run again because its worker died.
 
         False with an unfinished row means that the job ended without saying so: it may be marked
         failed. Read the row after asking, because a job finishes its row before it ends.
@@ -283,7 +283,7 @@ def _end_job(kind: _JobKind, subject_id: int, ending: dict[str, str]) -> None:
 
 
 def _is_unlogged(record: logging.LogRecord) -> bool:
-    """False for a failure that _run_step has logged already, with its cause."""
+    """Return False for a failure that _run_step has logged already, with its cause."""
     return not (record.exc_info and record.exc_info[0] is JobFailed)
 
 

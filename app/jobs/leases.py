@@ -64,7 +64,7 @@ def _table(schema: str | None) -> Table:
 
 
 def lease_table(engine: Engine) -> Table:
-    """The table as this database names it: SQLite has no schemas."""
+    """Return the table as this database names it: SQLite has no schemas."""
     return _table(None if engine.dialect.name == "sqlite" else SCHEMA)
 
 
@@ -169,7 +169,8 @@ class PeerMonitor:
         self._seen: dict[str, tuple[int, float]] = {}  # executor id → beats, first seen (seconds)
 
     def find_dead(self, owners: Collection[str]) -> list[str]:
-        """The workers that are gone, among those with a lease and the owners of running jobs."""
+        """Find the workers that are gone, among those with a lease and the owners of running
+        jobs."""
         now = time.monotonic()  # Before the look: a pause of ours must not count as their silence.
         leases = {row["executor_id"]: row for row in read_leases(self._engine)}
         ended = {key for key, row in leases.items() if row["ended_at"] is not None}
@@ -189,7 +190,7 @@ class PeerMonitor:
 
 
 def is_dead_on_this_machine(lease: RowMapping, data_dir: Path) -> bool:
-    """True if the lease is of this machine and no process holds its file: dead beyond doubt."""
+    """Return True if the lease is of this machine and no process holds its file."""
     if lease["machine"] != _machine_id():
         return False
     try:
@@ -216,7 +217,7 @@ def _lock_path(data_dir: Path, executor_id: str) -> Path:
 
 @lru_cache(maxsize=1)
 def _machine_id() -> str:
-    """The running kernel: containers on one machine share it, and its file locks."""
+    """Return the running kernel: containers on one machine share it, and its file locks."""
     boot_id = Path("/proc/sys/kernel/random/boot_id")
     return boot_id.read_text().strip() if boot_id.exists() else platform.node()
 

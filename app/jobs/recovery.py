@@ -48,7 +48,7 @@ def _table(schema: str | None) -> Table:
 
 
 def restart_table(engine: Engine) -> Table:
-    """The table as this database names it: SQLite has no schemas."""
+    """Return the table as this database names it: SQLite has no schemas."""
     return _table(None if engine.dialect.name == "sqlite" else SCHEMA)
 
 

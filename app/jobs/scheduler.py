@@ -69,7 +69,7 @@ class Scheduler:
                 log.info("worker.run_not_requested", project=project.slug, why=conflict.sentence)
 
     def _renew_suggestions(self) -> None:
-        """The newest act and ended runs number the attempt: no label waits for an older try."""
+        """Queue refreshes; the newest action and ended runs number the attempt."""
         with read_session() as db:
             due = refreshing.find_due_refreshes(db)
         for project_id, attempt in due:
@@ -123,7 +123,7 @@ def _round_robin(db: Session, after_id: int) -> list[Project]:
 
 
 def _last_attempt(kind: str, subject_id: int) -> int:
-    """The number of the newest such job, for all workers."""
+    """Return the number of the newest such job, for all workers."""
     report = status.read_status(_ATTEMPTS[kind], subject_id)
     return 0 if report is None else int(report.payload["attempt"])
 

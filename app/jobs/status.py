@@ -89,7 +89,7 @@ def write_status(
 def read_status(
     kind: StatusKind, subject_id: int, db: Session | None = None
 ) -> StatusReport | None:
-    """The newest report about this subject; None before the first."""
+    """Read the newest report about this subject; None before the first."""
     if db is None:
         with read_session() as own:
             return read_status(kind, subject_id, own)

@@ -37,7 +37,7 @@ class WorkerPresence:
 
 
 def list_workers(database_url: str, data_dir: Path) -> list[WorkerLease]:
-    """The workers that ever were, the last seen first; those that ended stay for a while.
+    """List the workers that ever were, the last seen first; those that ended stay for a while.
 
     Needs no dbos, so a page may call it to say "no worker since".
     """

@@ -163,7 +163,8 @@ def redo_action(
 def _find_action_id(
     db: Db, project: CurrentProject, user_id: int, body: TakeBackBody
 ) -> int | None:
-    """The named act's id, None for "the next one", 0 where the key never became an act."""
+    """Find the named action's id, None for "the next one", 0 where the key never became an
+    action."""
     if body.action_key is None:
         return body.action_id
     action = find_action(db, project.id, user_id, body.action_key)

@@ -80,7 +80,7 @@ def start_session(
 def start_session_again(
     request: Request, project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
 ) -> Response:
-    """The same session, asked of the version that is active now."""
+    """Start the same session with the version that is active now."""
     before = sessions.find_session(db, project.id, session_id)
     session = sessions.start_again(project, user, before)
     return redirect_to(request, "show_session", slug=project.slug, session_id=session.id)

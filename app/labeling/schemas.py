@@ -88,7 +88,7 @@ class SessionProgressResponse(StrictModel):
 
 
 class ActionResponse(StrictModel):
-    """What an act, an undo or a redo did. action_id is null when there was nothing to do.
+    """What an action, an undo or a redo did. action_id is null when there was nothing to do.
 
     progress          null without a session, and for one of more than 1,000 records: to count
                       those each time costs more than the act; GET the session's progress instead
@@ -154,7 +154,7 @@ class SessionResponse(StrictModel):
 
 
 def build_session_answer(project: Project, session: LabelingSession) -> SessionResponse:
-    """The session, and where people open it."""
+    """Build the session, and where people open it."""
     return SessionResponse(
         id=session.id,
         title=session.title,
@@ -169,7 +169,7 @@ def build_session_answer(project: Project, session: LabelingSession) -> SessionR
 def build_progress_answer(
     db: Session, session: LabelingSession, user_id: int
 ) -> SessionProgressResponse:
-    """Counted over the whole session."""
+    """Count over the whole session."""
     return SessionProgressResponse.of(compute_session_progress(db, session, user_id))
 
 
@@ -180,7 +180,7 @@ def build_action_response(
     action: UserAction | None,
     session: LabelingSession | None,
 ) -> ActionResponse:
-    """What was done, and how its records and the session stand now."""
+    """Build what was done, and the state of its records and of the session."""
     ids: Sequence[int] = list_record_ids(db, action) if action else []
     now = load_record_states(db, ids, user_id, session.id if session else None)
     undo_id, redo_id = find_undo_and_redo_ids(db, project.id, user_id)

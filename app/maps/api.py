@@ -100,7 +100,7 @@ def read_values(
     version: int | None = None,
     revision: Revision = None,
 ) -> Response:
-    """What is known of the n records of a map, in its order: n × 17 bytes.
+    """Read what is known of the n records of a map, in its order: n × 17 bytes.
 
     n uint32 labeled_at (Unix seconds, 0: unlabeled), n uint32 label ids by consensus (0: unlabeled,
     4294967295: none of these), n uint32 ids of who brought that about (0: nobody by hand), n uint32
@@ -121,7 +121,7 @@ def list_map_records(
     after: Annotated[int, Query(ge=0, lt=2**31)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
 ) -> MapRecords:
-    """The same as JSON, a part at a time."""
+    """List the same as JSON, a part at a time."""
     shown_version, artifact, drawn = _open_map(db, project, version, None)
     values = load_values(
         db, shown_version, drawn.ids, compute_values_tag(db, shown_version, artifact.sha256)

@@ -102,7 +102,7 @@ class BeforeAfter:
 def find_drawn_pair(
     db: Session, project: Project, before: int, after: int
 ) -> tuple[MappedVersion, MappedVersion] | None:
-    """The maps of these versions; None while one of them is not drawn."""
+    """Find the maps of these versions; None while one of them is not drawn."""
     by_number = {each.version.number: each for each in list_mapped_versions(db, project)}
     old, new = by_number.get(before), by_number.get(after)
     if old is None or new is None or old.is_sketch or new.is_sketch:
@@ -137,7 +137,7 @@ def _load_classes(db: Session, shown: MappedVersion, ids: Ids) -> NDArray[np.int
 
 @cache
 def label_colours() -> dict[int, str]:
-    """The colour of each label slot on light paper, as the sheet of labels says it."""
+    """Return the colour of each label slot on light paper, as the sheet of labels says it."""
     sheet = (STATIC / "css" / "labels.css").read_text()
     found = re.findall(r"\.label-(\d+) \{\s*--mark: light-dark\((#\w{6})", sheet)
     return {int(slot): colour for slot, colour in found}

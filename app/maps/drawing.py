@@ -86,7 +86,7 @@ def _list_candidates(db: Session, project: Project) -> list[Version]:
 
 
 def _prioritize(db: Session, project: Project, wanted: list[Version]) -> list[Version]:
-    """The raw version alone while it is among them; then the active one, then the newest."""
+    """Return the raw version alone while it is among them; then the active one, then the newest."""
     raw, active = find_raw_version(db, project), find_active_version(db, project.id)
     if raw is not None and raw in wanted:
         return [raw]
@@ -189,7 +189,7 @@ def _load_tuned_vectors(version_id: int) -> tuple[Ids, Vectors]:
 
 
 def _load_previous(version_id: int, ids: Ids) -> tuple[Map | None, Points]:
-    """The version's own map, and where these records lay: on that, else on the raw version's.
+    """Load the version's own map, and where these records lay: on that, else on the raw version's.
 
     A record that was embedded since has no place: its text is another one.
     """

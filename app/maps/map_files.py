@@ -48,7 +48,7 @@ class Map:
     n_drawn: int
 
     def find_points(self, record_ids: Ids) -> Points:
-        """The points of these records, (len, 2) float32; NaN for those that the map lacks."""
+        """Find the points of these records, (len, 2) float32; NaN for those that the map lacks."""
         points_found = np.full((len(record_ids), 2), np.nan, np.float32)
         if len(self.ids) == 0:
             return points_found
@@ -81,7 +81,7 @@ def load_map(path: Path) -> Map:
 
 
 def list_maps(db: Session, version_id: int) -> list[Artifact]:
-    """The version's maps, the newest first, and its sketch last."""
+    """List the version's maps, the newest first, and its sketch last."""
     named = select(Artifact).where(
         Artifact.version_id == version_id, Artifact.kind.in_((MAP, SKETCH))
     )
@@ -92,7 +92,7 @@ _open_maps: OrderedDict[tuple[Path, str], Map] = OrderedDict()
 
 
 def open_map(artifact: Artifact) -> Map:
-    """The map in that file, checked against its sha256 when it is opened. Raises Damaged."""
+    """Open the map in that file, checked against its sha256 when it is opened. Raises Damaged."""
     key = (settings().data_dir, artifact.file)
     if key not in _open_maps:
         try:
@@ -105,7 +105,7 @@ def open_map(artifact: Artifact) -> Map:
 
 
 def find_map(db: Session, version_id: int, revision: int | None = None) -> tuple[Artifact, Map]:
-    """The version's newest whole map, or that of the artifact id `revision`.
+    """Find the version's newest whole map, or that of the artifact id `revision`.
 
     Raises NotFound when there is none (yet, or any more), Damaged when none is whole.
     """

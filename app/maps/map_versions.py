@@ -27,7 +27,7 @@ class MappedVersion:
 
 
 def list_mapped_versions(db: Session, project: Project) -> list[MappedVersion]:
-    """The versions that have a map or a sketch, the newest version first."""
+    """List the versions that have a map or a sketch, the newest version first."""
     active = find_active_version(db, project.id)
     ours = (
         select(Artifact)
@@ -46,7 +46,8 @@ def list_mapped_versions(db: Session, project: Project) -> list[MappedVersion]:
 def choose_map(
     db: Session, project: Project, found: list[MappedVersion], number: int | None
 ) -> MappedVersion | None:
-    """The map of that version; without a number, the active version's, else the newest there is.
+    """Choose the map of that version; without a number, the active version's, else the newest there
+    is.
 
     None while there is none at all. Raises NotFound for a version that is unknown or has none.
     """

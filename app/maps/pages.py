@@ -156,8 +156,8 @@ def start_from_map(
     record_ids: Annotated[str, Form()] = "",
     then: Annotated[Literal["label", "spot_check"], Form()] = "label",
 ) -> Response:
-    """A session of what was selected, in this order; `spot_check` goes on to
-    check some of its suggestions and accept the rest."""
+    """Start a session of what was selected, in this order; `spot_check` goes on to check some of
+    its suggestions and accept the rest."""
     ids = _parse_ids(record_ids)
     seed = build_seed(SessionKind.GIVEN, ids)
     title = f"Selected on the map: {format_count(len(ids), 'record')}"
@@ -201,7 +201,8 @@ def _load_listed(db: Session, project: Project, ids: list[int]) -> list[RecordEx
 def _require_drawn(
     db: Session, project: Project, found: list[MappedVersion], number: int | None
 ) -> int | None:
-    """The number, if that version has a map already. Raises NotFound for an unknown version."""
+    """Return the number, if that version has a map already. Raises NotFound for an unknown
+    version."""
     if number is not None:
         find_version(db, project.id, number)
     return number if any(each.version.number == number for each in found) else None
@@ -226,7 +227,7 @@ def _suggests(db: Session, shown_version: Version) -> bool:
 def _annotation_context(
     db: Session, project: Project, shown_version: Version | None, records: list[RecordExcerpt]
 ) -> dict[str, Any]:
-    """What stands beside texts: labels, what people agree on, what the version suggests."""
+    """Load what is shown beside texts: labels, consensus and suggestions."""
     ids = [record.id for record in records]
     return {
         "label_of": {label.id: label for label in list_all_labels(db, project.id)},

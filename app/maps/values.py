@@ -45,7 +45,7 @@ class Values:
     confidences: NDArray[np.uint8]
 
     def as_bytes(self) -> bytes:
-        """The arrays one after the other, little-endian: n × 17 bytes."""
+        """Return the arrays one after the other, little-endian: n × 17 bytes."""
         whole = (self.labeled_at, self.labels, self.annotators, self.suggestions)
         return b"".join([*(each.astype("<u4").tobytes() for each in whole), self._percent()])
 
@@ -57,7 +57,7 @@ _cache: OrderedDict[str, Values] = OrderedDict()
 
 
 def compute_values_tag(db: Session, version: Version, of_map: str) -> str:
-    """Changes whenever what values_of() returns for this map may change."""
+    """Compute a tag that changes whenever the values of this map may change."""
     state = db.execute(
         select(
             func.max(UserAction.id),
@@ -77,7 +77,7 @@ def compute_values_tag(db: Session, version: Version, of_map: str) -> str:
 
 
 def _describe_labels(db: Session, version: Version) -> str:
-    """Merging and retiring move records from label to label without an act of theirs."""
+    """Describe the labels: merging and retiring move records between labels without an action."""
     counted = select(func.count(Consensus.id), func.max(Consensus.id)).where(
         Consensus.project_id == version.project_id
     )
@@ -86,7 +86,7 @@ def _describe_labels(db: Session, version: Version) -> str:
 
 
 def load_values(db: Session, version: Version, ids: Ids, tag: str) -> Values:
-    """What is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
+    """Load what is known of the records `ids`, (n,) int64, ascending; kept for who asks next.
 
     tag  values_tag()
     """
@@ -133,7 +133,7 @@ def _load_actions(db: Session, project_id: int) -> NDArray[np.int64]:
 
 
 def _fetch_table(db: Session, statement: Select[Any, Any, Any]) -> NDArray[np.int64]:
-    """The rows of three whole numbers that it selects, (m, 3)."""
+    """Return the rows of three whole numbers that it selects, (m, 3)."""
     cursor = db.connection().execute(statement).cursor
     assert cursor is not None  # It selects.
     # The driver's own tuples: as SQLAlchemy's rows they would take four times as long.

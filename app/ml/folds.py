@@ -28,7 +28,7 @@ def make_folds(examples: Examples, n_folds: int, seed: int) -> list[Fold]:
 
 
 def _assignment_order(examples: Examples, first: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Groups in random order within each class, classes one after the other."""
+    """Order groups at random within each class, classes one after the other."""
     shuffled = np.random.default_rng(seed).permutation(len(first))
     _, answers = np.unique(examples.label_matrix()[first], axis=0, return_inverse=True)
     order = np.argsort(answers.reshape(-1)[shuffled], kind="stable")

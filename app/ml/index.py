@@ -72,8 +72,8 @@ class VectorIndex:
     def search(
         self, queries: Vectors, k: int, *, among: Ids | None = None, without: Ids | None = None
     ) -> tuple[Ids, Vectors]:
-        """The k' = min(k, records left by the filters) nearest records: ids (m, k') int64, cosines
-        (m, k') float32.
+        """Return the k' = min(k, records left by the filters) nearest records: ids (m, k') int64,
+        cosines (m, k') float32.
 
         queries  (m, d) float32, of any length but zero
         among    only these ids; ids that the index lacks are ignored
@@ -100,8 +100,8 @@ class VectorIndex:
         return search_sorted(self._index, requested, k, n_left, allowed)
 
     def vectors(self, ids: Ids) -> Vectors:
-        """The vectors of these records, (len(ids), d) float32, exact to half precision, in the
-        order asked.
+        """Return the vectors of these records, (len(ids), d) float32, exact to half precision, in
+        the order asked.
 
         Raises ValueError for an id that the index lacks.
         """

@@ -32,7 +32,7 @@ BLOCK_ROWS = 20_000
 
 
 def ignore_progress(_share: float) -> None:
-    """A report that does nothing."""
+    """Ignore the progress."""
 
 
 def compute_layout(
@@ -78,15 +78,16 @@ def compute_layout_of_components(
 
 
 def compute_sketch(vectors: Vectors) -> Points:
-    """The two principal components, (n, 2) float32 in [-1, 1]: at once, and good enough to wait
-    with."""
+    """Compute the two principal components, (n, 2) float32 in [-1, 1]: at once, and good enough to
+    wait with."""
     return align_to(
         compute_principal_components(vectors, 2), np.full((len(vectors), 2), np.nan, np.float32)
     )
 
 
 def place_missing(vectors: Vectors, points: Points) -> Points:
-    """The same map with a place for those that have none: near its 8 nearest among the others.
+    """Return the same map with a place for those that have none: near its 8 nearest among the
+    others.
 
     vectors  (n, d) float32
     points   (n, 2) float32, NaN where a place is wanted; the others stay where they are
@@ -102,7 +103,7 @@ def place_missing(vectors: Vectors, points: Points) -> Points:
 
 
 def align_to(points: Points, before: Points) -> Points:
-    """These points, turned, mirrored, moved and scaled as a whole to lie on the map before.
+    """Return these points, turned, mirrored, moved and scaled as a whole to lie on the map before.
 
     points  (n, 2); before  (n, 2), NaN for those that it lacks
 

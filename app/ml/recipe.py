@@ -86,7 +86,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """The recipe that these values describe; what they leave out has its default.
+        """Return the recipe that these values describe; what they leave out has its default.
 
         Raises ValueError, in one sentence, for an unknown field or a value out of range.
         """

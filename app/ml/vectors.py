@@ -21,7 +21,7 @@ BLOCK_ROWS = 10_000
 
 
 def unit_rows(vectors: Vectors) -> Vectors:
-    """The same directions at length 1, (n, d) float32, C-contiguous.
+    """Return the same directions at length 1, (n, d) float32, C-contiguous.
 
     Where all rows have length 1 already the result is `vectors` itself, not a copy, so never change
     it in place; `vectors` is never changed here.

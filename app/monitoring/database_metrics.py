@@ -19,7 +19,7 @@ from app.search.embedding import count_missing
 from app.settings import settings
 
 RUN_STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
-# The kinds of acts that save labels; remarks save none.
+# The kinds of actions that save labels; comments save none.
 SAVE_KINDS = ("single", "page", "import")
 WORKER_QUEUES = ("light", "train", "map")
 # Counting them reads an index over all embeddings: a scrape takes the last count for so long.

@@ -103,7 +103,8 @@ def load_project_summary(db: Session, project: Project) -> ProjectSummary:
 
 
 def shares(db: Session, project_id: int) -> list[tuple[Label | None, int]]:
-    """The offered labels with the number of records that carry each; None is "none of these"."""
+    """Return the offered labels with the number of records that carry each; None is "none of
+    these"."""
     counts = count_by_label(db, project_id)
     offered = [label for label in list_all_labels(db, project_id) if is_offered(label)]
     nones = db.scalar(
@@ -114,7 +115,7 @@ def shares(db: Session, project_id: int) -> list[tuple[Label | None, int]]:
 
 
 def figures(db: Session, project_id: int) -> list[Figure]:
-    """The scores of the newest run that measured any, tuned beside raw."""
+    """Return the scores of the newest run that measured any, tuned beside raw."""
     run = db.scalar(
         select(TrainingRun)
         .where(

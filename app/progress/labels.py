@@ -31,7 +31,8 @@ class LabelRow:
 
 
 def build_label_rows(db: Session, project: Project, since_act_id: int) -> list[LabelRow]:
-    """The offered labels by position, retired ones that records carry, then "none of these"."""
+    """Build the offered labels by position, retired ones that records carry, then "none of
+    these"."""
     counts = _count_by_label(db, project.id)
     lately = _count_by_label(db, project.id, Consensus.action_id > since_act_id)
     suggested = _count_suggested(db, project)

@@ -33,7 +33,7 @@ class SessionRow:
 def build_session_rows(
     db: Session, project_id: int, totals: Sequence[WorkTotals]
 ) -> list[SessionRow]:
-    """The newest sessions in which any of these tallies was done, the newest first."""
+    """Build the newest sessions in which any of these tallies was done, the newest first."""
     done = group_totals(totals, lambda each: each.session_id)
     newest = sorted((each for each in done if each is not None), reverse=True)[:SHOWN]
     found = db.execute(

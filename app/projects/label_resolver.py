@@ -59,7 +59,8 @@ def load_merge_targets(db: Session, project_id: int) -> dict[int, int]:
 
 
 def load_locked_merge_targets(db: Session, project_id: int) -> dict[int, int]:
-    """The same, and no label is merged or given back before this transaction ends (Postgres)."""
+    """Load the same, and no label is merged or given back before this transaction ends
+    (Postgres)."""
     execute_core(db, _SHARE_PROJECT, project_id=project_id)
     return load_merge_targets(db, project_id)
 

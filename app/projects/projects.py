@@ -58,14 +58,14 @@ def find_project(db: Session, slug: str) -> Project:
 
 
 def find_named_project(db: Session, name: str) -> Project:
-    """The project of that slug, or of the slug that this name gets. Raises NotFound."""
+    """Find the project of that slug, or of the slug that this name gets. Raises NotFound."""
     with suppress(NotFound):
         return find_project(db, name)
     return find_project(db, make_slug(name))
 
 
 def make_slug(name: str) -> str:
-    """The name as it can stand in a URL: plain small letters, digits and hyphens."""
+    """Make the name as it can stand in a URL: plain small letters, digits and hyphens."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_SLUG].strip("-") or "project"
 

@@ -66,7 +66,7 @@ def sample_messages(n: int = 3200, seed: int = 7) -> list[SampleMessage]:
 
 
 def distribute_intents(n: int) -> Iterator[IntentWords]:
-    """n intents, each as often as its share says."""
+    """Draw n intents, each as often as its share says."""
     total, upto, given = sum(intent.share for intent in INTENTS), 0, 0
     for intent in INTENTS:
         upto += intent.share
@@ -78,7 +78,7 @@ def distribute_intents(n: int) -> Iterator[IntentWords]:
 def draw_message(
     number: int, intent: IntentWords, day: date, seen: set[str], rng: Random
 ) -> SampleMessage:
-    """The next message, of a fitting length and unlike all seen; its text joins them."""
+    """Draw the next message, of a fitting length and unlike all seen; its text joins them."""
     while True:
         scene = draw_scene(intent, day, rng)
         sentences = [fill(sentence, scene, rng) for sentence in compose(scene, rng)]
@@ -97,7 +97,7 @@ def draw_message(
 
 
 def compose(scene: Scene, rng: Random) -> list[str]:
-    """The phrases of one message in order, slots still open."""
+    """Compose the phrases of one message in order, slots still open."""
     if scene.writer.channel == "phone note":
         return compose_note(scene, rng)
     middle = [rng.choice(scene.intent.cores)]
@@ -109,7 +109,7 @@ def compose(scene: Scene, rng: Random) -> list[str]:
 
 
 def compose_note(scene: Scene, rng: Random) -> list[str]:
-    """What a colleague on the phone wrote down."""
+    """Compose what a colleague on the phone wrote down."""
     parts = [rng.choice(NOTE_LEADS)] if rng.random() < 0.45 else []
     parts.append(rng.choice(scene.intent.notes))
     parts += [draw_aside(NOTE_ASIDES, scene.intent, rng)] if rng.random() < 0.5 else []

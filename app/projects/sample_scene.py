@@ -33,7 +33,7 @@ class Scene:
 
 
 def draw_scene(intent: IntentWords, day: date, rng: Random) -> Scene:
-    """A writer with a reason to write; what is said twice in a message must agree."""
+    """Draw a writer with a reason to write; what is said twice in a message must agree."""
     return Scene(
         intent=intent,
         product=draw_product(intent, rng),
@@ -46,14 +46,14 @@ def draw_scene(intent: IntentWords, day: date, rng: Random) -> Scene:
 
 
 def draw_product(intent: IntentWords, rng: Random) -> Product:
-    """What the message is about; only a subscription can be cancelled."""
+    """Draw what the message is about; only a subscription can be cancelled."""
     if intent.name == "Cancel subscription" or rng.random() < 0.2:
         return rng.choice(PLANS)
     return rng.choice(GOODS)
 
 
 def fill(phrase: str, scene: Scene, rng: Random) -> str:
-    """The phrase with its slots filled and one of each `(a|b)` taken."""
+    """Return the phrase with its slots filled and one of each `(a|b)` taken."""
     while "<" in phrase or "(" in phrase:
         phrase = re.sub(r"\(([^()]*)\)", lambda m: rng.choice(m[1].split("|")), phrase)
         phrase = re.sub(r"<(\w+)>", lambda m: fill_slot(m[1], scene, rng), phrase)
@@ -61,7 +61,7 @@ def fill(phrase: str, scene: Scene, rng: Random) -> str:
 
 
 def fill_slot(name: str, scene: Scene, rng: Random) -> str:
-    """A value for one slot: of the scene's product, of its day, or by chance."""
+    """Return a value for one slot: of the scene's product, of its day, or by chance."""
     product, day = scene.product, scene.day
     values = {
         "item": product.items,
@@ -102,7 +102,7 @@ def age_phrases(days: int) -> tuple[str, ...]:
 
 
 def write_date(day: date, rng: Random) -> str:
-    """A date as people write it."""
+    """Write a date as people write it."""
     month = MONTHS[day.month - 1][: rng.choice((3, 9))]
     return rng.choice((f"{day.day} {month}", f"the {ordinal(day.day)}", f"{month} {day.day}"))
 
@@ -114,11 +114,11 @@ def ordinal(number: int) -> str:
 
 
 def order_spellings(order: int) -> tuple[str, ...]:
-    """An order's number as people write it."""
+    """Return an order's number as people write it."""
     return (f"#{order}", f"NF-{order}", f"order {order}", f"NF{order}", f"my order {order}")
 
 
 def price(rng: Random) -> str:
-    """An amount as people write it."""
+    """Return an amount as people write it."""
     pounds = rng.randint(12, 160)
     return rng.choice((f"£{pounds}", f"£{pounds}.{rng.randint(1, 9)}0", f"£{pounds}.99"))

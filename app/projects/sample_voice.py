@@ -28,7 +28,7 @@ class Writer:
 
 
 def draw_writer(is_glad: bool, rng: Random) -> Writer:
-    """A writer by chance: chats are hasty, emails are not, and nobody glad is angry."""
+    """Draw a writer by chance: chats are hasty, emails are not, and nobody glad is angry."""
     channel = rng.choices(CHANNELS, (40, 32, 14, 14))[0]
     is_lower = rng.randrange(100) < LOWER[channel]
     return Writer(
@@ -44,7 +44,7 @@ def draw_writer(is_glad: bool, rng: Random) -> Writer:
 
 
 def write(sentences: list[str], writer: Writer, is_glad: bool, rng: Random) -> str:
-    """The sentences as this writer types them, on one line."""
+    """Write the sentences as this writer types them, on one line."""
     text = join(sentences, writer, rng)
     if writer.is_american:
         text = spell_american(text)
@@ -71,7 +71,7 @@ def join(sentences: list[str], writer: Writer, rng: Random) -> str:
 
 
 def draw_mark(writer: Writer, last: bool, rng: Random) -> str:
-    """What this writer puts after a sentence."""
+    """Draw what this writer puts after a sentence."""
     if writer.channel == "phone note":
         return "" if last and writer.ends_open else "."
     if last:
@@ -89,18 +89,19 @@ def capitalise(sentence: str) -> str:
 
 
 def uncapitalise(sentence: str) -> str:
-    """The first letter small, for a clause in the middle of a run-on."""
+    """Put the first letter in lower case, for a clause in the middle of a run-on."""
     return sentence[:1].lower() + sentence[1:]
 
 
 def spell_american(text: str) -> str:
-    """The same words as an American would spell them."""
+    """Spell the words as an American would."""
     pattern = "|".join(rf"\b{word}\b" if word.isalpha() else word for word in AMERICAN)
     return re.sub(pattern, lambda m: AMERICAN[m[0]], text)
 
 
 def mistype(word: str, slips: float, rng: Random) -> str:
-    """The word, or a slip of it; numbers and ids are always typed right, so they can be found."""
+    """Return the word, or a slip of it; numbers and ids are always typed right, so they can be
+    found."""
     if slips == 0 or not word.isalpha() or rng.random() > slips * 2:
         return word
     if word in TYPED_WRONG:

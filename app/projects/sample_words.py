@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 def lines(block: str) -> tuple[str, ...]:
-    """The phrases of a block, one a line."""
+    """Return the phrases of a block, one a line."""
     return tuple(line.strip() for line in block.strip().splitlines())
 
 

@@ -100,7 +100,7 @@ def is_current() -> ColumnElement[bool]:
 
 
 def _in_disagreement(project_id: int) -> Select[int]:
-    """Two people's current says about it share no label, or one has a label that the other lacks.
+    """Two people's current votes share no label, or one has a label that the other lacks.
 
     Counted: a label that some, but not all, of those who spoke give it.
     """

@@ -30,7 +30,8 @@ def find_matching_ids(db: Session, project_id: int, filters: Filters) -> Ids:
 
 
 def load_id_columns(db: Session, chosen: Select[*tuple[Any, ...]]) -> list[Ids]:
-    """The columns, whole numbers without null, of what is selected, in its order: each (n,) int64.
+    """Load the columns, whole numbers without null, of what is selected, in its order: each (n,)
+    int64.
 
     Both databases join what an ordered subquery brings in that order.
     """

@@ -37,5 +37,5 @@ class FiltersBody(StrictModel):
     import_id: Id | None = None
 
     def as_filters(self) -> Filters:
-        """Raises Invalid."""
+        """Raise Invalid."""
         return Filters.from_json(self.model_dump(mode="json"))

@@ -61,7 +61,7 @@ def _escape(letter: str) -> str:
 
 
 def _cases(letter: str) -> str:
-    """The letter in each of its cases, as far as those are one letter long."""
+    """Return the letter in each of its cases, as far as those are one letter long."""
     forms = (letter, letter.lower(), letter.upper(), letter.casefold(), letter.upper().lower())
     return "".join(dict.fromkeys(form for form in forms if len(form) == 1))
 

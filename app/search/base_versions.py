@@ -20,7 +20,7 @@ def find_active_base_version(db: Session, project: Project) -> Version | None:
 
 
 def list_followed_versions(db: Session, project: Project) -> list[Version]:
-    """The versions that give every new record an embedding: the raw one, once there is one, and the
-    one in use."""
+    """List the versions that give every new record an embedding: the raw one, once there is one,
+    and the one in use."""
     both = (find_raw_version(db, project), find_active_base_version(db, project))
     return list({each.id: each for each in both if each is not None}.values())

@@ -57,7 +57,7 @@ class LoadedVersion:
 def index_vectors(
     head: Head, blocks: Iterable[tuple[Ids, Vectors]], n_expected: int
 ) -> tuple[VectorIndex, Suggestions | None]:
-    """The index of a revision, and its suggestions if the head makes any.
+    """Build the index of a revision, and its suggestions if the head makes any.
 
     blocks      of (ids (n,) int64, raw vectors (n, d) float32), ids ascending; all of them
                 are never held at once
@@ -83,7 +83,7 @@ def index_vectors(
 def build_version_files(
     index: VectorIndex, suggestions: Suggestions | None
 ) -> dict[str, Callable[[Path], None]]:
-    """What writes a revision's files, by kind of artifact."""
+    """Build the writers of a revision's files, by kind of artifact."""
     files: dict[str, Callable[[Path], None]] = {"index": index.save}
     if suggestions is not None:
         files["suggestions"] = partial(save_suggestions, suggestions)
@@ -96,7 +96,7 @@ _opening = threading.Lock()
 
 
 def open_version(db: Session, version_id: int) -> LoadedVersion:
-    """The newest whole revision of that version, checked against its sha256 when it is opened.
+    """Open the newest whole revision of that version, checked against its sha256 when it is opened.
 
     While one thread opens the next revision, the others are answered from the one before.
 
@@ -147,7 +147,7 @@ def _swap(
 
 
 def _list_artifacts(db: Session, version_id: int) -> Sequence[Artifact]:
-    """The version's files, the newest revision first."""
+    """List the version's files, the newest revision first."""
     named = select(Artifact).where(
         Artifact.version_id == version_id, Artifact.kind.in_(("head", *REVISED))
     )
@@ -195,7 +195,7 @@ def _load_first_whole(
 def _load_searchable(
     version: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
 ) -> LoadedVersion:
-    """The version without its suggestions: an index and the head, if it has one."""
+    """Load the version without its suggestions: an index and the head, if it has one."""
     names = frozenset(artifact.file for artifact in artifacts)
     if before is not None and names <= before.files:
         return replace(before, suggestions=NONE, files=names)  # Open already, and checked.

@@ -61,7 +61,7 @@ _loading = threading.Lock()
 
 
 def load_encoder(base_model: str) -> SharedEncoder:
-    """The encoder of that name. The first call takes seconds: it loads torch and the weights.
+    """Load the encoder of that name. The first call takes seconds: it loads torch and the weights.
 
     Raises BaseModelMissing.
     """
@@ -72,7 +72,7 @@ def load_encoder(base_model: str) -> SharedEncoder:
 
 
 def load_text_encoder(db: Session, version: Version) -> SharedEncoder:
-    """What turns texts into the vectors that this version's head reads: its base model, or the
+    """Load what turns texts into the vectors that this version's head reads: its base model, or the
     deep encoder below it, whose files are checked when it is loaded.
 
     The version's runtime computes it (see app.search.runtimes); torch, until that is settled.

@@ -66,7 +66,7 @@ class SearchRequest:
 
     @classmethod
     def from_similar_query(cls, query: Mapping[str, str]) -> Self:
-        """The nearest k to record, like or text, inside q and the filters. Raises Invalid.
+        """Return the nearest k to record, like or text, inside q and the filters. Raises Invalid.
 
         `label` is a filter, but alone it is what to be near to.
         """

@@ -43,7 +43,8 @@ class RuntimeChoice:
 
 
 def settle_runtime(version: Version) -> Version:
-    """The raw or deep version once its runtime is settled: it is tried here if it is not yet.
+    """Return the raw or deep version once its runtime is settled: it is tried here if it is not
+    yet.
 
     Takes up to two minutes for int8. May be killed, and repeated. Raises BaseModelMissing.
     """

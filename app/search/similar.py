@@ -66,7 +66,7 @@ def find_neighbours(
     *,
     with_seed: bool = False,
 ) -> list[Hit]:
-    """The k records nearest to the seed by exact cosine, most similar first.
+    """Find the k records nearest to the seed by exact cosine, most similar first.
 
     filters     hold inside the search: fewer than k come back only if fewer match
     version_id  a version of this project; None means the active one
@@ -92,7 +92,7 @@ def rank_neighbours(
     *,
     with_seed: bool = False,
 ) -> dict[int, float]:
-    """The same by a version that is open: record id → cosine, most similar first.
+    """Rank the same by a version that is open: record id → cosine, most similar first.
 
     versions  those that the request has open, for filters by suggestion
     """
@@ -118,7 +118,8 @@ def rank_neighbours(
 def open_pinned_version(
     db: Session, project: Project, version_id: int | None = None
 ) -> LoadedVersion:
-    """The version with this id, or the active one. Raises NotFound, NotIndexed, CorruptFile."""
+    """Open the version with this id, or the active one. Raises NotFound, NotIndexed,
+    CorruptFile."""
     if version_id is not None:
         check_not_deleted(pinned := find_version_by_id(db, project.id, version_id))
         return open_version(db, pinned.id)

@@ -41,7 +41,7 @@ class BestSuggestions:
 def resolve_suggestion_filters(
     db: Session, project: Project, filters: Filters, versions: SearchVersions | None = None
 ) -> Filters:
-    """The same filters, with the ids that the suggestions of the active version come to.
+    """Return the same filters, with the ids that the suggestions of the active version come to.
 
     versions  those that the request has open
     """

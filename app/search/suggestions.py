@@ -44,13 +44,14 @@ class Suggestions:
     chances: NDArray[np.float16]
 
     def of(self, record_ids: Iterable[int]) -> dict[int, Suggestion]:
-        """The best suggestion for each of these records; records it does not hold are missing."""
+        """Return the best suggestion for each of these records; records it does not hold are
+        missing."""
         return {each: found[0] for each, found in self.ranked(record_ids, at_most=1).items()}
 
     def ranked(
         self, record_ids: Iterable[int], *, at_most: int = 3, at_least: float = 0.0
     ) -> dict[int, list[Suggestion]]:
-        """The best suggestions for each of these records, best first.
+        """Return the best suggestions for each of these records, best first.
 
         at_least  LIKELY gives what a multi-label version would say: a set of labels, maybe none
         """
@@ -71,7 +72,7 @@ class Suggestions:
         at_most: int = 1,
         at_least: float = 0.0,
     ) -> dict[int, list[Suggestion]]:
-        """The same in labels that can be given now, each label once."""
+        """Return the same in labels that can be given now, each label once."""
         resolved: dict[int, list[Suggestion]] = {}
         ranked = self.ranked(record_ids, at_most=at_most, at_least=at_least)
         for record_id, suggestions in ranked.items():

@@ -24,7 +24,7 @@ T = TypeVar("T")
 def load_vectors(
     db: Session, base_version_id: int, record_ids: Iterable[int]
 ) -> tuple[list[int], Vectors]:
-    """The ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
+    """Load the ids of those records that have a raw vector, ascending, and their vectors (n, d)."""
     found: dict[int, bytes] = {}
     for some in id_chunks(record_ids):
         rows = db.execute(
@@ -38,21 +38,21 @@ def load_vectors(
 
 
 def embedded_ids(db: Session, version_id: int) -> Ids:
-    """The ids of all records that have a vector by this encoder, (n,) int64, ascending."""
+    """Return the ids of all records that have a vector by this encoder, (n,) int64, ascending."""
     of_version = select(Embedding.record_id).where(Embedding.version_id == version_id)
     ids = db.execute(of_version.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()
     return np.fromiter(ids, np.int64)
 
 
 def vector_dimension(db: Session, version_id: int) -> int:
-    """The length of this encoder's stored vectors; 0 while there is none."""
+    """Return the length of this encoder's stored vectors; 0 while there is none."""
     one = select(Embedding.vector).where(Embedding.version_id == version_id).limit(1)
     stored = db.scalar(one)
     return 0 if stored is None else len(stored) // STORED.itemsize
 
 
 def id_blocks(record_ids: Ids) -> list[Ids]:
-    """These ids, in their order, in parts that are read at once."""
+    """Return these ids, in their order, in parts that are read at once."""
     return [record_ids[block] for block in split_blocks(len(record_ids), ROWS_PER_READ)]
 
 
@@ -91,7 +91,8 @@ def gather_blocks(
     n_most: int,
     change: Callable[[Vectors], Vectors] | None = None,
 ) -> tuple[Ids, Vectors]:
-    """The blocks one after the other in one array, ids (n,) and vectors (n, d), held only once.
+    """Gather the blocks one after the other in one array, ids (n,) and vectors (n, d), held only
+    once.
 
     n_most  how many records they hold at most
     change  what is kept of the vectors of a block, row by row, such as what a head makes of them
@@ -123,7 +124,7 @@ def as_bytes(vectors: Vectors) -> list[bytes]:
 def load_vectors_by_hash(
     db: Session, base_version_id: int, hashes: Iterable[str]
 ) -> dict[str, bytes]:
-    """The vectors that texts with these content hashes already have."""
+    """Load the vectors that texts with these content hashes already have."""
     same = select(Embedding.content_hash, Embedding.vector).where(
         Embedding.version_id == base_version_id, Embedding.content_hash.in_(list(hashes))
     )
@@ -153,7 +154,7 @@ def store_vectors(
 
 
 def _lock_existing(db: Session, record_ids: list[int]) -> set[int]:
-    """Records may be deleted while the encoder thinks; the others are held until we stored."""
+    """Lock the records that still exist, until their vectors are stored."""
     present = select(Record.id).where(Record.id.in_(record_ids)).order_by(Record.id)
     return set(db.scalars(present.with_for_update(read=True, key_share=True)))
 

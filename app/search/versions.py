@@ -61,19 +61,20 @@ def find_active_version(db: Session, project_id: int) -> Version | None:
 
 
 def find_version_by_id(db: Session, project_id: int, version_id: int) -> Version:
-    """The version with this id. Raises NotFound when it is unknown or another project's."""
+    """Find the version with this id. Raises NotFound when it is unknown or another project's."""
     return _find_one(db, project_id, Version.id, version_id)
 
 
 def find_version(db: Session, project_id: int, number: int) -> Version:
-    """The version with this number within the project. Raises NotFound, Conflict if deleted."""
+    """Find the version with this number within the project. Raises NotFound, Conflict if
+    deleted."""
     found = _find_one(db, project_id, Version.number, number)
     check_not_deleted(found)
     return found
 
 
 def check_not_deleted(version: Version) -> None:
-    """Raises Conflict when the version's files were deleted."""
+    """Raise Conflict when the version's files were deleted."""
     if version.deleted_at is not None:
         raise Conflict(
             f"Version {version.number} was deleted. Only the metrics of its run are left."
@@ -162,7 +163,7 @@ def publish(
     n_records: int,
     read_at: datetime | None = None,
 ) -> Version:
-    """A new, whole version of these files; it is not active yet, unless it is the project's first.
+    """Publish a new version of these files; it becomes active only if it is the project's first.
 
     raw_encoder  whose embeddings it reads; None for a raw version itself
     files        by kind: head, index, suggestions
@@ -261,7 +262,7 @@ def _check_not_active(db: Session, version: Version) -> None:
 
 
 def _check_not_damaged(db: Session, version: Version) -> None:
-    """Raises Conflict when search could not use the version's files, or those it stands on."""
+    """Raise Conflict when search could not use the version's files, or those it stands on."""
     base_id = version.base_version_id or version.id
     try:
         if db.get_one(Version, base_id).kind == "deep":

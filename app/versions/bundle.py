@@ -31,7 +31,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def bundle_response(db: Session, project: Project, number: int) -> StreamingResponse:
-    """The version as a download.
+    """Download the version.
 
     Raises NotFound, Conflict for a deleted version, Damaged when a file is not what the database
     says it is, StorageFull.
@@ -68,7 +68,7 @@ def _write(db: Session, project: Project, facts: VersionSummary, out: BinaryIO) 
 def _describe_version(
     db: Session, project: Project, facts: VersionSummary, source: Version, head: Path | None
 ) -> dict[str, Any]:
-    """What the ten lines need to know, and what people may ask."""
+    """Describe the version for the code of the model card."""
     version = facts.version
     description: dict[str, Any] = {
         "project": project.slug,

@@ -80,7 +80,8 @@ def _compare_neighbours(
 
 
 def _find_nearest(rows: Vectors, n_probes: int) -> Ids:
-    """The 10 nearest rows, or as many as there are, of each of the first ones, without itself."""
+    """Find the 10 nearest rows, or as many as there are, of each of the first ones, without
+    itself."""
     cosines = rows[:n_probes] @ rows.T
     np.fill_diagonal(cosines, -np.inf)
     k = min(DEPTH, len(rows) - 1)

@@ -64,7 +64,7 @@ def _walk(
 
 
 def _find_parent(facts: VersionSummary, by_id: dict[int, VersionSummary]) -> int | None:
-    """The version below: a deep one was tuned from the raw one of its base model."""
+    """Find the version below: a deep one was tuned from the raw one of its base model."""
     version = facts.version
     if version.kind == VersionKind.RAW:
         return None
@@ -98,7 +98,7 @@ def _measure_sizes(db: Session, project_id: int) -> dict[int, int]:
 
 
 def _measure_embeddings(db: Session, version_id: int) -> int:
-    """Counted by the first vector's length: all of a version are equally long."""
+    """Measure by the first vector's length: all of a version are equally long."""
     of_it = Embedding.version_id == version_id
     length = db.scalar(select(func.length(Embedding.vector)).where(of_it).limit(1)) or 0
     return int(length * (db.scalar(select(func.count()).where(of_it)) or 0))

@@ -12,14 +12,15 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def escape_formula(text: str) -> str:
-    """The text as a spreadsheet shows and does not run it; exchange.imports.csv_rows undoes it."""
+    """Return the text as a spreadsheet shows and does not run it; exchange.imports.csv_rows undoes
+    it."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def csv_response(
     name: str, columns: Sequence[str], rows: Iterable[Sequence[str | float | None]]
 ) -> Response:
-    """A small table as a download called `name`; None is an empty cell."""
+    """Return a small table as a download called `name`; None is an empty cell."""
     text = io.StringIO()
     # CRLF, as RFC 4180 says; with "\n" alone Python would leave a bare "\r" in a cell unquoted.
     writer = csv.writer(text, lineterminator="\r\n")

@@ -80,7 +80,8 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _find_route(scope: Scope) -> str:
-    """The template of the route that answered; one name for all addresses that do not exist."""
+    """Find the template of the route that answered; one name for all addresses that do not
+    exist."""
     path = getattr(scope.get("route"), "path", None)
     if path is not None:
         return str(path)

@@ -32,12 +32,12 @@ def _modules_fingerprint() -> str:
 
 
 def static_url(path: str) -> str:
-    """The file's URL with its content's fingerprint."""
+    """Return the file's URL with its content's fingerprint."""
     return f"/static/{path}?v={_fingerprint(path)}"
 
 
 def module_url(path: str) -> str:
-    """The URL of the ES module `static/js/{path}`, below the fingerprint of all of them."""
+    """Return the URL of the ES module `static/js/{path}`, below the fingerprint of all of them."""
     return f"/static/js/{_modules_fingerprint()}/{path}"
 
 
@@ -54,5 +54,5 @@ class FingerprintedFiles(StaticFiles):
     """Static files, with the modules in whatever folder a fingerprint names."""
 
     def get_path(self, scope: Scope) -> str:
-        """The file's path, without the fingerprint of the modules."""
+        """Return the file's path, without the fingerprint of the modules."""
         return MODULE_FOLDER.sub("js/", super().get_path(scope), count=1)

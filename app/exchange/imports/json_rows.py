@@ -136,7 +136,8 @@ class _Buffer:
             self.consume(gap.end() - self._at)
 
     def take_piece(self) -> str | None:
-        """The text of the value that begins here: empty if too long, None where it has no end.
+        """Return the text of the value that begins here: empty if too long, None where it has no
+        end.
 
         What is too long is let go as it is read.
         """

@@ -126,7 +126,8 @@ class Mapping(StrictModel):
 
 
 def _filled(template: str, cells: Cells[str, str]) -> str:
-    """The template with its columns' cells; an empty cell takes along what joins it to the next.
+    """Fill the template with its columns' cells; an empty cell takes along what joins it to the
+    next.
 
     Only column names are put in: a template is data, never a format string.
     """
@@ -147,7 +148,7 @@ def _filled(template: str, cells: Cells[str, str]) -> str:
 def suggest_mapping(
     columns: list[str], rows: list[dict[str, Any]], *, is_multi_label: bool
 ) -> Mapping:
-    """The mapping that the columns' names speak for; their contents where names say nothing."""
+    """Suggest a mapping by the columns' names, or by their contents where names say nothing."""
     id_column = _find_by_name(columns, _IDS) or _find_numbered(columns, rows)
     label_column = _find_by_name(columns, _LABELS)
     rest = [name for name in columns if name not in {id_column, label_column}]

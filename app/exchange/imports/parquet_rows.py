@@ -26,7 +26,7 @@ def parquet_columns(path: Path) -> list[str]:
 
 
 def count_parquet_rows(path: Path) -> int:
-    """Number of rows that the file says it has. Raises Unreadable."""
+    """Count the rows that the file says it has. Raises Unreadable."""
     return int(_open_parquet(path).metadata.num_rows)
 
 
@@ -38,7 +38,7 @@ def check_size(path: Path) -> None:
 
 
 def parquet_rows(path: Path) -> Iterator[Row | Reject]:
-    """The rows, from 1. Raises Unreadable, also when more than 2 GB have been decoded."""
+    """Return the rows, from 1. Raises Unreadable, also when more than 2 GB have been decoded."""
     parquet_file = _open_parquet(path)
     schema = parquet_file.schema_arrow
     raw_names = list(schema.names)[:MOST_COLUMNS]
@@ -117,7 +117,7 @@ def _open_parquet(path: Path) -> Any:
 
 
 def _features(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
-    """What the `datasets` library wrote about each column, by the column's name."""
+    """Return what the `datasets` library wrote about each column, by the column's name."""
     try:
         written = json.loads((metadata or {}).get(b"huggingface", b"{}"))
         features = written.get("info", {}).get("features", {})
@@ -135,7 +135,7 @@ def _load_class_names(feature: Any) -> list[Any]:
 
 
 def _feature_within(feature: Any, name: str | None = None) -> Any:
-    """The feature of a list's elements, or with a name that of a value in an object.
+    """Return the feature of a list's elements, or with a name that of a value in an object.
 
     The library writes lists as {"feature": ..., "_type": "Sequence" or "List"} or as [...]; objects
     as {name: ...}; and a Sequence of objects is stored as an object of lists.
@@ -160,7 +160,7 @@ def _class_name(number: int, names: list[Any]) -> str | int | None:
 
 
 def _plain(value: Any, feature: Any = None) -> Any:
-    """The value as JSON can hold it. NaN is how many writers say that there is no value.
+    """Return the value as JSON can hold it. NaN is how many writers say that there is no value.
 
     A ClassLabel of -1, or any negative one, is how the `datasets` library says "no label".
     """

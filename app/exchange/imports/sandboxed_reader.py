@@ -81,7 +81,7 @@ def preview_in_child(
 
 
 def count_in_child(path: Path, most: int, is_cancelled: IsCancelled | None = None) -> int:
-    """Number of rows of a Parquet file. Raises Unreadable.
+    """Count the rows of a Parquet file. Raises Unreadable.
 
     A file of no more than `most` rows is decoded once, to see that it does not unpack to too much.
     """
@@ -93,7 +93,7 @@ def count_in_child(path: Path, most: int, is_cancelled: IsCancelled | None = Non
 def rows_in_child(
     path: Path, start: int, is_cancelled: IsCancelled | None = None
 ) -> Iterator[Row | Reject]:
-    """The rows of a Parquet file from number `start` on. Raises Unreadable."""
+    """Return the rows of a Parquet file from number `start` on. Raises Unreadable."""
     with _child(["rows", str(path.resolve()), str(start)], is_cancelled) as output:
         for line in output:
             if line.endswith("\n"):  # Else the child died in the middle of it, as we shall see.

@@ -23,7 +23,7 @@ class Upload:
 
 
 async def receive_upload(request: Request, project: AdminProject) -> AsyncIterator[Upload]:
-    """The file that an admin sends: the form's `file`, or the body, named by ?file_name=.
+    """Return the file that an admin sends: the form's `file`, or the body, named by ?file_name=.
 
     (A dependency, and async, for only so can a body be written while it arrives; the route itself
     is plain. How much may arrive is app.main's matter, as with every body.)

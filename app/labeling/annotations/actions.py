@@ -99,7 +99,7 @@ def begin_action(
     session_id: int | None,
     request_hash: str | None = None,
 ) -> UserAction | None:
-    """A new act of this user, or None where another request with the same key came first."""
+    """Store a new action of this user; None where another request with the same key came first."""
     _check_key(key)
     performed_at, active_seconds = _compute_timing(db, project_id, user_id)
     dialect = db.get_bind().dialect.name
@@ -143,7 +143,7 @@ def _compute_timing(db: Session, project_id: int, user_id: int) -> tuple[datetim
 def require_action(
     db: Session, project_id: int, user_id: int, key: str, request_hash: str | None
 ) -> UserAction:
-    """What came first with this key, where begin_act() found so. Raises Conflict, KeyReused."""
+    """Return the action that came first with this key. Raises Conflict, KeyReused."""
     action = find_replay(db, project_id, user_id, key, request_hash)
     if action is None:
         raise Conflict("Another request with the same key is still in progress. Try again.")

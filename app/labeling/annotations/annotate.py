@@ -142,7 +142,7 @@ def _check_one(annotation: AnnotationInput, is_multi: bool) -> None:
 
 
 def check_records(db: Session, project_id: int, record_ids: Sequence[int]) -> None:
-    """Raises NotFound unless every record is the project's."""
+    """Raise NotFound unless every record is the project's."""
     for chunk in id_chunks(record_ids):
         if execute_core(db, _COUNT_IN_PROJECT, project_id=project_id, ids=chunk).scalar() != len(
             chunk

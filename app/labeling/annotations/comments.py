@@ -65,7 +65,7 @@ def store_comment(
 
 
 def _find_own_flag(db: Session, user_id: int, record_id: int) -> int | None:
-    """The act with which this user flagged the record, if the flag stands."""
+    """Find the action with which this user flagged the record, if the flag is set."""
     return db.scalar(
         select(Comment.action_id).where(
             Comment.record_id == record_id,
@@ -77,7 +77,7 @@ def _find_own_flag(db: Session, user_id: int, record_id: int) -> int | None:
 
 
 def _last_flag(db: Session, user_id: int, record_id: int) -> UserAction | None:
-    """The newest act with which this user flagged the record, whether or not the flag stands."""
+    """Find the newest action with which this user flagged the record, set or withdrawn."""
     return db.scalar(
         select(UserAction)
         .join(Comment, Comment.action_id == UserAction.id)

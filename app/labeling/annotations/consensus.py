@@ -71,7 +71,7 @@ def update_consensus(db: Session, project_id: int, record_ids: Iterable[int]) ->
 def compute_consensus(
     db: Session, record_ids: Iterable[int], targets: Mapping[int, int], rule: ConsensusRule
 ) -> dict[int, AgreedLabels]:
-    """What the consensus of these records should read; records without consensus are missing."""
+    """Compute the consensus of these records; records without consensus are missing."""
     votes = load_current_votes(db, record_ids)
     in_multi_annotation = _find_multi_annotated(db, votes, rule)
     found = {
@@ -89,7 +89,7 @@ def compute_consensus(
 def recompute_consensus(
     db: Session, project_id: int, record_ids: Iterable[int]
 ) -> dict[int, AgreedLabels]:
-    """The consensus that these records should have, for comparing with what is stored."""
+    """Return the consensus that these records should have, for comparing with what is stored."""
     targets = load_merge_targets(db, project_id)
     return compute_consensus(db, record_ids, targets, _load_rule(db, project_id))
 
@@ -97,7 +97,7 @@ def recompute_consensus(
 def compute_agreed_labels(
     votes: Sequence[CurrentVote], targets: Mapping[int, int], is_multi: bool, least: int = 1
 ) -> AgreedLabels:
-    """The labels that these says agree on, each with the act since which they do.
+    """Compute the labels that these votes agree on, each with the action since which they do.
 
     says     oldest act first
     targets  merged label → the label that it now counts for

@@ -7,7 +7,7 @@ from app.models import Consensus
 
 
 def count_labeled(db: Session, project_id: int) -> int:
-    """Records with consensus, "none of these" included."""
+    """Count records with consensus, "none of these" included."""
     distinct = func.count(Consensus.record_id.distinct())
     return db.scalar(select(distinct).where(Consensus.project_id == project_id)) or 0
 

@@ -90,13 +90,13 @@ def redo(
 
 
 def find_next_undo(db: Session, project_id: int, user_id: int) -> UserAction | None:
-    """The act that undo would withdraw."""
+    """Find the action that undo would withdraw."""
     undo_id, _ = find_undo_and_redo_ids(db, project_id, user_id)
     return db.get(UserAction, undo_id) if undo_id else None
 
 
 def find_next_redo(db: Session, project_id: int, user_id: int) -> UserAction | None:
-    """The act that redo would restore."""
+    """Find the action that redo would restore."""
     _, redo_id = find_undo_and_redo_ids(db, project_id, user_id)
     return db.get(UserAction, redo_id) if redo_id else None
 
@@ -104,14 +104,14 @@ def find_next_redo(db: Session, project_id: int, user_id: int) -> UserAction | N
 def find_undo_and_redo_ids(
     db: Session, project_id: int, user_id: int
 ) -> tuple[int | None, int | None]:
-    """The acts that undo would withdraw and redo restore, by id."""
+    """Find the ids of the actions that undo would withdraw and redo restore."""
     params = {"project_id": project_id, "user_id": user_id}
     undo_id = execute_core(db, _NEXT_UNDO, **params).scalar()
     return undo_id, execute_core(db, _NEXT_REDO, **params, action_id=undo_id or 0).scalar()
 
 
 def list_record_ids(db: Session, action: UserAction) -> list[int]:
-    """The records that an act is about."""
+    """List the records that an action is about."""
     return sorted(execute_core(db, _RECORDS, action_id=action.id).scalars())
 
 

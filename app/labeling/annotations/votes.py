@@ -39,7 +39,7 @@ def human_vote_conditions(project_id: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def is_decided(user_id: UserId) -> ColumnElement[bool]:
-    """A condition on SessionItem: this user said something about its record."""
+    """Return a condition on SessionItem: this user voted on its record."""
     return exists().where(
         Annotation.record_id == SessionItem.record_id,
         Annotation.user_id == user_id,

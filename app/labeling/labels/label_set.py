@@ -28,13 +28,13 @@ def may_edit(user: User) -> bool:
 
 
 def require_editor(user: User) -> None:
-    """Raises NotAllowed for those who may only add labels."""
+    """Raise NotAllowed for those who may only add labels."""
     if not may_edit(user):
         raise NotAllowed("Only an admin or a reviewer can change labels in use.")
 
 
 def find_label(db: Session, project_id: int, label_id: int) -> Label:
-    """The label. Raises NotFound when it is unknown or another project's."""
+    """Find the label. Raises NotFound when it is unknown or another project's."""
     found = select(Label).where(Label.project_id == project_id, Label.id == label_id)
     label = db.scalar(found)
     if label is None:
@@ -131,7 +131,7 @@ def undo_change(db: Session, project_id: int, change_id: int) -> Label:
 
 
 def list_changes(db: Session, project_id: int, limit: int = 20) -> list[LabelChange]:
-    """The newest changes of the label set, newest first."""
+    """List the newest changes of the label set, newest first."""
     ours = select(LabelChange).where(LabelChange.project_id == project_id)
     return list(db.scalars(ours.order_by(LabelChange.id.desc()).limit(limit)))
 

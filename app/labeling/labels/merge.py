@@ -16,7 +16,7 @@ from app.models.enums import Verdict
 
 
 def transfer_consensus(db: Session, label: Label, old_id: int, new_id: int) -> None:
-    """What was labeled with this label, or one merged into it, counts for another one from now.
+    """Count what was labeled with this label, or one merged into it, for another one from now.
 
     Call it in the transaction that merged the label or gave it back, after hold_targets.
     """
@@ -45,7 +45,7 @@ def _find_family(db: Session, label: Label) -> set[int]:
 
 
 def _find_contested_records(db: Session, family: set[int]) -> Sequence[int]:
-    """Records of which these labels were said, and anything else as well."""
+    """Find records with votes for these labels and for others as well."""
     other = aliased(Annotation)
     given = select(Annotation.record_id).where(
         Annotation.label_id.in_(family),
@@ -60,7 +60,7 @@ def _find_contested_records(db: Session, family: set[int]) -> Sequence[int]:
 def _other_vote_conditions(
     family: set[int], annotation: type[Annotation] | AliasedClass[Annotation] = Annotation
 ) -> list[ColumnElement[bool]]:
-    """That somebody says something else of a record than a label of this family."""
+    """Return conditions: somebody votes for something other than a label of this family."""
     return [
         annotation.withdrawn_at.is_(None),
         annotation.verdict != Verdict.NOT_SIMILAR,

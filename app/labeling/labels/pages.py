@@ -25,7 +25,7 @@ LABEL = "/projects/{slug}/labels/{label_id}"
 def show_labels(
     request: Request, project: CurrentProject, user: CurrentUser, db: ReadDb
 ) -> HTMLResponse:
-    """The label set with counts, and what was changed in it."""
+    """Show the label set with counts, and what was changed in it."""
     labels = list_all_labels(db, project.id)
     offered = [label for label in labels if is_offered(label)]
     return render(
@@ -43,7 +43,8 @@ def show_labels(
 
 
 def _pair_with_keys(user: User, project: Project, offered: list[Label]) -> list[tuple[Label, str]]:
-    """The labels in the order of the set, each with the key that this user presses for it."""
+    """Return the labels in the order of the set, each with the key that this user presses for
+    it."""
     digits = {label.id: digit for label, digit in pair_with_digits(user, project, offered)}
     keys = digits | load_letters(user, project, offered)
     return [(label, keys[label.id]) for label in offered]

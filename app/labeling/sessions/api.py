@@ -64,7 +64,7 @@ class StartBody(StrictModel):
 
 @router.get("/projects/{slug}/sessions")
 def list_sessions(project: CurrentProject, db: ReadDb) -> list[SessionResponse]:
-    """The newest sessions."""
+    """List the newest sessions."""
     return [build_session_answer(project, each) for each in list_recent_sessions(db, project.id)]
 
 
@@ -89,7 +89,7 @@ def add_next_session(project: CurrentProject, user: CurrentUser) -> SessionRespo
 def forecast_session(
     project: CurrentProject, user: CurrentUser, body: StartBody, db: ReadDb
 ) -> ForecastResponse:
-    """What a session would hold, were it started now. Stores nothing."""
+    """Forecast what a session would hold, were it started now. Stores nothing."""
     seed = build_seed(body.seed_kind, body.record_ids, body.label_id, body.text)
     filters = Filters.from_query(body.filters)
     version_id, ids = preview_record_ids(
@@ -104,7 +104,7 @@ def forecast_session(
 def read_forecast(
     project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
 ) -> ForecastResponse:
-    """What a session holds, by the suggestions of now and by what the user decided in it."""
+    """Read what a session holds, by current suggestions and by what the user decided in it."""
     session = find_session(db, project.id, session_id)
     return _build_forecast_answer(forecast_session_of(db, project, session, user.id))
 

@@ -47,7 +47,7 @@ class AgreementTooLow(Conflict):
 
 
 def draw_sample_ranks(session: LabelingSession) -> list[int]:
-    """The ranks that are labeled by hand before the rest can be accepted, ascending.
+    """Draw the ranks that are labeled by hand before the rest can be accepted, ascending.
 
     The same for everybody who asks, now and later: they depend on the session's id alone.
     """

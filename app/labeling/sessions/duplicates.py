@@ -111,7 +111,7 @@ def _judged(
 def add_followers(
     db: Session, session: LabelingSession, user_id: int, annotations: Sequence[AnnotationInput]
 ) -> list[AnnotationInput]:
-    """Return these says, and the same about the copies that their rows stand for."""
+    """Return these votes, and the same for the copies that their rows stand for."""
     labeled = [annotation for annotation in annotations if annotation.verdict in LABELING_VERDICTS]
     following = find_followers(
         db, session, user_id, [annotation.record_id for annotation in labeled]

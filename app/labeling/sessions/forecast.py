@@ -86,7 +86,7 @@ def forecast_records(
     record_ids: Ids,
     about: int | None = None,
 ) -> Forecast:
-    """What these records will probably turn out to be.
+    """Forecast the labels of these records.
 
     about  the label that somebody looks for; None: the one that is expected most
 
@@ -148,14 +148,15 @@ def forecast_by_version(
     record_ids: Ids,
     about: int | None = None,
 ) -> Forecast:
-    """The same by what that version suggests now; without a version by the labels alone."""
+    """Forecast by what that version suggests now; without a version by the labels alone."""
     return forecast_records(
         db, project, load_session_suggestions(db, version_id), record_ids, about
     )
 
 
 def find_seed_label(db: Session, seed: Seed | None) -> int | None:
-    """The label that a session with this seed is about: its own, or the one its records carry."""
+    """Find the label that a session with this seed is about: its own, or the one its records
+    carry."""
     if seed is None or seed.kind == "given":
         return None
     carried = load_consensus(db, seed.record_ids).values()

@@ -66,7 +66,7 @@ def build_shown_texts(
 def build_shown_text(
     text: str, query_words: frozenset[str], known: frozenset[str] | None
 ) -> ShownText:
-    """The text in pieces, folded when it is long.
+    """Build the text in pieces, folded when it is long.
 
     sought  words to mark wherever a word begins with one
     known   words of the seed; None: nothing to compare with
@@ -77,7 +77,7 @@ def build_shown_text(
 
 
 def pieces(text: str, query_words: frozenset[str], known: frozenset[str] | None) -> list[Piece]:
-    """The text, cut where its kind changes; joined again it is the text."""
+    """Return the text, cut where its kind changes; joined again it is the text."""
     words = list(_WORD.finditer(text))
     unlike = known if known and _is_comparable(words, known) else None
     marked = _find_places(text, query_words)
@@ -124,12 +124,12 @@ def _is_unspaced(word: str) -> bool:
 
 
 def extract_words(text: str) -> frozenset[str]:
-    """The text's words, without case."""
+    """Extract the text's words, without case."""
     return frozenset(word.casefold() for word in _WORD.findall(text))
 
 
 def extract_query_words(session: LabelingSession) -> frozenset[str]:
-    """What the session's words were asked for: its text seed, and the words of its filters."""
+    """Extract the words of the session's text seed and of its filters."""
     query = str(session.seed.get("text") or "")
     keyword = str(session.seed.get("filters", {}).get("keyword", ""))
     query += " " + " ".join(part for part in keyword.split() if not part.startswith("-"))

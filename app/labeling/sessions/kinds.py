@@ -160,7 +160,7 @@ class KindDefinition:
 
 
 def find_kind(name: str) -> KindDefinition:
-    """The definition of this kind. Raises Invalid where there is none."""
+    """Find the definition of this kind. Raises Invalid where there is none."""
     if name in SESSION_KINDS:
         return SESSION_KINDS[name]
     with suppress(ValueError):
@@ -173,13 +173,13 @@ def find_kind(name: str) -> KindDefinition:
 
 
 def describe_kind(session: LabelingSession) -> KindDefinition:
-    """The definition of a stored session's kind; a kind that is gone has nothing special."""
+    """Return the definition of a stored session's kind, or a plain one if the kind is gone."""
     name = session.seed_kind
     return SESSION_KINDS.get(name) or KindDefinition(name, name)
 
 
 def clean_title(words: str) -> str:
-    """What somebody called a session, in one line. Raises Invalid for more than a line holds."""
+    """Return a session's title as one line. Raises Invalid if it is too long."""
     title = " ".join(words.split())
     if len(title) > LONGEST_TITLE:
         raise Invalid(
@@ -189,7 +189,7 @@ def clean_title(words: str) -> str:
 
 
 def find_label_name(db: Session, project: Project, label_id: int | None) -> str:
-    """Raises NotFound when it is not one of the project's."""
+    """Raise NotFound when it is not one of the project's."""
     label = db.get(Label, label_id) if label_id else None
     if label is None or label.project_id != project.id:
         raise NotFound("label")

@@ -38,7 +38,7 @@ def load_open_ranks(db: Session, session: LabelingSession, user_id: int) -> Ids:
 def load_known_labels(
     db: Session, session: LabelingSession, user_id: int, record_ids: Ids, label_ids: Ids
 ) -> KnownLabels:
-    """What the rows of a session were said to be: by consensus, else by the user alone.
+    """Load the labels of a session's rows: by consensus, else by the user alone.
 
     record_ids  (n,) the session's, in its order; label_ids (K,) those that can be given now
 
@@ -83,7 +83,7 @@ def _load_consensus(db: Session, session: LabelingSession) -> Labels:
 
 
 def _load_own(db: Session, session: LabelingSession, user_id: int) -> Labels:
-    """What this user says now; a skip is no say."""
+    """Load this user's votes; a skip is none."""
     found: Labels = {}
     rows = db.execute(
         select(Annotation.record_id, Annotation.action_id, Annotation.label_id, Annotation.verdict)

@@ -98,7 +98,7 @@ def select_k_center(version: LoadedVersion, labeled: Ids, open_ids: Ids, k: int)
 
 
 def load_labeled_records(db: Session, project: Project, version: LoadedVersion) -> LabeledRecords:
-    """The project's records with consensus, as far as the version holds them."""
+    """Load the project's records with consensus, as far as the version holds them."""
     agreed = select(Consensus.record_id, func.coalesce(Consensus.label_id, NONE_OF_THESE))
     agreed_in_project = agreed.where(Consensus.project_id == project.id).order_by(
         Consensus.record_id
@@ -130,7 +130,8 @@ def select_most_doubtful(labeled: LabeledRecords, suggestions: Suggestions, amon
 
 
 def list_latest_import(db: Session, project_id: int) -> Ids:
-    """Records of the newest import that brought any, in the order of its file; (0,) without one."""
+    """List records of the newest import that brought any, in the order of its file; (0,) without
+    one."""
     newest = (
         select(Import.started_at)
         .where(Import.project_id == project_id, Import.n_stored > 0)

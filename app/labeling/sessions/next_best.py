@@ -58,7 +58,7 @@ class LabelingOptions:
 
 
 def load_options(db: Session, project: Project, user_id: int) -> LabelingOptions:
-    """What this user could label now."""
+    """Load what this user could label now."""
     open_ids = find_matching_ids(
         db, project.id, exclude_already_judged(db, project, user_id, UNLABELED)
     )
@@ -70,12 +70,12 @@ def load_options(db: Session, project: Project, user_id: int) -> LabelingOptions
 
 
 def find_next_best(db: Session, project: Project, user_id: int) -> NextBest:
-    """What to label now. Raises Conflict when there is nothing left to label."""
+    """Find what to label now. Raises Conflict when there is nothing left to label."""
     return choose_next_best(db, project, load_options(db, project, user_id))
 
 
 def choose_next_best(db: Session, project: Project, options: LabelingOptions) -> NextBest:
-    """The same, of what there is to choose from."""
+    """Choose the next best of these options."""
     loaded = options.loaded
     if len(options.open_ids) == 0:
         raise Conflict(SESSION_KINDS[SessionKind.RANDOM].explain_empty(UNLABELED))
@@ -96,7 +96,7 @@ def choose_next_best(db: Session, project: Project, options: LabelingOptions) ->
 
 
 def find_searchable_version(db: Session, project: Project) -> LoadedVersion | None:
-    """The active version, open, or None before its first index."""
+    """Find the active version, open, or None before its first index."""
     version = find_active_version(db, project.id)
     try:
         return None if version is None else open_version(db, version.id)
@@ -174,7 +174,7 @@ class SessionOffers:
 
 
 def load_offers(db: Session, project: Project, user_id: int) -> SessionOffers:
-    """What this user can start now."""
+    """Load what this user can start now."""
     options = load_options(db, project, user_id)
     loaded = options.loaded
     available = {

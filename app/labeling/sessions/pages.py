@@ -72,7 +72,7 @@ def show_session(
     at: Annotated[int | None, Query(ge=0, le=MAX_RANK)] = None,
     spot_check: bool = False,
 ) -> HTMLResponse:
-    """The session where the user goes on: at the first record they said nothing about.
+    """Show the session where the user goes on: at the first record without a vote of theirs.
 
     spot_check  only the rows that are checked before the rest can be accepted
     """
@@ -196,7 +196,7 @@ def _parse_ranks(words: str) -> list[int]:
 def read_outline(
     project: CurrentProject, user: CurrentUser, session_id: int, db: ReadDb
 ) -> Outline:
-    """What a threshold is drawn through: every row's similarity and suggestion, in few words."""
+    """Read every row's similarity and suggestion, for drawing a threshold."""
     session = sessions.find_session(db, project.id, session_id)
     return build_outline(db, project, session, user.id)
 
@@ -213,7 +213,7 @@ def show_whole_text(
 def show_fields(
     request: Request, project: CurrentProject, session_id: int, rank: Rank, db: ReadDb
 ) -> HTMLResponse:
-    """The fields that a row's record was imported with."""
+    """Show the fields that a row's record was imported with."""
     record = _find_record_at(db, project, session_id, rank)
     return render(request, "labeling/_fields.html", project=project, record=record)
 
@@ -252,7 +252,7 @@ def _find_record_at(db: Session, project: Project, session_id: int, rank: int) -
 
 
 def _describe_forecast(db: Session, project: Project, session: LabelingSession, user: User) -> str:
-    """An audit asks without saying what is expected, and what is labeled needs no forecast."""
+    """Describe the forecast; a hold-out session has none, nor has what is labeled."""
     if not describe_kind(session).updates_suggestions:
         return ""
     found = forecast_session(db, project, session, user.id)

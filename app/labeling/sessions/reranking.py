@@ -68,7 +68,7 @@ class Posterior:
 def compute_order(
     db: Session, project: Project, session: LabelingSession, user_id: int
 ) -> RowOrder:
-    """The session's open rows as this user should go on with them."""
+    """Compute the order in which this user should go on with the session's open rows."""
     open_ranks = load_open_ranks(db, session, user_id)
     ranks, record_ids = _load_places(db, session)
     kind = describe_kind(session)
@@ -131,7 +131,7 @@ def _learn_probabilities(
 def _suggest_labels(
     project: Project, posterior: Posterior, rows: Ids, ranks: Ids
 ) -> dict[int, list[tuple[int, float]]]:
-    """What each open row would be accepted as: its likeliest label, or all the likely ones.
+    """Return what each open row would be accepted as: its likeliest label, or all the likely ones.
 
     Where nothing speaks about a row, how common labels are is no reason to suggest one.
     """
@@ -151,7 +151,8 @@ def _suggest_labels(
 
 
 def _find_target_column(session: LabelingSession, posterior: Posterior, record_ids: Ids) -> int:
-    """The column of the label that the session is about: its seed's, else the most expected."""
+    """Find the column of the label that the session is about: its seed's, else the most
+    expected."""
     named = session.seed.get("label_id")
     at = np.flatnonzero(posterior.label_ids == named)
     if len(at):
@@ -165,7 +166,7 @@ def _find_target_column(session: LabelingSession, posterior: Posterior, record_i
 def _rank_by_label(
     db: Session, posterior: Posterior, target_column: int, rows: Ids, order: RowOrder
 ) -> RowOrder:
-    """The open rows with the leading label first, and the end where it is no longer likely."""
+    """Rank the open rows with the leading label first, and the end where it is no longer likely."""
     chances = np.where(posterior.is_known, posterior.chances[:, target_column], 0)[rows]
     is_learned = order.n_learned >= LEAST_LEARNED
     ranks = order.ranks

@@ -63,7 +63,8 @@ def load_items(
     start: int = 0,
     limit: int = PAGE,
 ) -> list[Item]:
-    """The rows with ranks start to start + limit - 1, in order; a deleted record is missing."""
+    """Load the rows with ranks start to start + limit - 1, in order; a deleted record is
+    missing."""
     conditions = (SessionItem.rank >= start, SessionItem.rank < start + limit)
     return _load_items(db, project, session, user_id, *conditions)
 
@@ -71,7 +72,7 @@ def load_items(
 def load_items_at(
     db: Session, project: Project, session: LabelingSession, user_id: int, ranks: Sequence[int]
 ) -> list[Item]:
-    """The rows with these ranks, in order."""
+    """Load the rows with these ranks, in order."""
     return _load_items(db, project, session, user_id, SessionItem.rank.in_(ranks))
 
 
@@ -108,7 +109,7 @@ def _load_items(
 def find_suggestions(
     db: Session, project: Project, version_id: int | None, record_ids: Sequence[int]
 ) -> dict[int, list[Suggestion]]:
-    """What a version suggests for these records, in labels that can be given now.
+    """Find what a version suggests for these records, in labels that can be given now.
 
     Without a version, or where its files are damaged, there is nothing to suggest: people can
     still label.
@@ -125,7 +126,7 @@ def find_suggestions(
 def resolve_suggestions(
     db: Session, project: Project, suggestions: Suggestions, record_ids: Sequence[int]
 ) -> dict[int, list[Suggestion]]:
-    """The suggestions for these records in labels that can be given now, best first."""
+    """Return the suggestions for these records in labels that can be given now, best first."""
     resolver = load_label_resolver(db, project.id)
     if project.is_multi_label:
         return suggestions.resolve(record_ids, resolver, at_most=MOST_SUGGESTED, at_least=LIKELY)
@@ -149,7 +150,7 @@ _BY_LABEL = (
 def compute_session_progress(
     db: Session, session: LabelingSession, user_id: int
 ) -> SessionProgress:
-    """Counted over the whole session."""
+    """Count over the whole session."""
     params = {"session_id": session.id, "user_id": user_id}
     n_labeled, n_decided = execute_core(db, _COUNTS, **params).one()
     rows = execute_core(db, _BY_LABEL, session_id=session.id)
@@ -159,7 +160,7 @@ def compute_session_progress(
 
 
 def find_first_undecided(db: Session, session: LabelingSession, user_id: int) -> int:
-    """The rank where the user goes on: the first record they said nothing about, else the first."""
+    """Find the rank where the user goes on: the first record without a vote of theirs, else 0."""
     rank = db.scalar(
         select(func.min(SessionItem.rank)).where(
             SessionItem.session_id == session.id, ~is_decided(user_id)
@@ -169,7 +170,7 @@ def find_first_undecided(db: Session, session: LabelingSession, user_id: int) ->
 
 
 def find_rank(db: Session, session: LabelingSession, record_id: int) -> int | None:
-    """The record's rank in the session, or None when it is not in it."""
+    """Find the record's rank in the session, or None when it is not in it."""
     return db.scalar(
         select(SessionItem.rank).where(
             SessionItem.session_id == session.id, SessionItem.record_id == record_id
@@ -178,7 +179,7 @@ def find_rank(db: Session, session: LabelingSession, record_id: int) -> int | No
 
 
 def find_record_at(db: Session, session: LabelingSession, rank: int) -> Record | None:
-    """The record at this place of the session, or None when it was deleted or never there."""
+    """Find the record at this place of the session, or None when it was deleted or never there."""
     return db.scalar(
         select(Record)
         .join(SessionItem, SessionItem.record_id == Record.id)
@@ -201,7 +202,7 @@ class Outline:
 
 
 def build_outline(db: Session, project: Project, session: LabelingSession, user_id: int) -> Outline:
-    """The undecided rows of the session as the user sees them."""
+    """Build the undecided rows of the session as the user sees them."""
     open_rows = db.execute(
         select(SessionItem.rank, SessionItem.record_id, SessionItem.similarity)
         .where(SessionItem.session_id == session.id, ~is_decided(user_id))

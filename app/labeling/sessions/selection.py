@@ -99,7 +99,7 @@ def select_records(
 
 
 def _select_holdout(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    """The next records of the audit stream, which widens."""
+    """Select the next records of the hold-out sample, which grows."""
     version = find_active_version(db, project.id)
     record_ids = draw_holdout(db, project, request.k)
     return Selection([(each, None) for each in record_ids], version.id if version else None)
@@ -113,7 +113,7 @@ def _select_random(db: Session, project: Project, request: SelectionRequest) -> 
 
 
 def _select_given(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    """The named records themselves: neither k nor a filter changes what somebody picked."""
+    """Select the named records themselves: neither k nor a filter changes what somebody picked."""
     seed = _require_seed(request)
     check_records(db, project.id, seed.record_ids)
     version = find_active_version(db, project.id)
@@ -155,8 +155,8 @@ def _select_uncertain(db: Session, project: Project, request: SelectionRequest) 
 
 
 def _select_suggested(db: Session, project: Project, request: SelectionRequest) -> Selection:
-    """The surest open records of one label; without a label, of the one that brings most among
-    those that are offered."""
+    """Select the surest open records of one label; without a label, of the one that brings most
+    among those that are offered."""
     version = require_active_version(db, project)
     suggestions = require_suggestions(db, project, version)
     open_ids = find_matching_ids(db, project.id, request.filters)
@@ -194,7 +194,7 @@ def _select_recent(db: Session, project: Project, request: SelectionRequest) -> 
 def _build_issue_strategy(
     find_issues: Callable[[LoadedVersion, LabeledRecords, Ids], Ids],
 ) -> Strategy:
-    """A way to choose labeled records: "unlabeled", the usual filter of a session, is not meant."""
+    """Build a strategy that chooses labeled records: the filter "unlabeled" does not apply."""
 
     def strategy(db: Session, project: Project, request: SelectionRequest) -> Selection:
         version = require_active_version(db, project)
@@ -219,7 +219,7 @@ def _keep_indexed(ids: Ids, loaded: LoadedVersion) -> Ids:
 
 
 def _sample(ids: Ids, n: int, project: Project) -> Ids:
-    """The ids, or n of them, the same each time, where more are more than a page can wait for."""
+    """Sample at most n of the ids, the same each time."""
     if len(ids) <= n:
         return ids
     return np.sort(np.random.default_rng(project.id).choice(ids, n, replace=False))

@@ -52,7 +52,7 @@ class SessionLists:
 
 
 def load_session_lists(db: Session, project: Project, user: User) -> SessionLists:
-    """The project's sessions as they concern this user."""
+    """Load the project's sessions as they concern this user."""
     assigned = [session for session, _ in list_assigned_sessions(db, project.id, user.id)]
     newest = list_recent_sessions(db, project.id)
     known = {each.id for each in assigned}
@@ -68,7 +68,7 @@ def load_session_lists(db: Session, project: Project, user: User) -> SessionList
 
 
 def load_hidden_lines(db: Session, project: Project, user: User) -> list[SessionLine]:
-    """The sessions that this user hid, the newest first."""
+    """Load the sessions that this user hid, the newest first."""
     query = select(LabelingSession).where(
         LabelingSession.project_id == project.id,
         LabelingSession.user_id == user.id,
@@ -80,7 +80,7 @@ def load_hidden_lines(db: Session, project: Project, user: User) -> list[Session
 def list_recent_sessions(
     db: Session, project_id: int, limit: int = N_RECENT
 ) -> list[LabelingSession]:
-    """The project's newest sessions, newest first, without those that were hidden."""
+    """List the project's newest sessions, newest first, without those that were hidden."""
     ours = select(LabelingSession).where(
         LabelingSession.project_id == project_id, LabelingSession.hidden_at.is_(None)
     )

@@ -79,14 +79,14 @@ def start_session(
 
 
 def _seed_as_json(seed: Seed | None) -> dict[str, Any]:
-    """The seed as it is kept. Given records stand in the session itself, perhaps thousands."""
+    """Return the seed as it is stored. Given records are in the session itself."""
     if seed is None:
         return {}
     return {} if seed.kind == "given" else asdict(seed)
 
 
 def start_next(project: Project, user: User) -> LabelingSession:
-    """The session that brings most per action now. Raises Conflict when nothing is left."""
+    """Start the session that brings most per action now. Raises Conflict when nothing is left."""
     with read_session() as db:
         best = find_next_best(db, project, user.id)
     seed = build_seed(best.kind, label_id=best.label_id)
@@ -125,7 +125,7 @@ def preview_record_ids(
     k: int | None,
     filters: Filters,
 ) -> tuple[int | None, Ids]:
-    """The version and the records that such a session of this user would have, were it started now.
+    """Preview the version and the records of such a session of this user, were it started now.
 
     Raises as start_session() does, and Invalid for an audit: looking would widen it.
     """
@@ -154,7 +154,7 @@ def _select(
 
 
 def start_again(project: Project, user: User, session: LabelingSession) -> LabelingSession:
-    """The same seed, asked of the version that is active now: a new session."""
+    """Start a new session from the same seed with the version that is active now."""
     with read_session() as db:
         seed, k, filters = load_start_options(db, session)
     return start_session(
@@ -172,7 +172,7 @@ def start_again(project: Project, user: User, session: LabelingSession) -> Label
 def load_start_options(
     db: Session, session: LabelingSession
 ) -> tuple[Seed | None, int | None, Filters]:
-    """What the session was started from, to be asked again: seed, k, filters."""
+    """Load what the session was started from, to be asked again: seed, k, filters."""
     stored = session.seed
     ids = stored.get("record_ids", [])
     kind = describe_kind(session)
@@ -185,12 +185,12 @@ def load_start_options(
 def build_seed(
     kind: str, record_ids: Iterable[int] = (), label_id: int | None = None, text: str = ""
 ) -> Seed | None:
-    """What a session of this kind starts from; None for the kinds that need nothing."""
+    """Build what a session of this kind starts from; None for the kinds that need nothing."""
     return find_kind(kind).build_seed(record_ids, label_id, text)
 
 
 def find_session(db: Session, project_id: int, session_id: int) -> LabelingSession:
-    """The session. Raises NotFound when it is unknown or another project's."""
+    """Find the session. Raises NotFound when it is unknown or another project's."""
     session = db.get(LabelingSession, session_id)
     if session is None or session.project_id != project_id:
         raise NotFound("session")
@@ -211,7 +211,7 @@ def _store(db: Session, session: LabelingSession, selection: Selection) -> None:
 
 
 def load_record_ids(db: Session, session: LabelingSession) -> Ids:
-    """The session's records in their order, (n,) int64."""
+    """Load the session's records in their order, (n,) int64."""
     places = select(SessionItem.record_id).where(SessionItem.session_id == session.id)
     [ids] = load_id_columns(db, places.order_by(SessionItem.rank))
     return ids

@@ -45,7 +45,7 @@ def offered_pages(
 
 
 def build_batches(scores: SuggestionScores, length: int = USUAL_LENGTH) -> list[SuggestionBatch]:
-    """The page of each label that is suggested anywhere, the most profitable first."""
+    """Build the page of each label that is suggested anywhere, the most profitable first."""
     labels = np.unique(scores.best[scores.best != NO_LABEL])
     pages = [_build_batch(scores, int(label_id), length) for label_id in labels]
     return sorted(pages, key=lambda page: (-page.per_action, page.label_id))

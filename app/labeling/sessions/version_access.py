@@ -13,7 +13,7 @@ from app.storage import CorruptFile
 
 
 def require_active_version(db: Session, project: Project) -> Version:
-    """The active version. Raises Conflict before the first vector."""
+    """Return the active version. Raises Conflict before the first vector."""
     version = find_active_version(db, project.id)
     if version is None:
         raise build_embedding_error(db, project)
@@ -21,7 +21,7 @@ def require_active_version(db: Session, project: Project) -> Version:
 
 
 def require_open_version(db: Session, project: Project, version_id: int) -> LoadedVersion:
-    """The version, open. Raises Conflict before its first index."""
+    """Return the version, open. Raises Conflict before its first index."""
     try:
         return open_version(db, version_id)
     except NotIndexed:
@@ -29,7 +29,7 @@ def require_open_version(db: Session, project: Project, version_id: int) -> Load
 
 
 def open_base_version(db: Session, project: Project) -> LoadedVersion | None:
-    """The vectors that no label has bent, open, or None before their first index."""
+    """Open the base version, whose vectors were never tuned; None before its first index."""
     version = find_active_version(db, project.id)
     try:
         return None if version is None else open_version(db, find_base_version_id(version))
@@ -38,7 +38,7 @@ def open_base_version(db: Session, project: Project) -> LoadedVersion | None:
 
 
 def require_suggestions(db: Session, project: Project, version: Version) -> Suggestions:
-    """What the version suggests. Raises Conflict while that is nothing."""
+    """Return what the version suggests. Raises Conflict while that is nothing."""
     suggestions = require_open_version(db, project, version.id).suggestions
     if len(suggestions.ids) == 0:
         raise Conflict(
@@ -49,7 +49,7 @@ def require_suggestions(db: Session, project: Project, version: Version) -> Sugg
 
 
 def load_session_suggestions(db: Session, version_id: int | None) -> Suggestions:
-    """What a session's version suggests; NONE where that cannot be had, for people can label
+    """Load what a session's version suggests; NONE where that cannot be had, for people can label
     without."""
     try:
         return NONE if version_id is None else open_version(db, version_id).suggestions

@@ -66,7 +66,8 @@ def compute_agreement(db: Session, project: Project) -> Agreement:
 
 
 def compute_observed_agreement(judgements: Judgements) -> float | None:
-    """The share of pairs of answers about one record that are equal, each record counted alike."""
+    """Compute the share of pairs of answers about one record that are equal, each record counted
+    alike."""
     if not judgements:
         return None
     return float(

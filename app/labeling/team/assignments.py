@@ -103,7 +103,7 @@ def n_decided(db: Session, session_ids: Sequence[int], user_id: int) -> dict[int
 def list_assigned_sessions(
     db: Session, project_id: int, user_id: int
 ) -> list[tuple[LabelingSession, Assignee]]:
-    """The sessions that this user shall label and is not through with, the oldest first."""
+    """List the unfinished sessions assigned to this user, the oldest first."""
     query = (
         select(LabelingSession)
         .join(Assignment, Assignment.session_id == LabelingSession.id)

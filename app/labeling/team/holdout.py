@@ -36,7 +36,7 @@ def is_in_holdout(project_id: int) -> ColumnElement[bool]:
 
 
 def draw_holdout(db: Session, project: Project, n_more: int = N_PER_SESSION) -> list[int]:
-    """The first n_more records of the stream that are not labeled yet, in its order.
+    """Draw the first n_more records of the stream that are not labeled yet, in its order.
 
     Writes: the stream grows by as many records as are lacking, so call it within `transaction()`.
     Fewer come back only when the whole project belongs to the stream.

@@ -41,7 +41,7 @@ _N_ASSIGNED = select(func.count()).where(Assignment.session_id == bindparam("ses
 
 
 def multi_annotation_share(project: Project) -> float:
-    """The share of records, in [0, 1], that several people judge."""
+    """Return the share of records, in [0, 1], that several people judge."""
     if not project.multi_annotation_from:
         return 0.0
     return 1 - int(project.multi_annotation_from, 16) / HASHES
@@ -87,7 +87,8 @@ def _list_judged_since(db: Session, project_id: int, first_hash: str) -> Sequenc
 def exclude_already_judged(
     db: Session, project: Project, user_id: int, filters: Filters
 ) -> Filters:
-    """The same filters, without the unlabeled records that wait for others' opinions alone."""
+    """Return the same filters, without the unlabeled records that wait for others' opinions
+    alone."""
     if not project.multi_annotation_from or filters.state != "unlabeled":
         return filters
     ids = find_matching_ids(db, project.id, filters)
@@ -95,7 +96,7 @@ def exclude_already_judged(
 
 
 def _find_judged(db: Session, project: Project, user_id: int) -> Ids:
-    """Records of the overlap that this user labeled and that are not agreed on."""
+    """Find records of the overlap that this user labeled and that are not agreed on."""
     labeled = select(Consensus.id).where(Consensus.record_id == Record.id).exists()
     found = db.scalars(
         select(Annotation.record_id)
@@ -132,7 +133,7 @@ def find_hidden_records(
 
 
 def load_hidden_records(db: Session, user_id: int, record_ids: Sequence[int]) -> set[int]:
-    """The same for pages outside a session."""
+    """Load the same for pages outside a session."""
     return find_hidden_records(db, user_id, load_current_votes(db, record_ids), None)
 
 

@@ -19,7 +19,7 @@ LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h)\.(\d+)\.")
 
 
 def prepare_model(base: Path, recipe: DeepRecipe, device: str) -> SentenceTransformer:
-    """The encoder in the folder, with the weights that the recipe leaves to be learned."""
+    """Return the encoder in the folder, with the weights that the recipe leaves to be learned."""
     model = _load_model(base, device)
     model.max_seq_length = min(model.max_seq_length or recipe.max_tokens, recipe.max_tokens)
     if recipe.frozen_layers:
@@ -38,7 +38,7 @@ def prepare_model(base: Path, recipe: DeepRecipe, device: str) -> SentenceTransf
 
 
 def merge_into_base(base: Path, model: SentenceTransformer) -> SentenceTransformer:
-    """A fresh copy of the base with what was learned, adapters merged into its weights.
+    """Return a fresh copy of the base with what was learned, adapters merged into its weights.
 
     It reads texts as far as the base did, and answers with rows of length 1.
     """

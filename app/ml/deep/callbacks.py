@@ -68,7 +68,7 @@ class TrainingWatcher(TrainerCallback):
 
 
 def find_last_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint in the folder, or None."""
+    """Find the newest whole checkpoint in the folder, or None."""
     whole = [path.parent for path in folder.glob(f"checkpoint-*/{WHOLE}")]
     return max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]), default=None)
 
@@ -80,7 +80,7 @@ def restore_loss(loss: nn.Module, checkpoint: Path) -> None:
 
 
 def _select_own_weights(loss: nn.Module) -> dict[str, Any]:
-    """The loss's weights without the encoder's."""
+    """Select the loss's weights without the encoder's."""
     every = loss.state_dict()
     return {
         name: value.contiguous() for name, value in every.items() if name.startswith("classes.")

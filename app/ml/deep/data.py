@@ -78,7 +78,7 @@ def _sampling_probabilities(soft: Soft, rows: Rows) -> NDArray[np.float64]:
 
 
 def _group_near_copies(texts: Sequence[str], rows: Rows) -> Rows:
-    """Number the rows, near-copies alike."""
+    """Assign numbers to the groups of rows; near-copies share one."""
     numbers: dict[bytes, int] = {}
     keys = (compute_near_copy_key(texts[row]) for row in rows)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
@@ -87,7 +87,7 @@ def _group_near_copies(texts: Sequence[str], rows: Rows) -> Rows:
 def build_dataset(
     texts: Sequence[str], soft: Soft, rows: Rows, recipe: DeepRecipe, *, is_binary: bool
 ) -> Dataset:
-    """These rows as the recipe's loss reads them: one text or two, and a label.
+    """Build these rows as the recipe's loss reads them: one text or two, and a label.
 
     Losses of whole labels get the rows that are sure enough of theirs; it may be none.
     """
@@ -122,7 +122,8 @@ def sharpen(soft: Soft, softness: float, *, is_binary: bool) -> Soft:
 
 
 def _select_certain(soft: Soft, rows: Rows, certainty: float, is_binary: bool) -> tuple[Rows, Rows]:
-    """The rows that are sure of their label, and a number for it; of several, for their set."""
+    """Select the rows that are sure of their label, and a number for it; of several, for their
+    set."""
     of_rows = soft[rows]
     if is_binary:
         surest = np.maximum(of_rows, 1 - of_rows).min(axis=1)
@@ -155,7 +156,7 @@ def _build_pairs(classes: Rows, recipe: DeepRecipe) -> tuple[Rows, Rows]:
 
 
 def _label_agreement(first: Soft, second: Soft, is_binary: bool) -> NDArray[np.float32]:
-    """The share of labels that two records agree on, (n,) in [0, 1]."""
+    """Return the share of labels that two records agree on, (n,) in [0, 1]."""
     both = (first * second).sum(axis=1)
     if is_binary:
         both = both / np.maximum((first + second - first * second).sum(axis=1), 1e-6)

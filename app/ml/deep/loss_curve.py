@@ -22,7 +22,8 @@ class LossPoint:
 
 
 def parse_loss_points(log: Sequence[dict[str, Any]]) -> tuple[LossPoint, ...]:
-    """The trainer's log as points, in order of steps, one for each step that measured anything."""
+    """Return the trainer's log as points, in order of steps, one for each step that measured
+    anything."""
     merged: dict[int, dict[str, Any]] = {}
     for line in log:
         at = merged.setdefault(int(line["step"]), {"epoch": float(line["epoch"])})

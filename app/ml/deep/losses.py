@@ -27,7 +27,7 @@ CLASS_SCALE = 8.0
 def build_loss(
     model: SentenceTransformer, recipe: DeepRecipe, centres: Tensor, *, is_binary: bool
 ) -> nn.Module:
-    """The loss that the recipe names.
+    """Build the loss that the recipe names.
 
     centres    (K, d) float32, the mean vector of each class, where "distil" starts from
     is_binary  a record may carry several labels: their chances are independent
@@ -46,7 +46,7 @@ def build_loss(
 
 
 def list_matryoshka_lengths(dimension: int) -> list[int]:
-    """The vector's length, its half, a quarter …, down to SHORTEST_VECTOR."""
+    """List the vector's length, its half, a quarter …, down to SHORTEST_VECTOR."""
     each = [dimension]
     while each[-1] // 2 >= SHORTEST_VECTOR:
         each.append(each[-1] // 2)
@@ -82,7 +82,7 @@ class Distillation(nn.Module):
             self.classes.bias.copy_(-(directions @ centres.mean(dim=0)))
 
     def forward(self, features: Features, labels: Tensor) -> Tensor:
-        """The mean loss of the batch."""
+        """Return the mean loss of the batch."""
         (column,) = features
         vectors = functional.normalize(self.model(column)["sentence_embedding"].float(), dim=1)
         logits = CLASS_SCALE * self.classes(vectors)
@@ -106,7 +106,7 @@ class SupervisedContrastive(nn.Module):
         self._temperature = temperature
 
     def forward(self, features: Features, labels: Tensor) -> Tensor:
-        """The mean loss of the batch."""
+        """Return the mean loss of the batch."""
         (column,) = features
         vectors = functional.normalize(self.model(column)["sentence_embedding"].float(), dim=1)
         alike = (labels[:, None] == labels[None]).to(vectors.dtype)
@@ -125,7 +125,7 @@ class MaskedRanking(nn.Module):
         self._temperature = temperature
 
     def forward(self, features: Features, labels: Tensor) -> Tensor:
-        """The mean loss of the batch: two columns of texts, row by row of the same class."""
+        """Return the mean loss of the batch: two columns of texts, row by row of the same class."""
         anchors, positives = (self.model(column)["sentence_embedding"] for column in features)
         return masked_ranking_loss(anchors.float(), positives.float(), labels, self._temperature)
 
@@ -162,7 +162,7 @@ def contrastive_loss(vectors: Tensor, alike: Tensor, temperature: float) -> Tens
 
 
 def label_similarity(labels: Tensor, *, is_binary: bool) -> Tensor:
-    """The chance that two records carry the same label, (B, B), of soft labels (B, K).
+    """Return the chance that two records carry the same label, (B, B), of soft labels (B, K).
 
     Of independent chances: the labels that both carry, over those that either carries.
     """

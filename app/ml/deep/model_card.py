@@ -49,7 +49,7 @@ def render_model_card(
     n_validated: int,
     overfitting: str,
 ) -> str:
-    """The card as Markdown, with the front matter that the hub reads."""
+    """Return the card as Markdown, with the front matter that the hub reads."""
     plain = {name: value for name, value in recipe.as_json().items() if name != "head"}
     return CARD.format(
         base=base,

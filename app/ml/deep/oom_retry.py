@@ -31,8 +31,8 @@ def learn_within_memory(
     checkpoints: str,
     report: Report,
 ) -> T:
-    """What `learn` returns for this recipe or, if memory ran out, for one with half the batch and
-    twice as many batches before a step, from the start.
+    """Return what `learn` returns for this recipe or, if memory ran out, for one with half the
+    batch and twice as many batches before a step, from the start.
 
     place  the run's folder; checkpoints of the whole batch, in the folder `checkpoints` in it, are
            deleted before the second try, and a run that was killed in it goes on with half
@@ -66,7 +66,7 @@ def halve_batch(recipe: DeepRecipe) -> DeepRecipe:
 
 
 def _try_learning(learn: Callable[[DeepRecipe], T], recipe: DeepRecipe) -> T | None:
-    """What was learned; None if memory ran out, and then what was held is free again."""
+    """Train, or return None if memory ran out, after freeing what was held."""
     try:
         return learn(recipe)
     except (MemoryError, RuntimeError) as error:

@@ -153,7 +153,7 @@ class DeepRecipe:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """The recipe that these values describe; what they leave out has its default.
+        """Return the recipe that these values describe; what they leave out has its default.
 
         Raises ValueError, in one sentence, for an unknown field or a value out of range.
         """
@@ -168,13 +168,13 @@ class DeepRecipe:
 
 
 def recipe_from_json(values: dict[str, Any]) -> Recipe | DeepRecipe:
-    """The recipe of either method that these values describe. Raises ValueError."""
+    """Return the recipe of either method that these values describe. Raises ValueError."""
     kind = DeepRecipe if values.get("method") == "deep" else Recipe
     return kind.from_json(values)
 
 
 def head_recipe_from_json(values: dict[str, Any]) -> Recipe:
-    """The recipe of the head that a run of this recipe learns. Raises ValueError."""
+    """Return the recipe of the head that a run of this recipe learns. Raises ValueError."""
     recipe = recipe_from_json(values)
     return recipe.head if isinstance(recipe, DeepRecipe) else recipe
 

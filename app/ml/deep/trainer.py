@@ -34,7 +34,7 @@ def build_trainer(
     place: Path,
     device: str,
 ) -> SentenceTransformerTrainer:
-    """The trainer, ready to train: schedule, clipping, precision, checks and checkpoints.
+    """Build the trainer, ready to train: schedule, clipping, precision, checks and checkpoints.
 
     validated  may be empty: then there are no validation losses, and nothing stops early
     place      the folder of its checkpoints
@@ -133,7 +133,7 @@ def count_steps(recipe: DeepRecipe, n: int) -> int:
 
 
 def _build_learning_rates(recipe: DeepRecipe) -> dict[str, float]:
-    """The classes are new, so they learn faster than an encoder that knows its language."""
+    """Build the learning rates; the classes are new, so they learn faster than the encoder."""
     return {r"^classes\.": recipe.class_learning_rate} if recipe.loss == "distil" else {}
 
 

@@ -138,7 +138,7 @@ def _split(data: DeepTrainingData, recipe: DeepRecipe, device: str) -> DataSplit
 
 
 def _compute_centres(data: DeepTrainingData, parts: DataSplit) -> torch.Tensor:
-    """The mean raw vector of each class, (K, d) float32."""
+    """Compute the mean raw vector of each class, (K, d) float32."""
     soft, vectors = data.soft[parts.learned], data.vectors[parts.learned]
     mass = np.maximum(soft.sum(axis=0), 1e-6)
     return torch.from_numpy(np.asarray(soft.T @ vectors / mass[:, None], dtype=np.float32))

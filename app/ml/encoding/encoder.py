@@ -71,7 +71,7 @@ class SentenceEncoder:
 def load_encoder(
     base_model: str, device: str = "auto", *, allow_downloads: bool = False
 ) -> Encoder:
-    """The encoder of this name, loaded and ready.
+    """Load the encoder of this name.
 
     base_model       all-MiniLM-L6-v2, found in the package that brings it; or a folder; or a name
                      on the hub
@@ -100,7 +100,7 @@ def load_encoder(
 
 
 def pick_device() -> str:
-    """The fastest device of this machine: cuda, mps or cpu. Loads torch."""
+    """Return the fastest device of this machine: cuda, mps or cpu. Loads torch."""
     # Loaded here: pages import this module for DEFAULT_MODEL and must not pay for torch.
     import torch
 
@@ -110,7 +110,7 @@ def pick_device() -> str:
 
 
 def resolve_model(base_model: str, allow_downloads: bool) -> str:
-    """The folder of the model of this name, checked. Raises ModelNotAvailable."""
+    """Return the folder of the model of this name, checked. Raises ModelNotAvailable."""
     if base_model.removeprefix("sentence-transformers/") == DEFAULT_MODEL:
         return str(find_default_model_folder())
     if Path(base_model).is_dir():

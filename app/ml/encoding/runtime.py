@@ -83,7 +83,7 @@ class OpenVinoEncoder:
 def load_runtime(
     file: Path, name: str, n_threads: int | None = None, precision: str | None = None
 ) -> OpenVinoEncoder:
-    """The encoder in this file, ready to be asked; takes about a second and never loads torch.
+    """Load the encoder in this file, ready to be asked; takes about a second and never loads torch.
 
     n_threads  None: as many as torch would take, so what is left to others stays theirs
     precision  of floating point: f32 or bf16; None leaves it to OpenVINO
@@ -99,7 +99,7 @@ def count_default_threads() -> int:
 
 
 def list_missing_packages(runtime: RuntimeName) -> list[str]:
-    """What this runtime needs and is not installed; looks without importing."""
+    """List what this runtime needs and is not installed; looks without importing."""
     needed = {
         TORCH: [],
         OPENVINO: ["openvino", "onnx"],
@@ -124,8 +124,8 @@ def iterate_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def build_model_inputs(tokens: Sequence[Sequence[int]], pad_id: int) -> Mapping[str, Tokens]:
-    """What a transformer reads, by name, each (n, longest) int64: ids, which of them count, and
-    the segment, which is always the first."""
+    """Build what a transformer reads, by name, each (n, longest) int64: ids, which of them count,
+    and the segment, which is always the first."""
     longest = -(-max(len(each) for each in tokens) // LENGTH_STEP) * LENGTH_STEP
     ids = np.full((len(tokens), longest), pad_id, np.int64)
     mask = np.zeros_like(ids)

@@ -104,7 +104,7 @@ def _export(model: Any, names: Sequence[str], file: Path) -> None:
 
 
 def _copy_tokenizer(model: Any) -> Any:
-    """A copy of the model's fast tokenizer that truncates as the model does and pads nothing."""
+    """Copy the model's fast tokenizer so that it truncates as the model does and pads nothing."""
     _, tokenizers = import_libraries()
     fast = getattr(model.tokenizer, "backend_tokenizer", None)
     if fast is None:

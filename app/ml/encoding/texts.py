@@ -6,7 +6,7 @@ MOST_CHARACTERS = 100_000
 
 
 def sanitise(text: str) -> str:
-    """The text as every runtime reads it: its first 100,000 characters, without lone surrogates.
+    """Return what every runtime reads of a text: 100,000 characters, without lone surrogates.
 
     JSON may hold those ("\\ud83d" alone is half an emoji cut in two), and no tokenizer takes them:
     each becomes a question mark.

@@ -111,7 +111,7 @@ def bin_confidences(
 def _select_confidences(
     probabilities: NDArray[np.float32], true: LabelMatrix, is_multi_label: bool
 ) -> tuple[Floats, LabelMatrix]:
-    """The evaluated probabilities, (q, 1) or (q, K), and whether they were correct."""
+    """Select the evaluated probabilities, (q, 1) or (q, K), and whether they were correct."""
     if is_multi_label:
         return probabilities.astype(np.float64), true
     best = probabilities.argmax(axis=1)[:, None]
@@ -127,7 +127,7 @@ def _sum_by_bin(confidence: Floats, values: Floats) -> Floats:
 
 
 def expected_calibration_error(calibration_gaps: Floats, n_judged: Floats) -> Floats:
-    """Expected calibration error (ECE) in [0, 1].
+    """Compute the expected calibration error (ECE), in [0, 1].
 
     missed, n_judged  (..., 10): sums over queries of what `misjudged` gives
     Small samples have a larger error than large ones at random.

@@ -101,7 +101,7 @@ class _FoldHead:
 def _add_curve_points(
     curve: LearningCurve, inputs: _Inputs, partition: Partition, heads: list[_FoldHead]
 ) -> None:
-    """What is known of the hidden examples with fewer labels to go by."""
+    """Add what is predicted for the held-out examples from fewer labels."""
     examples = inputs.examples
     for number, (fold, learned) in enumerate(zip(partition, heads, strict=True)):
         if learned.probabilities is None:
@@ -131,7 +131,7 @@ def _learn_fold_head(inputs: _Inputs, fold: Fold, report: Report) -> _FoldHead:
 
 
 def _scale_progress(report: Report, number: int, n_parts: int) -> Report:
-    """The progress of one part as progress of the whole."""
+    """Scale the progress of one part to that of the whole."""
 
     def report_part(progress: float, message: str, count: Count | None = None, /) -> None:
         del message, count

@@ -57,7 +57,8 @@ class BootstrapSamples:
 
 
 def percentile_interval(samples: Floats) -> tuple[Floats, Floats]:
-    """The 95 % interval of each column of what `Resamples` gave, percentile method: low, high."""
+    """Return the 95 % interval of each column of what `Resamples` gave, percentile method: low,
+    high."""
     resampled = samples[1:]
     empty = np.isnan(resampled).all(axis=0)
     low, high = np.nanpercentile(np.where(empty, 0.0, resampled), ENDS, axis=0)

@@ -85,7 +85,8 @@ def forecast_gain(sizes: Floats, right: Floats, n_now: int, n_more: int) -> Floa
 
 
 def _shrink_slope(slope: Floats) -> Floats:
-    """The slopes between what was seen and what is usual, by how sure each is; as unsure as that.
+    """Return the slopes between what was seen and what is usual, by how sure each is; as unsure as
+    that.
 
     Resampling shows how the slope depends on who is asked, and about as much again depends on which
     labels were the quarter and the half.
@@ -100,7 +101,7 @@ def _shrink_slope(slope: Floats) -> Floats:
 
 
 def split_nested(examples: Examples, train: Rows, seed: int) -> list[Rows]:
-    """The shown examples in parts, each within the next; whole groups. Empty for too few."""
+    """Split the shown examples in parts, each within the next; whole groups. Empty for too few."""
     rng = np.random.default_rng(seed)
     groups = examples.groups[train]
     names = rng.permutation(np.unique(groups))

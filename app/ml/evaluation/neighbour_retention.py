@@ -36,8 +36,8 @@ def pick_probes(ids: Rows, labeled: Rows) -> tuple[Rows, Rows]:
 
 
 def measure_retention(raw: Vectors, tuned: Vectors, probes: Rows) -> tuple[Score, ...]:
-    """The share of the 10 nearest that stay, and the overlap of the two rankings; none for a pool
-    too small to have neighbours.
+    """Measure the share of the 10 nearest that stay, and the overlap of the two rankings; none for
+    a pool too small to have neighbours.
 
     raw, tuned  (n, d), (n, e) float32, rows of length 1, of the same candidates; asking: rows
     """

@@ -92,7 +92,7 @@ class ExampleScores:
         self._of(self._counts, key)[held_out[is_known]] += 1
 
     def list_metrics(self) -> list[MetricKey]:
-        """The metrics taken down, in the order in which they came."""
+        """List the metrics taken down, in the order in which they came."""
         return [key for key, n in self._counts.items() if n.any()]
 
     def values(self, key: MetricKey) -> Floats:
@@ -101,7 +101,7 @@ class ExampleScores:
         return np.where(n > 0, self._sums[key] / np.maximum(n, 1), np.nan)
 
     def sum_matches(self, bootstrap: BootstrapSamples) -> MatchCounts:
-        """What precision and recall are made of in each draw: each (1 + draws, K)."""
+        """Return what precision and recall are made of in each draw: each (1 + draws, K)."""
         true = self.examples.label_matrix() * self.n_predictions[:, None]
         return MatchCounts(
             bootstrap.sums(self.right), bootstrap.sums(self.suggested), bootstrap.sums(true)

@@ -36,7 +36,7 @@ def rank_biased_overlap(
 def overlap_each(
     first: NDArray[np.int32], second: NDArray[np.int32], p: float = PERSISTENCE
 ) -> Floats:
-    """The overlap of each query's two rankings, (q,) in [0, 1].
+    """Return the overlap of each query's two rankings, (q,) in [0, 1].
 
     first, second  (q, c) int32: row by row the same c candidates, each once, nearest first
     """

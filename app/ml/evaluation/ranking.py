@@ -73,7 +73,8 @@ def rank_rows(vectors: Vectors, *, groups: Rows | None = None) -> NDArray[np.int
 
 
 def mark_hits(ranked: NDArray[np.int32], labels: Labels, *, groups: Rows | None = None) -> Hits:
-    """The hits of rankings that `ranked_rows` made: as `ranked_hits`, without ranking again."""
+    """Return the hits of rankings that `ranked_rows` made: as `ranked_hits`, without ranking
+    again."""
     return _take_ranked(
         ranked,
         lambda rows: match_labels(labels, rows) & ~_mark_own_group(groups, rows, len(ranked)),
@@ -176,7 +177,7 @@ def graded_ndcg_each(gains: NDArray[np.float32], k: int) -> Floats:
 
 
 def chance_each(hits: Hits) -> Floats:
-    """What a random ranking would have for top_k and r_precision: the share that is like it."""
+    """Compute the expected top_k and r_precision of a random ranking: the share that is like it."""
     found = hits.sum(axis=1)
     return np.where(found > 0, found / hits.shape[1], np.nan)
 

@@ -50,7 +50,7 @@ def compare_scores(
 def summarize_difference(
     each: Floats, metric: str, against: str, bootstrap: BootstrapSamples
 ) -> Difference | None:
-    """The mean of these differences (m,), NaN where not common; None if all are NaN."""
+    """Summarize the mean of these differences (m,), NaN where not common; None if all are NaN."""
     n = int((~np.isnan(each)).sum())
     if n == 0:
         return None
@@ -91,7 +91,7 @@ def _micro_scores(example_scores: ExampleScores, bootstrap: BootstrapSamples) ->
 
 
 def _majority_accuracy(example_scores: ExampleScores, metric: str) -> float | None:
-    """What always suggesting the commonest label would score."""
+    """Return what always suggesting the commonest label would score."""
     if metric != "accuracy" or example_scores.examples.is_multi_label:
         return None
     is_measured = example_scores.examples.label_matrix()[example_scores.n_predictions > 0]

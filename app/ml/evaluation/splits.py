@@ -56,7 +56,7 @@ def _count_alike(held_out: Examples) -> NDArray[np.int64]:
 
 
 def choose_depths(examples: Examples, partitions: list[Partition]) -> tuple[int, ...]:
-    """The depths at which every part's rankings can be looked at."""
+    """Choose the depths at which every part's rankings can be looked at."""
     parts = [held_out for partition in partitions for _, held_out in partition]
     most_alike = min(int(_count_alike(examples.take(held_out)).max()) for held_out in parts)
     return choose_ks(min(map(len, parts)), most_alike, count_label_sets(examples))

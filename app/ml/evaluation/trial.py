@@ -78,7 +78,8 @@ class HeadTrial:
     def _note(
         self, fold: Fold, head: Head, n_folds: int, predictions: dict[str, FoldPredictions]
     ) -> None:
-        """What single queries got: their neighbours, and purity by depth among all hidden ones."""
+        """Note what single queries got: their neighbours, and purity by depth among all hidden
+        ones."""
         train, held_out = fold
         for role, fold_predictions in predictions.items():
             near = held_out[fold_predictions.ranked[:, :N_NEIGHBOURS]]

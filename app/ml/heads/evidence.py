@@ -29,7 +29,7 @@ def learn_evidence_head(
     recipe: Recipe,
     report: Report,
 ) -> EvidenceHead:
-    """A head that answers as these soft labels do, (n, K), not yet calibrated. Loads torch."""
+    """Train a head on these soft labels, (n, K), not yet calibrated. Loads torch."""
     # Loaded here: pages import Recipe from this module and must not pay for torch.
     from app.ml.heads.evidence_mlp import learn_evidence
 

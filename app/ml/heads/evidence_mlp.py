@@ -49,7 +49,7 @@ def learn_evidence(
     recipe: Recipe,
     report: Report,
 ) -> EvidenceHead:
-    """A head whose network answers as the soft labels do: rows (n, d), soft (n, K), row by row."""
+    """Train a head whose network predicts the soft labels, (n, K), from rows (n, d)."""
     torch.manual_seed(recipe.seed)
     network = nn.Sequential(
         nn.Linear(rows.shape[1], recipe.hidden),

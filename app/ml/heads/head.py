@@ -39,8 +39,8 @@ class Head(Protocol):
         """Tuned vectors, (n, dimension) float32, rows of length 1, of raw ones, (n, d)."""
 
     def suggest(self, raw: Vectors) -> Floats | None:
-        """The probability of each class for each record, (n, K) float32; None for a head without
-        classes."""
+        """Return the probability of each class for each record, (n, K) float32; None for a head
+        without classes."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class EvidenceHead:
         )
 
     def logits(self, rows: Vectors) -> Floats:
-        """The logits of the network, (n, K); rows of length 1."""
+        """Return the logits of the network, (n, K); rows of length 1."""
         scaled = rows * np.float32(INPUT_SCALE)
         hidden = gelu(np.asarray(scaled @ self.hidden_weight + self.hidden_bias, dtype=np.float32))
         return np.asarray(hidden @ self.output_weight + self.output_bias, dtype=np.float32)

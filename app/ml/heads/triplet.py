@@ -31,7 +31,8 @@ class _SkipConnection(nn.Module):
 def learn_skip_connection(
     rows: Vectors, examples: Examples, recipe: Recipe, report: Report
 ) -> SkipConnectionHead:
-    """A head that moves labeled records towards their class. rows (m, d): the examples' vectors.
+    """Train a head that moves labeled records towards their class. rows (m, d): the examples'
+    vectors.
 
     Stops when the loss has not fallen for `patience` epochs. Two records are of one class when
     their labels are equal. Source: quaterion, SkipConnectionHead and TripletLoss(mining="hard"),

@@ -99,7 +99,7 @@ def estimate_confidence(
 def _score_labels(
     held_out: HeldOutClasses, n_labeled: NDArray[np.float64], expected: float
 ) -> NDArray[np.float64]:
-    """What speaks for a suggestion of each label before the record is looked at, in log-odds."""
+    """Score a suggestion of each label apart from the record itself, in log-odds."""
     n = len(n_labeled)
     is_right = held_out.predicted == held_out.true
     n_predicted = np.bincount(held_out.predicted, minlength=n)

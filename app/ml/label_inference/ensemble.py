@@ -118,7 +118,8 @@ def _clipped_log(shares: Floats) -> Floats:
 
 
 def log_counts(examples: Examples) -> NDArray[np.float64]:
-    """The logarithm of each class's share of the examples, (K,); NEVER for a class without any."""
+    """Return the logarithm of each class's share of the examples, (K,); NEVER for a class without
+    any."""
     counts = np.bincount(examples.classes, examples.weights, len(examples.label_ids))
     logs = np.full(len(counts), NEVER)
     np.log(counts / counts.sum(), where=counts > 0, out=logs)

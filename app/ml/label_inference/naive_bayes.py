@@ -92,8 +92,8 @@ def build_word_features(texts: Iterable[str]) -> WordFeatures | None:
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of the text's beginning, in lower case; pairs of characters where no blanks part
-    them."""
+    """Return the words of the text's beginning, in lower case; pairs of characters where no blanks
+    part them."""
     found: list[str] = []
     for word in WORD.findall(text[:MOST_CHARACTERS].lower()):
         if word.isascii() or not UNSPACED.search(word):

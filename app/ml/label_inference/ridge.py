@@ -32,7 +32,8 @@ def score_linearly(
 
 
 def solve_ridge(rows: Vectors, queries: Vectors, targets: Floats, weights: Floats) -> Floats:
-    """The regression's answers for `asked`, (q, K); rows (m, d) want (m, K), centred, by weight.
+    """Solve the regression and predict the queries, (q, K); rows (m, d) want (m, K), centred, by
+    weight.
 
     Solved among the fewer of rows and dimensions, in double precision.
     """

@@ -119,7 +119,7 @@ def _sharpen_binary(
 
 
 def _label_frequencies(examples: Examples) -> NDArray[np.float32]:
-    """The share of the examples that carries each label, (K,)."""
+    """Return the share of the examples that carries each label, (K,)."""
     answers = examples.label_matrix().astype(np.float32)
     return np.asarray(np.average(answers, axis=0, weights=examples.weights), dtype=np.float32)
 

@@ -58,7 +58,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
 
 
 def load_comparison(path: Path) -> Comparison:
-    """What `save_comparison` wrote."""
+    """Load what `save_comparison` wrote."""
     values = json.loads(path.read_text())
     for name in ("raw", "tuned", "active"):
         values[name] = tuple(Score(**score) for score in values[name])

@@ -36,7 +36,7 @@ class LabelShare:
 def summarize_dataset(
     db: Session, project: Project, raw: Version, snapshot: Snapshot, split: SplitExamples
 ) -> dict[str, Any]:
-    """The report, as plain values.
+    """Summarize the report, as plain values.
 
     left_out  labels that do not teach, by the rule that leaves them out
     dropped   labels of the set without an example, and those that one record alone carries

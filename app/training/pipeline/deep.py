@@ -55,15 +55,15 @@ class DeepStrategy:
 
     @classmethod
     def from_json(cls, recipe: dict[str, Any]) -> Self:
-        """The strategy of a recipe as it is stored."""
+        """Return the strategy of a recipe as it is stored."""
         return cls(DeepRecipe.from_json(recipe))
 
     def find_source(self, db: Session, project: Project) -> Version | None:
-        """The raw version: tuned vectors would carry labels to the records held out."""
+        """Find the raw version: tuned vectors would carry labels to the records held out."""
         return find_raw_version(db, project)
 
     def find_vector_source(self, db: Session, run_id: int) -> Version:
-        """The run's own encoder, once it has learned one."""
+        """Find the run's own encoder, once it has learned one."""
         prepared = find_prepared(db, run_id)
         return prepared or db.get_one(Version, workspace.read_source_id(run_id))
 
@@ -110,11 +110,11 @@ class DeepStrategy:
         return Measured(add_holdout_scores(comparison, holdout), raw, deep)
 
     def split(self, examples: Examples) -> Partition:
-        """The one split: what is held out is held out altogether."""
+        """Return the one split: what is held out is held out altogether."""
         return [split_held_out(examples, self.recipe.held_out, self.recipe.seed)]
 
     def find_objection(self, _snapshot: Snapshot) -> str | None:
-        """A deep version is never activated unmeasured."""
+        """Find why the version is not activated: a deep one never is without an evaluation."""
         return (
             "a deep version replaces every vector, so it must be measured first. Label more, "
             "label a hold-out sample, or activate it yourself."
@@ -130,7 +130,7 @@ def _report_embedding(report: RunReport, n_done: int, n_total: int) -> None:
 def _tune_model(
     run: TrainingRun, recipe: DeepRecipe, raw: TrainingInputs, report: RunReport
 ) -> Path:
-    """The folder of the tuned encoder, in the run's own folder."""
+    """Return the folder of the tuned encoder, in the run's own folder."""
     # Loaded here: it loads torch, and pages import what imports this.
     from app.ml.deep.tuning import MODEL, tune_deep
 

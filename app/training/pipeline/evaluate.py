@@ -57,7 +57,8 @@ def load_references(run: TrainingRun, inputs: TrainingInputs) -> References:
 
 
 def add_holdout_scores(comparison: Comparison, holdout: HoldoutScores) -> Comparison:
-    """The comparison with the scores on the hold-out sample, and decided anew by all of it."""
+    """Return the comparison with the scores on the hold-out sample, and decided anew by all of
+    it."""
     if not holdout.tuned:
         return comparison
     measured = replace(
@@ -74,7 +75,8 @@ def add_holdout_scores(comparison: Comparison, holdout: HoldoutScores) -> Compar
 def add_retention_scores(
     comparison: Comparison, run: TrainingRun, raw: TrainingInputs, own: TrainingInputs
 ) -> Comparison:
-    """The comparison with what the version leaves of the neighbours of records nobody labeled.
+    """Return the comparison with what the version leaves of the neighbours of records nobody
+    labeled.
 
     raw, own  the vectors that it is compared with, and those that its head reads
     """

@@ -58,7 +58,7 @@ class VectorSource(Protocol):
     """Knows which version's embeddings the head of a run reads."""
 
     def find_vector_source(self, db: Session, run_id: int) -> Version:
-        """That version."""
+        """Find the version that the run's vectors are of."""
 
 
 def load_inputs(
@@ -94,7 +94,7 @@ def uses_words(recipe: Recipe, project: Project) -> bool:
 
 
 def load_word_features(db: Session, ids: Ids) -> WordFeatures | None:
-    """The words of these records, row by row; None where none tells anything apart."""
+    """Load the words of these records, row by row; None where none tells anything apart."""
     return build_word_features(iterate_texts(db, ids, MOST_CHARACTERS))
 
 

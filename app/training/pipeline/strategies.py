@@ -37,16 +37,16 @@ class TrainingStrategy(Protocol):
     """The parts of a run that differ between the methods of learning."""
 
     def find_source(self, db: Session, project: Project) -> Version | None:
-        """The version whose vectors the run learns from; None before the first."""
+        """Find the version whose vectors the run learns from; None before the first."""
 
     def find_vector_source(self, db: Session, run_id: int) -> Version:
-        """The version whose embeddings the run's head reads."""
+        """Find the version whose embeddings the run's head reads."""
 
     def learn_model(self, run: TrainingRun, report: RunReport) -> None:
         """Learn what the head stands on, before the head."""
 
     def compare(self, run: TrainingRun, report: RunReport) -> Measured:
-        """The new version against raw and the active one, on labels that none of them saw."""
+        """Compare the new version with raw and the active one, on labels that none of them saw."""
 
     def split(self, examples: Examples) -> Partition:
         """Which examples teach and which are held out, as the comparison splits them."""
@@ -62,15 +62,15 @@ class HeadStrategy:
     seed: int = 0
 
     def find_source(self, db: Session, project: Project) -> Version | None:
-        """The version in use, or the one below its head."""
+        """Find the version in use, or the one below its head."""
         return find_active_base_version(db, project)
 
     def find_vector_source(self, db: Session, run_id: int) -> Version:
-        """The version that was in use when the run began."""
+        """Find the version that was in use when the run began."""
         return db.get_one(Version, workspace.read_source_id(run_id))
 
     def learn_model(self, run: TrainingRun, report: RunReport) -> None:
-        """The embeddings are there already."""
+        """Do nothing: the embeddings exist already."""
 
     def compare(self, run: TrainingRun, report: RunReport) -> Measured:
         """By cross-validation on the run's own inputs, and on the hold-out sample."""
@@ -93,7 +93,7 @@ class HeadStrategy:
         return Measured(add_holdout_scores(comparison, holdout), inputs, inputs)
 
     def split(self, examples: Examples) -> Partition:
-        """The first partition of the cross-validation."""
+        """Return the first partition of the cross-validation."""
         return next(iter(draw_partitions(examples, self.seed)), [])
 
     def find_objection(self, snapshot: Snapshot) -> str | None:
@@ -108,7 +108,7 @@ class HeadStrategy:
 
 
 def choose_strategy(recipe: Mapping[str, Any]) -> TrainingStrategy:
-    """The strategy of a run's recipe, as it is stored."""
+    """Choose the strategy of a run's recipe, as it is stored."""
     if recipe.get("method") == "deep":
         # Here, because deep runs are measured with what stands above.
         from app.training.pipeline.deep import DeepStrategy

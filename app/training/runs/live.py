@@ -45,7 +45,7 @@ RunId = Annotated[int, Depends(require_run)]
 
 @router.get("/runs/{number}/live", name="follow_run", response_class=EventSourceResponse)
 async def follow_run(run_id: RunId) -> AsyncIterator[ServerSentEvent]:
-    """The run whenever it moved: event "run" while it does, "end" once it has ended."""
+    """Send the run whenever it moved: event "run" while it does, "end" once it has ended."""
     reported: dict[str, Any] = {}
     for _ in range(MAX_POLLS):
         try:
