@@ -178,7 +178,7 @@ def list_tokens(as_json: bool = AsJson) -> None:
         for token, owner in found
     ]
     columns = ("id", "user", "for", "prefix", "last used", "expires")
-    emit(facts, format_table(columns, [tuple(each.values()) for each in facts]), as_json)
+    emit(facts, format_table(columns, [tuple(fact.values()) for fact in facts]), as_json)
 
 
 @tokens.command("revoke")

@@ -66,7 +66,7 @@ class Settings(BaseSettings):
 def _networks(written: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     parts = [each.strip() for each in written.split(",") if each.strip()]
     try:
-        return [ipaddress.ip_network(each, strict=False) for each in parts]
+        return [ipaddress.ip_network(part, strict=False) for part in parts]
     except ValueError as error:
         raise ValueError(
             f"{error}. Use IP addresses or networks separated by commas, "

@@ -97,8 +97,8 @@ def news(n: int) -> Texts:
     records = json.loads((AGNEWS / "test.json").read_text())
     return _drawn(
         "agnews",
-        [f"{each['Title']}. {each['Description']}" for each in records],
-        [each["label"] for each in records],
+        [f"{record['Title']}. {record['Description']}" for record in records],
+        [record["label"] for record in records],
         n,
     )
 

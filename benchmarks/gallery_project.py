@@ -80,7 +80,7 @@ class Work:
 
     def __init__(self, project: Project, dice: random.Random) -> None:
         self.project, self.dice = project, dice
-        self.intents = {each.external_id: each.intent for each in sample_messages()}
+        self.intents = {message.external_id: message.intent for message in sample_messages()}
         with read_session() as db:
             self.labels = {label.name: label.id for label in label_set(db, project.id)}
 

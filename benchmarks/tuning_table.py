@@ -44,8 +44,8 @@ class Line:
         memory_mb: float,
     ) -> Self:
         """Return a line of today, from the scores of each draw."""
-        mean = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
-        spread = {name: float(np.std([each[name] for each in scores])) for name in scores[0]}
+        mean = {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+        spread = {name: float(np.std([score[name] for score in scores])) for name in scores[0]}
         day = datetime.now(UTC).date().isoformat()
         return cls(
             corpus, recipe, picked, labels, len(scores), mean, spread, *spent, memory_mb, day

@@ -77,7 +77,7 @@ def measured(data: Corpus, graph: object, n: int, draws: int) -> Line:
 
 
 def means(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {metric: float(np.mean([each[metric] for each in scores])) for metric in METRICS}
+    return {metric: float(np.mean([score[metric] for score in scores])) for metric in METRICS}
 
 
 def raw_scores(data: Corpus, examples: Examples, queries: np.ndarray) -> dict[str, float]:

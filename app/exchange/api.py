@@ -101,7 +101,7 @@ def read_import(import_row: CurrentImport) -> ImportResponse:
 @router.get("/projects/{slug}/imports/{import_id}/rejects")
 def list_rejects(import_row: CurrentImport, db: ReadDb) -> list[RejectResponse]:
     """List the rejected rows with the reason; at most 10,000 are kept."""
-    return [RejectResponse.model_validate(each) for each in load_rejects(db, import_row.id)]
+    return [RejectResponse.model_validate(reject) for reject in load_rejects(db, import_row.id)]
 
 
 @router.post("/projects/{slug}/imports/{import_id}/cancel")
@@ -119,7 +119,7 @@ def upsert_records(project: AdminProject, user: CurrentUser, sent: RecordsIn) ->
         n_stored=tally.n_stored,
         n_updated=tally.n_updated,
         n_unchanged=tally.n_unchanged,
-        rejects=[RejectResponse.model_validate(each) for each in rejects],
+        rejects=[RejectResponse.model_validate(reject) for reject in rejects],
     )
 
 

@@ -72,7 +72,7 @@ class PreviewResponse(StrictModel):
             warnings=preview.warnings,
             rows=preview.rows,
             mapping=preview.mapping,
-            rejects=[RejectResponse.model_validate(each) for each in preview.rejects],
+            rejects=[RejectResponse.model_validate(reject) for reject in preview.rejects],
         )
 
 

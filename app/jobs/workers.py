@@ -67,8 +67,8 @@ def has_ended(executor_id: str) -> bool:
     """Whether the worker with this lease is gone."""
     config = settings()
     return not any(
-        each.executor_id == executor_id and each.is_serving
-        for each in list_workers(config.database_url, config.data_dir)
+        worker.executor_id == executor_id and worker.is_serving
+        for worker in list_workers(config.database_url, config.data_dir)
     )
 
 

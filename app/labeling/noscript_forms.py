@@ -97,7 +97,10 @@ def build_accepted(item: Item, session: LabelingSession, shown: tuple[int, ...])
     if not shown:
         raise Conflict("This record has no suggestion to accept.")
     annotation = _build_annotation(item, session, Verdict.LABEL, shown)
-    score = next((each.score for each in item.suggestions if each.label_id == shown[0]), None)
+    score = next(
+        (suggestion.score for suggestion in item.suggestions if suggestion.label_id == shown[0]),
+        None,
+    )
     return replace(annotation, suggestion_id=shown[0], suggestion_score=score)
 
 

@@ -133,7 +133,9 @@ class SessionItemResponse(StrictModel):
             verdict=item.state.own_verdict,
             label_ids=list(item.state.own_label_ids),
             consensus=list(item.state.consensus),
-            suggestions=[(each.label_id, each.score) for each in item.suggestions],
+            suggestions=[
+                (suggestion.label_id, suggestion.score) for suggestion in item.suggestions
+            ],
             n_folded=item.n_folded,
         )
 

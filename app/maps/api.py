@@ -65,10 +65,13 @@ def read_map(project: CurrentProject, db: ReadDb, version: int | None = None) ->
             for each in found
         ],
         labels=[
-            MapLabel(id=each.id, name=each.name, colour=each.colour)
-            for each in list_all_labels(db, project.id)
+            MapLabel(id=label.id, name=label.name, colour=label.colour)
+            for label in list_all_labels(db, project.id)
         ],
-        annotators=[MapPerson(id=each.id, name=each.name) for each in list_annotators(db, project)],
+        annotators=[
+            MapPerson(id=annotator.id, name=annotator.name)
+            for annotator in list_annotators(db, project)
+        ],
         drawing=None if drawing is None else drawing.share,
     )
 

@@ -103,7 +103,7 @@ def find_drawn_pair(
     db: Session, project: Project, before: int, after: int
 ) -> tuple[MappedVersion, MappedVersion] | None:
     """Find the maps of these versions; None while one of them is not drawn."""
-    by_number = {each.version.number: each for each in list_mapped_versions(db, project)}
+    by_number = {version.version.number: version for version in list_mapped_versions(db, project)}
     old, new = by_number.get(before), by_number.get(after)
     if old is None or new is None or old.is_sketch or new.is_sketch:
         return None
@@ -123,8 +123,8 @@ def build_before_after(
         later.ids,
         (np.where(np.isnan(places), later.points, places), later.points),
         _load_classes(db, new, later.ids),
-        {each.id: each.name for each in labels},
-        {each.id: each.colour for each in labels},
+        {label.id: label.name for label in labels},
+        {label.id: label.colour for label in labels},
     )
 
 

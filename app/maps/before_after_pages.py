@@ -33,7 +33,9 @@ def show_before_after(
         before=before,
         after=after,
         is_drawn=find_drawn_pair(db, project, before, after) is not None,
-        trouble=next((error for each in versions if (error := read_status(each.id).error)), None),
+        trouble=next(
+            (error for version in versions if (error := read_status(version.id).error)), None
+        ),
     )
 
 

@@ -54,7 +54,9 @@ def list_due_maps(db: Session) -> list[int]:
     lacking = _find_outdated(db)
     due = []
     for project in db.scalars(select(Project).order_by(Project.id)):
-        wanted = [each for each in _list_candidates(db, project) if each.id in lacking]
+        wanted = [
+            candidate for candidate in _list_candidates(db, project) if candidate.id in lacking
+        ]
         if wanted and count_missing(db, project) == 0:
             due += [
                 each.id for each in _prioritize(db, project, wanted) if not _is_backing_off(each.id)
@@ -65,7 +67,7 @@ def list_due_maps(db: Session) -> list[int]:
 def _find_outdated(db: Session) -> set[int]:
     """Versions with an index, and no whole map that is as new. One query: asked all the time."""
     named = select(Artifact).where(Artifact.kind.in_(("index", MAP))).order_by(Artifact.revision)
-    newest = {(each.version_id, each.kind): each for each in db.scalars(named)}
+    newest = {(file.version_id, file.kind): file for file in db.scalars(named)}
     return {
         version_id
         for (version_id, kind), index in newest.items()

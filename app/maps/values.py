@@ -117,7 +117,7 @@ def _load_consensus(db: Session, project_id: int) -> NDArray[np.int64]:
     order = select(Label.id).where(Label.project_id == project_id).order_by(Label.position)
     position = {each: at for at, each in enumerate(db.scalars(order))}
     labels, place_of = np.unique(table[:, 1], return_inverse=True)
-    places = np.array([position.get(int(each), -1) for each in labels], np.int64)
+    places = np.array([position.get(int(label), -1) for label in labels], np.int64)
     table = table[np.lexsort((places[place_of], table[:, 0]))]
     _, first = np.unique(table[:, 0], return_index=True)
     return np.asarray(table[first])

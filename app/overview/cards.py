@@ -30,7 +30,7 @@ def list_project_cards(db: Session, user: User) -> list[ProjectCard]:
     n_records = _count_per_project(db, select(Record.project_id, func.count()))
     labeled = func.count(Consensus.record_id.distinct())
     n_labeled = _count_per_project(db, select(Consensus.project_id, labeled))
-    return [_build_card(db, each, n_records, n_labeled) for each in projects]
+    return [_build_card(db, project, n_records, n_labeled) for project in projects]
 
 
 def _build_card(

@@ -88,8 +88,8 @@ def group_totals(
 ) -> dict[Key, list[WorkTotals]]:
     """Group and sum the tallies by `key`."""
     groups: dict[Key, list[WorkTotals]] = defaultdict(list)
-    for each in totals:
-        groups[key(each)].append(each)
+    for total in totals:
+        groups[key(total)].append(total)
     return groups
 
 

@@ -42,7 +42,7 @@ def build_method_rows(
 ) -> list[MethodRow]:
     """List the methods that produced labels, in the order of SESSION_KINDS."""
     kinds = load_seed_kinds(db, project_id)
-    by_hand = [each for each in totals if each.way in HANDS]
+    by_hand = [total for total in totals if total.way in HANDS]
     ways = group_totals(by_hand, lambda each: (kinds.get(each.session_id or 0, ""), each.way))
     rows = [MethodRow(kind, hand, sum_totals(done)) for (kind, hand), done in ways.items()]
     order = {kind: place for place, kind in enumerate((*SESSION_KINDS, ""))}

@@ -76,7 +76,7 @@ def build_report(db: Session, project: Project, user: User) -> Report:
     totals = load_totals(db, project.id)
     is_everybody = user.role in EDITORS
     visible_totals = (
-        totals if is_everybody else [each for each in totals if each.user_id == user.id]
+        totals if is_everybody else [total for total in totals if total.user_id == user.id]
     )
     now = utc_now()
     last_acts = find_last_actions(db, project.id, [now - WEEK, now])
@@ -88,7 +88,7 @@ def build_report(db: Session, project: Project, user: User) -> Report:
         n_labeled=_count_labeled(db, project, labels),
         n_last_week=after - before,
         goal=build_goal(project, n_records),
-        done=sum_totals(each for each in totals if each.way not in AUTOMATIC_SOURCES),
+        done=sum_totals(total for total in totals if total.way not in AUTOMATIC_SOURCES),
         timeline=build_timeline(db, project, now),
         labels=labels,
         people=build_person_rows(db, project.id, visible_totals),

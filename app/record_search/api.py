@@ -55,7 +55,9 @@ def list_records(
     return RecordPageResponse(
         n_matching=count_records(db, project.id, filters),
         next_after_id=page.next_after_id,
-        records=[RecordResponse(**each) for each in describe_records(db, project, page.records)],
+        records=[
+            RecordResponse(**record) for record in describe_records(db, project, page.records)
+        ],
     )
 
 
@@ -93,7 +95,8 @@ _RANKING = ("place", "score", "similarity", "word_rank", "meaning_rank")
 def list_saved_searches(project: CurrentProject, db: ReadDb) -> list[SavedSearchResponse]:
     """List the project's saved searches by name."""
     return [
-        SavedSearchResponse.of(project.slug, each) for each in list_project_searches(db, project.id)
+        SavedSearchResponse.of(project.slug, search)
+        for search in list_project_searches(db, project.id)
     ]
 
 

@@ -88,7 +88,7 @@ def _preview(
         n_before=n_before,
         key=uuid.uuid4().hex,
         min_scores=OFFERED_MIN_SCORES,
-        label_of={each.id: each for each in list_all_labels(db, project.id)},
+        label_of={label.id: label for label in list_all_labels(db, project.id)},
     )
 
 

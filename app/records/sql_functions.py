@@ -70,7 +70,7 @@ class FieldHolds(FunctionElement[bool]):
 
 @compiles(Holds, "sqlite")
 def _holds_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text, like, *spelled = (compiler.process(each, **options) for each in element.clauses)
+    text, like, *spelled = (compiler.process(clause, **options) for clause in element.clauses)
     matches = f"{text} LIKE {like} ESCAPE '!'"
     # CASE, because in an AND the planner may begin with the slower one.
     return (
@@ -82,7 +82,7 @@ def _holds_on_sqlite(element: Any, compiler: SQLCompiler, **options: Any) -> str
 
 @compiles(Holds, "postgresql")
 def _holds_on_postgres(element: Any, compiler: SQLCompiler, **options: Any) -> str:
-    text, like, *spelled = (compiler.process(each, **options) for each in element.clauses)
+    text, like, *spelled = (compiler.process(clause, **options) for clause in element.clauses)
     matches = f"{text} ILIKE {like} ESCAPE '!'"
     return f"({matches} AND {text} ~ {spelled[1]})" if spelled else f"({matches})"
 

@@ -163,7 +163,7 @@ def find_similar_to_record(
 def read_versions(project: CurrentProject, db: ReadDb) -> list[VersionResponse]:
     """List all versions, newest first."""
     active = find_active_version(db, project.id)
-    return [VersionResponse.of(each, active) for each in list_versions(db, project.id)]
+    return [VersionResponse.of(version, active) for version in list_versions(db, project.id)]
 
 
 @router.post("/projects/{slug}/versions/{number}/activate")

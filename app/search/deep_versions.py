@@ -90,7 +90,7 @@ def check_model(db: Session, version_id: int) -> None:
 
     The folder may hold nothing else either: what the database does not name is not loaded.
     """
-    named = {verified_path(each.file, each.sha256) for each in _list_files(db, version_id)}
+    named = {verified_path(file.file, file.sha256) for file in _list_files(db, version_id)}
     present = {path for path in model_folder(db, version_id).rglob("*") if path.is_file()}
     for stranger in sorted(present - named):
         raise CorruptFile(stranger.relative_to(settings().data_dir).as_posix())

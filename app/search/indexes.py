@@ -155,8 +155,11 @@ def _list_artifacts(db: Session, version_id: int) -> Sequence[Artifact]:
 
 
 def _select_newest(artifacts: Sequence[Artifact]) -> list[Artifact]:
-    heads = [each for each in artifacts if each.kind == "head"]
-    newest = (next((each for each in artifacts if each.kind == kind), None) for kind in REVISED)
+    heads = [artifact for artifact in artifacts if artifact.kind == "head"]
+    newest = (
+        next((artifact for artifact in artifacts if artifact.kind == kind), None)
+        for kind in REVISED
+    )
     return heads + [each for each in newest if each is not None]
 
 
@@ -164,9 +167,9 @@ def _load_newest_whole(
     version: Version, artifacts: Sequence[Artifact], before: LoadedVersion | None
 ) -> LoadedVersion:
     """Load the newest intact index and suggestions. Raises CorruptFile if there is no index."""
-    heads = [each for each in artifacts if each.kind == "head"]
-    indexes = [each for each in artifacts if each.kind == "index"]
-    suggestions = [each for each in artifacts if each.kind == "suggestions"]
+    heads = [artifact for artifact in artifacts if artifact.kind == "head"]
+    indexes = [artifact for artifact in artifacts if artifact.kind == "index"]
+    suggestions = [artifact for artifact in artifacts if artifact.kind == "suggestions"]
     if not indexes:
         raise NotIndexed
     loaded = _load_first_whole(

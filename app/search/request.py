@@ -140,7 +140,7 @@ class SearchRequest:
             return {"like": str(self.near.label_id)}
         if self.near.kind == "text":
             return {"text": self.near.text}
-        return {"record": ",".join(str(each) for each in self.near.record_ids)}
+        return {"record": ",".join(str(record_id) for record_id in self.near.record_ids)}
 
     def as_query(self, **changed: str) -> dict[str, str]:
         """Return the query parameters without the page position; "" drops one."""
@@ -159,7 +159,7 @@ def _parse_seed(query: Mapping[str, str]) -> Seed | None:
     if ids := query.get("record", "").strip(", "):
         numbers = [each for each in ids.split(",") if each.strip()]
         return build_record_seed(
-            [parse_whole_number(each, "record", is_positive=True) for each in numbers]
+            [parse_whole_number(number, "record", is_positive=True) for number in numbers]
         )
     if query.get("like", "").strip():
         return Seed("label", label_id=parse_whole_number(query["like"], "label", is_positive=True))

@@ -94,5 +94,5 @@ def _select_likely(
 
 def _resolve_labels(suggestions: Suggestions, resolver: LabelResolver) -> NDArray[np.int64]:
     """By column of the suggestions: the label that can be given now, NO_LABEL if none can."""
-    given = [resolver.resolve(each) or NO_LABEL for each in suggestions.label_ids]
+    given = [resolver.resolve(label_id) or NO_LABEL for label_id in suggestions.label_ids]
     return np.array(given, np.int64)

@@ -55,7 +55,7 @@ class Suggestions:
 
         at_least  LIKELY gives what a multi-label version would say: a set of labels, maybe none
         """
-        wanted = [int(each) for each in record_ids]
+        wanted = [int(record_id) for record_id in record_ids]
         known = [each for each in wanted if self.holds(each)] if self.label_ids else []
         ranked: dict[int, list[Suggestion]] = {}
         for each, chances in zip(known, self.probabilities(np.array(known, np.int64)), strict=True):
@@ -77,10 +77,10 @@ class Suggestions:
         ranked = self.ranked(record_ids, at_most=at_most, at_least=at_least)
         for record_id, suggestions in ranked.items():
             first: dict[int, Suggestion] = {}
-            for each in suggestions:
-                label_id = resolver.resolve(each.label_id)
+            for suggestion in suggestions:
+                label_id = resolver.resolve(suggestion.label_id)
                 if label_id is not None:
-                    first.setdefault(label_id, Suggestion(label_id, each.score))
+                    first.setdefault(label_id, Suggestion(label_id, suggestion.score))
             if first:
                 resolved[record_id] = list(first.values())
         return resolved

@@ -343,7 +343,7 @@ def _load_trail(db: Session, project_id: int) -> list[int]:
 def _drop_deleted(db: Session, version_ids: list[int]) -> list[int]:
     gone = select(Version.id).where(Version.id.in_(version_ids), Version.deleted_at.is_not(None))
     deleted = set(db.scalars(gone))
-    return [each for each in version_ids if each not in deleted]
+    return [version_id for version_id in version_ids if version_id not in deleted]
 
 
 def _next_number(db: Session, project_id: int) -> int:

@@ -46,9 +46,9 @@ def find_due_refreshes(db: Session) -> list[tuple[int, int]]:
     """
     projects = db.scalars(select(Project).order_by(Project.id)).all()
     return [
-        (each.id, last_action_id(db, each.id) + _count_ended_runs(db, each.id))
-        for each in projects
-        if is_refresh_due(db, each)
+        (project.id, last_action_id(db, project.id) + _count_ended_runs(db, project.id))
+        for project in projects
+        if is_refresh_due(db, project)
     ]
 
 

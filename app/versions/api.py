@@ -122,13 +122,13 @@ class TrialResponse(StrictModel):
             scores=[(label.name, score) for label, score in tried.scores],
             neighbours=[
                 NeighbourResponse(
-                    rank=each.rank,
-                    similarity=each.similarity,
-                    record_id=each.record.id,
-                    text=each.record.text,
-                    labels=[label.name if label else None for label in each.labels],
+                    rank=neighbour.rank,
+                    similarity=neighbour.similarity,
+                    record_id=neighbour.record.id,
+                    text=neighbour.record.text,
+                    labels=[label.name if label else None for label in neighbour.labels],
                 )
-                for each in tried.neighbours
+                for neighbour in tried.neighbours
             ],
         )
 

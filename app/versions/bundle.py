@@ -38,7 +38,9 @@ def bundle_response(db: Session, project: Project, number: int) -> StreamingResp
     """
     version = find_version(db, project.id, number)
     facts = next(
-        each for each in load_version_summaries(db, project) if each.version.id == version.id
+        summary
+        for summary in load_version_summaries(db, project)
+        if summary.version.id == version.id
     )
     return file_response(
         lambda out: _write(db, project, facts, out),
@@ -104,8 +106,8 @@ def _list_model_files(db: Session, source: Version) -> list[tuple[str, Path]]:
     )
     return [
         # artifacts / the folder / what lies in it
-        (Path(*Path(each.file).parts[2:]).as_posix(), verified_path(each.file, each.sha256))
-        for each in db.scalars(files.order_by(Artifact.file))
+        (Path(*Path(scalar.file).parts[2:]).as_posix(), verified_path(scalar.file, scalar.sha256))
+        for scalar in db.scalars(files.order_by(Artifact.file))
     ]
 
 

@@ -52,7 +52,7 @@ def compare_versions(
 ) -> Response:
     """Compare two versions."""
     first, second = find_version(db, project.id, a), find_version(db, project.id, b)
-    facts = {each.version.id: each for each in load_version_summaries(db, project)}
+    facts = {summary.version.id: summary for summary in load_version_summaries(db, project)}
     return render(
         request,
         "versions/compare.html",

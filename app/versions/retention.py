@@ -119,7 +119,9 @@ def _delete_embeddings() -> None:
 def _find_surplus(db: Session, project: Project) -> list[int]:
     """Numbers of what is over the limit and may go; what heads stand on after these heads."""
     back = find_rollback_target(db, project.id)
-    tuned = [each for each in list_versions(db, project.id) if each.kind != VersionKind.RAW]
+    tuned = [
+        version for version in list_versions(db, project.id) if version.kind != VersionKind.RAW
+    ]
     over = tuned[project.keep_versions :]
     return [
         each.number

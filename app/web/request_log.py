@@ -28,7 +28,7 @@ class RequestLog:
     def __init__(self, app: ASGIApp, proxy_networks: Sequence[str]) -> None:
         """proxy_networks: who may choose the id of a request."""
         self.app = app
-        self._proxies = [ipaddress.ip_network(each) for each in proxy_networks]
+        self._proxies = [ipaddress.ip_network(proxy_network) for proxy_network in proxy_networks]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""

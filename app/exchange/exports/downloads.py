@@ -62,7 +62,7 @@ def file_response(
 
 def rejects_response(rejects: Sequence[ImportReject], import_id: int) -> Response:
     """Return the rejected rows as CSV: line, column, reason."""
-    rows = ((each.line, each.column or "", each.reason) for each in rejects)
+    rows = ((reject.line, reject.column or "", reject.reason) for reject in rejects)
     return csv_response(f"rejects-{import_id}.csv", ["line", "column", "reason"], rows)
 
 

@@ -18,7 +18,7 @@ def pair_with_digits(
 ) -> list[tuple[Label, str]]:
     """Every label with its digit ("" without one): in the order of the digits, then by position."""
     by_id = {label.id: label for label in offered}
-    chosen = [each if each in by_id else None for each in load_digits(user, project)]
+    chosen = [digit if digit in by_id else None for digit in load_digits(user, project)]
     rest = iter([label for label in offered if label.id not in chosen])
     places = chosen + [None] * (N_DIGITS - len(chosen))
     with_digit = [by_id[each] if each else next(rest, None) for each in places]

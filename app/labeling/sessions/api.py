@@ -65,7 +65,9 @@ class StartBody(StrictModel):
 @router.get("/projects/{slug}/sessions")
 def list_sessions(project: CurrentProject, db: ReadDb) -> list[SessionResponse]:
     """List the newest sessions."""
-    return [build_session_answer(project, each) for each in list_recent_sessions(db, project.id)]
+    return [
+        build_session_answer(project, session) for session in list_recent_sessions(db, project.id)
+    ]
 
 
 @router.post("/projects/{slug}/sessions", status_code=201)

@@ -100,7 +100,9 @@ def forecast_records(
     is_unknown = shares.sum(axis=1) == 0
     for row, record_id in enumerate(record_ids.tolist()):
         if label_ids := agreed.get(record_id):
-            carried = [targets.get(each, each) for each in label_ids if each is not None]
+            carried = [
+                targets.get(label_id, label_id) for label_id in label_ids if label_id is not None
+            ]
             shares[row] = np.isin(labels, carried)
             is_unknown[row] = False
     doubts, is_kept = np.zeros(len(labels)), np.zeros(shares.shape, bool)

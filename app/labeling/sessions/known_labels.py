@@ -50,7 +50,7 @@ def load_known_labels(
     agreed = {} if is_independent(db, session.id) else _load_consensus(db, session)
     labels = {**own, **agreed}
     rows = {int(record_id): row for row, record_id in enumerate(record_ids)}
-    known = sorted((each for each in labels if each in rows), key=lambda each: labels[each][0])
+    known = sorted((label for label in labels if label in rows), key=lambda each: labels[each][0])
     targets = load_merge_targets(db, session.project_id)
     columns = {int(label_id): column for column, label_id in enumerate(label_ids)}
     carried = np.zeros((len(known), len(label_ids)), np.float32)
@@ -66,7 +66,7 @@ Labels = dict[int, tuple[int, list[int | None]]]
 def _find_columns(
     labels: list[int | None], targets: Mapping[int, int], columns: Mapping[int, int]
 ) -> list[int]:
-    now = [targets.get(each, each) for each in labels if each is not None]
+    now = [targets.get(label, label) for label in labels if label is not None]
     return [columns[each] for each in now if each in columns]
 
 

@@ -102,7 +102,9 @@ def _select_holdout(db: Session, project: Project, request: SelectionRequest) ->
     """Select the next records of the hold-out sample, which grows."""
     version = find_active_version(db, project.id)
     record_ids = draw_holdout(db, project, request.k)
-    return Selection([(each, None) for each in record_ids], version.id if version else None)
+    return Selection(
+        [(record_id, None) for record_id in record_ids], version.id if version else None
+    )
 
 
 def _select_random(db: Session, project: Project, request: SelectionRequest) -> Selection:
@@ -117,7 +119,9 @@ def _select_given(db: Session, project: Project, request: SelectionRequest) -> S
     seed = _require_seed(request)
     check_records(db, project.id, seed.record_ids)
     version = find_active_version(db, project.id)
-    return Selection([(each, None) for each in seed.record_ids], version.id if version else None)
+    return Selection(
+        [(record_id, None) for record_id in seed.record_ids], version.id if version else None
+    )
 
 
 def _select_similar(db: Session, project: Project, request: SelectionRequest) -> Selection:

@@ -110,24 +110,24 @@ def count_labeled_in(db: Session, session_ids: Sequence[int]) -> dict[int, int]:
 
 
 def _build_lines(db: Session, sessions: Sequence[LabelingSession], user: User) -> list[SessionLine]:
-    ids = [each.id for each in sessions]
+    ids = [session.id for session in sessions]
     labeled, decided, shared = (
         count_labeled_in(db, ids),
         n_decided(db, ids, user.id),
         load_assignees(db, ids),
     )
-    by = select(User.id, User.name).where(User.id.in_({each.user_id for each in sessions}))
+    by = select(User.id, User.name).where(User.id.in_({session.user_id for session in sessions}))
     names = dict(db.execute(by).all())
     return [
         SessionLine(
-            each,
-            names.get(each.user_id or 0, ""),
-            each.user_id == user.id,
-            labeled.get(each.id, 0),
-            decided.get(each.id, 0),
-            shared.get(each.id, []),
+            session,
+            names.get(session.user_id or 0, ""),
+            session.user_id == user.id,
+            labeled.get(session.id, 0),
+            decided.get(session.id, 0),
+            shared.get(session.id, []),
         )
-        for each in sessions
+        for session in sessions
     ]
 
 

@@ -111,7 +111,7 @@ def _fold_selection(
     groups = fold_duplicates(
         db, project.id, [record_id for record_id, _ in selection.records], open_ids
     )
-    kept = [each for each in selection.records if each[0] in groups]
+    kept = [record for record in selection.records if record[0] in groups]
     folded = {str(record_id): members for record_id, members in groups.items() if members}
     return replace(selection, records=kept), folded
 
@@ -246,7 +246,7 @@ def preview_change(
         _, new_ids = preview_record_ids(db, project, user_id, session.seed_kind, seed, k, filters)
     except AppError:
         return None  # Nothing can be chosen any more: the button itself says why.
-    folded = [each for members in session.seed.get("folded", {}).values() for each in members]
+    folded = [member for members in session.seed.get("folded", {}).values() for member in members]
     current_ids = np.concatenate([load_record_ids(db, session), np.array(folded, np.int64)])
     still_open = np.intersect1d(
         current_ids, find_matching_ids(db, project.id, Filters(state="unlabeled"))

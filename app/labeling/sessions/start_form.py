@@ -54,7 +54,9 @@ class StartFields(BaseModel):
     @property
     def seed(self) -> Seed | None:
         """What the session starts from. Raises Invalid for what is no number."""
-        written = [part for each in self.record_ids for part in each.split(",") if part.strip()]
+        written = [
+            part for record_id in self.record_ids for part in record_id.split(",") if part.strip()
+        ]
         ids = [parse_whole_number(part, "record") for part in written]
         return build_seed(
             self.seed_kind, ids, parse_optional_number(self.label_id, "label"), self.text

@@ -73,7 +73,7 @@ class OpenVinoEncoder:
             vectors[rows] = request.get_output_tensor().data
 
         self._queue.set_callback(keep)
-        for rows in iterate_batches([len(each) for each in tokens]):
+        for rows in iterate_batches([len(token) for token in tokens]):
             inputs = build_model_inputs([tokens[i] for i in rows], self._pad_id)
             self._queue.start_async({name: inputs[name] for name in self._input_names}, rows)
         self._queue.wait_all()
@@ -126,7 +126,7 @@ def iterate_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 def build_model_inputs(tokens: Sequence[Sequence[int]], pad_id: int) -> Mapping[str, Tokens]:
     """Build what a transformer reads, by name, each (n, longest) int64: ids, which of them count,
     and the segment, which is always the first."""
-    longest = -(-max(len(each) for each in tokens) // LENGTH_STEP) * LENGTH_STEP
+    longest = -(-max(len(token) for token in tokens) // LENGTH_STEP) * LENGTH_STEP
     ids = np.full((len(tokens), longest), pad_id, np.int64)
     mask = np.zeros_like(ids)
     for row, each in enumerate(tokens):

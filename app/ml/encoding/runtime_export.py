@@ -49,7 +49,7 @@ def write_runtime(model: Any, file: Path, calibration: Sequence[str] = ()) -> No
     about: dict[str, Any] = {
         "dimension": int(model.get_embedding_dimension()),
         "pad_id": int(model.tokenizer.pad_token_id or 0),
-        "inputs": [each for each in model.tokenizer.model_input_names if each in INPUTS],
+        "inputs": [name for name in model.tokenizer.model_input_names if name in INPUTS],
     }
     with tempfile.TemporaryDirectory(dir=file.parent) as place:
         exported = Path(place) / "model.onnx"

@@ -44,7 +44,7 @@ def decide(
                  sample only where too few examples could be held out
     differences  of EVIDENCE, one for each reference, and of HOLDOUT_ACCURACY
     """
-    references = list(dict.fromkeys(each.against for each in differences))
+    references = list(dict.fromkeys(difference.against for difference in differences))
     words = {reference: _describe_standing(differences, reference) for reference in references}
     sentences = [f"Tuned is {words[RAW]} raw{_format_scores(raw, tuned)}."]
     for reference in references[1:]:

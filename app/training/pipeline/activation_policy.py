@@ -62,5 +62,5 @@ def load_comparison(path: Path) -> Comparison:
     values = json.loads(path.read_text())
     for name in ("raw", "tuned", "active"):
         values[name] = tuple(Score(**score) for score in values[name])
-    values["differences"] = tuple(Difference(**each) for each in values["differences"])
+    values["differences"] = tuple(Difference(**value) for value in values["differences"])
     return Comparison(**values)

@@ -56,7 +56,7 @@ def summarize_dataset(
         "n_by_rule": _count_by_weight(snapshot, AnnotationSource.RULE),
         "weights": {name: WEIGHTS[name] for name in ("single", "page", "rule")},
         "left_out": _list_left_out(db, project, raw, names),
-        "labels": [asdict(each) for each in _compute_label_shares(snapshot, names)],
+        "labels": [asdict(share) for share in _compute_label_shares(snapshot, names)],
         "dropped": _list_dropped(snapshot, names),
         "splits": _count_splits(snapshot, project, split),
     }

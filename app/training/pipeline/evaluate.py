@@ -105,6 +105,9 @@ def store_query_results(run: TrainingRun, comparison: Comparison, inputs: Traini
     segments = compute_segment_gains(
         fields, examples.label_matrix(), queries, BootstrapSamples(examples.groups)
     )
-    more = {"segments": segments, "differences": [asdict(each) for each in comparison.differences]}
+    more = {
+        "segments": segments,
+        "differences": [asdict(difference) for difference in comparison.differences],
+    }
     write = partial(save_query_results, queries, ids, examples, more)
     workspace.write_file(run.id, "evaluate", workspace.MEASURED, write)

@@ -168,7 +168,7 @@ def score_version_now(db: Session, project: Project, version: Version) -> tuple[
     example_scores = ExampleScores(examples, (min(10, len(ids) - 1),))
     example_scores.add(np.arange(len(ids)), _predict_now(loaded, ids, examples))
     scores = compute_holdout_scores(example_scores, BootstrapSamples(examples.groups))
-    return tuple(each for each in scores if known or each.metric == "holdout_r_precision")
+    return tuple(score for score in scores if known or score.metric == "holdout_r_precision")
 
 
 def _predict_now(loaded: LoadedVersion, ids: Ids, examples: Examples) -> FoldPredictions:
@@ -200,5 +200,5 @@ def holdout_as_json(db: Session, project: Project, number: int | None = None) ->
     scores = () if version is None else score_version_now(db, project, version)
     return asdict(count_holdout(db, project.id)) | {
         "version": None if version is None else version.number,
-        "scores": [{name: getattr(each, name) for name in names} for each in scores],
+        "scores": [{name: getattr(score, name) for name in names} for score in scores],
     }

@@ -87,7 +87,7 @@ def join_examples(
     NOBODY."""
     known = set(training.label_ids)
     columns = (*training.label_ids, *sorted(frozenset[int]().union(*labels) - known), NONE_OF_THESE)
-    carried = np.array([[c in each for c in columns] for each in labels], dtype=bool)
+    carried = np.array([[c in label for c in columns] for label in labels], dtype=bool)
     carried = carried.reshape(len(labels), len(columns))
     if not training.is_multi_label:
         carried[~carried.any(axis=1), -1] = True

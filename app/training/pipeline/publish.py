@@ -114,18 +114,18 @@ def build_evaluations(
         for role, version, scores in parts
         for score in scores
     ]
-    for each in comparison.differences:
-        role = "over_raw" if each.against == RAW else "over_active"
+    for difference in comparison.differences:
+        role = "over_raw" if difference.against == RAW else "over_active"
         rows.append(
             Evaluation(
                 run_id=run_id,
                 version_id=tuned.id,
                 role=role,
-                metric=each.metric,
-                n=each.n,
-                value=each.value,
-                low=each.low,
-                high=each.high,
+                metric=difference.metric,
+                n=difference.n,
+                value=difference.value,
+                low=difference.low,
+                high=difference.high,
             )
         )
     return rows

@@ -199,7 +199,7 @@ def _load_provenance(db: Session, project_id: int) -> dict[int, tuple[int, str]]
 
 
 def _build_groups(keys: Sequence[bytes], provenance: Sequence[tuple[int, str]]) -> Ids:
-    """Assign numbers to groups of records that near-copies or page accepts link, even indirectly."""
+    """Assign a number to each group of records that near-copies or page accepts link."""
     names: dict[object, int] = {}
     links: list[tuple[int, int]] = []
     for row, (key, (action_id, source)) in enumerate(zip(keys, provenance, strict=True)):

@@ -82,7 +82,7 @@ def _build_cell(
     if not counted[i, j]:
         return None
     who = np.unique(pairs[(true == i) & (pairs[:, 1] == j), 0])
-    ids = tuple(int(each) for each in measured.record_ids[who[:MAX_SESSION_RECORDS]])
+    ids = tuple(int(record_id) for record_id in measured.record_ids[who[:MAX_SESSION_RECORDS]])
     share = float(counted[i, j] / counted[i].sum())
     return ConfusionCell(labels[i], labels[j], len(who), share, ids)
 

@@ -83,9 +83,9 @@ def list_label_gains(measured: StoredResults | None, names: Mapping[int, str]) -
     """List the gain of each label, by r_precision."""
     gains = [] if measured is None else measured.facts["labels"]
     return [
-        _build_gain_row(names.get(each["key"], "–"), each)
-        for each in gains
-        if each["metric"] == "r_precision"
+        _build_gain_row(names.get(gain["key"], "–"), gain)
+        for gain in gains
+        if gain["metric"] == "r_precision"
     ]
 
 
@@ -93,9 +93,9 @@ def list_segment_gains(measured: StoredResults | None) -> list[GainRow]:
     """List the gain of each segment, by r_precision, named "field: value"."""
     gains = [] if measured is None else measured.facts["segments"]
     return [
-        _build_gain_row(f"{each['field']}: {each['of']}", each)
-        for each in gains
-        if each["metric"] == "r_precision"
+        _build_gain_row(f"{gain['field']}: {gain['of']}", gain)
+        for gain in gains
+        if gain["metric"] == "r_precision"
     ]
 
 

@@ -112,13 +112,13 @@ def build_advice(db: Session, project: Project, state: Readiness | None = None) 
     """
     run = _find_newest_measured(db, project.id)
     scores = [] if run is None else _load_relevant_scores(db, run)
-    gain = next((each for each in scores if each.metric == "gain_of_more"), None)
+    gain = next((score for score in scores if score.metric == "gain_of_more"), None)
     starved = _find_starved(db, project, scores)
     return Advice(
         missing=(state or readiness(db, project)).missing,
         starved=starved,
         run=None if run is None else run.number,
-        curve=tuple(each for each in scores if each.metric == "learning_curve"),
+        curve=tuple(score for score in scores if score.metric == "learning_curve"),
         gain=gain,
         audit=count_holdout(db, project.id),
         is_enough=gain is not None and gain.high < MIN_NOTICEABLE_GAIN and not starved,

@@ -77,8 +77,8 @@ def list_gains(project: CurrentProject, number: int, db: ReadDb) -> list[GainRes
     if run_plots.measured is None:
         return []
     labels = [
-        each | {"field": None, "of": run_plots.names.get(each["key"], "–")}
-        for each in run_plots.measured.facts["labels"]
+        fact | {"field": None, "of": run_plots.names.get(fact["key"], "–")}
+        for fact in run_plots.measured.facts["labels"]
     ]
     return _GAINS.validate_python(labels + run_plots.measured.facts["segments"])
 

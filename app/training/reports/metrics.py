@@ -135,11 +135,11 @@ def evaluations_as_json(db: Session, run: TrainingRun) -> list[dict[str, Any]]:
     scores = load_scores(db, run)
     names = {label.id: label.name for label in list_all_labels(db, run.project_id)}
     return [
-        score_as_json(each)
+        score_as_json(score)
         | {
-            "role": each.role,
-            "label": names.get(each.label_id or 0),
-            "suggested": names.get(each.suggested_id or 0),
+            "role": score.role,
+            "label": names.get(score.label_id or 0),
+            "suggested": names.get(score.suggested_id or 0),
         }
-        for each in scores
+        for score in scores
     ]

@@ -33,7 +33,7 @@ def load_fields(db: Session, record_ids: Ids) -> list[dict[str, Any]]:
     for some in id_chunks(record_ids):
         rows = db.execute(select(Record.id, Record.fields).where(Record.id.in_(some)))
         found |= {row.id: row.fields or {} for row in rows}
-    return [found.get(int(each), {}) for each in record_ids]
+    return [found.get(int(record_id), {}) for record_id in record_ids]
 
 
 def compute_segment_gains(
@@ -48,7 +48,7 @@ def compute_segment_gains(
     """
     gains_by_segment = []
     for name in _list_field_names(fields):
-        field_values = np.array([_to_text(each.get(name)) for each in fields], dtype=object)
+        field_values = np.array([_to_text(field.get(name)) for field in fields], dtype=object)
         values = _list_values(field_values)
         if not values or _is_same_as_labels(field_values, answers):
             continue
@@ -62,7 +62,7 @@ def compute_segment_gains(
 
 
 def _list_field_names(fields: Sequence[Mapping[str, Any]]) -> list[str]:
-    counted = Counter(name for each in fields for name in each)
+    counted = Counter(name for field in fields for name in field)
     return [name for name, n in counted.most_common() if 2 * n >= len(fields)][: 4 * MOST_FIELDS]
 
 

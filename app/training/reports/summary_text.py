@@ -64,7 +64,7 @@ def write_story(
             (),
             (),
         )
-    against_raw = [each for each in differences if each["against"] == RAW]
+    against_raw = [difference for difference in differences if difference["against"] == RAW]
     answer, kind = _describe_outcome(against_raw, scores)
     return Story(
         answer,
@@ -125,9 +125,9 @@ def _format_gain(gain: Evaluation) -> str:
 
 
 def _describe_labels(labels: Sequence[GainRow]) -> list[str]:
-    better = sorted((each for each in labels if each.is_better), key=lambda each: -each.value)
-    worse = sorted((each for each in labels if each.is_worse), key=lambda each: each.value)
-    unclear = [each for each in labels if not (each.is_better or each.is_worse)]
+    better = sorted((label for label in labels if label.is_better), key=lambda each: -each.value)
+    worse = sorted((label for label in labels if label.is_worse), key=lambda each: each.value)
+    unclear = [label for label in labels if not (label.is_better or label.is_worse)]
     sentences = []
     if better:
         sentences.append(f"Clearly better: {_join_names(better)}.")
@@ -150,10 +150,10 @@ def _describe_certainty(
 ) -> list[str]:
     n = figures[0].tuned.n
     sentences = [
-        _format_difference(each)
+        _format_difference(difference)
         for metric in BASES
-        for each in differences
-        if each["metric"] == metric
+        for difference in differences
+        if difference["metric"] == metric
     ]
     if sentences:
         sentences.append(

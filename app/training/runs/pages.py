@@ -57,7 +57,7 @@ def show_run(request: Request, project: CurrentProject, number: int, db: ReadDb)
         "story": build_story(run, run_plots),
         "dataset": run.dataset,
         "recipe": build_recipe_rows(run.recipe),
-        "overfitting": describe_overfitting([_to_point(each) for each in losses])
+        "overfitting": describe_overfitting([_to_point(loss) for loss in losses])
         if losses
         else None,
         "workers": find_workers("train"),
@@ -83,7 +83,7 @@ def show_figures(request: Request, project: CurrentProject, number: int, db: Rea
         else build_confusion_matrix(measured, run_plots.names, "tuned"),
         improved=improved,
         worsened=worsened,
-        worse_segments=[each for each in segments if each.is_worse],
+        worse_segments=[segment for segment in segments if segment.is_worse],
         worse_labels=[e for e in list_label_gains(measured, run_plots.names) if e.is_worse],
         probe=_select_retention_scores(run_plots),
         least_kept=LEAST_KEPT,
