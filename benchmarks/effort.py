@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from labeled_data import LabeledData, truth
-from results_store import store_results
+from results_store import store_rows
 from simulated_annotator import Annotator, Row, Served
 
 CHECKED_EVERY = 500
@@ -179,7 +179,7 @@ def main() -> None:
                 lines.append(measured(data, way, asked.look, base))
                 show(lines[-1])
     if lines:
-        store_results("effort", lines)
+        store_rows("effort", lines, by=("data", "way"))
 
 
 if __name__ == "__main__":

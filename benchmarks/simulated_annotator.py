@@ -94,8 +94,9 @@ class Served:
 
     def renewal_seconds(self) -> float | None:
         """Return the median time from the newest label to suggestions that know it; None: never."""
-        logged = re.findall(r"suggestions\.renewed.*?seconds=([\d.]+)", self.log.read_text())
-        seconds = sorted(float(each) for each in logged)
+        lines = [x for x in self.log.read_text().splitlines() if "suggestions.renewed" in x]
+        logged = [found for line in lines if (found := re.search(r'seconds"?[=:] ?([\d.]+)', line))]
+        seconds = sorted(float(found[1]) for found in logged)
         return seconds[len(seconds) // 2] if seconds else None
 
 
