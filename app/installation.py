@@ -43,12 +43,12 @@ def check_folder() -> str:
     Raises WrongFolder.
     """
     with read_session() as db:
-        known = _stored_id(db)
+        known = _load_stored_id(db)
     if known is not None and _folder_id(known) == known:
         return known
     with write_session() as db:
         _lock(db)
-        known = _stored_id(db)
+        known = _load_stored_id(db)
         found = _folder_id(known)
         if known is not None and found == known:
             return known
@@ -61,7 +61,7 @@ def check_folder() -> str:
 def confirm_folder() -> None:
     """Raise WrongFolder if the database has an id and the folder does not carry it (any more)."""
     with read_session() as db:
-        known = _stored_id(db)
+        known = _load_stored_id(db)
     if known is not None and (found := _folder_id(known)) != known:
         raise WrongFolder(_describe(found))
 
@@ -78,7 +78,7 @@ def claim_folder() -> str:
 def _check_nothing_is_lost(db: Session, known: str | None, found: str | None) -> None:
     """Raise WrongFolder unless database and folder are new, or were used together before."""
     if known is not None:
-        if found is not None or _named_files(db):
+        if found is not None or _refers_to_files(db):
             raise WrongFolder(_describe(found))
         return
     # Before there were ids, nothing but the files could tell.
@@ -96,7 +96,7 @@ def _describe(found: str | None) -> str:
     return f"its file {FILE} names another installation"
 
 
-def _named_files(db: Session) -> bool:
+def _refers_to_files(db: Session) -> bool:
     unfinished = select(Import.id).where(Import.status.in_(RESUMABLE_IMPORTS))
     return any(db.scalar(query.limit(1)) is not None for query in (select(Artifact.id), unfinished))
 
@@ -112,7 +112,7 @@ def _lock(db: Session) -> None:
         db.execute(text(f"LOCK TABLE {Installation.__tablename__} IN EXCLUSIVE MODE"))
 
 
-def _stored_id(db: Session) -> str | None:
+def _load_stored_id(db: Session) -> str | None:
     return db.scalar(select(Installation.identifier))
 
 

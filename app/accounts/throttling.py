@@ -92,7 +92,7 @@ def _check(db: Session, name_key: str, source: str, device_id: int | None) -> No
 
 def _growing_wait(db: Session, tries: ColumnElement[bool]) -> float:
     """Seconds until the next try, each twice as long as the one before."""
-    n, _, newest = _counted(db, tries)
+    n, _, newest = _count_attempts(db, tries)
     if n < FREE_TRIES or newest is None:
         return 0.0
     delay = min(timedelta(seconds=2.0 ** min(n - FREE_TRIES + 1, 20)), WINDOW)
@@ -101,13 +101,13 @@ def _growing_wait(db: Session, tries: ColumnElement[bool]) -> float:
 
 def _bounded_wait(db: Session, tries: ColumnElement[bool], most: int) -> float:
     """Seconds until fewer than `most` tries are in the window."""
-    n, oldest, _ = _counted(db, tries)
+    n, oldest, _ = _count_attempts(db, tries)
     if n < most or oldest is None:
         return 0.0
     return (oldest + WINDOW - utc_now()).total_seconds()
 
 
-def _counted(
+def _count_attempts(
     db: Session, tries: ColumnElement[bool]
 ) -> tuple[int, datetime | None, datetime | None]:
     moment = LoginAttempt.attempted_at

@@ -41,7 +41,7 @@ def clear_error(error: DBAPIError) -> Exception:
     """Translate a database error, or return it unchanged."""
     if isinstance(error, IntegrityError):
         return _clash(error) or error
-    return _refused_value(error) or _trouble(error) or error
+    return _translate_refused_value(error) or _trouble(error) or error
 
 
 def clear_value_error(error: BaseException) -> AppError | None:
@@ -59,7 +59,7 @@ def _state_of(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", "")
 
 
-def _refused_value(error: DBAPIError) -> AppError | None:
+def _translate_refused_value(error: DBAPIError) -> AppError | None:
     state = _state_of(error)
     if state in REFUSED_TEXTS or "cannot contain NUL" in str(error.orig):
         return Invalid(NO_CHARACTERS)

@@ -37,7 +37,7 @@ from app.models import Artifact, Embedding, Project, Version, utc_now
 from app.search.embedding import count_missing
 from app.search.index_revisions import find_base_version_id
 from app.search.vector_lock import hold_vectors
-from app.search.vectors import embedded_ids, gather_blocks, read_blocks
+from app.search.vectors import gather_blocks, list_embedded_ids, read_blocks
 from app.search.versions import find_active_version, find_raw_version
 from app.settings import settings
 from app.storage import CorruptFile, verified_path
@@ -110,12 +110,12 @@ def draw_sketch(version_id: int, check_stopped: Callable[[float], None] = ignore
             return
     with _only_holder(version_id, check_stopped):
         read_at = utc_now()
-        sketched = _sketched(version_id)
+        sketched = _load_sketch(version_id)
     if sketched is not None:
         publish_map(version_id, sketched, SKETCH, read_at)
 
 
-def _sketched(version_id: int) -> Map | None:
+def _load_sketch(version_id: int) -> Map | None:
     ids, vectors = _load_tuned_vectors(version_id)
     return Map(ids, compute_sketch(vectors), len(ids)) if len(ids) else None
 
@@ -127,7 +127,7 @@ def draw_map(version_id: int, check_stopped: Callable[[float], None] = ignore_pr
     """
     with _only_holder(version_id, check_stopped):
         read_at, began = utc_now(), time.monotonic()
-        drawn = _placed_or_reduced(version_id)
+        drawn = _place_or_reduce(version_id)
     if drawn is None:
         return
     if isinstance(drawn, _Reduced):
@@ -153,7 +153,7 @@ class _Reduced:
     points: Points
 
 
-def _placed_or_reduced(version_id: int) -> Map | _Reduced | None:
+def _place_or_reduce(version_id: int) -> Map | _Reduced | None:
     """All that needs the vectors themselves, for laying out takes minutes without them."""
     ids, vectors = _load_tuned_vectors(version_id)
     if len(ids) == 0:
@@ -185,7 +185,7 @@ def _load_tuned_vectors(version_id: int) -> tuple[Ids, Vectors]:
         file = db.scalar(
             select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
-        ids = embedded_ids(db, find_base_version_id(version))
+        ids = list_embedded_ids(db, find_base_version_id(version))
     tune = None if file is None else load_head(verified_path(file.file, file.sha256)).tune
     return gather_blocks(read_blocks(find_base_version_id(version), ids), len(ids), tune)
 

@@ -105,14 +105,14 @@ def build_chips(search: SearchRequest, offered: FilterChoices, path: str) -> lis
     set_ones = [
         (_near(search, offered), {"record": "", "like": "", "text": "", "version": ""}),
         (STATE_WORDS[f.state] if f.state != "any" else "", {"state": ""}),
-        (_named("label", f.label_id, _names(offered)), {"label": ""}),
-        (_named("suggested", f.suggested_id, _names(offered)), {"suggested": ""}),
+        (_format_name("label", f.label_id, _names(offered)), {"label": ""}),
+        (_format_name("suggested", f.suggested_id, _names(offered)), {"suggested": ""}),
         (f"probability from {format_share(f.least)}" if f.least is not None else "", {"least": ""}),
         (f"probability to {format_share(f.most)}" if f.most is not None else "", {"most": ""}),
-        (_named("labeled by", f.user_id, offered.people), {"by": ""}),
+        (_format_name("labeled by", f.user_id, offered.people), {"by": ""}),
         (f"label source: {SOURCE_WORDS[f.source]}" if f.source != "any" else "", {"source": ""}),
         (days if f.since or f.until else "", {"since": "", "until": "", "when": ""}),
-        (_named("import", f.import_id, offered.imports), {"import": ""}),
+        (_format_name("import", f.import_id, offered.imports), {"import": ""}),
         (f"{f.field}: {f.value or '(empty)'}" if f.field else "", {"field": "", "value": ""}),
     ]
     return [
@@ -124,7 +124,7 @@ def _near(search: SearchRequest, offered: FilterChoices) -> str:
     if search.near is None:
         return ""
     if search.near.kind == "label":
-        return _named("similar to label", search.near.label_id, _names(offered))
+        return _format_name("similar to label", search.near.label_id, _names(offered))
     if search.near.kind == "text":
         return "similar to a text"
     return f"similar to {format_count(len(search.near.record_ids), 'record')}"
@@ -134,5 +134,5 @@ def _names(offered: FilterChoices) -> dict[int, str]:
     return {label_id: label.name for label_id, label in offered.all_labels.items()}
 
 
-def _named(noun: str, number: int | None, names: Mapping[int, str]) -> str:
+def _format_name(noun: str, number: int | None, names: Mapping[int, str]) -> str:
     return "" if number is None else f"{noun} {names.get(number, number)}"

@@ -51,7 +51,7 @@ def _consensus_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
         [] if filters.state == "any" else [_state_condition(project_id, filters.state)]
     )
     if filters.label_id is not None:
-        found.append(_labeled(project_id, Consensus.label_id == filters.label_id))
+        found.append(_select_labeled(project_id, Consensus.label_id == filters.label_id))
     return found
 
 
@@ -59,21 +59,21 @@ def _state_condition(project_id: int, state: State) -> Narrowing:
     if state == "unlabeled":
         return ~select(Consensus.id).where(Consensus.record_id == Record.id).exists()
     if state == "none":
-        return _labeled(project_id, Consensus.label_id.is_(None))
+        return _select_labeled(project_id, Consensus.label_id.is_(None))
     if state in ("flagged", "commented"):
         kind = "flag" if state == "flagged" else "comment"
         standing = (Comment.kind == kind, Comment.withdrawn_at.is_(None))
         return select(Comment.record_id).where(Comment.project_id == project_id, *standing)
     if state == "skipped":
-        return _annotated(project_id, Annotation.verdict == Verdict.SKIP, is_current())
-    return _in_disagreement(project_id) if state == "disagreed" else _labeled(project_id)
+        return _select_annotated(project_id, Annotation.verdict == Verdict.SKIP, is_current())
+    return _in_disagreement(project_id) if state == "disagreed" else _select_labeled(project_id)
 
 
-def _labeled(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
+def _select_labeled(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
     return select(Consensus.record_id).where(Consensus.project_id == project_id, *more)
 
 
-def _annotated(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
+def _select_annotated(project_id: int, *more: ColumnElement[bool]) -> Select[int]:
     return select(Annotation.record_id).where(
         Annotation.project_id == project_id, Annotation.withdrawn_at.is_(None), *more
     )
@@ -138,10 +138,12 @@ def _annotator_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     judged = Annotation.verdict.in_(LABELING_VERDICTS)
     if filters.user_id is not None:
         by_them = (Annotation.user_id == filters.user_id, Annotation.source.in_(MANUAL_SOURCES))
-        found.append(_annotated(project_id, judged, *by_them, is_current()))
+        found.append(_select_annotated(project_id, judged, *by_them, is_current()))
     if filters.source != "any":
         sources = MANUAL_SOURCES if filters.source == "person" else (filters.source,)
-        found.append(_annotated(project_id, judged, Annotation.source.in_(sources), is_current()))
+        found.append(
+            _select_annotated(project_id, judged, Annotation.source.in_(sources), is_current())
+        )
     return found
 
 
@@ -155,7 +157,7 @@ def _time_conditions(project_id: int, filters: Filters) -> list[Narrowing]:
     imported = [] if filters.import_id is None else [_import_condition(project_id, filters)]
     if bounds and filters.when == "labeled":
         acted = select(UserAction.id).where(UserAction.project_id == project_id, *bounds)
-        return [_labeled(project_id, Consensus.action_id.in_(acted)), *imported]
+        return [_select_labeled(project_id, Consensus.action_id.in_(acted)), *imported]
     return [*bounds, *imported]
 
 

@@ -28,9 +28,9 @@ from app.search.runtimes import settle_runtime
 from app.search.vectors import (
     as_bytes,
     chunks,
-    embedded_ids,
     gather_blocks,
     id_blocks,
+    list_embedded_ids,
     load_vectors_by_hash,
     read_block,
     store_vectors,
@@ -140,7 +140,7 @@ def load_all_vectors(
     The vectors of a large project take gigabytes: jobs read them within
     app.search.vector_lock.hold_vectors.
     """
-    wanted = embedded_ids(db, base_version_id)
+    wanted = list_embedded_ids(db, base_version_id)
     if among is not None:
         wanted = wanted[np.isin(wanted, among)]
     blocks = (read_block(db, base_version_id, some) for some in id_blocks(wanted))

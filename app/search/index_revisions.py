@@ -21,7 +21,7 @@ from app.ml.heads.storage import load_head
 from app.models import Artifact, Embedding, Version, utc_now
 from app.search.indexes import REVISED, build_version_files, index_vectors
 from app.search.suggestions import Suggestions, save_suggestions
-from app.search.vectors import embedded_ids, read_blocks, vector_dimension
+from app.search.vectors import list_embedded_ids, read_blocks, vector_dimension
 from app.search.versions import add_artifacts
 from app.settings import settings
 from app.storage import store_file, verified_path
@@ -90,7 +90,7 @@ def write_index(version_id: int) -> None:
         head_file = db.scalar(
             select(Artifact).where(Artifact.version_id == version_id, Artifact.kind == "head")
         )
-        ids = embedded_ids(db, find_base_version_id(version))
+        ids = list_embedded_ids(db, find_base_version_id(version))
         dimension = vector_dimension(db, find_base_version_id(version))
     if dimension == 0:
         return

@@ -37,7 +37,7 @@ def load_vectors(
     return ids, as_matrix([found[each] for each in ids])
 
 
-def embedded_ids(db: Session, version_id: int) -> Ids:
+def list_embedded_ids(db: Session, version_id: int) -> Ids:
     """Return the ids of all records that have a vector by this encoder, (n,) int64, ascending."""
     of_version = select(Embedding.record_id).where(Embedding.version_id == version_id)
     ids = db.execute(of_version.order_by(Embedding.record_id)).yield_per(ROWS_PER_READ).scalars()

@@ -47,13 +47,13 @@ class BodyLimitMiddleware:
         limit = self._find_limit(scope["path"])
         scope[BODY_LIMIT_SENTENCE] = limit.sentence
         request = Request(scope)
-        if _declared_bytes(request) > limit.n_bytes:
+        if _read_content_length(request) > limit.n_bytes:
             await error_response(request, 413, limit.sentence)(scope, receive, send)
             return
         counted = RequestBodyLimitMiddleware(self.app, max_body_size=limit.n_bytes)
         await counted(scope, receive, send)
 
 
-def _declared_bytes(request: Request) -> int:
+def _read_content_length(request: Request) -> int:
     declared = request.headers.get("Content-Length", "")
     return int(declared) if declared.isascii() and declared.isdigit() else 0

@@ -17,6 +17,8 @@ from app.accounts.users import create_user
 from app.db.session import write_session
 from app.settings import Settings
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "a sentence to remember"
 PROXY, STRANGER = "127.0.0.1", "127.0.0.5"

@@ -21,6 +21,8 @@ from app.db.session import read_session, write_session
 from app.models import Import, User
 from tests.conftest import make_project
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = re.compile("[0-9a-f]{32}")
 

@@ -16,7 +16,7 @@ from app.exchange.imports import chunks, csv_rows, json_rows
 from app.exchange.imports.csv_rows import Lines, csv_cells
 from app.exchange.imports.imports import run_import
 from app.exchange.imports.json_rows import json_array, json_lines
-from app.exchange.imports.parquet_rows import decoded_bytes
+from app.exchange.imports.parquet_rows import count_decoded_bytes
 from app.exchange.imports.parsed_rows import LONGEST_PIECE, Reject, Row, Unreadable
 from app.exchange.imports.sandboxed_reader import count_in_child, rows_in_child
 from app.jobs.steps import JobCancelled
@@ -189,7 +189,7 @@ NESTINGS: dict[str, Callable[[pyarrow.Array], pyarrow.Array]] = {
 def test_the_value_of_a_dictionary_counts_wherever_it_occurs(name: str) -> None:
     array = NESTINGS[name](dictionary(1_000, "x" * 1_000))
 
-    assert 1_000_000 <= decoded_bytes(array) <= 1_030_000
+    assert 1_000_000 <= count_decoded_bytes(array) <= 1_030_000
 
 
 def test_numbers_in_a_dictionary_count_too() -> None:
@@ -197,7 +197,7 @@ def test_numbers_in_a_dictionary_count_too() -> None:
         pyarrow.array([0, 1, None] * 100, pyarrow.int32()), pyarrow.array([1.5, 2.5])
     )
 
-    assert decoded_bytes(array) == 200 * 8
+    assert count_decoded_bytes(array) == 200 * 8
 
 
 def write_bomb(path: Path, n: int, value: str) -> Path:

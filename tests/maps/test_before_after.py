@@ -18,6 +18,8 @@ from tests.conftest import client_of
 from tests.maps.conftest import draw_all, indexed_project, map_of, raw, tuned
 from tests.training.conftest import record_ids
 
+pytestmark = pytest.mark.once
+
 URL = "/projects/letters/map/before-after"
 PAIR = {"before": 1, "after": 2}
 SVG = "{http://www.w3.org/2000/svg}"

@@ -20,6 +20,8 @@ from tests.conftest import client_of
 from tests.saved_state import build_once
 from tests.training.conftest import clusters, embedded_project, label, record_ids
 
+pytestmark = pytest.mark.once
+
 API = "/api/v1/projects/letters/runs/1"
 RUN = "/projects/letters/training/runs/1"
 NAMES = ("Delivery", "Payment", "Account", "Praise")

@@ -18,6 +18,8 @@ from app.settings import settings
 from app.storage import CorruptFile
 from tests.conftest import client_of
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def bundle(project: Project, ada: User) -> zipfile.ZipFile:

@@ -151,7 +151,7 @@ def _check_number(n_rows: int) -> None:
 def _items(
     import_row: Import, project: Project, path: Path, mapping: Mapping, start: int
 ) -> Iterator[tuple[int, ParsedRecord | Reject]]:
-    watched = _watched(import_row.id, _read_rows(import_row, path, mapping, start))
+    watched = _watch_progress(import_row.id, _read_rows(import_row, path, mapping, start))
     read = islice(watched, 0 if import_row.format == "parquet" else start, None)
     return read_items(read, mapping, is_multi_label=project.is_multi_label)
 
@@ -167,7 +167,7 @@ def _read_rows(
     return read_rows(path, source)
 
 
-def _watched(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row | Reject]:
+def _watch_progress(import_id: int, import_row: Iterator[Row | Reject]) -> Iterator[Row | Reject]:
     """Yield the rows. Raises JobCancelled soon after the import was cancelled."""
     look_at = time.monotonic() + LOOK_SECONDS
     for row in import_row:

@@ -151,7 +151,7 @@ def csv_rows(
             continue
         line, cells = row
         is_torn = is_torn and len(cells) != n_cells
-        if (fitted := _fitted(cells, n_cells, is_torn=is_torn)) is None:
+        if (fitted := _fit_cells(cells, n_cells, is_torn=is_torn)) is None:
             yield Reject(line, None, f"{len(cells):,} cells, but the header has {n_cells:,}")
         else:
             yield Row(line, dict(zip(columns[:MOST_COLUMNS], map(clean, fitted), strict=False)))
@@ -162,7 +162,7 @@ def is_own_export(columns: list[str]) -> bool:
     return set(columns) >= _OWN_COLUMNS
 
 
-def _fitted(cells: list[str], n_cells: int, *, is_torn: bool) -> list[str] | None:
+def _fit_cells(cells: list[str], n_cells: int, *, is_torn: bool) -> list[str] | None:
     """Return as many cells as the header has; None if there are too many or too few."""
     if len(cells) > n_cells:
         return None if any(cells[n_cells:]) else cells[:n_cells]
@@ -172,7 +172,7 @@ def _fitted(cells: list[str], n_cells: int, *, is_torn: bool) -> list[str] | Non
     return cells
 
 
-def noted_delimiter(sample: str) -> str:
+def read_delimiter_note(sample: str) -> str:
     """Return the delimiter that the first line names, as in "sep=;", or an empty string."""
     noted = _DELIMITER_NOTE.match(sample.partition("\n")[0])
     return noted[1] if noted else ""

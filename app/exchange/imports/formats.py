@@ -10,7 +10,7 @@ from app.exchange.imports.csv_rows import (
     csv_rows,
     find_delimiter,
     is_own_export,
-    noted_delimiter,
+    read_delimiter_note,
     unescape_formula,
 )
 from app.exchange.imports.encodings import (
@@ -109,7 +109,7 @@ def _detect_text_format(path: Path, name: str, encoding: str, delimiter: str) ->
     kind = _choose_text_format(sample, name)
     if kind == "csv":
         tab = "\t" if name.endswith((".tsv", ".tab")) else ","
-        delimiter = delimiter or noted_delimiter(sample) or find_delimiter(sample, tab)
+        delimiter = delimiter or read_delimiter_note(sample) or find_delimiter(sample, tab)
         columns = _read_csv_header(path, detected.name, delimiter)
     else:
         delimiter, columns = "", _collect_json_columns(path, Source(kind, detected.name))

@@ -107,7 +107,7 @@ class Mapping(StrictModel):
         """Compose the record's text; `cells` holds the text columns and those of the template."""
         if self.text_template:
             has_any = any(cells.get(name, "").strip() for name in self.text_parts)
-            return _filled(self.text_template, cells) if has_any else ""
+            return _fill_template(self.text_template, cells) if has_any else ""
         if len(self.text_columns) == 1:
             return cells.get(self.text_columns[0], "")
         parts = (cells.get(name, "").strip() for name in self.text_columns)
@@ -125,7 +125,7 @@ class Mapping(StrictModel):
         return {name for name in named if name is not None}
 
 
-def _filled(template: str, cells: Cells[str, str]) -> str:
+def _fill_template(template: str, cells: Cells[str, str]) -> str:
     """Fill the template with its columns' cells; an empty cell takes along what joins it to the
     next.
 

@@ -59,7 +59,7 @@ def _batches(parquet_file: Any) -> Iterator[Any]:
     for batch in parquet_file.iter_batches(
         ROWS_AT_ONCE, columns=parquet_file.schema_arrow.names[:MOST_COLUMNS]
     ):
-        n_bytes += sum(map(decoded_bytes, batch.columns))
+        n_bytes += sum(map(count_decoded_bytes, batch.columns))
         if n_bytes > MOST_BYTES:
             raise Unreadable(
                 "The file is larger than 2 GB when decompressed. Split it into smaller files."
@@ -77,7 +77,7 @@ def _damage_reported() -> Iterator[None]:
         raise Unreadable(f"The Parquet file is damaged: {error}") from error
 
 
-def decoded_bytes(array: Any) -> int:
+def count_decoded_bytes(array: Any) -> int:
     """Bytes of the values as rows hold them: a dictionary's value counts wherever it occurs."""
     from pyarrow import types
 
@@ -85,11 +85,11 @@ def decoded_bytes(array: Any) -> int:
     if types.is_dictionary(kind):
         return _dictionary_bytes(array)
     if types.is_map(kind):
-        return decoded_bytes(array.keys) + decoded_bytes(array.items)
+        return count_decoded_bytes(array.keys) + count_decoded_bytes(array.items)
     if types.is_struct(kind):
-        return sum(map(decoded_bytes, array.flatten()))
+        return sum(map(count_decoded_bytes, array.flatten()))
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
-        return decoded_bytes(array.flatten())
+        return count_decoded_bytes(array.flatten())
     return int(array.nbytes)
 
 
@@ -103,7 +103,7 @@ def _dictionary_bytes(array: Any) -> int:
         return int(compute.sum(lengths).as_py() or 0)
     found = array.indices.value_counts()
     used = zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True)
-    return sum(n * decoded_bytes(values.slice(at, 1)) for at, n in used if at is not None)
+    return sum(n * count_decoded_bytes(values.slice(at, 1)) for at, n in used if at is not None)
 
 
 def _open_parquet(path: Path) -> Any:

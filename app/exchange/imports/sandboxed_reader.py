@@ -125,7 +125,7 @@ def _child(arguments: list[str], is_cancelled: IsCancelled | None = None) -> Ite
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            with _killed_when(is_cancelled, process):
+            with _kill_when(is_cancelled, process):
                 yield process.stdout
                 complaint = process.stderr.read()
         except BaseException:
@@ -136,7 +136,7 @@ def _child(arguments: list[str], is_cancelled: IsCancelled | None = None) -> Ite
 
 
 @contextmanager
-def _killed_when(
+def _kill_when(
     is_cancelled: IsCancelled | None, process: "subprocess.Popen[str]"
 ) -> Iterator[None]:
     """Whoever reads from the child waits for it, so that another thread has to look."""

@@ -81,7 +81,7 @@ def find_followers(
     members = [member for group in groups.values() for member in group]
     if not members:
         return {}
-    judged = _judged(db, session, user_id, members)
+    judged = _list_judged(db, session, user_id, members)
     hashes = _hashes_of(db, [*groups, *members])
     return {
         i: [each for each in group if hashes.get(each) == hashes.get(i) and each not in judged]
@@ -89,7 +89,7 @@ def find_followers(
     }
 
 
-def _judged(
+def _list_judged(
     db: Session, session: LabelingSession, user_id: int, record_ids: Sequence[int]
 ) -> set[int]:
     """Those of these records that somebody judged by themselves."""

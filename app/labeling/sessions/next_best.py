@@ -15,7 +15,11 @@ from app.labeling.sessions.kinds import (
     Requirement,
     SessionKind,
 )
-from app.labeling.sessions.suggestion_batches import LEAST_LABELED, SuggestionBatch, offered_pages
+from app.labeling.sessions.suggestion_batches import (
+    LEAST_LABELED,
+    SuggestionBatch,
+    list_offered_batches,
+)
 from app.labeling.sessions.suggestion_scores import NO_LABEL, SuggestionScores, score_suggestions
 from app.labeling.team.multi_annotation import exclude_already_judged
 from app.ml.vectors import Ids
@@ -66,7 +70,9 @@ def load_options(db: Session, project: Project, user_id: int) -> LabelingOptions
     if loaded is None or len(loaded.suggestions.ids) == 0 or len(open_ids) == 0:
         return LabelingOptions(open_ids, loaded, None, [])
     certainty = score_suggestions(db, project, loaded.suggestions, open_ids)
-    return LabelingOptions(open_ids, loaded, certainty, offered_pages(db, project, certainty))
+    return LabelingOptions(
+        open_ids, loaded, certainty, list_offered_batches(db, project, certainty)
+    )
 
 
 def find_next_best(db: Session, project: Project, user_id: int) -> NextBest:

@@ -22,7 +22,7 @@ from app.labeling.sessions.label_issues import (
     select_k_center,
     select_most_doubtful,
 )
-from app.labeling.sessions.suggestion_batches import build_batches, offered_pages
+from app.labeling.sessions.suggestion_batches import build_batches, list_offered_batches
 from app.labeling.sessions.suggestion_scores import score_suggestions
 from app.labeling.sessions.version_access import (
     build_embedding_error,
@@ -169,7 +169,7 @@ def _select_suggested(db: Session, project: Project, request: SelectionRequest) 
     if request.seed is not None:
         pages = [page for page in every_page if page.label_id == request.seed.label_id]
     else:
-        pages = offered_pages(db, project, certainty, request.k)
+        pages = list_offered_batches(db, project, certainty, request.k)
     if every_page and not pages and request.seed is None:
         raise Conflict(TOO_FEW_LABELED)
     if not pages:

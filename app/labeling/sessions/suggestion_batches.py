@@ -35,7 +35,7 @@ class SuggestionBatch:
     per_action: float
 
 
-def offered_pages(
+def list_offered_batches(
     db: Session, project: Project, scores: SuggestionScores, length: int = USUAL_LENGTH
 ) -> list[SuggestionBatch]:
     """Return the pages of labels with enough labeled records, the most profitable first."""

@@ -64,8 +64,8 @@ class MatchCounts:
         total = np.where(occurs, np.nan_to_num(each), 0.0).sum(axis=-1)
         return divide_or_nan(total, occurs.sum(axis=-1))
 
-    def weighted(self, each: Floats) -> Floats:
-        """(...,): mean over the labels, weighted by how many records carry each."""
+    def average_by_support(self, each: Floats) -> Floats:
+        """Average over the labels, weighted by how many records carry each: (...,)."""
         total = (np.nan_to_num(each) * self.true).sum(axis=-1)
         return divide_or_nan(total, self.true.sum(axis=-1))
 

@@ -106,7 +106,7 @@ def _suggestion_scores(
     for name in ("precision", "recall", "f1"):
         each = getattr(counts, name)
         yield _build_score(f"macro_{name}", counts.macro(each), n)
-        yield _build_score(f"weighted_{name}", counts.weighted(each), n)
+        yield _build_score(f"weighted_{name}", counts.average_by_support(each), n)
         yield from _label_scores(f"label_{name}", each, example_scores)
     if example_scores.n_judged.any():
         judged = (

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ml.examples import Examples, Report
-from app.ml.heads.head import EvidenceHead, Floats, to_confidence_scale
+from app.ml.heads.head import EvidenceHead, Floats
 from app.ml.label_inference.calibration import fit_temperature
+from app.ml.label_inference.confidence import to_log_odds
 from app.ml.label_inference.infer import InferredLabels
 from app.ml.recipe import Recipe
 from app.ml.vectors import Vectors
@@ -68,7 +69,7 @@ def fit_confidence(probabilities: Floats, suggestions: Floats) -> Floats:
     """
     suggested = probabilities.argmax(axis=1)
     rows = np.arange(len(suggested))
-    log_odds = to_confidence_scale(probabilities.max(axis=1)).astype(np.float64)
+    log_odds = to_log_odds(probabilities.max(axis=1))
     targets = suggestions[rows, suggested].astype(np.float64)
     overall = _fit_logistic(log_odds, targets, np.array([1.0, 0.0]), 1.0)
     fits = [

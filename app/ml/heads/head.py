@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.ml.heads.numpy_nn import gelu, sigmoid, softmax
-from app.ml.label_inference.confidence import cap_smoothly, limit_confidence, replace_confidence
+from app.ml.label_inference.confidence import limit_confidence, predict_confidence
 from app.ml.vectors import Vectors, split_blocks, unit_rows
 
 Floats = NDArray[np.float32]
@@ -15,9 +15,6 @@ Floats = NDArray[np.float32]
 INPUT_SCALE = 8.0
 """Unit rows have components near 0.05; scaled up, a small network learns from them at an ordinary
 pace."""
-
-
-MIN_PROBABILITY = 1e-4
 
 
 class Head(Protocol):
@@ -61,9 +58,8 @@ class EvidenceHead:
     temperature   divides the logits, so that the probabilities are calibrated
     limits        (K,) float32, the highest probability that `suggest` gives each class; None in
                   heads of older releases
-    confidence    (K, 2) float32, slope and intercept of the log-odds that a suggestion of each
-                  class is right; None where classes do not exclude each other, and in heads of
-                  older releases
+    confidence    (K, 2) float32, slope and intercept of the log-odds that a suggestion is right;
+                  None in older heads, and where classes do not exclude each other
     """
 
     hidden_weight: Floats
@@ -89,10 +85,10 @@ class EvidenceHead:
         """See Head."""
         tuned = np.empty((len(raw), self.dimension), np.float32)
         for part in split_blocks(len(raw)):
-            tuned[part] = self._tuned(unit_rows(raw[part]))
+            tuned[part] = self._tune_rows(unit_rows(raw[part]))
         return tuned
 
-    def _tuned(self, rows: Vectors) -> Vectors:
+    def _tune_rows(self, rows: Vectors) -> Vectors:
         evidence = (self.probabilities(self.logits(rows)) - self.centre) / np.float32(
             self.reach**0.5
         )
@@ -108,21 +104,10 @@ class EvidenceHead:
         for part in split_blocks(len(raw)):
             probabilities[part] = self.probabilities(self.logits(unit_rows(raw[part])))
         if self.confidence is not None:
-            return replace_confidence(probabilities, self._estimate_confidence(probabilities))
+            return predict_confidence(probabilities, self.confidence, self.limits)
         if self.limits is None:
             return probabilities
         return limit_confidence(probabilities, self.limits, is_binary=self.is_multi_label)
-
-    def _estimate_confidence(self, probabilities: Floats) -> Floats:
-        """How probable it is that the likeliest class is right, (n,)."""
-        assert self.confidence is not None  # `suggest` asks.
-        suggested = probabilities.argmax(axis=1)
-        slope, intercept = self.confidence[suggested].T
-        log_odds = slope * to_confidence_scale(probabilities.max(axis=1)) + intercept
-        confidence = sigmoid(np.asarray(log_odds, dtype=np.float32))
-        return (
-            confidence if self.limits is None else cap_smoothly(confidence, self.limits[suggested])
-        )
 
     def logits(self, rows: Vectors) -> Floats:
         """Return the logits of the network, (n, K); rows of length 1."""
@@ -135,9 +120,3 @@ class EvidenceHead:
         labels."""
         cooled = np.asarray(logits / np.float32(self.temperature), dtype=np.float32)
         return sigmoid(cooled) if self.is_multi_label else softmax(cooled)
-
-
-def to_confidence_scale(probabilities: Floats) -> Floats:
-    """Return the log-odds that the confidence of a suggestion is a function of."""
-    within = np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
-    return np.asarray(np.log(within / (1 - within)), dtype=np.float32)

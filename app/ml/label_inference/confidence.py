@@ -87,7 +87,7 @@ def estimate_confidence(
     expected = float(np.clip(expected, 0.02, 0.99))
     n_labeled = count_labeled(examples)
     by_label = _score_labels(held_out, n_labeled, expected)
-    log_odds = np.clip(_to_log_odds(probabilities.max(axis=1)), *LOG_ODDS_RANGE)
+    log_odds = np.clip(to_log_odds(probabilities.max(axis=1)), *LOG_ODDS_RANGE)
     first, more = LOG_ODDS_WEIGHTS
     slope = first + more * len(examples) / (len(examples) + MANY_LABELS)
     slopes = slope * n_labeled / (n_labeled + SEVERAL_LABELS)
@@ -105,9 +105,9 @@ def _score_labels(
     n_predicted = np.bincount(held_out.predicted, minlength=n)
     n_right = np.bincount(held_out.predicted[is_right], minlength=n)
     share = (n_right + PRIOR_PREDICTIONS * expected) / (n_predicted + PRIOR_PREDICTIONS)
-    usual = _to_log_odds(np.array([expected]))
+    usual = to_log_odds(np.array([expected]))
     return np.asarray(
-        LABEL_SHARE_POWER * (_to_log_odds(share) - usual) - FEW_LABELS_PENALTY / (n_labeled + 1)
+        LABEL_SHARE_POWER * (to_log_odds(share) - usual) - FEW_LABELS_PENALTY / (n_labeled + 1)
     )
 
 
@@ -118,6 +118,23 @@ def _centre(scores: NDArray[np.float64], mean: float) -> Floats:
         found = 1 / (1 + np.exp(-(scores + shift)))
         shift += (mean - found.mean()) / max(float((found * (1 - found)).mean()), 0.02)
     return sigmoid((scores + shift).astype(np.float32))
+
+
+def predict_confidence(
+    probabilities: Floats, coefficients: Floats, limits: Floats | None
+) -> Floats:
+    """Return a head's probabilities, (n, K), as sure as they are right.
+
+    coefficients  (K, 2), slope and intercept of each class in the log-odds of the likeliest one
+    limits        (K,), see `compute_confidence_limits`; None in heads of older releases
+    """
+    suggested = probabilities.argmax(axis=1)
+    slope, intercept = coefficients[suggested].T
+    log_odds = slope * to_log_odds(probabilities.max(axis=1)) + intercept
+    confidence = sigmoid(log_odds.astype(np.float32))
+    if limits is not None:
+        confidence = cap_smoothly(confidence, limits[suggested])
+    return replace_confidence(probabilities, confidence)
 
 
 def replace_confidence(probabilities: Floats, confidence: Floats) -> Floats:
@@ -199,6 +216,7 @@ def limit_confidence(probabilities: Floats, limits: Floats, *, is_binary: bool) 
     return np.asarray(squeezed + freed * others, dtype=np.float32)
 
 
-def _to_log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+def to_log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return log(p / (1 - p)), finite for 0 and 1 too."""
     within = np.clip(probabilities.astype(np.float64), 1e-4, 1 - 1e-4)
     return np.asarray(np.log(within / (1 - within)))

@@ -106,14 +106,14 @@ def compute_views(
         examples.weights,
     )
     return Views(
-        _clipped_log(propagate_labels(graph, examples, recipe)[queries]),
-        _clipped_log(propagate_labels(graph, examples, near)[queries]),
+        _clip_log(propagate_labels(graph, examples, recipe)[queries]),
+        _clip_log(propagate_labels(graph, examples, near)[queries]),
         linear,
         log_counts(examples),
     )
 
 
-def _clipped_log(shares: Floats) -> Floats:
+def _clip_log(shares: Floats) -> Floats:
     return np.log(np.maximum(shares, np.float32(LEAST_SHARE)))
 
 

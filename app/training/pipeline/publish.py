@@ -17,7 +17,7 @@ from app.models.enums import RunStage, RunStatus, VersionKind
 from app.notifications.events import Event, announce
 from app.search.deep_versions import find_prepared
 from app.search.indexes import build_version_files, index_vectors
-from app.search.vectors import embedded_ids, read_blocks
+from app.search.vectors import list_embedded_ids, read_blocks
 from app.search.versions import activate, find_active_version, publish, publish_prepared
 from app.storage import StoredFile, store_file
 from app.training.pipeline import workspace
@@ -137,7 +137,7 @@ def build_index_files(run: TrainingRun, report: RunReport) -> None:
     read_at = utc_now()
     with read_session() as db:
         source_id = choose_strategy(run.recipe).find_vector_source(db, run.id).id
-        ids = embedded_ids(db, source_id)
+        ids = list_embedded_ids(db, source_id)
     index, suggestions = index_vectors(head, read_blocks(source_id, ids), len(ids))
     writers = build_version_files(index, suggestions) | {"head": lambda path: save_head(head, path)}
     if workspace.has_file(run.id, workspace.MEASURED):

@@ -33,7 +33,7 @@ from app.models import (
 )
 from app.models.enums import AnnotationSource, Verdict
 from app.projects.labels import label_set
-from app.search.vectors import embedded_ids
+from app.search.vectors import list_embedded_ids
 
 # Weight of an annotation by its source: accepting a page means less attention to each row than
 # labeling it by key, and a rule does not look at the record at all.
@@ -130,7 +130,7 @@ def freeze(db: Session, project: Project, raw: Version) -> Snapshot:
     actions = _load_provenance(db, project.id)
     provenance = [actions.get(int(i), (0, AnnotationSource.SINGLE.value)) for i in ids]
     return Snapshot(
-        pool=embedded_ids(db, raw.id),
+        pool=list_embedded_ids(db, raw.id),
         record_ids=ids,
         targets=targets.reshape(len(ids), len(columns)),
         label_ids=np.array(columns, dtype=np.int64),
